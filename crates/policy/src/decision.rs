@@ -1,0 +1,101 @@
+//! What a gateway asks, and what it is answered.
+
+use std::fmt;
+
+use crate::{Facts, path::CanonicalPath, policy::Rule};
+
+/// One request as the gateway describes it: parsed once, never re-read.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The method as the caller sent it; methods are case-sensitive (RFC 9110, section 9.1).
+    pub method: &'a str,
+    /// The raw request target, path and query, exactly as it stood in the request line.
+    pub target: &'a [u8],
+    /// The host that the gateway chose its server by, with or without a port.
+    pub host: Option<&'a str>,
+    /// A CORS preflight: `OPTIONS` with `origin` and `access-control-request-method`
+    /// (Fetch standard, "CORS-preflight request").
+    pub is_cors_preflight: bool,
+    /// What is known about the caller.
+    pub facts: Facts<'a>,
+}
+
+/// The answer to one [`Request`].
+#[derive(Debug, Clone)]
+pub struct Decision<'p, 'r> {
+    /// Why; [`Reason::Ok`] is the only one that allows.
+    pub reason: Reason,
+    /// The rule that decided; absent where none matched.
+    pub rule: Option<&'p Rule>,
+    /// The path that the rule was looked up by; absent where the target has no single reading.
+    pub path: Option<CanonicalPath<'r>>,
+}
+
+impl Decision<'_, '_> {
+    /// Whether the request may pass.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.reason == Reason::Ok
+    }
+}
+
+/// Why a request was allowed or denied: the closed list that callers, logs and metrics see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Allowed.
+    Ok,
+    /// The endpoint asks for an API key and the request has none.
+    MissingKey,
+    /// The endpoint asks for a logged-in user and nobody is.
+    MissingUser,
+    /// The group expression is false for an identified caller.
+    ExpressionFalse,
+    /// The group expression could not be evaluated, e.g. a property of a missing property.
+    ExpressionError,
+    /// No endpoint covers the path.
+    NoEndpoint,
+    /// An endpoint covers the path, but not this method.
+    MethodNotAllowed,
+    /// Servers read this path in different ways.
+    AmbiguousPath,
+    /// The gateway's question itself is wrong, e.g. a doubled header.
+    MalformedRequest,
+}
+
+impl Reason {
+    /// Every reason, for metrics and documentation.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::MissingKey,
+        Self::MissingUser,
+        Self::ExpressionFalse,
+        Self::ExpressionError,
+        Self::NoEndpoint,
+        Self::MethodNotAllowed,
+        Self::AmbiguousPath,
+        Self::MalformedRequest,
+    ];
+
+    /// The name as it stands in `x-keygate-reason`: lower case and hyphens alone, so that it is
+    /// safe inside a header and inside JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::MissingKey => "missing-key",
+            Self::MissingUser => "missing-user",
+            Self::ExpressionFalse => "expression-false",
+            Self::ExpressionError => "expression-error",
+            Self::NoEndpoint => "no-endpoint",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::AmbiguousPath => "ambiguous-path",
+            Self::MalformedRequest => "malformed-request",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

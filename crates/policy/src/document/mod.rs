@@ -1,0 +1,3 @@
+//! The files that a policy is written in.
+
+pub mod yaml;
