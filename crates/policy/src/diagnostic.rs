@@ -103,10 +103,15 @@ impl Diagnostic {
                 primary = primary.label(label.as_str());
             }
             let related = self.related.iter().map(|(span, label)| {
-                AnnotationKind::Context.span(clamp(span, source)).label(label.as_str())
+                AnnotationKind::Context
+                    .span(clamp(span, source))
+                    .label(label.as_str())
             });
             group = group.element(
-                Snippet::source(source).path(origin).annotation(primary).annotations(related),
+                Snippet::source(source)
+                    .path(origin)
+                    .annotation(primary)
+                    .annotations(related),
             );
         } else {
             group = group.element(annotate_snippets::Origin::path(origin));
@@ -161,7 +166,10 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     known
         .into_iter()
         .map(|candidate| {
-            (strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate)
+            (
+                strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()),
+                candidate,
+            )
         })
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

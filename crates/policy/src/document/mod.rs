@@ -1,3 +1,9 @@
 //! The files that a policy is written in.
 
+pub mod auth_json;
+mod policy_yaml;
+mod scalar;
+mod write;
 pub mod yaml;
+
+pub(crate) use scalar::Scalar;

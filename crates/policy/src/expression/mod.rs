@@ -35,18 +35,27 @@ impl Expression {
                     .and_then(|rest| rest.strip_suffix('\''))
                     .filter(|name| !name.contains('\''))
                     .map(|name| Term::ClientType(name.to_owned()))
-                    .ok_or(ExpressionError { start: offset, end: offset + part.len() })?,
+                    .ok_or(ExpressionError {
+                        start: offset,
+                        end: offset + part.len(),
+                    })?,
             };
             terms.push(term);
             offset += part.len() + 2;
         }
-        Ok(Self { source: text.to_owned(), terms })
+        Ok(Self {
+            source: text.to_owned(),
+            terms,
+        })
     }
 
     /// The expression that everybody satisfies.
     #[must_use]
     pub fn always() -> Self {
-        Self { source: "true".to_owned(), terms: vec![Term::Constant(true)] }
+        Self {
+            source: "true".to_owned(),
+            terms: vec![Term::Constant(true)],
+        }
     }
 
     /// The text as it was written.
@@ -65,7 +74,11 @@ impl Expression {
                 && !known.contains(&name.as_str())
             {
                 let name = name.clone();
-                warnings.push(Warning { name, start: offset, end: offset + part.len() });
+                warnings.push(Warning {
+                    name,
+                    start: offset,
+                    end: offset + part.len(),
+                });
             }
             offset += part.len() + 2;
         }
