@@ -10,7 +10,7 @@ use axum::{
     routing::any,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use keygate_policy::{Decision, Facts, Policy, Reason};
+use keygate_policy::{Decision, Facts, Policy, Reason, decision::Status};
 
 use crate::{Answer, AnswerWith, ClientTypeFrom, HeaderNames, Malformed, gateway};
 
@@ -129,7 +129,10 @@ async fn authorize(State(authorizer): State<Arc<Authorizer>>, request: Request) 
 /// One line a decision: denials at `info`, the rest at `debug`. The query is never in it.
 fn log(method: &str, facts: &Facts<'_>, decision: &Decision<'_, '_>) {
     let reason = decision.reason.as_str();
-    let path = decision.path.as_ref().map(tracing::field::display);
+    let path = decision
+        .path
+        .as_ref()
+        .map(|path| tracing::field::display(path.as_bytes().escape_ascii()));
     let endpoint = decision.rule.map(keygate_policy::policy::Rule::label);
     let client_type = facts.client_type;
     if decision.is_allowed() {
@@ -154,5 +157,9 @@ fn log_malformed(malformed: &Malformed) {
 }
 
 fn status(decision: &Decision<'_, '_>) -> StatusCode {
-    StatusCode::from_u16(decision.status()).unwrap_or(StatusCode::FORBIDDEN)
+    match decision.status {
+        Status::Ok => StatusCode::OK,
+        Status::Unauthorized => StatusCode::UNAUTHORIZED,
+        Status::Forbidden => StatusCode::FORBIDDEN,
+    }
 }

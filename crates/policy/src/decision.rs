@@ -25,6 +25,8 @@ pub struct Request<'a> {
 pub struct Decision<'p, 'r> {
     /// Why; [`Reason::Ok`] is the only one that allows.
     pub reason: Reason,
+    /// What to answer the gateway with.
+    pub status: Status,
     /// The rule that decided; absent where none matched.
     pub rule: Option<&'p Rule>,
     /// The path that the rule was looked up by; absent where the target has no single reading.
@@ -32,10 +34,44 @@ pub struct Decision<'p, 'r> {
 }
 
 impl Decision<'_, '_> {
+    /// A decision on the gateway's question alone, before any rule was looked up.
+    #[must_use]
+    pub fn without_rule(reason: Reason) -> Self {
+        Self {
+            reason,
+            status: reason.status(false),
+            rule: None,
+            path: None,
+        }
+    }
+
     /// Whether the request may pass.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.reason == Reason::Ok
+    }
+}
+
+/// The HTTP status of an answer: nginx's `auth_request` knows no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// 200: allowed.
+    Ok,
+    /// 401: denied, and a key or a login may change that.
+    Unauthorized,
+    /// 403: denied.
+    Forbidden,
+}
+
+impl Status {
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Ok => 200,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
+        }
     }
 }
 
@@ -90,6 +126,22 @@ impl Reason {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::AmbiguousPath => "ambiguous-path",
             Self::MalformedRequest => "malformed-request",
+        }
+    }
+
+    /// The status that goes with it, for a caller with a key or a user, or without both.
+    #[must_use]
+    pub const fn status(self, caller_is_known: bool) -> Status {
+        match self {
+            Self::Ok => Status::Ok,
+            Self::MissingKey | Self::MissingUser => Status::Unauthorized,
+            Self::ExpressionFalse if !caller_is_known => Status::Unauthorized,
+            Self::ExpressionFalse
+            | Self::ExpressionError
+            | Self::NoEndpoint
+            | Self::MethodNotAllowed
+            | Self::AmbiguousPath
+            | Self::MalformedRequest => Status::Forbidden,
         }
     }
 }

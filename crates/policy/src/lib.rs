@@ -14,6 +14,6 @@ pub mod facts;
 pub mod path;
 pub mod policy;
 
-pub use decision::{Decision, Reason, Request};
+pub use decision::{Decision, Reason, Request, Status};
 pub use facts::{Facts, NameSet, User};
-pub use policy::Policy;
+pub use policy::{Policy, Rule};

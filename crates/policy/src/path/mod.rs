@@ -1,15 +1,17 @@
 //! Request targets and the one canonical path that every decision is made on.
+//!
+//! An authorizer is bypassed where it and the backend read one path differently. So there is one
+//! canonical path, nginx's ([`canonical`]); what servers are known to read differently is named
+//! ([`Ambiguity`]) and either refused or compared: a request passes only if it would pass under
+//! every known reading ([`readings`]).
 
-use std::borrow::Cow;
+mod ambiguity;
+mod canonical;
+mod pattern;
+pub mod readings;
+mod segments;
 
-/// A path as nginx builds `$uri` from the request target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CanonicalPath<'t>(Cow<'t, [u8]>);
-
-impl CanonicalPath<'_> {
-    /// The decoded path; it starts with `/`.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
+pub use ambiguity::{Ambiguities, Ambiguity, Treatment};
+pub use canonical::{CanonicalPath, TargetError};
+pub use pattern::{Pattern, PatternError, Segment, TrailingSlash};
+pub use segments::Segments;

@@ -1,0 +1,1 @@
+//! Mia-Platform's `auth.json`.

@@ -1,0 +1,1 @@
+//! A policy as the text of a `policy.yaml`.

@@ -1,0 +1,347 @@
+//! Base paths and routes as a policy writes them.
+//!
+//! A path is written as in a URL: `/orders/{id}/refund`, with `%20` for a space and letters of any
+//! script either as they are or percent-encoded. It is read by the same rules as a request's
+//! target, and must be plain: a path that a request could only spell ambiguously is an error.
+
+use std::{fmt, ops::Range};
+
+use super::{Ambiguity, CanonicalPath, TargetError};
+use crate::diagnostic::Diagnostic;
+
+/// Whether `/orders` and `/orders/` are two paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrailingSlash {
+    /// They are one.
+    #[default]
+    Ignore,
+    /// They are two.
+    Strict,
+}
+
+/// One segment of a [`Pattern`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Segment {
+    /// These bytes, decoded; empty only at the end, for a slash that counts.
+    Literal(Box<[u8]>),
+    /// Any one segment that is not empty.
+    Parameter(Box<str>),
+    /// One or more segments up to the end.
+    Rest(Box<str>),
+}
+
+/// A parsed base path or route.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pattern {
+    segments: Vec<Segment>,
+}
+
+/// What a pattern is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Base,
+    Route,
+}
+
+impl Pattern {
+    /// Parses a base path: literal segments and `{name}`.
+    ///
+    /// # Errors
+    /// The text is no plain path.
+    pub fn base(text: &str, trailing_slash: TrailingSlash) -> Result<Self, PatternError> {
+        Self::parse(text, Role::Base, trailing_slash)
+    }
+
+    /// Parses a route: like a base path, and may end in `{*rest}`.
+    ///
+    /// # Errors
+    /// The text is no plain path.
+    pub fn route(text: &str, trailing_slash: TrailingSlash) -> Result<Self, PatternError> {
+        Self::parse(text, Role::Route, trailing_slash)
+    }
+
+    fn parse(text: &str, role: Role, trailing_slash: TrailingSlash) -> Result<Self, PatternError> {
+        let strict = trailing_slash == TrailingSlash::Strict;
+        if text.is_empty() && role == Role::Route && strict {
+            return Ok(Self::default());
+        }
+        let Some(inner) = text.strip_prefix('/') else {
+            return Err(PatternError::NotAbsolute);
+        };
+        if let Some(at) = text.find(['?', '#']) {
+            return Err(PatternError::Query { at: at..text.len() });
+        }
+        if inner.is_empty() && (role == Role::Base || !strict) {
+            return Ok(Self::default());
+        }
+        let mut pattern = Self::default();
+        let mut start = 1;
+        let mut parts = inner.split('/').peekable();
+        while let Some(part) = parts.next() {
+            let at = start..start + part.len();
+            start = at.end + 1;
+            if part.is_empty() {
+                match (parts.peek(), role) {
+                    (Some(_), _) => return Err(PatternError::EmptySegment { at }),
+                    (None, _) if !strict => break,
+                    (None, Role::Base) => return Err(PatternError::BaseWithSlash { at }),
+                    (None, Role::Route) => {}
+                }
+            }
+            if let Some(Segment::Rest(_)) = pattern.segments.last() {
+                return Err(PatternError::RestBeforeEnd { at });
+            }
+            let segment = Segment::parse(part, at.clone())?;
+            match &segment {
+                Segment::Rest(_) if role == Role::Base => {
+                    return Err(PatternError::RestInBase { at });
+                }
+                Segment::Parameter(name) | Segment::Rest(name) if pattern.names(name) => {
+                    return Err(PatternError::RepeatedName {
+                        name: name.to_string(),
+                        at,
+                    });
+                }
+                _ => pattern.segments.push(segment),
+            }
+        }
+        Ok(pattern)
+    }
+
+    fn names(&self, wanted: &str) -> bool {
+        self.segments.iter().any(|segment| match segment {
+            Segment::Literal(_) => false,
+            Segment::Parameter(name) | Segment::Rest(name) => **name == *wanted,
+        })
+    }
+
+    /// The segments from left to right.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// This base path with a route below it.
+    #[must_use]
+    pub fn join(&self, route: &Self) -> Self {
+        Self {
+            segments: [self.segments(), route.segments()].concat(),
+        }
+    }
+
+    /// Whether this base path covers every path that `pattern` matches.
+    #[must_use]
+    pub fn covers(&self, pattern: &Self) -> bool {
+        let mut theirs = pattern.segments.iter();
+        self.segments
+            .iter()
+            .all(|ours| match (ours, theirs.next()) {
+                (Segment::Literal(ours), Some(Segment::Literal(theirs))) => ours == theirs,
+                (Segment::Parameter(_), Some(Segment::Literal(theirs))) => !theirs.is_empty(),
+                (Segment::Parameter(_), Some(Segment::Parameter(_) | Segment::Rest(_))) => true,
+                _ => false,
+            })
+    }
+}
+
+/// The pattern as a policy would write it, in visible ASCII.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.segments.is_empty() {
+            return f.write_str("/");
+        }
+        self.segments
+            .iter()
+            .try_for_each(|segment| write!(f, "/{segment}"))
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(bytes) => bytes.iter().try_for_each(|byte| {
+                // What RFC 3986 lets stand in a path (`pchar`), and no more.
+                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(byte) {
+                    write!(f, "{}", char::from(*byte))
+                } else {
+                    write!(f, "%{byte:02X}")
+                }
+            }),
+            Self::Parameter(name) => write!(f, "{{{name}}}"),
+            Self::Rest(name) => write!(f, "{{*{name}}}"),
+        }
+    }
+}
+
+impl Segment {
+    fn parse(text: &str, at: Range<usize>) -> Result<Self, PatternError> {
+        if text.contains(['{', '}']) {
+            return Self::placeholder(text).ok_or(PatternError::Placeholder {
+                segment: text.to_owned(),
+                at,
+            });
+        }
+        let segment = || text.to_owned();
+        if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+            return Err(PatternError::Blank {
+                segment: segment(),
+                at,
+            });
+        }
+        let target = format!("/{text}");
+        let ambiguous = |class, at| PatternError::Ambiguous {
+            segment: segment(),
+            class,
+            at,
+        };
+        match CanonicalPath::parse(target.as_bytes()) {
+            Ok(path) => match path.ambiguities().iter().next() {
+                None => Ok(Self::Literal(
+                    path.as_bytes()
+                        .strip_prefix(b"/")
+                        .unwrap_or_default()
+                        .into(),
+                )),
+                // Only compared in a request, and a request may spell it in this way alone.
+                Some(Ambiguity::EncodedDelimiter) if path.ambiguities().iter().count() == 1 => {
+                    Ok(Self::Literal(
+                        path.as_bytes()
+                            .strip_prefix(b"/")
+                            .unwrap_or_default()
+                            .into(),
+                    ))
+                }
+                Some(class) => Err(ambiguous(class, at)),
+            },
+            Err(TargetError::Ambiguous(class)) => Err(ambiguous(class, at)),
+            Err(TargetError::NotAPath) => Err(PatternError::NotAbsolute),
+        }
+    }
+
+    /// `{name}` or `{*name}`.
+    fn placeholder(text: &str) -> Option<Self> {
+        let inner = text.strip_prefix('{')?.strip_suffix('}')?;
+        let name = inner.strip_prefix('*').unwrap_or(inner);
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        is_name.then(|| match inner.starts_with('*') {
+            true => Self::Rest(name.into()),
+            false => Self::Parameter(name.into()),
+        })
+    }
+}
+
+/// A text that is no base path or route; places are bytes of that text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// It does not start with a slash.
+    #[error("a path starts with `/`")]
+    NotAbsolute,
+    /// It has a query or a fragment.
+    #[error("a rule's path has no query and no fragment")]
+    Query {
+        /// Where.
+        at: Range<usize>,
+    },
+    /// Two slashes in a row.
+    #[error("an empty segment can never match: repeated slashes are one")]
+    EmptySegment {
+        /// Where.
+        at: Range<usize>,
+    },
+    /// A base path ends in a slash although slashes are distinguished.
+    #[error("a base path covers what is below it with and without a slash at the end")]
+    BaseWithSlash {
+        /// Where.
+        at: Range<usize>,
+    },
+    /// Braces that are neither `{name}` nor `{*name}`.
+    #[error("`{segment}` is neither text nor a placeholder")]
+    Placeholder {
+        /// The segment.
+        segment: String,
+        /// Where.
+        at: Range<usize>,
+    },
+    /// Something after `{*rest}`.
+    #[error("nothing can stand after a placeholder for the rest of the path")]
+    RestBeforeEnd {
+        /// Where.
+        at: Range<usize>,
+    },
+    /// `{*rest}` in a base path.
+    #[error("a base path covers everything below it already")]
+    RestInBase {
+        /// Where.
+        at: Range<usize>,
+    },
+    /// One name for two placeholders.
+    #[error("the placeholder `{name}` stands here a second time")]
+    RepeatedName {
+        /// The name.
+        name: String,
+        /// Where.
+        at: Range<usize>,
+    },
+    /// A blank or a control character.
+    #[error("`{segment}` holds a blank or a control character")]
+    Blank {
+        /// The segment.
+        segment: String,
+        /// Where.
+        at: Range<usize>,
+    },
+    /// A spelling that servers read differently.
+    #[error("`{segment}` can never match plainly: servers read it differently ({class})")]
+    Ambiguous {
+        /// The segment.
+        segment: String,
+        /// How.
+        class: Ambiguity,
+        /// Where.
+        at: Range<usize>,
+    },
+}
+
+impl PatternError {
+    /// The mistake in the pattern's text.
+    #[must_use]
+    pub fn diagnostic(&self) -> Diagnostic {
+        let (at, help) = match self {
+            Self::NotAbsolute => (None, "write e.g. `/orders`"),
+            Self::Query { at } => (
+                Some(at),
+                "leave it out, or write `%3F` or `%23` for the character",
+            ),
+            Self::EmptySegment { at } => (Some(at), "write one slash"),
+            Self::BaseWithSlash { at } => (
+                Some(at),
+                "leave it out; a route `/` is the base path with a slash",
+            ),
+            Self::Placeholder { at, .. } => (
+                Some(at),
+                "write `{name}` or, at the end, `{*rest}` as a whole segment; `%7B` and `%7D` for the characters",
+            ),
+            Self::RestBeforeEnd { at } => (Some(at), "leave out what follows `{*rest}`"),
+            Self::RestInBase { at } => (Some(at), "leave out the last segment"),
+            Self::RepeatedName { at, .. } => (Some(at), "give each placeholder a name of its own"),
+            Self::Blank { at, .. } => (Some(at), "write `%20` for a blank"),
+            Self::Ambiguous {
+                class: Ambiguity::InvalidEscape,
+                at,
+                ..
+            } => (Some(at), "write `%25` for a percent sign"),
+            Self::Ambiguous { at, .. } => (
+                Some(at),
+                "write the path plainly, with a placeholder for what varies",
+            ),
+        };
+        let diagnostic = Diagnostic::error(self.to_string()).help(help);
+        match at {
+            Some(at) => diagnostic.at(at.clone()),
+            None => diagnostic,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The readings of a request target that servers are known to make.
+//!
+//! Slow and plain on purpose: each reading is a few steps over the text, in the order in which
+//! that server takes them. nginx's own reading is one of them, and a test holds it against
+//! [`CanonicalPath`](super::CanonicalPath).
+
+use super::{Ambiguities, Ambiguity, canonical};
+
+/// How often a server decodes escapes, and which it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoding {
+    /// Once: nginx and most others.
+    Once,
+    /// A second time: a proxy that decodes before a backend that does.
+    Twice,
+    /// Once, but `%2F` and `%5C` stay as they are: routers that split before they decode.
+    KeepSeparators,
+}
+
+/// What a server does with `;` and what follows it in a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameters {
+    /// It is a character like others.
+    Kept,
+    /// Cut before escapes are decoded: Tomcat, Jetty.
+    CutBeforeDecoding,
+    /// Cut after escapes are decoded, so `%3B` counts too: Spring's older path helper.
+    CutAfterDecoding,
+}
+
+/// When a server resolves `.` and `..`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dots {
+    /// After decoding: nginx, Tomcat, IIS.
+    ResolvedAfterDecoding,
+    /// Before decoding: RFC 3986, section 6.2.2.3, on the raw path.
+    ResolvedBeforeDecoding,
+    /// Never: Express, Flask, Starlette, axum and others match the segments as they came.
+    Kept,
+}
+
+/// One way to read a request target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent habit of a server"
+)]
+pub struct Reading {
+    /// Escapes.
+    pub decoding: Decoding,
+    /// `;`.
+    pub parameters: Parameters,
+    /// `.` and `..`.
+    pub dots: Dots,
+    /// Whether `\` is a separator: IIS, WHATWG URL parsers.
+    pub backslash_separates: bool,
+    /// Whether repeated slashes are one: nginx with `merge_slashes on`.
+    pub merges_slashes: bool,
+    /// Whether `//host/path` is read as a host and a path: `new URL(target, base)`.
+    pub takes_host: bool,
+    /// Whether a raw `#` ends the path: nginx does so, Go's `ParseRequestURI` does not.
+    pub cuts_fragment: bool,
+    /// Whether a decoded `?` or `#` ends the path: Apache's `mod_rewrite` substitutions.
+    pub cuts_decoded_delimiter: bool,
+    /// Whether overlong UTF-8, e.g. `%C0%AF`, is the character it stands for: old IIS, old Java.
+    pub accepts_overlong: bool,
+}
+
+impl Reading {
+    /// How nginx reads, and so how [`CanonicalPath`](super::CanonicalPath) does.
+    pub const NGINX: Self = Self {
+        decoding: Decoding::Once,
+        parameters: Parameters::Kept,
+        dots: Dots::ResolvedAfterDecoding,
+        backslash_separates: false,
+        merges_slashes: true,
+        takes_host: false,
+        cuts_fragment: true,
+        cuts_decoded_delimiter: false,
+        accepts_overlong: false,
+    };
+
+    /// Every known reading that may differ from nginx's on a target with these ambiguities.
+    #[must_use]
+    pub fn differing_on(found: Ambiguities) -> Vec<Self> {
+        use Ambiguity as A;
+        let any = |classes: &[Ambiguity]| classes.iter().any(|class| found.contains(*class));
+        let may_hide_separator = any(&[
+            A::EncodedSlash,
+            A::Backslash,
+            A::EncodedBackslash,
+            A::PathParameter,
+            A::DoubleEncoding,
+            A::InvalidUtf8,
+            A::Fragment,
+        ]);
+        let double = found.contains(A::DoubleEncoding);
+        let mut readings = Readings(vec![Self::NGINX]);
+        if double {
+            readings.vary(&[
+                |reading| reading.decoding = Decoding::Twice,
+                |reading| reading.decoding = Decoding::KeepSeparators,
+            ]);
+        } else if any(&[A::EncodedSlash, A::EncodedBackslash]) {
+            readings.vary(&[|reading| reading.decoding = Decoding::KeepSeparators]);
+        }
+        if double || found.contains(A::PathParameter) {
+            readings.vary(&[
+                |reading| reading.parameters = Parameters::CutBeforeDecoding,
+                |reading| reading.parameters = Parameters::CutAfterDecoding,
+            ]);
+        }
+        if may_hide_separator || any(&[A::DotSegment, A::EncodedDotSegment]) {
+            readings.vary(&[
+                |reading| reading.dots = Dots::ResolvedBeforeDecoding,
+                |reading| reading.dots = Dots::Kept,
+            ]);
+        }
+        if double || any(&[A::Backslash, A::EncodedBackslash]) {
+            readings.vary(&[|reading| reading.backslash_separates = true]);
+        }
+        if may_hide_separator || found.contains(A::RepeatedSlash) {
+            readings.vary(&[|reading| reading.merges_slashes = false]);
+            readings.vary(&[|reading| reading.takes_host = true]);
+        }
+        if found.contains(A::Fragment) {
+            readings.vary(&[|reading| reading.cuts_fragment = false]);
+        }
+        if double || any(&[A::EncodedDelimiter, A::Fragment]) {
+            readings.vary(&[|reading| reading.cuts_decoded_delimiter = true]);
+        }
+        if found.contains(A::InvalidUtf8) {
+            readings.vary(&[|reading| reading.accepts_overlong = true]);
+        }
+        readings.0
+    }
+
+    /// The path that this reading makes of a raw request target; it starts with `/`.
+    #[must_use]
+    pub fn path(&self, target: &[u8]) -> Vec<u8> {
+        let target = canonical::origin_form(target).unwrap_or(target);
+        let ends_path = |byte: &u8| *byte == b'?' || (self.cuts_fragment && *byte == b'#');
+        let mut path = before(target, ends_path).to_vec();
+        if self.takes_host {
+            path = without_host(path, self.backslash_separates);
+        }
+        if self.parameters == Parameters::CutBeforeDecoding {
+            path = without_parameters(&path);
+        }
+        if self.dots == Dots::ResolvedBeforeDecoding {
+            path = resolve_dots(&path);
+        }
+        path = decode(&path, self.decoding == Decoding::KeepSeparators);
+        if self.decoding == Decoding::Twice {
+            path = decode(&path, false);
+        }
+        if self.accepts_overlong {
+            path = shorten_overlong(&path);
+        }
+        if self.backslash_separates {
+            path.iter_mut()
+                .filter(|byte| **byte == b'\\')
+                .for_each(|byte| *byte = b'/');
+        }
+        if self.parameters == Parameters::CutAfterDecoding {
+            path = without_parameters(&path);
+        }
+        if self.cuts_decoded_delimiter {
+            path = before(&path, |byte| b"?#".contains(byte)).to_vec();
+        }
+        if self.merges_slashes {
+            path.dedup_by(|second, first| *second == b'/' && *first == b'/');
+        }
+        if self.dots == Dots::ResolvedAfterDecoding {
+            path = resolve_dots(&path);
+        }
+        if path.first() != Some(&b'/') {
+            path.insert(0, b'/');
+        }
+        path
+    }
+
+    /// Whether it is no harm that no endpoint covers this reading's `path`.
+    ///
+    /// A path that differs from a covered one by empty segments or single dots alone leads a
+    /// server that keeps these to nothing of its own; `..` may lead it somewhere else.
+    #[must_use]
+    pub fn may_lead_nowhere(&self, path: &[u8]) -> bool {
+        !self.merges_slashes
+            || self.takes_host
+            || (self.dots == Dots::Kept && !path.split(|byte| *byte == b'/').any(|s| s == b".."))
+    }
+}
+
+/// The readings under construction.
+struct Readings(Vec<Reading>);
+
+impl Readings {
+    /// Adds the siblings of every reading so far, each with one habit changed.
+    fn vary(&mut self, changes: &[fn(&mut Reading)]) {
+        let siblings = self.0.iter().flat_map(|reading| {
+            changes.iter().map(|change| {
+                let mut sibling = *reading;
+                change(&mut sibling);
+                sibling
+            })
+        });
+        let siblings: Vec<_> = siblings.collect();
+        self.0.extend(siblings);
+    }
+}
+
+fn before(path: &[u8], ends: impl Fn(&u8) -> bool) -> &[u8] {
+    path.split(ends).next().unwrap_or(path)
+}
+
+fn without_host(path: Vec<u8>, backslash_separates: bool) -> Vec<u8> {
+    let separates = |byte: &u8| *byte == b'/' || (backslash_separates && *byte == b'\\');
+    match path.as_slice() {
+        [first, second, after @ ..] if separates(first) && separates(second) => {
+            let host_length = after.iter().position(separates).unwrap_or(after.len());
+            after.get(host_length..).unwrap_or_default().to_vec()
+        }
+        _ => path,
+    }
+}
+
+fn without_parameters(path: &[u8]) -> Vec<u8> {
+    let segments: Vec<_> = path
+        .split(|byte| *byte == b'/')
+        .map(|segment| before(segment, |b| *b == b';'))
+        .collect();
+    segments.join(&b'/')
+}
+
+fn decode(path: &[u8], keep_separators: bool) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    loop {
+        rest = match rest {
+            [] => return decoded,
+            [b'%', high, low, after @ ..] => {
+                let byte = canonical::hexadecimal(*high, *low)
+                    .filter(|byte| !(keep_separators && b"/\\".contains(byte)));
+                match byte {
+                    Some(byte) => {
+                        decoded.push(byte);
+                        after
+                    }
+                    None => {
+                        decoded.push(b'%');
+                        rest.get(1..).unwrap_or_default()
+                    }
+                }
+            }
+            [byte, after @ ..] => {
+                decoded.push(*byte);
+                after
+            }
+        };
+    }
+}
+
+/// Two-byte forms of what has one byte.
+fn shorten_overlong(path: &[u8]) -> Vec<u8> {
+    let mut short = Vec::with_capacity(path.len());
+    let mut rest = path;
+    loop {
+        rest = match rest {
+            [] => return short,
+            [lead @ 0xc0..=0xc1, follow @ 0x80..=0xbf, after @ ..] => {
+                short.push((lead & 0x1f) << 6 | (follow & 0x3f));
+                after
+            }
+            [byte, after @ ..] => {
+                short.push(*byte);
+                after
+            }
+        };
+    }
+}
+
+/// RFC 3986, section 5.2.4: `..` above the root stays at the root.
+fn resolve_dots(path: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let mut segments = path
+        .strip_prefix(b"/")
+        .unwrap_or(path)
+        .split(|b| *b == b'/')
+        .peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            b"." => {}
+            b".." => {
+                kept.pop();
+            }
+            _ => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        if is_last {
+            kept.push(b"");
+        }
+    }
+    let mut resolved = vec![b'/'];
+    resolved.extend(kept.join(&b'/'));
+    resolved
+}

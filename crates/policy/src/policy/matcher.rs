@@ -1,0 +1,179 @@
+//! From host, path and method to the rule that decides.
+
+use std::collections::HashMap;
+
+use super::{HostPattern, Match, Method, Rule, host::RequestHost, rule::is_preflight, trie::Trie};
+use crate::{
+    Request,
+    path::{Segments, TrailingSlash},
+};
+
+/// A rule's place in the policy.
+pub(super) type RuleId = usize;
+
+/// Every rule, found by base path, host, route and method, in this order.
+#[derive(Debug, Default)]
+pub(super) struct Matcher {
+    pub(super) trailing_slash: TrailingSlash,
+    pub(super) bases: Trie<Base>,
+    pub(super) names_hosts: bool,
+}
+
+/// What is at one base path: an area for each host.
+#[derive(Debug, Default)]
+pub(super) struct Base {
+    exact: HashMap<Box<str>, Area>,
+    below: HashMap<Box<str>, Area>,
+    any: Option<Area>,
+}
+
+/// What is at one base path on one host.
+#[derive(Debug, Default)]
+pub(super) struct Area {
+    pub(super) endpoints: ByMethod,
+    pub(super) routes: Trie<ByMethod>,
+}
+
+/// The rules at one place, by method.
+#[derive(Debug, Default)]
+pub(super) struct ByMethod {
+    /// Sorted by method, so that nothing depends on the order in the file.
+    named: Vec<(Method, RuleId)>,
+    all: Option<RuleId>,
+}
+
+impl Matcher {
+    /// Whether a request without a host cannot be decided on.
+    ///
+    /// It would miss the endpoints that name hosts, and fall to others that are more open.
+    pub(super) fn needs_host(&self) -> bool {
+        self.names_hosts
+    }
+
+    pub(super) fn find<'p>(
+        &'p self,
+        rules: &'p [Rule],
+        request: &Request<'_>,
+        path: &[u8],
+    ) -> Match<'p> {
+        let host = request
+            .host
+            .filter(|_| self.names_hosts)
+            .and_then(RequestHost::new);
+        let segments = Segments::new(path, self.trailing_slash);
+        let found = self
+            .bases
+            .find_longest(segments, &|base| base.area(host.as_ref()));
+        let Some((area, left)) = found else {
+            return Match::NoEndpoint;
+        };
+        let by_method = |methods: &ByMethod| methods.find(rules, request);
+        let id = area
+            .routes
+            .find(left, &by_method)
+            .or_else(|| by_method(&area.endpoints));
+        id.and_then(|id| rules.get(id))
+            .map_or(Match::MethodNotAllowed, Match::Rule)
+    }
+}
+
+impl Base {
+    /// The area for a request's host: an exact one, then the nearest domain's, then that of all.
+    fn area(&self, host: Option<&RequestHost>) -> Option<&Area> {
+        host.filter(|_| !(self.exact.is_empty() && self.below.is_empty()))
+            .and_then(|host| {
+                self.exact
+                    .get(host.as_str())
+                    .or_else(|| host.domains().find_map(|domain| self.below.get(domain)))
+            })
+            .or(self.any.as_ref())
+    }
+
+    /// The area of a host pattern, or of all hosts.
+    pub(super) fn entry(&mut self, host: Option<&HostPattern>) -> &mut Area {
+        match host {
+            None => self.any.get_or_insert_default(),
+            Some(HostPattern::Exact(name)) => self.exact.entry(name.clone()).or_default(),
+            Some(HostPattern::Below(domain)) => self.below.entry(domain.clone()).or_default(),
+        }
+    }
+
+    /// An area that takes every request for this host pattern, or for all hosts.
+    pub(super) fn covering(&self, host: Option<&HostPattern>) -> Option<&Area> {
+        let below = |name: &str, itself: bool| {
+            let domains = name
+                .match_indices('.')
+                .filter_map(|(dot, _)| name.get(dot + 1..));
+            let itself = Some(name).filter(|_| itself);
+            itself
+                .into_iter()
+                .chain(domains)
+                .find_map(|domain| self.below.get(domain))
+        };
+        let named = match host {
+            None => None,
+            Some(HostPattern::Exact(name)) => self.exact.get(name).or_else(|| below(name, false)),
+            Some(HostPattern::Below(domain)) => below(domain, true),
+        };
+        named.or(self.any.as_ref())
+    }
+}
+
+impl Area {
+    /// Any rule of this area, to name it by.
+    pub(super) fn any_rule(&self) -> Option<RuleId> {
+        self.endpoints.ids().min()
+    }
+}
+
+impl ByMethod {
+    fn find(&self, rules: &[Rule], request: &Request<'_>) -> Option<RuleId> {
+        self.get(request.method).or_else(|| {
+            // A preflight asks for another method's sake (Fetch standard, "CORS-preflight
+            // fetch"), so a rule that names that one alone may still answer it.
+            let allows = |id: &RuleId| rules.get(*id).is_some_and(Rule::allows_preflight);
+            is_preflight(request)
+                .then(|| self.ids().find(allows))
+                .flatten()
+        })
+    }
+
+    /// The rule for a method: the one that names it, for `HEAD` the one that names `GET`, or the
+    /// one for all methods.
+    pub(super) fn get(&self, method: &str) -> Option<RuleId> {
+        let named = |wanted: &str| {
+            self.named
+                .iter()
+                .find(|(method, _)| method.as_str() == wanted)
+                .map(|(_, id)| *id)
+        };
+        named(method)
+            .or_else(|| if method == "HEAD" { named("GET") } else { None })
+            .or(self.all)
+    }
+
+    /// The rule for all methods that none names.
+    pub(super) fn all(&self) -> Option<RuleId> {
+        self.all
+    }
+
+    /// Puts a rule at a method, or at all, unless another one is there: that one is returned.
+    pub(super) fn insert(&mut self, method: Option<&Method>, id: RuleId) -> Option<RuleId> {
+        let Some(method) = method else {
+            let taken = self.all;
+            self.all.get_or_insert(id);
+            return taken;
+        };
+        match self.named.binary_search_by(|(named, _)| named.cmp(method)) {
+            Ok(at) => self.named.get(at).map(|(_, id)| *id),
+            Err(at) => {
+                self.named.insert(at, (method.clone(), id));
+                None
+            }
+        }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = RuleId> {
+        self.named.iter().map(|(_, id)| *id).chain(self.all)
+    }
+}

@@ -1,0 +1,141 @@
+//! Endpoints and routes, compiled for look-up, and the decision over them.
+
+mod build;
+mod error;
+mod host;
+mod matcher;
+mod method;
+mod rule;
+mod trie;
+
+use crate::{
+    Decision, Reason, Request,
+    diagnostic::Diagnostic,
+    path::{Ambiguities, CanonicalPath, readings::Reading},
+};
+
+pub(crate) use build::Draft;
+pub use error::PolicyError;
+pub use host::{HostError, HostPattern};
+pub use method::{Method, MethodError};
+pub use rule::Rule;
+pub(crate) use rule::{Demands, ExpressionPlaces};
+
+/// A policy: an immutable snapshot, valid as a whole. The default one denies everything.
+#[derive(Debug, Default)]
+pub struct Policy {
+    rules: Vec<Rule>,
+    matcher: matcher::Matcher,
+}
+
+/// A policy and what is odd about its text.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The policy.
+    pub policy: Policy,
+    /// What is probably not what was meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What a look-up found.
+#[derive(Debug, Clone, Copy)]
+pub enum Match<'p> {
+    /// The rule that decides.
+    Rule(&'p Rule),
+    /// An endpoint covers the path, but not this method.
+    MethodNotAllowed,
+    /// No endpoint covers the path.
+    NoEndpoint,
+}
+
+impl Policy {
+    /// Every rule, in the order of [`Rule::index`].
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule for a decoded path, without deciding: of the endpoints that name the request's
+    /// host or none, the longest base path; at one base, the most specific host; below it, the
+    /// most specific route that has the method, or else the endpoint itself.
+    #[must_use]
+    pub fn find(&self, request: &Request<'_>, path: &[u8]) -> Match<'_> {
+        self.matcher.find(&self.rules, request, path)
+    }
+
+    /// Decides one request.
+    ///
+    /// A request passes only if it would pass under every reading of its path that a server is
+    /// known to make.
+    #[must_use]
+    pub fn decide<'r>(&self, request: &Request<'r>) -> Decision<'_, 'r> {
+        let path = match CanonicalPath::parse(request.target) {
+            Ok(path) => path,
+            Err(error) => return Decision::without_rule(error.reason()),
+        };
+        if self.matcher.needs_host() && request.host.is_none() {
+            return Decision::without_rule(Reason::MalformedRequest);
+        }
+        let found = self.find(request, path.as_bytes());
+        let allowed = match found {
+            Match::Rule(rule) => rule.allowed_ambiguities(),
+            Match::MethodNotAllowed | Match::NoEndpoint => Ambiguities::default(),
+        };
+        if !path.ambiguities().refused_unless(allowed).is_empty() {
+            return Decision::without_rule(Reason::AmbiguousPath);
+        }
+        let reason = found.judge(request);
+        if reason == Reason::Ok && !self.passes_every_reading(request, path.ambiguities()) {
+            return Decision::without_rule(Reason::AmbiguousPath);
+        }
+        let facts = &request.facts;
+        Decision {
+            reason,
+            status: reason.status(facts.client_type.is_some() || facts.user.is_some()),
+            rule: found.rule(),
+            path: Some(path),
+        }
+    }
+
+    /// Whether no known reading leads the request to where it would be denied.
+    fn passes_every_reading(&self, request: &Request<'_>, found: Ambiguities) -> bool {
+        if found.is_empty() {
+            return true;
+        }
+        Reading::differing_on(found).iter().all(|reading| {
+            let path = reading.path(request.target);
+            match self.find(request, &path) {
+                Match::NoEndpoint => reading.may_lead_nowhere(&path),
+                other => other.judge(request) == Reason::Ok,
+            }
+        })
+    }
+
+    /// What is odd about the policy in view of the client types that keys have.
+    #[must_use]
+    pub fn client_type_warnings(&self, known: &[&str]) -> Vec<Diagnostic> {
+        self.rules
+            .iter()
+            .flat_map(|rule| rule.client_type_warnings(known))
+            .collect()
+    }
+}
+
+impl<'p> Match<'p> {
+    /// The rule, if there is one.
+    #[must_use]
+    pub fn rule(self) -> Option<&'p Rule> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::MethodNotAllowed | Self::NoEndpoint => None,
+        }
+    }
+
+    fn judge(self, request: &Request<'_>) -> Reason {
+        match self {
+            Self::Rule(rule) => rule.judge(request),
+            Self::MethodNotAllowed => Reason::MethodNotAllowed,
+            Self::NoEndpoint => Reason::NoEndpoint,
+        }
+    }
+}

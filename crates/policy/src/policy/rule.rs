@@ -1,0 +1,188 @@
+//! What one endpoint or route asks of a request.
+
+use super::{HostPattern, Method};
+use crate::{
+    Reason, Request,
+    diagnostic::Diagnostic,
+    expression::Expression,
+    path::{Ambiguities, Pattern},
+};
+
+/// What one endpoint or route asks of a request: the thing that decides.
+#[derive(Debug)]
+pub struct Rule {
+    pub(super) index: usize,
+    pub(super) label: String,
+    pub(super) path: Pattern,
+    pub(super) is_route: bool,
+    pub(super) hosts: Vec<HostPattern>,
+    pub(super) methods: Option<Vec<Method>>,
+    pub(super) demands: Demands,
+    /// Where the expressions stand in the policy's text.
+    pub(super) places: ExpressionPlaces,
+}
+
+/// What a rule asks for once it matched.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one field of the policy file"
+)]
+pub(crate) struct Demands {
+    pub(crate) description: Option<String>,
+    pub(crate) api_key_required: bool,
+    pub(crate) authentication_required: bool,
+    pub(crate) backoffice_authentication_required: bool,
+    pub(crate) group_expression: Expression,
+    pub(crate) backoffice_expression: Option<Expression>,
+    pub(crate) allows_preflight: bool,
+    pub(crate) allowed_ambiguities: Ambiguities,
+}
+
+/// Where a rule's expressions stand; absent where a default applies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ExpressionPlaces {
+    pub(crate) group: Option<crate::document::Scalar>,
+    pub(crate) backoffice: Option<crate::document::Scalar>,
+}
+
+impl Rule {
+    /// This rule's place in [`Policy::rules`](super::Policy::rules), for tables beside the policy.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The rule's name for people, e.g. `POST /orders/{id}/refund`: visible ASCII alone.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The base path, or the base path and the route.
+    #[must_use]
+    pub fn path(&self) -> &Pattern {
+        &self.path
+    }
+
+    /// Whether it is an exact route; else it covers everything below its path too.
+    #[must_use]
+    pub fn is_route(&self) -> bool {
+        self.is_route
+    }
+
+    /// The hosts that it is for; none means all.
+    #[must_use]
+    pub fn hosts(&self) -> &[HostPattern] {
+        &self.hosts
+    }
+
+    /// The methods that it is for; `None` means all.
+    #[must_use]
+    pub fn methods(&self) -> Option<&[Method]> {
+        self.methods.as_deref()
+    }
+
+    /// The endpoint's or route's description.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.demands.description.as_deref()
+    }
+
+    /// Whether a request needs an API key.
+    #[must_use]
+    pub fn api_key_required(&self) -> bool {
+        self.demands.api_key_required
+    }
+
+    /// Whether a request of this gateway needs a logged-in user.
+    #[must_use]
+    pub fn authentication_required(&self, is_backoffice: bool) -> bool {
+        if is_backoffice {
+            self.demands.backoffice_authentication_required
+        } else {
+            self.demands.authentication_required
+        }
+    }
+
+    /// The expression of the ordinary gateway.
+    #[must_use]
+    pub fn group_expression(&self) -> &Expression {
+        &self.demands.group_expression
+    }
+
+    /// The expression of the back-office gateway: its own, or else the ordinary one.
+    #[must_use]
+    pub fn backoffice_expression(&self) -> &Expression {
+        self.demands
+            .backoffice_expression
+            .as_ref()
+            .unwrap_or(&self.demands.group_expression)
+    }
+
+    /// The expression that decides for this gateway.
+    #[must_use]
+    pub fn expression(&self, is_backoffice: bool) -> &Expression {
+        if is_backoffice {
+            self.backoffice_expression()
+        } else {
+            self.group_expression()
+        }
+    }
+
+    /// Whether CORS preflights pass.
+    #[must_use]
+    pub fn allows_preflight(&self) -> bool {
+        self.demands.allows_preflight
+    }
+
+    /// The ambiguous spellings that the policy lets through by name.
+    #[must_use]
+    pub fn allowed_ambiguities(&self) -> Ambiguities {
+        self.demands.allowed_ambiguities
+    }
+
+    /// What the rule makes of a request that it matches.
+    pub(super) fn judge(&self, request: &Request<'_>) -> Reason {
+        let facts = &request.facts;
+        if self.allows_preflight() && is_preflight(request) {
+            return Reason::Ok;
+        }
+        if self.api_key_required() && facts.client_type.is_none() {
+            return Reason::MissingKey;
+        }
+        if self.authentication_required(facts.is_backoffice) && facts.user.is_none() {
+            return Reason::MissingUser;
+        }
+        match self.expression(facts.is_backoffice).evaluate(facts) {
+            Ok(true) => Reason::Ok,
+            Ok(false) => Reason::ExpressionFalse,
+            Err(_) => Reason::ExpressionError,
+        }
+    }
+
+    pub(super) fn client_type_warnings(&self, known: &[&str]) -> Vec<Diagnostic> {
+        let expressions = [
+            (Some(&self.demands.group_expression), &self.places.group),
+            (
+                self.demands.backoffice_expression.as_ref(),
+                &self.places.backoffice,
+            ),
+        ];
+        expressions
+            .into_iter()
+            .filter_map(|(expression, place)| Some((expression?, place.as_ref()?)))
+            .flat_map(|(expression, place)| {
+                let warnings = expression.warnings(Some(known));
+                warnings
+                    .into_iter()
+                    .map(|warning| place.shift(warning.diagnostic(), expression.source()))
+            })
+            .collect()
+    }
+}
+
+/// Whether the request is a CORS preflight that a rule may let through.
+pub(super) fn is_preflight(request: &Request<'_>) -> bool {
+    request.is_cors_preflight && request.method == "OPTIONS"
+}

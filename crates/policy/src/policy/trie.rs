@@ -1,0 +1,158 @@
+//! A tree of path segments, searched without allocating.
+
+use std::{collections::HashMap, hash::BuildHasherDefault};
+
+use rustc_hash::FxHasher;
+
+use crate::path::{Segment, Segments};
+
+/// Values by [`Pattern`](crate::path::Pattern).
+///
+/// Look-up follows the path's segments: its cost grows with the path, not with the number of
+/// patterns. At one place a literal segment is tried before a placeholder, and that before the
+/// rest of the path, so the first match is the most specific one.
+///
+/// Recursion goes as deep as the longest pattern, and [`Pattern`](crate::path::Pattern) bounds it.
+#[derive(Debug)]
+pub(super) struct Trie<T> {
+    // The keys come from the policy's author, and requests only look up: a hash made for
+    // hostile keys would cost more and protect nothing.
+    literals: HashMap<Box<[u8]>, Trie<T>, BuildHasherDefault<FxHasher>>,
+    parameter: Option<Box<Trie<T>>>,
+    value: Option<Box<T>>,
+    rest: Option<Box<T>>,
+}
+
+impl<T> Default for Trie<T> {
+    fn default() -> Self {
+        Self {
+            literals: HashMap::default(),
+            parameter: None,
+            value: None,
+            rest: None,
+        }
+    }
+}
+
+impl<T: Default> Trie<T> {
+    /// The value of a pattern, made where there is none yet.
+    pub(super) fn entry(&mut self, pattern: &[Segment]) -> &mut T {
+        match pattern.split_first() {
+            None => self.value.get_or_insert_default(),
+            Some((Segment::Literal(text), below)) => {
+                self.literals.entry(text.clone()).or_default().entry(below)
+            }
+            Some((Segment::Parameter(_), below)) => {
+                self.parameter.get_or_insert_default().entry(below)
+            }
+            Some((Segment::Rest(_), _)) => self.rest.get_or_insert_default(),
+        }
+    }
+}
+
+impl<T> Trie<T> {
+    /// The value of exactly this pattern.
+    pub(super) fn get(&self, pattern: &[Segment]) -> Option<&T> {
+        match pattern.split_first() {
+            None => self.value.as_deref(),
+            Some((Segment::Literal(text), below)) => self.literals.get(text)?.get(below),
+            Some((Segment::Parameter(_), below)) => self.parameter.as_ref()?.get(below),
+            Some((Segment::Rest(_), _)) => self.rest.as_deref(),
+        }
+    }
+
+    /// The first result of `accept` over the values whose pattern matches all of `segments`, the
+    /// most specific first.
+    pub(super) fn find<'t, R>(
+        &'t self,
+        mut segments: Segments<'_>,
+        accept: &impl Fn(&'t T) -> Option<R>,
+    ) -> Option<R> {
+        let Some(segment) = segments.next() else {
+            return self.value.as_deref().and_then(accept);
+        };
+        let literal = self
+            .literals
+            .get(segment)
+            .and_then(|below| below.find(segments, accept));
+        if literal.is_some() || segment.is_empty() {
+            return literal;
+        }
+        let parameter = self
+            .parameter
+            .as_ref()
+            .and_then(|below| below.find(segments, accept));
+        parameter.or_else(|| self.rest.as_deref().and_then(accept))
+    }
+
+    /// The result of `accept` over the values whose pattern matches the start of `segments`, from
+    /// the longest pattern, with what is left of the path.
+    pub(super) fn find_longest<'t, 's, R>(
+        &'t self,
+        segments: Segments<'s>,
+        accept: &impl Fn(&'t T) -> Option<R>,
+    ) -> Option<(R, Segments<'s>)> {
+        let mut longest = None;
+        self.find_longer(0, segments, accept, &mut longest);
+        longest.map(|Found { result, left, .. }| (result, left))
+    }
+
+    fn find_longer<'t, 's, R>(
+        &'t self,
+        depth: usize,
+        mut segments: Segments<'s>,
+        accept: &impl Fn(&'t T) -> Option<R>,
+        longest: &mut Option<Found<'s, R>>,
+    ) {
+        // Of two that are equally long the first stays: it is the more specific.
+        if longest.as_ref().is_none_or(|found| depth > found.depth)
+            && let Some(result) = self.value.as_deref().and_then(accept)
+        {
+            *longest = Some(Found {
+                depth,
+                result,
+                left: segments,
+            });
+        }
+        let Some(segment) = segments.next() else {
+            return;
+        };
+        if let Some(below) = self.literals.get(segment) {
+            below.find_longer(depth + 1, segments, accept, longest);
+        }
+        if let (Some(below), false) = (&self.parameter, segment.is_empty()) {
+            below.find_longer(depth + 1, segments, accept, longest);
+        }
+    }
+
+    /// Visits every value, with its depth, whose pattern covers all that `pattern` matches.
+    pub(super) fn visit_covering<'t>(
+        &'t self,
+        pattern: &[Segment],
+        depth: usize,
+        visit: &mut impl FnMut(usize, &'t T),
+    ) {
+        if let Some(value) = &self.value {
+            visit(depth, value);
+        }
+        let Some((segment, below)) = pattern.split_first() else {
+            return;
+        };
+        if let Segment::Literal(text) = segment
+            && let Some(child) = self.literals.get(text)
+        {
+            child.visit_covering(below, depth + 1, visit);
+        }
+        let is_slash = matches!(segment, Segment::Literal(text) if text.is_empty());
+        if let (Some(child), false) = (&self.parameter, is_slash) {
+            child.visit_covering(below, depth + 1, visit);
+        }
+    }
+}
+
+/// The longest match so far.
+struct Found<'s, R> {
+    depth: usize,
+    result: R,
+    left: Segments<'s>,
+}

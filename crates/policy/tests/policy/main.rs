@@ -1,0 +1,3 @@
+//! The policy model as its users see it: text in, decisions out.
+
+mod decisions;
