@@ -85,7 +85,7 @@ const SETUPS: [Setup; 6] = [
             recursive_error_pages on;
             client_max_body_size 8;
             satisfy any;
-            error_page 400 403 404 500 502 503 504 =200 /everything-is-fine;
+            error_page 403 404 500 502 503 504 =200 /everything-is-fine;
             ",
         server: "
             rewrite ^/_keygate(.*)$ /everything-is-fine$1;

@@ -16,6 +16,54 @@ use crate::program::{Service, keygate};
 /// The repository's root.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
+/// A role of the program, as the gateway knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Resolver,
+    Authorizer,
+    Serve,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::Resolver, Self::Authorizer, Self::Serve];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Resolver => "resolver",
+            Self::Authorizer => "authorizer",
+            Self::Serve => "serve",
+        }
+    }
+
+    /// The addresses in the `server` lines of the includes.
+    fn included_addresses(self) -> [String; 2] {
+        let port = match self {
+            Self::Resolver => 7081,
+            Self::Authorizer => 7082,
+            Self::Serve => 7080,
+        };
+        [
+            format!("127.0.0.1:{port}"),
+            format!("unix:/run/keygate/{}.sock", self.name()),
+        ]
+    }
+
+    /// Starts it with the corpus' policy and keys.
+    fn start(self, listen: &str, folder: &Path) -> Service {
+        let name = self.name();
+        let mut command = keygate();
+        command.arg(name).args(["--listen", listen, "--operations"]);
+        command.arg(format!("unix:{}/{name}-operations.sock", folder.display()));
+        if self != Self::Authorizer {
+            command.arg("--keys").arg(corpus_file("keys.yaml"));
+        }
+        if self != Self::Resolver {
+            command.arg("--policy").arg(corpus_file("policy.yaml"));
+        }
+        Service::start(command, listen, &folder.join(format!("{name}.log")))
+    }
+}
+
 /// How the services run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Services {
@@ -27,6 +75,16 @@ pub(crate) enum Services {
     Single,
     /// Whatever the test itself puts at the addresses of the pair over TCP.
     None,
+}
+
+impl Services {
+    fn roles(self) -> &'static [Role] {
+        match self {
+            Self::PairOverTcp | Self::PairOverUnix => &[Role::Resolver, Role::Authorizer],
+            Self::Single => &[Role::Serve],
+            Self::None => &[],
+        }
+    }
 }
 
 /// A way to set up nginx around the includes.
@@ -60,7 +118,9 @@ impl Setup {
 pub(crate) struct Gateway {
     // In this order they end.
     pub(crate) nginx: Nginx,
+    /// In the order of [`Services::roles`].
     pub(crate) services: Vec<Service>,
+    roles: &'static [Role],
     pub(crate) backend: Backend,
     /// Where callers connect.
     pub(crate) address: String,
@@ -76,21 +136,18 @@ impl Gateway {
         let path = folder.path();
         let backend = Backend::start();
         let address = format!("127.0.0.1:{}", free_port());
-        let service_addresses = ["resolver", "authorizer", "serve"].map(|role| {
+        let service_addresses = Role::ALL.map(|role| {
             if setup.services == Services::PairOverUnix {
-                format!("unix:{}/{role}.sock", path.display())
+                format!("unix:{}/{}.sock", path.display(), role.name())
             } else {
                 format!("127.0.0.1:{}", free_port())
             }
         });
-        let roles: &[usize] = match setup.services {
-            Services::PairOverTcp | Services::PairOverUnix => &[0, 1],
-            Services::Single => &[2],
-            Services::None => &[],
-        };
-        let services = roles
+        let services = setup
+            .services
+            .roles()
             .iter()
-            .map(|role| start_role(*role, &service_addresses[*role], path))
+            .map(|role| role.start(&service_addresses[*role as usize], path))
             .collect();
         copy_includes(setup, &service_addresses, path);
         fs::write(
@@ -109,10 +166,11 @@ impl Gateway {
         }
     }
 
-    /// Starts a role again where it was.
-    pub(crate) fn restart(&mut self, role: usize) {
-        self.services[role].kill();
-        self.services[role] = start_role(role, &self.service_addresses[role], self.folder.path());
+    /// Ends a service as a crash would and starts it again where it was.
+    pub(crate) fn restart(&mut self, n: usize) {
+        let role = self.roles[n];
+        self.services[n].kill();
+        self.services[n] = role.start(&self.service_addresses[role as usize], self.folder.path());
     }
 
     /// Everything that the services and nginx have written.
@@ -127,22 +185,6 @@ pub(crate) fn corpus_file(name: &str) -> PathBuf {
     Path::new(ROOT).join("tests/corpus").join(name)
 }
 
-fn start_role(role: usize, listen: &str, folder: &Path) -> Service {
-    let name = ["resolver", "authorizer", "serve"][role];
-    let mut command = keygate();
-    command.arg(name).args(["--listen", listen]);
-    command
-        .arg("--operations")
-        .arg(format!("unix:{}/{name}-operations.sock", folder.display()));
-    if name != "authorizer" {
-        command.arg("--keys").arg(corpus_file("keys.yaml"));
-    }
-    if name != "resolver" {
-        command.arg("--policy").arg(corpus_file("policy.yaml"));
-    }
-    Service::start(command, listen, &folder.join(format!("{name}.log")))
-}
-
 /// Copies the includes as a user would, with other addresses in their `server` lines.
 fn copy_includes(setup: &Setup, service_addresses: &[String; 3], folder: &Path) {
     for entry in fs::read_dir(Path::new(ROOT).join("nginx"))
@@ -153,15 +195,11 @@ fn copy_includes(setup: &Setup, service_addresses: &[String; 3], folder: &Path) 
             continue;
         }
         let mut text = fs::read_to_string(entry.path()).unwrap();
-        for (n, role) in ["resolver", "authorizer", "serve"].iter().enumerate() {
-            let standard = [7081, 7082, 7080][n];
-            for standard in [
-                format!("127.0.0.1:{standard}"),
-                format!("unix:/run/keygate/{role}.sock"),
-            ] {
+        for (role, address) in Role::ALL.iter().zip(service_addresses) {
+            for included in role.included_addresses() {
                 text = text.replace(
-                    &format!("server {standard};"),
-                    &format!("server {};", service_addresses[n]),
+                    &format!("server {included};"),
+                    &format!("server {address};"),
                 );
             }
         }

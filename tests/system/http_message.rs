@@ -2,16 +2,24 @@
 //!
 //! A library would tidy up what these tests are about: doubled headers, odd bytes, spelling.
 
+use std::fmt;
 use std::io::{self, BufRead, Read};
 
 /// A request or an answer. Bytes are read as Latin-1, so that each stays visible.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Message {
     /// The request line or the status line.
     pub(crate) start: String,
     /// Headers in their order; names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = latin1(self.body.get(..200).unwrap_or(&self.body));
+        write!(f, "`{}` {:?} {body:?}", self.start, self.headers)
+    }
 }
 
 impl Message {
