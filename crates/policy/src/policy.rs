@@ -20,7 +20,11 @@ impl Policy {
     /// Decides one request.
     #[must_use]
     pub fn decide<'r>(&self, _request: &Request<'r>) -> Decision<'_, 'r> {
-        Decision { reason: Reason::NoEndpoint, rule: None, path: None }
+        Decision {
+            reason: Reason::NoEndpoint,
+            rule: None,
+            path: None,
+        }
     }
 
     /// Every rule, in the order of [`Rule::index`].

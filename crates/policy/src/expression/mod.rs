@@ -1,30 +1,80 @@
-//! Group expressions: parsed, checked and compiled once; evaluated without allocating.
+//! Group expressions: a small part of JavaScript over the facts about a caller.
+//!
+//! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
+//! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
+//! meanings that [`value`] and [`text`] give.
+//!
+//! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
+//! parser lets a tree have.
 
+mod error;
+mod evaluate;
+mod lexer;
+mod literal;
+mod parser;
+mod text;
+mod tree;
+mod value;
+
+use self::tree::Expr;
+pub use self::{
+    error::{ExpressionError, Foreign},
+    evaluate::{EvaluationError, Fault},
+};
 use crate::Facts;
 
 /// A group expression that has passed every check.
 #[derive(Debug, Clone)]
 pub struct Expression {
-    source: String,
+    source: Box<str>,
+    root: Expr,
 }
 
 impl Expression {
+    /// Reads an expression: everything that can be wrong without a request is found here.
+    ///
+    /// # Errors
+    /// The text is outside the language.
+    pub fn parse(source: &str) -> Result<Self, ExpressionError> {
+        Ok(Self {
+            root: parser::parse(source)?,
+            source: source.into(),
+        })
+    }
+
+    /// The expression `true`, which everybody satisfies.
+    #[must_use]
+    pub fn always() -> Self {
+        Self {
+            source: "true".into(),
+            root: Expr::constant(true),
+        }
+    }
+
+    /// The expression `false`, which nobody satisfies.
+    #[must_use]
+    pub fn never() -> Self {
+        Self {
+            source: "false".into(),
+            root: Expr::constant(false),
+        }
+    }
+
     /// The text as it was written.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Whether the facts satisfy the expression.
+    /// Whether the facts satisfy the expression: whether its value is truthy.
     ///
     /// # Errors
-    /// The expression has no value for these facts.
-    pub fn evaluate(&self, _facts: &Facts<'_>) -> Result<bool, EvaluationError> {
-        Err(EvaluationError)
+    /// The expression has no value for these facts: JavaScript would throw a `TypeError`. Callers
+    /// deny, whatever stands around the part that failed.
+    pub fn evaluate(&self, facts: &Facts<'_>) -> Result<bool, EvaluationError> {
+        evaluate::evaluate(&self.root, facts)
     }
 }
 
-/// An expression that has no value for the given facts.
-#[derive(Debug, thiserror::Error)]
-#[error("not evaluated")]
-pub struct EvaluationError;
+#[cfg(test)]
+mod tests;
