@@ -159,6 +159,7 @@ impl Gateway {
         Self {
             nginx,
             services,
+            roles: setup.services.roles(),
             backend,
             address,
             service_addresses,
