@@ -94,7 +94,7 @@ const GOOD_KEY: &str =
 )]
 #[case::two_rules_alike(
     "version: 1\nendpoints:\n  - path: /a\n  - path: /a\n",
-    &["policy.yaml:4:", ":3:"]
+    &["policy.yaml:4:11", "3 |   - path: /a", "this one has the same path"]
 )]
 fn a_bad_policy_is_refused_at_its_place(#[case] text: &str, #[case] holds: &[&str]) {
     let mut start = Start::new();

@@ -42,14 +42,20 @@ async fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
 
 async fn echo(request: Request) -> impl IntoResponse {
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.as_ref().map_or(0, Bytes::len);
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .as_ref()
+        .map_or(0, Bytes::len);
     let received = json!({
         "method": head.method.as_str(),
         "target": head.uri.to_string(),
         "headers": headers(&head.headers),
         "bodyBytes": body,
     });
-    ([(header::CONTENT_TYPE, "application/json")], format!("{received:#}\n"))
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        format!("{received:#}\n"),
+    )
 }
 
 /// Every header by name; one that stands there twice is a list.
@@ -62,7 +68,11 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
                 .iter()
                 .map(|value| String::from_utf8_lossy(value.as_bytes()).into())
                 .collect();
-            let value = if values.len() == 1 { values.remove(0) } else { values.into() };
+            let value = if values.len() == 1 {
+                values.remove(0)
+            } else {
+                values.into()
+            };
             (name.to_string(), value)
         })
         .collect()

@@ -130,8 +130,8 @@ pub enum BindError {
     #[error("{0} is in use by another process: stop it, or set another address")]
     InUse(Address),
     /// Something that is no socket stands there.
-    #[error("{} is not a socket, and is left as it is: set another path", .0.display())]
-    NotASocket(PathBuf),
+    #[error("{} is {}, not a socket, and is left as it is: set another path", .0.display(), .1)]
+    NotASocket(PathBuf, &'static str),
     /// The system refuses.
     #[error("cannot listen on {0}")]
     Refused(Address, #[source] io::Error),
@@ -182,7 +182,12 @@ async fn remove_stale(path: &Path, address: &Address) -> Result<(), BindError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(refused(error)),
         Ok(metadata) if !metadata.file_type().is_socket() => {
-            Err(BindError::NotASocket(path.to_owned()))
+            let kind = if metadata.is_dir() {
+                "a directory"
+            } else {
+                "a file"
+            };
+            Err(BindError::NotASocket(path.to_owned(), kind))
         }
         Ok(_) => match UnixStream::connect(path).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -254,7 +259,10 @@ mod tests {
         assert!(!path.exists(), "the file goes with the listener");
 
         let directory = Listener::bind(&Address::Unix(folder.path().to_owned()), mode).await;
-        assert!(matches!(directory.unwrap_err(), BindError::NotASocket(_)));
+        assert!(matches!(
+            directory.unwrap_err(),
+            BindError::NotASocket(_, "a directory")
+        ));
         assert!(folder.path().is_dir());
     }
 }

@@ -130,11 +130,15 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
 #[expect(clippy::print_stderr, reason = "the command line talks to a person")]
 fn complain(error: &dyn std::error::Error) {
     let mut text = error.to_string();
+    // A mistake in a file says so itself.
+    if !text.starts_with("error: ") {
+        text.insert_str(0, "error: ");
+    }
     let mut cause = error.source();
     while let Some(error) = cause {
         text.push_str(": ");
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    eprintln!("keygate: {text}");
+    eprintln!("{text}");
 }
