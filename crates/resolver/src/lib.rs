@@ -10,6 +10,7 @@
 pub mod credential;
 pub mod digest;
 pub mod key;
+pub mod observer;
 pub mod resolution;
 pub mod router;
 pub mod table;
@@ -17,6 +18,7 @@ pub mod table;
 pub use credential::{Credential, CredentialNames};
 pub use digest::{Digest, Pepper};
 pub use key::{ClientType, Key, KeyId};
+pub use observer::{Observer, Record};
 pub use resolution::{Presence, Reason, Refusal, Resolution};
 pub use router::{Resolver, router};
 pub use table::KeyTable;
