@@ -2,25 +2,34 @@
 //!
 //! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
 //! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
-//! meanings that [`value`] and [`text`] give.
+//! meanings that [`value`] and [`text`] give, and [`explain`] shows the walk. [`warning`] finds
+//! likely mistakes, by [`truth`] tables; [`printer`] writes a tree as text.
 //!
 //! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
 //! parser lets a tree have.
 
 mod error;
 mod evaluate;
+mod explain;
 mod lexer;
 mod literal;
 mod parser;
+mod printer;
 mod text;
 mod tree;
+mod truth;
 mod value;
+mod warning;
 
 use self::tree::Expr;
 pub use self::{
     error::{ExpressionError, Foreign},
     evaluate::{EvaluationError, Fault},
+    explain::{Explanation, Outcome, Part},
+    warning::Warning,
 };
+use std::fmt::{self, Display, Formatter};
+
 use crate::Facts;
 
 /// A group expression that has passed every check.
@@ -73,6 +82,20 @@ impl Expression {
     /// deny, whatever stands around the part that failed.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Result<bool, EvaluationError> {
         evaluate::evaluate(&self.root, facts)
+    }
+}
+
+/// The canonical form: it parses to the same tree.
+impl Display for Expression {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.root, f)
+    }
+}
+
+/// Equal expressions have the same tree, however they are spaced and quoted.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
     }
 }
 
