@@ -101,23 +101,3 @@ impl PartialEq for Expression {
 
 #[cfg(test)]
 mod tests;
-
-/// Something in an expression that is probably not meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Warning {}
-
-impl Warning {
-    /// The warning for a person.
-    #[must_use]
-    pub fn diagnostic(&self) -> crate::diagnostic::Diagnostic {
-        match *self {}
-    }
-}
-
-impl Expression {
-    /// What is probably not meant.
-    #[must_use]
-    pub fn warnings(&self, _known_client_types: Option<&[&str]>) -> Vec<Warning> {
-        Vec::new()
-    }
-}

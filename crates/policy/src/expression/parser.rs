@@ -171,9 +171,7 @@ impl<'s> Parser<'s> {
     fn primary(&mut self) -> Parsed {
         let span = self.next.span;
         let kind = match &mut self.next.kind {
-            TokenKind::Name(name) => {
-                meaning(name).ok_or_else(|| unknown_name(name, span))?
-            }
+            TokenKind::Name(name) => meaning(name).ok_or_else(|| unknown_name(name, span))?,
             TokenKind::Text(text) => Kind::Text(std::mem::take(text)),
             TokenKind::Number(number) => Kind::Number(*number),
             TokenKind::Sign("(") => return self.parentheses(),

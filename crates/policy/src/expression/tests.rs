@@ -191,7 +191,11 @@ fn what_is_meant_is_not_warned_of(#[case] source: &str) {
 
 fn explained(source: &str) -> Explanation {
     let user = user(&["finance", "user"], &["read"]);
-    let facts = Facts { client_type: Some("B"), is_backoffice: false, user: Some(&user) };
+    let facts = Facts {
+        client_type: Some("B"),
+        is_backoffice: false,
+        user: Some(&user),
+    };
     Expression::parse(source).unwrap().explain(&facts)
 }
 
@@ -207,7 +211,10 @@ fn an_explanation_marks_the_part_that_decided() {
         "['admin', clientType] in groups",
         "user.roles == 'admin' && user.tenant",
     ];
-    let all: Vec<_> = sources.iter().map(|source| explained(source).to_string()).collect();
+    let all: Vec<_> = sources
+        .iter()
+        .map(|source| explained(source).to_string())
+        .collect();
     insta::assert_snapshot!(all.join("\n\n"));
 }
 

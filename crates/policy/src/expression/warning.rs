@@ -94,9 +94,9 @@ impl Warning {
     pub fn diagnostic(&self) -> Diagnostic {
         let mut diagnostic = Diagnostic::warning(self.to_string()).at(self.span());
         diagnostic.help = match self {
-            Self::UnknownClientType { meant, .. } => {
-                meant.as_ref().map(|meant| format!("did you mean `{meant}`?"))
-            }
+            Self::UnknownClientType { meant, .. } => meant
+                .as_ref()
+                .map(|meant| format!("did you mean `{meant}`?")),
             Self::AlwaysTrue { instead, .. }
             | Self::NeverTrue { instead, .. }
             | Self::AlwaysFails { instead, .. } => instead.clone(),
@@ -142,7 +142,12 @@ impl Checker<'_> {
         for child in expr.children() {
             in_doubt |= self.check(child, conditions);
         }
-        if let Kind::Binary { operator, left, right } = &expr.kind {
+        if let Kind::Binary {
+            operator,
+            left,
+            right,
+        } = &expr.kind
+        {
             self.check_client_type(*operator, left, right);
             in_doubt |= self.check_operands(expr, *operator, left, right);
         }
@@ -150,7 +155,9 @@ impl Checker<'_> {
     }
 
     fn check_client_type(&mut self, operator: Operator, left: &Expr, right: &Expr) {
-        let Some(known) = self.known_client_types else { return };
+        let Some(known) = self.known_client_types else {
+            return;
+        };
         let (text, place) = match (&left.kind, &right.kind) {
             (Kind::Fact(Fact::ClientType), Kind::Text(text)) => (text, right.span),
             (Kind::Text(text), Kind::Fact(Fact::ClientType)) => (text, left.span),
@@ -173,7 +180,10 @@ impl Checker<'_> {
         right: &Expr,
     ) -> bool {
         let span = expr.span.range();
-        let is_bare = self.source.get(left.span.range()).is_some_and(|text| text.starts_with('!'));
+        let is_bare = self
+            .source
+            .get(left.span.range())
+            .is_some_and(|text| text.starts_with('!'));
         match (&left.kind, &right.kind) {
             (Kind::Not(operand), right_kind)
                 if is_bare
@@ -190,9 +200,14 @@ impl Checker<'_> {
                 true
             }
             (_, Kind::List { items, .. }) if operator == Operator::In && !items.is_empty() => {
-                let equal: Vec<_> =
-                    items.iter().map(|item| format!("{left} === {item}")).collect();
-                self.warnings.push(Warning::InList { instead: equal.join(" || "), span });
+                let equal: Vec<_> = items
+                    .iter()
+                    .map(|item| format!("{left} === {item}"))
+                    .collect();
+                self.warnings.push(Warning::InList {
+                    instead: equal.join(" || "),
+                    span,
+                });
                 true
             }
             _ => false,
@@ -206,15 +221,29 @@ impl Checker<'_> {
             Kind::Binary { .. } => true,
             _ => is_condition,
         };
-        let Some(answers) = is_question.then(|| Answers::of(expr, &mut self.budget)).flatten()
+        let Some(answers) = is_question
+            .then(|| Answers::of(expr, &mut self.budget))
+            .flatten()
         else {
             return false;
         };
         let (part, instead, span) = (expr.to_string(), instead_of(expr), expr.span.range());
         let warning = match (answers.truthy, answers.falsy, answers.error) {
-            (true, false, false) => Warning::AlwaysTrue { part, instead, span },
-            (false, true, _) => Warning::NeverTrue { part, instead, span },
-            (false, false, true) => Warning::AlwaysFails { part, instead, span },
+            (true, false, false) => Warning::AlwaysTrue {
+                part,
+                instead,
+                span,
+            },
+            (false, true, _) => Warning::NeverTrue {
+                part,
+                instead,
+                span,
+            },
+            (false, false, true) => Warning::AlwaysFails {
+                part,
+                instead,
+                span,
+            },
             _ => return false,
         };
         self.warnings.push(warning);
@@ -234,10 +263,12 @@ fn instead_of(expr: &Expr) -> Option<String> {
         _ => None,
     };
     match &expr.kind {
-        Kind::Text(_) => Some(format!("compare it with something, e.g. `clientType === {expr}`")),
-        Kind::Fact(Fact::Groups | Fact::Permissions | Fact::User) => {
-            Some(format!("everybody has it: ask for one, e.g. `{expr}.admin`"))
-        }
+        Kind::Text(_) => Some(format!(
+            "compare it with something, e.g. `clientType === {expr}`"
+        )),
+        Kind::Fact(Fact::Groups | Fact::Permissions | Fact::User) => Some(format!(
+            "everybody has it: ask for one, e.g. `{expr}.admin`"
+        )),
         Kind::Binary { left, right, .. } => help_for(left, right).or_else(|| help_for(right, left)),
         Kind::Or(operands) if operands.iter().all(is_inequality) => {
             Some("nothing equals both: write `&&`".to_owned())
@@ -250,11 +281,15 @@ fn instead_of(expr: &Expr) -> Option<String> {
 }
 
 fn is_equality(expr: &Expr) -> bool {
-    let Kind::Binary { operator, .. } = expr.kind else { return false };
+    let Kind::Binary { operator, .. } = expr.kind else {
+        return false;
+    };
     matches!(operator, Operator::StrictEqual | Operator::LooseEqual)
 }
 
 fn is_inequality(expr: &Expr) -> bool {
-    let Kind::Binary { operator, .. } = expr.kind else { return false };
+    let Kind::Binary { operator, .. } = expr.kind else {
+        return false;
+    };
     matches!(operator, Operator::StrictUnequal | Operator::LooseUnequal)
 }
