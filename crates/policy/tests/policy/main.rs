@@ -1,3 +1,6 @@
 //! The policy model as its users see it: text in, decisions out.
 
 mod decisions;
+mod generate;
+mod matching;
+mod reference;
