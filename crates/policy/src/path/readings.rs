@@ -241,16 +241,10 @@ fn decode(path: &[u8], keep_separators: bool) -> Vec<u8> {
             [b'%', high, low, ..] => canonical::hexadecimal(*high, *low),
             _ => None,
         };
-        match escaped.filter(|byte| !(keep_separators && b"/\\".contains(byte))) {
-            Some(escaped) => {
-                decoded.push(escaped);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                decoded.push(*byte);
-                rest = after;
-            }
-        }
+        let escaped = escaped.filter(|byte| !(keep_separators && b"/\\".contains(byte)));
+        decoded.push(escaped.unwrap_or(*byte));
+        let skipped = if escaped.is_some() { 2 } else { 0 };
+        rest = after.get(skipped..).unwrap_or_default();
     }
     decoded
 }
