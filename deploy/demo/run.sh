@@ -25,18 +25,6 @@ find_nginx() {
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "${NGINX:-nginx}"
 }
 
-install_nginx() {
-    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        printf 'nginx is missing: installing it with apt-get\n'
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null
-    elif command -v apt-get >/dev/null; then
-        fail 'nginx is missing: install it with `sudo apt-get install nginx`'
-    else
-        fail 'nginx is missing: install it with the package manager of your system (the package is `nginx`), or name it: `make run NGINX=/path/to/nginx`'
-    fi
-}
-
 is_taken() {
     (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
@@ -80,6 +68,7 @@ wait_for() {
     fail "$name does not listen on port $port"
 }
 
+# shellcheck disable=SC2329 # the traps below call it
 stop() {
     trap - EXIT INT TERM
     local child
@@ -90,7 +79,7 @@ stop() {
     rm -rf "$run"
 }
 
-nginx=$(find_nginx) || { install_nginx && nginx=$(find_nginx); }
+nginx=$(find_nginx) || { "$root/deploy/demo/install.sh" nginx && nginx=$(find_nginx); }
 for program in "$programs/keygate" "$programs/examples/demo_backend"; do
     [ -x "$program" ] || fail "$program is missing: \`make run\` builds it"
 done

@@ -208,9 +208,9 @@ fn copy_includes(setup: &Setup, service_addresses: &[String; 3], folder: &Path) 
         // The variants stand in for the files that they are named after.
         let name = match (setup.services, name.as_str()) {
             (Services::PairOverUnix, "keygate-unix.conf") => "keygate.conf",
-            (Services::PairOverUnix, "keygate.conf") => continue,
             (Services::Single, "keygate-server-single.conf") => "keygate-server.conf",
-            (Services::Single, "keygate-server.conf") => continue,
+            (Services::PairOverUnix, "keygate.conf")
+            | (Services::Single, "keygate-server.conf") => continue,
             (_, name) => name,
         };
         fs::write(folder.join(name), text).unwrap();
