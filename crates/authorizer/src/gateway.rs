@@ -152,7 +152,7 @@ mod tests {
             .map(|(name, value)| {
                 (
                     HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
+                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
                 )
             })
             .collect()

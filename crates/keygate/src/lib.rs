@@ -4,8 +4,10 @@
 //! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
 
 pub mod cli;
+pub mod decisions;
 pub mod health;
 pub mod listener;
+pub mod metrics;
 pub mod one_hop;
 pub mod operations;
 pub mod reload;

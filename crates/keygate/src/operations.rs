@@ -1,25 +1,63 @@
-//! The operations listener: probes now, and what operators look at. Never the gateway's business.
+//! The operations listener: probes, metrics, and what operators look at. Never the gateway's
+//! business.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+    },
+    response::IntoResponse,
     routing::get,
 };
+use keygate_authorizer::Authorizer;
+use keygate_resolver::Resolver;
 use serde::Serialize;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::health::{Health, SourceDetail};
+use crate::{
+    decisions::{Decisions, Entry, Step},
+    health::{Health, SourceDetail},
+    metrics::{self, exposition::Format},
+    role::Role,
+};
+
+/// What there is to look at.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    /// What the process is.
+    pub role: Role,
+    /// Whether it is fit to be asked.
+    pub health: Arc<Health>,
+    /// What it decided.
+    pub decisions: Arc<Decisions>,
+    /// Its resolver, if it is one.
+    pub resolver: Option<Arc<Resolver>>,
+    /// Its authorization service, if it is one.
+    pub authorizer: Option<Arc<Authorizer>>,
+}
+
+impl Operations {
+    /// The questions that this process answers.
+    pub fn steps(&self) -> impl Iterator<Item = Step> {
+        let resolve = self.resolver.as_ref().map(|_| Step::Resolve);
+        let authorize = self.authorizer.as_ref().map(|_| Step::Authorize);
+        resolve.into_iter().chain(authorize)
+    }
+}
 
 /// The routes of the operations listener.
-pub fn router(health: Arc<Health>) -> Router {
+pub fn router(operations: Operations) -> Router {
     Router::new()
         .route("/-/healthz", get(|| async { "ok\n" }))
         .route("/-/ready", get(ready))
-        .route("/-/check-up", get(ready))
-        .with_state(health)
+        .route("/-/check-up", get(check_up))
+        .route("/metrics", get(scrape))
+        .route("/debug/decisions", get(recent_decisions))
+        .with_state(Arc::new(operations))
         .layer(SetResponseHeaderLayer::overriding(
             CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
@@ -27,28 +65,70 @@ pub fn router(health: Arc<Health>) -> Router {
 }
 
 #[derive(Debug, Serialize)]
-struct Readiness {
+#[serde(rename_all = "camelCase")]
+struct Condition {
     ready: bool,
     version: &'static str,
     sources: Vec<SourceDetail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped_denials: Option<u64>,
+}
+
+impl Condition {
+    fn of(health: &Health) -> Self {
+        Self {
+            ready: !health.is_draining(),
+            version: env!("CARGO_PKG_VERSION"),
+            sources: health.sources(),
+            dropped_denials: None,
+        }
+    }
 }
 
 /// Ready from the first load until the shutdown begins. A file that was refused later does not
 /// make the process unfit, since the last good version is in force: it is told in the detail.
-async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, Json<Readiness>) {
-    let ready = !health.is_draining();
-    let status = if ready {
+async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
+    let condition = Condition::of(&operations.health);
+    (status(condition.ready), Json(condition))
+}
+
+/// Whether somebody should look after this process, fit or not: 503 also where the newest version
+/// of a file was refused.
+async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
+    let condition = Condition {
+        dropped_denials: Some(operations.decisions.dropped()),
+        ..Condition::of(&operations.health)
+    };
+    let refused = |source: &SourceDetail| source.last_error.is_some();
+    let well = condition.ready && !condition.sources.iter().any(refused);
+    (status(well), Json(condition))
+}
+
+fn status(good: bool) -> StatusCode {
+    if good {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
-    };
-    let version = env!("CARGO_PKG_VERSION");
-    (
-        status,
-        Json(Readiness {
-            ready,
-            version,
-            sources: health.sources(),
-        }),
-    )
+    }
+}
+
+async fn scrape(
+    State(operations): State<Arc<Operations>>,
+    headers: HeaderMap,
+) -> impl IntoResponse {
+    let accept = headers.get(ACCEPT).and_then(|it| it.to_str().ok());
+    let format = Format::negotiate(accept.unwrap_or_default());
+    let text = metrics::render(&operations, format);
+    ([(CONTENT_TYPE, format.content_type())], text)
+}
+
+#[derive(Debug, Serialize)]
+struct RecentDecisions {
+    decisions: Vec<Arc<Entry>>,
+}
+
+async fn recent_decisions(State(operations): State<Arc<Operations>>) -> Json<RecentDecisions> {
+    Json(RecentDecisions {
+        decisions: operations.decisions.recent(),
+    })
 }

@@ -14,9 +14,11 @@ use keygate_resolver::{KeyTable, Resolver};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    decisions::Decisions,
     health::Health,
     listener::{Address, BindError, Listener},
-    one_hop, operations,
+    one_hop,
+    operations::{self, Operations},
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
@@ -56,7 +58,9 @@ impl Role {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// The role's name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Resolver => "resolver",
             Self::Authorizer => "authorizer",
@@ -82,9 +86,10 @@ pub enum StartError {
     Signals(#[from] io::Error),
 }
 
-/// A role with its files loaded, ready to be served.
+/// A role's services with their files loaded, ready to be served.
 struct Services {
-    data: Router,
+    resolver: Option<Arc<Resolver>>,
+    authorizer: Option<Arc<Authorizer>>,
     files: Vec<Watched>,
 }
 
@@ -96,7 +101,14 @@ struct Services {
 /// # Errors
 /// The role does not start.
 pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
-    let Services { data, files } = Services::load(role, &settings)?;
+    let decisions = Arc::new(Decisions::new(settings.retention()));
+    let services = Services::load(role, &settings, &decisions)?;
+    let data = services.router();
+    let Services {
+        resolver,
+        authorizer,
+        files,
+    } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let operations = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
@@ -111,9 +123,16 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
     );
 
     // Probes are answered until the data listener has drained.
-    let probes = operations::router(Arc::clone(&health));
+    let probes = operations::router(Operations {
+        role,
+        health: Arc::clone(&health),
+        decisions: Arc::clone(&decisions),
+        resolver,
+        authorizer,
+    });
     let probes = server::run(operations, probes, std::future::pending(), Duration::ZERO);
     let probes = tokio::spawn(probes);
+    let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;
         tracing::info!(signal, "stopping: not ready from here on");
@@ -122,50 +141,62 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
     };
     server::run(listener, data, shutdown, settings.drain()).await;
     probes.abort();
+    dropped.abort();
     tracing::info!("stopped");
     Ok(())
 }
 
 impl Services {
-    fn load(role: Role, settings: &Settings) -> Result<Self, StartError> {
-        match role {
-            Role::Resolver => {
-                let (resolver, keys) = resolver(settings)?;
-                Ok(Self {
-                    data: keygate_resolver::router(resolver),
-                    files: vec![keys],
-                })
-            }
-            Role::Authorizer => {
-                let (authorizer, policy) = authorizer(settings)?;
-                Ok(Self {
-                    data: keygate_authorizer::router(authorizer),
-                    files: vec![policy],
-                })
-            }
-            Role::Serve => {
-                let (resolver, keys) = resolver(settings)?;
-                let (authorizer, policy) = authorizer(settings)?;
-                Ok(Self {
-                    data: one_hop::router(resolver, authorizer),
-                    files: vec![keys, policy],
-                })
-            }
+    fn load(
+        role: Role,
+        settings: &Settings,
+        decisions: &Arc<Decisions>,
+    ) -> Result<Self, StartError> {
+        let mut services = Self {
+            resolver: None,
+            authorizer: None,
+            files: Vec::new(),
+        };
+        if role != Role::Authorizer {
+            let (resolver, keys) = resolver(settings, decisions)?;
+            services.resolver = Some(resolver);
+            services.files.push(keys);
+        }
+        if role != Role::Resolver {
+            let (authorizer, policy) = authorizer(settings, decisions)?;
+            services.authorizer = Some(authorizer);
+            services.files.push(policy);
+        }
+        Ok(services)
+    }
+
+    /// The routes of the data listener.
+    fn router(&self) -> Router {
+        match (self.resolver.clone(), self.authorizer.clone()) {
+            (Some(resolver), Some(authorizer)) => one_hop::router(resolver, authorizer),
+            (Some(resolver), None) => keygate_resolver::router(resolver),
+            (None, Some(authorizer)) => keygate_authorizer::router(authorizer),
+            (None, None) => Router::new(),
         }
     }
 }
 
 /// A resolver begins without keys, so that it refuses every key until the file is in force.
-fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError> {
+fn resolver(
+    settings: &Settings,
+    decisions: &Arc<Decisions>,
+) -> Result<(Arc<Resolver>, Watched), StartError> {
     let path = settings
         .keys
         .clone()
         .ok_or(SettingsError::Missing { setting: "keys" })?;
-    let resolver = Arc::new(Resolver::new(
+    let resolver = Resolver::new(
         KeyTable::default(),
         settings.credential_names(),
         settings.rejected_key_status,
-    ));
+    );
+    let observer: Arc<Decisions> = Arc::clone(decisions);
+    let resolver = Arc::new(resolver.observed_by(observer));
     let target = Arc::clone(&resolver);
     let load = move |path: &Path, text: &str| {
         let loaded = keys_file::parse(path, text, None)?;
@@ -181,16 +212,21 @@ fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError>
 
 /// An authorizer begins with an empty policy, so that it denies everything until the file is in
 /// force.
-fn authorizer(settings: &Settings) -> Result<(Arc<Authorizer>, Watched), StartError> {
+fn authorizer(
+    settings: &Settings,
+    decisions: &Arc<Decisions>,
+) -> Result<(Arc<Authorizer>, Watched), StartError> {
     let path = settings
         .policy
         .clone()
         .ok_or(SettingsError::Missing { setting: "policy" })?;
-    let authorizer = Arc::new(Authorizer::new(
+    let authorizer = Authorizer::new(
         Policy::default(),
         settings.header_names(),
         settings.answer_with,
-    ));
+    );
+    let observer: Arc<Decisions> = Arc::clone(decisions);
+    let authorizer = Arc::new(authorizer.observed_by(observer));
     let target = Arc::clone(&authorizer);
     let load = move |path: &Path, text: &str| {
         let loaded = policy_file::parse(path, text)?;

@@ -25,6 +25,7 @@ use keygate_resolver::{CredentialNames, router::RejectedKeyStatus};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
+    decisions::{Retention, limit::Share},
     listener::{Address, SocketMode},
     role::Role,
     source::{self, SourceError},
@@ -52,6 +53,12 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// How many of the allowances are logged, from 0 to 1.
+    pub decision_log_allow_sample: Share,
+    /// How many denials a second are logged at most.
+    pub decision_log_deny_limit: Option<u16>,
+    /// How many of the last denials, and of the last allowances, are kept for people to see.
+    pub recent_decisions: Option<u16>,
     /// Headers that carry a key.
     pub key_headers: Option<Names>,
     /// Cookies that carry a key.
@@ -227,6 +234,16 @@ impl Settings {
             names.backoffice = name.clone();
         }
         names
+    }
+
+    /// What is written and kept of the decisions.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention {
+            allow_sample: self.decision_log_allow_sample,
+            deny_limit: self.decision_log_deny_limit.unwrap_or(1000),
+            recent: self.recent_decisions.unwrap_or(200),
+        }
     }
 
     /// Tells, for those who move from Mia-Platform, what of their environment changes nothing.
