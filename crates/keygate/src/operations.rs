@@ -1,7 +1,7 @@
 //! The operations listener: probes, metrics, and what operators look at. Never the gateway's
 //! business.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -16,13 +16,15 @@ use axum::{
 use keygate_authorizer::Authorizer;
 use keygate_resolver::Resolver;
 use serde::Serialize;
+use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    decisions::{Decisions, Entry, Step},
+    decisions::{Decisions, Step},
     health::{Health, SourceDetail},
     metrics::{self, exposition::Format},
     role::Role,
+    settings::InForce,
 };
 
 /// What there is to look at.
@@ -38,6 +40,8 @@ pub struct Operations {
     pub resolver: Option<Arc<Resolver>>,
     /// Its authorization service, if it is one.
     pub authorizer: Option<Arc<Authorizer>>,
+    /// The settings in force, by name.
+    pub settings: BTreeMap<String, InForce>,
 }
 
 impl Operations {
@@ -56,6 +60,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/check-up", get(check_up))
         .route("/metrics", get(scrape))
+        .route("/debug/config", get(config))
         .route("/debug/decisions", get(recent_decisions))
         .with_state(Arc::new(operations))
         .layer(SetResponseHeaderLayer::overriding(
@@ -122,13 +127,10 @@ async fn scrape(
     ([(CONTENT_TYPE, format.content_type())], text)
 }
 
-#[derive(Debug, Serialize)]
-struct RecentDecisions {
-    decisions: Vec<Arc<Entry>>,
+async fn recent_decisions(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {
+    Json(json!({ "decisions": operations.decisions.recent() }))
 }
 
-async fn recent_decisions(State(operations): State<Arc<Operations>>) -> Json<RecentDecisions> {
-    Json(RecentDecisions {
-        decisions: operations.decisions.recent(),
-    })
+async fn config(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {
+    Json(json!({ "role": operations.role.name(), "settings": operations.settings }))
 }

@@ -129,6 +129,7 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
         decisions: Arc::clone(&decisions),
         resolver,
         authorizer,
+        settings: settings.in_force(role),
     });
     let probes = server::run(operations, probes, std::future::pending(), Duration::ZERO);
     let probes = tokio::spawn(probes);
