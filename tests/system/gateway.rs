@@ -52,6 +52,7 @@ impl Role {
     fn start(self, listen: &str, folder: &Path) -> Service {
         let name = self.name();
         let mut command = keygate();
+        command.env("KEYGATE_LOG_FORMAT", "json");
         command.arg(name).args(["--listen", listen, "--operations"]);
         command.arg(format!("unix:{}/{name}-operations.sock", folder.display()));
         if self != Self::Authorizer {
