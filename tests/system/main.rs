@@ -22,6 +22,7 @@ mod http_message;
 mod includes;
 mod nginx;
 mod outages;
+mod path_differential;
 mod program;
 mod report;
 mod shutdown;
