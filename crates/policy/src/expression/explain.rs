@@ -74,7 +74,10 @@ impl Expression {
     #[must_use]
     pub fn explain(&self, facts: &Facts<'_>) -> Explanation {
         let places = places();
-        let evaluator = Evaluator { facts, places: &places };
+        let evaluator = Evaluator {
+            facts,
+            places: &places,
+        };
         Explanation {
             satisfied: evaluator.value(&self.root).ok().map(Value::is_truthy),
             root: explain(evaluator, &self.root, true),
@@ -115,7 +118,11 @@ fn explain<'v>(evaluator: Evaluator<'v>, expr: &'v Expr, decisive: bool) -> Part
 fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
         Kind::And(operands) | Kind::Or(operands) => operands.iter().collect(),
-        Kind::Binary { operator: Operator::In, left, right } => match &left.kind {
+        Kind::Binary {
+            operator: Operator::In,
+            left,
+            right,
+        } => match &left.kind {
             Kind::List { items, .. } => {
                 let parts = std::iter::once(&**right).chain(items);
                 parts.filter(|part| !part.is_literal()).collect()
@@ -128,17 +135,25 @@ fn children(expr: &Expr) -> Vec<&Expr> {
 
 fn not_evaluated(expr: &Expr) -> Part {
     let part = expr.to_string();
-    Part { part, outcome: Outcome::NotEvaluated, decided: false, parts: Vec::new() }
+    Part {
+        part,
+        outcome: Outcome::NotEvaluated,
+        decided: false,
+        parts: Vec::new(),
+    }
 }
 
 impl Outcome {
     fn of<'v>(evaluator: Evaluator<'v>, expr: &'v Expr) -> Self {
         match evaluator.value(expr) {
             Ok(Value::Undefined) => Self::Undefined,
-            Ok(value) => {
-                Self::Value { value: json(value, MAX_SHOWN_DEPTH), truthy: value.is_truthy() }
-            }
-            Err(error) => Self::Error { error: error.to_string() },
+            Ok(value) => Self::Value {
+                value: json(value, MAX_SHOWN_DEPTH),
+                truthy: value.is_truthy(),
+            },
+            Err(error) => Self::Error {
+                error: error.to_string(),
+            },
         }
     }
 
@@ -154,7 +169,9 @@ impl Outcome {
 
 /// A value as JSON, cut at `depth`; what JSON cannot hold becomes `null`.
 fn json(value: Value<'_>, depth: usize) -> Json {
-    let Some(below) = depth.checked_sub(1) else { return "…".into() };
+    let Some(below) = depth.checked_sub(1) else {
+        return "…".into();
+    };
     match value {
         Value::Undefined | Value::Null => Json::Null,
         Value::Bool(bool) => bool.into(),
@@ -186,7 +203,11 @@ fn write_part(part: &Part, indent: &str, f: &mut Formatter<'_>) -> fmt::Result {
     write!(f, "{} {}", part.outcome.mark(), part.part)?;
     match &part.outcome {
         // The mark says it.
-        Outcome::Value { value: Json::Bool(_), .. } | Outcome::NotEvaluated => {}
+        Outcome::Value {
+            value: Json::Bool(_),
+            ..
+        }
+        | Outcome::NotEvaluated => {}
         Outcome::Value { value, .. } => write!(f, " = {}", shortened(&value.to_string()))?,
         Outcome::Undefined => f.write_str(" = undefined")?,
         Outcome::Error { error } => write!(f, ": {error}")?,
@@ -195,8 +216,11 @@ fn write_part(part: &Part, indent: &str, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("  ← decided")?;
     }
     for (index, child) in part.parts.iter().enumerate() {
-        let (branch, below) =
-            if index + 1 < part.parts.len() { ("├─ ", "│  ") } else { ("└─ ", "   ") };
+        let (branch, below) = if index + 1 < part.parts.len() {
+            ("├─ ", "│  ")
+        } else {
+            ("└─ ", "   ")
+        };
         write!(f, "\n{indent}{branch}")?;
         write_part(child, &format!("{indent}{below}"), f)?;
     }

@@ -49,7 +49,11 @@ impl Display for Expr {
                 f.write_char('!')?;
                 operand(inner, Binding::Unary, f)
             }
-            Kind::Binary { operator, left, right } => {
+            Kind::Binary {
+                operator,
+                left,
+                right,
+            } => {
                 let (own, tighter) = if is_relation(*operator) {
                     (Binding::Relation, Binding::Unary)
                 } else {

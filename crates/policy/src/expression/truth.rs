@@ -82,8 +82,16 @@ impl<'e> Questions<'e> {
             Kind::List { items, .. } => self.collect_all(items, Use::Other)?,
             Kind::Not(operand) => self.collect(operand, Use::Equality)?,
             Kind::And(operands) | Kind::Or(operands) => self.collect_all(operands, usage)?,
-            Kind::Binary { operator: Operator::In, left, right } => self.names(left, right)?,
-            Kind::Binary { operator, left, right } => {
+            Kind::Binary {
+                operator: Operator::In,
+                left,
+                right,
+            } => self.names(left, right)?,
+            Kind::Binary {
+                operator,
+                left,
+                right,
+            } => {
                 self.collect(left, use_in_comparison(*operator, right))?;
                 self.collect(right, use_in_comparison(*operator, left))?;
             }
@@ -113,10 +121,15 @@ impl<'e> Questions<'e> {
             _ => std::slice::from_ref(left),
         };
         match &right.kind {
-            Kind::Fact(Fact::Groups | Fact::Permissions) => {
-                names.iter().try_for_each(|name| self.name(right, written_name(name)?))
-            }
+            Kind::Fact(Fact::Groups | Fact::Permissions) => names
+                .iter()
+                .try_for_each(|name| self.name(right, written_name(name)?)),
             Kind::Fact(Fact::User) => None,
+            // Neither a string nor `null` holds names, so that it is all the same which.
+            Kind::Fact(Fact::ClientType) => {
+                self.collect_all(names, Use::Other)?;
+                self.collect(right, Use::Equality)
+            }
             _ => {
                 self.collect_all(names, Use::Other)?;
                 self.collect(right, Use::Other)
@@ -142,7 +155,9 @@ impl<'e> Questions<'e> {
         let mut written: BTreeSet<_> = self.strings.iter().map(|text| (*text).to_owned()).collect();
         let other = written.iter().map(String::as_str).collect::<String>() + "other";
         written.extend([String::new(), other]);
-        std::iter::once(None).chain(written.into_iter().map(Some)).collect()
+        std::iter::once(None)
+            .chain(written.into_iter().map(Some))
+            .collect()
     }
 
     fn rows(&self) -> Option<usize> {
@@ -160,7 +175,11 @@ impl<'e> Questions<'e> {
                 *bits >>= 1;
                 bit
             };
-            names.iter().filter(|_| next_bit()).map(String::as_str).collect()
+            names
+                .iter()
+                .filter(|_| next_bit())
+                .map(String::as_str)
+                .collect()
         };
         for set in 0..self.rows().unwrap_or_default() / client_types.len() {
             let mut bits = set;
@@ -171,7 +190,11 @@ impl<'e> Questions<'e> {
             };
             for client_type in &client_types {
                 let client_type = client_type.as_deref();
-                visit(&Facts { client_type, is_backoffice: bits & 1 == 1, user: Some(&user) });
+                visit(&Facts {
+                    client_type,
+                    is_backoffice: bits & 1 == 1,
+                    user: Some(&user),
+                });
             }
         }
     }
