@@ -241,15 +241,13 @@ fn decode(path: &[u8], keep_separators: bool) -> Vec<u8> {
             [b'%', high, low, ..] => canonical::hexadecimal(*high, *low),
             _ => None,
         };
-        match escaped.filter(|byte| !(keep_separators && b"/\\".contains(byte))) {
-            Some(escaped) => {
-                decoded.push(escaped);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                decoded.push(*byte);
-                rest = after;
-            }
+        let kept = |byte: &u8| keep_separators && b"/\\".contains(byte);
+        if let Some(escaped) = escaped.filter(|byte| !kept(byte)) {
+            decoded.push(escaped);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            decoded.push(*byte);
+            rest = after;
         }
     }
     decoded
