@@ -125,25 +125,23 @@ impl Diagnostic {
     /// The message with its place but without a line of the text: for texts that hold secrets.
     #[must_use]
     pub fn render_without_source(&self, origin: &str, source: &str) -> String {
-        let mut text = match self.severity {
-            Severity::Error => "error: ".to_owned(),
-            Severity::Warning => "warning: ".to_owned(),
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
         };
-        text.push_str(&self.message);
         let place = |span: &Range<usize>| {
             let (line, column) = line_and_column(source, span.start);
             format!("{origin}:{line}:{column}")
         };
-        text.push_str("\n --> ");
-        text.push_str(&self.span.as_ref().map_or_else(|| origin.to_owned(), place));
-        for (span, label) in &self.related {
-            text.push_str(&format!("\n ::: {}: {label}", place(span)));
-        }
-        if let Some(help) = &self.help {
-            text.push_str("\n  = help: ");
-            text.push_str(help);
-        }
-        text
+        let at = self.span.as_ref().map_or_else(|| origin.to_owned(), place);
+        let mut lines = vec![format!("{severity}: {}\n --> {at}", self.message)];
+        lines.extend(
+            self.related
+                .iter()
+                .map(|(span, label)| format!(" ::: {}: {label}", place(span))),
+        );
+        lines.extend(self.help.iter().map(|help| format!("  = help: {help}")));
+        lines.join("\n")
     }
 }
 

@@ -1,1 +1,22 @@
-//! Resolver.
+//! The client-type resolver: turns the API key of a request into a client type.
+//!
+//! This crate holds everything that knows of key material: digests, the key table and the
+//! credentials of a request. It reads no file and no clock; a [`KeyTable`] is made elsewhere and
+//! swapped in whole, the time is passed in. The authorization service never links it.
+//!
+//! A request's way is one line: headers → [`Credential`] → [`KeyTable::find`] → [`Resolution`] →
+//! headers.
+
+pub mod credential;
+pub mod digest;
+pub mod key;
+pub mod resolution;
+pub mod router;
+pub mod table;
+
+pub use credential::{Credential, CredentialNames};
+pub use digest::{Digest, Pepper};
+pub use key::{ClientType, Key, KeyId};
+pub use resolution::{Presence, Reason, Refusal, Resolution};
+pub use router::{Resolver, router};
+pub use table::KeyTable;

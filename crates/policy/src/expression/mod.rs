@@ -1,60 +1,71 @@
-//! Group expressions: parsed, checked and compiled once; evaluated without allocating.
+//! Group expressions: a small part of JavaScript over the facts about a caller.
 //!
-//! A stand-in until the language is here: `true`, `false`, `1`, `0` and `clientType === 'X'`,
-//! joined by `||`.
+//! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
+//! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
+//! meanings that [`value`] and [`text`] give, and [`explain`] shows the walk. [`warning`] finds
+//! likely mistakes, by [`truth`] tables; [`printer`] writes a tree as text.
+//!
+//! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
+//! parser lets a tree have.
 
-use crate::{Facts, diagnostic::Diagnostic};
+mod error;
+mod evaluate;
+mod explain;
+mod lexer;
+mod literal;
+mod parser;
+mod printer;
+mod text;
+mod tree;
+mod truth;
+mod value;
+mod warning;
+
+use self::tree::Expr;
+pub use self::{
+    error::{ExpressionError, Foreign},
+    evaluate::{EvaluationError, Fault},
+    explain::{Explanation, Outcome, Part},
+    warning::Warning,
+};
+use std::fmt::{self, Display, Formatter};
+
+use crate::Facts;
 
 /// A group expression that has passed every check.
 #[derive(Debug, Clone)]
 pub struct Expression {
-    source: String,
-    terms: Vec<Term>,
-}
-
-#[derive(Debug, Clone)]
-enum Term {
-    Constant(bool),
-    ClientType(String),
+    source: Box<str>,
+    root: Expr,
 }
 
 impl Expression {
-    /// Parses and checks an expression.
+    /// Reads an expression: everything that can be wrong without a request is found here.
     ///
     /// # Errors
-    /// The text is no expression.
-    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
-        let mut offset = 0;
-        let mut terms = Vec::new();
-        for part in text.split("||") {
-            let term = match part.trim() {
-                "true" | "1" => Term::Constant(true),
-                "false" | "0" => Term::Constant(false),
-                other => other
-                    .strip_prefix("clientType === '")
-                    .and_then(|rest| rest.strip_suffix('\''))
-                    .filter(|name| !name.contains('\''))
-                    .map(|name| Term::ClientType(name.to_owned()))
-                    .ok_or(ExpressionError {
-                        start: offset,
-                        end: offset + part.len(),
-                    })?,
-            };
-            terms.push(term);
-            offset += part.len() + 2;
-        }
+    /// The text is outside the language.
+    pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         Ok(Self {
-            source: text.to_owned(),
-            terms,
+            root: parser::parse(source)?,
+            source: source.into(),
         })
     }
 
-    /// The expression that everybody satisfies.
+    /// The expression `true`, which everybody satisfies.
     #[must_use]
     pub fn always() -> Self {
         Self {
-            source: "true".to_owned(),
-            terms: vec![Term::Constant(true)],
+            source: "true".into(),
+            root: Expr::constant(true),
+        }
+    }
+
+    /// The expression `false`, which nobody satisfies.
+    #[must_use]
+    pub fn never() -> Self {
+        Self {
+            source: "false".into(),
+            root: Expr::constant(false),
         }
     }
 
@@ -64,73 +75,29 @@ impl Expression {
         &self.source
     }
 
-    /// What is probably not what was meant.
-    #[must_use]
-    pub fn warnings(&self, client_types: Option<&[&str]>) -> Vec<Warning> {
-        let mut offset = 0;
-        let mut warnings = Vec::new();
-        for (term, part) in self.terms.iter().zip(self.source.split("||")) {
-            if let (Term::ClientType(name), Some(known)) = (term, client_types)
-                && !known.contains(&name.as_str())
-            {
-                let name = name.clone();
-                warnings.push(Warning {
-                    name,
-                    start: offset,
-                    end: offset + part.len(),
-                });
-            }
-            offset += part.len() + 2;
-        }
-        warnings
-    }
-
-    /// Whether the facts satisfy the expression.
+    /// Whether the facts satisfy the expression: whether its value is truthy.
     ///
     /// # Errors
-    /// The expression has no value for these facts.
+    /// The expression has no value for these facts: JavaScript would throw a `TypeError`. Callers
+    /// deny, whatever stands around the part that failed.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Result<bool, EvaluationError> {
-        Ok(self.terms.iter().any(|term| match term {
-            Term::Constant(value) => *value,
-            Term::ClientType(name) => facts.client_type == Some(name),
-        }))
+        evaluate::evaluate(&self.root, facts)
     }
 }
 
-/// A text that is no expression.
-#[derive(Debug, thiserror::Error)]
-#[error("not an expression")]
-pub struct ExpressionError {
-    start: usize,
-    end: usize,
-}
-
-impl ExpressionError {
-    /// The mistake in the expression's text.
-    #[must_use]
-    pub fn diagnostic(&self) -> Diagnostic {
-        Diagnostic::error("not an expression").at(self.start..self.end)
+/// The canonical form: it parses to the same tree.
+impl Display for Expression {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.root, f)
     }
 }
 
-/// Something that is probably not what was meant.
-#[derive(Debug)]
-pub struct Warning {
-    name: String,
-    start: usize,
-    end: usize,
-}
-
-impl Warning {
-    /// The oddity in the expression's text.
-    #[must_use]
-    pub fn diagnostic(&self) -> Diagnostic {
-        Diagnostic::warning(format!("no key has the client type `{}`", self.name))
-            .at(self.start..self.end)
+/// Equal expressions have the same tree, however they are spaced and quoted.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
     }
 }
 
-/// An expression that has no value for the given facts.
-#[derive(Debug, thiserror::Error)]
-#[error("not evaluated")]
-pub struct EvaluationError;
+#[cfg(test)]
+mod tests;

@@ -180,13 +180,11 @@ impl Segment {
             Ok(path) => {
                 // An escaped `?` or `#` is the one spelling of that character in a path.
                 let is_plain = |class: &Ambiguity| *class == Ambiguity::EncodedDelimiter;
-                match path.ambiguities().iter().find(|class| !is_plain(class)) {
-                    Some(class) => class,
-                    None => {
-                        let literal = path.as_bytes().strip_prefix(b"/-/").unwrap_or_default();
-                        return Ok(Self::Literal(literal.into()));
-                    }
-                }
+                let Some(class) = path.ambiguities().iter().find(|class| !is_plain(class)) else {
+                    let literal = path.as_bytes().strip_prefix(b"/-/").unwrap_or_default();
+                    return Ok(Self::Literal(literal.into()));
+                };
+                class
             }
             Err(TargetError::Ambiguous(class)) => class,
             Err(TargetError::NotAPath) => return Err(PatternError::NotAbsolute),

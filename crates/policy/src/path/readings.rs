@@ -234,14 +234,10 @@ fn decode(path: &[u8], keep_separators: bool) -> Vec<u8> {
             [b'%', high, low, ..] => canonical::hexadecimal(*high, *low),
             _ => None,
         };
-        let kept = |byte: &u8| keep_separators && b"/\\".contains(byte);
-        if let Some(escaped) = escaped.filter(|byte| !kept(byte)) {
-            decoded.push(escaped);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            decoded.push(*byte);
-            rest = after;
-        }
+        let escaped = escaped.filter(|byte| !(keep_separators && b"/\\".contains(byte)));
+        decoded.push(escaped.unwrap_or(*byte));
+        let skipped = if escaped.is_some() { 2 } else { 0 };
+        rest = after.get(skipped..).unwrap_or_default();
     }
     decoded
 }

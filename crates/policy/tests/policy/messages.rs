@@ -57,10 +57,11 @@ fn a_path_says_what_is_wrong_with_it() {
         "/%ff",
         "/%00",
     ];
-    let routes: String = paths
+    let routes: Vec<_> = paths
         .iter()
         .map(|path| format!("      - path: '{path}'\n"))
         .collect();
+    let routes = routes.concat();
     let text = format!(
         "version: 1\nendpoints:\n  - path: /all/{{*rest}}\n  - path: /x\n    routes:\n{routes}"
     );

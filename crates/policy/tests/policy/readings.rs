@@ -12,57 +12,41 @@ use crate::{generate::model, reference::Model};
 
 /// Every combination of the habits that any server is known to have, whatever the target.
 fn every_reading() -> Vec<Reading> {
-    let flags = [false, true];
-    let mut readings = vec![Reading::NGINX];
-    fn vary<T: Copy>(readings: &mut Vec<Reading>, values: &[T], set: fn(&mut Reading, T)) {
-        *readings = readings
-            .iter()
-            .flat_map(|reading| {
-                values.iter().map(|value| {
+    let habits: [&[fn(&mut Reading)]; 9] = [
+        &[
+            |_| {},
+            |reading| reading.decoding = Decoding::Twice,
+            |reading| reading.decoding = Decoding::KeepSeparators,
+        ],
+        &[
+            |_| {},
+            |reading| reading.parameters = Parameters::CutBeforeDecoding,
+            |reading| reading.parameters = Parameters::CutAfterDecoding,
+        ],
+        &[
+            |_| {},
+            |reading| reading.dots = Dots::ResolvedBeforeDecoding,
+            |reading| reading.dots = Dots::Kept,
+        ],
+        &[|_| {}, |reading| reading.backslash_separates = true],
+        &[|_| {}, |reading| reading.merges_slashes = false],
+        &[|_| {}, |reading| reading.takes_host = true],
+        &[|_| {}, |reading| reading.cuts_fragment = false],
+        &[|_| {}, |reading| reading.cuts_decoded_delimiter = true],
+        &[|_| {}, |reading| reading.accepts_overlong = true],
+    ];
+    habits
+        .iter()
+        .fold(vec![Reading::NGINX], |readings, values| {
+            let varied = readings.iter().flat_map(|reading| {
+                values.iter().map(|change| {
                     let mut varied = *reading;
-                    set(&mut varied, *value);
+                    change(&mut varied);
                     varied
                 })
-            })
-            .collect();
-    }
-    let decodings = [Decoding::Once, Decoding::Twice, Decoding::KeepSeparators];
-    let parameters = [
-        Parameters::Kept,
-        Parameters::CutBeforeDecoding,
-        Parameters::CutAfterDecoding,
-    ];
-    let dots = [
-        Dots::ResolvedAfterDecoding,
-        Dots::ResolvedBeforeDecoding,
-        Dots::Kept,
-    ];
-    vary(&mut readings, &decodings, |reading, value| {
-        reading.decoding = value
-    });
-    vary(&mut readings, &parameters, |reading, value| {
-        reading.parameters = value
-    });
-    vary(&mut readings, &dots, |reading, value| reading.dots = value);
-    vary(&mut readings, &flags, |reading, value| {
-        reading.backslash_separates = value
-    });
-    vary(&mut readings, &flags, |reading, value| {
-        reading.merges_slashes = value
-    });
-    vary(&mut readings, &flags, |reading, value| {
-        reading.takes_host = value
-    });
-    vary(&mut readings, &flags, |reading, value| {
-        reading.cuts_fragment = value
-    });
-    vary(&mut readings, &flags, |reading, value| {
-        reading.cuts_decoded_delimiter = value
-    });
-    vary(&mut readings, &flags, |reading, value| {
-        reading.accepts_overlong = value
-    });
-    readings
+            });
+            varied.collect()
+        })
 }
 
 /// The classes that a policy may let through.

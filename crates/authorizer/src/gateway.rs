@@ -1,0 +1,244 @@
+//! What a gateway says about a request, read from the headers of its question.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use keygate_policy::{Facts, Request};
+
+const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
+const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
+const ORIGINAL_HOST: HeaderName = HeaderName::from_static("original-request-host");
+
+/// The names of those headers that a setting can change.
+#[derive(Debug, Clone)]
+pub struct HeaderNames {
+    /// The client type that the resolver found.
+    pub client_type: HeaderName,
+    /// Whether the request comes by the back-office gateway.
+    pub backoffice: HeaderName,
+}
+
+/// `client-type` and `isbackoffice`.
+impl Default for HeaderNames {
+    fn default() -> Self {
+        Self {
+            client_type: HeaderName::from_static("client-type"),
+            backoffice: HeaderName::from_static("isbackoffice"),
+        }
+    }
+}
+
+/// Where the client type of a request is known from.
+#[derive(Debug, Clone, Copy)]
+pub enum ClientTypeFrom<'h> {
+    /// The gateway tells it in its header: the resolver is another process.
+    Gateway,
+    /// It was resolved in this process; a header of that name is not believed.
+    Resolver(Option<&'h HeaderValue>),
+}
+
+/// Why a question cannot be read: the gateway is set up wrongly, or somebody else is asking.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// A header that decides stands there twice: no telling which one the gateway wrote.
+    #[error("the header `{0}` is there more than once")]
+    Doubled(HeaderName),
+    /// The value is not visible ASCII.
+    #[error("the header `{0}` has a value that is not visible ASCII")]
+    NotText(HeaderName),
+    /// The question names no request target.
+    #[error("neither `original-request-uri` nor a path below `/auth` tells the request target")]
+    NoTarget,
+    /// The back-office header is neither on nor off.
+    #[error("the header `{0}` is not one of `1`, `true`, `0`, `false` or empty")]
+    NotASwitch(HeaderName),
+}
+
+/// Reads the question.
+///
+/// `prefix` is the path that the question came to, such as `/auth`. Without
+/// `original-request-uri` what stands after it is the request target: Envoy's `ext_authz` puts its
+/// `path_prefix` before the original path and keeps method and host.
+///
+/// # Errors
+/// See [`Malformed`]; a question that cannot be read is denied.
+pub fn read<'h>(
+    method: &'h Method,
+    uri: &'h Uri,
+    headers: &'h HeaderMap,
+    prefix: &str,
+    client_type: ClientTypeFrom<'h>,
+    names: &HeaderNames,
+) -> Result<Request<'h>, Malformed> {
+    let (target, host) = match single(headers, &ORIGINAL_URI)? {
+        Some(target) => (target.as_bytes(), text(headers, &ORIGINAL_HOST)?),
+        None => (
+            below(uri, prefix).ok_or(Malformed::NoTarget)?,
+            text(headers, &header::HOST)?,
+        ),
+    };
+    let method = text(headers, &ORIGINAL_METHOD)?.unwrap_or(method.as_str());
+    let client_type = match client_type {
+        ClientTypeFrom::Gateway => text(headers, &names.client_type)?,
+        ClientTypeFrom::Resolver(value) => value.and_then(|value| value.to_str().ok()),
+    };
+    Ok(Request {
+        method,
+        target,
+        host,
+        is_cors_preflight: method == Method::OPTIONS.as_str()
+            && headers.contains_key(header::ORIGIN)
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
+        facts: Facts {
+            client_type,
+            is_backoffice: switch(headers, &names.backoffice)?,
+            user: None,
+        },
+    })
+}
+
+/// The part of the request target below `prefix`, with its query.
+fn below<'h>(uri: &'h Uri, prefix: &str) -> Option<&'h [u8]> {
+    let below = uri.path_and_query()?.as_str().strip_prefix(prefix)?;
+    below.starts_with('/').then_some(below.as_bytes())
+}
+
+fn single<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h HeaderValue>, Malformed> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(Malformed::Doubled(name.clone())),
+    }
+}
+
+/// The value as text; an empty one is the same as none, since nginx cannot send an empty header.
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
+    let Some(value) = single(headers, name)? else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_| Malformed::NotText(name.clone()))?;
+    Ok((!text.is_empty()).then_some(text))
+}
+
+/// Mia-Platform's Envoy sends `0` for off; anything unclear is refused, since either way could be
+/// the laxer one.
+fn switch(headers: &HeaderMap, name: &HeaderName) -> Result<bool, Malformed> {
+    match text(headers, name)? {
+        Some("1" | "true") => Ok(true),
+        None | Some("0" | "false") => Ok(false),
+        Some(_) => Err(Malformed::NotASwitch(name.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    fn read_it(uri: &str, headers: &HeaderMap) -> Result<String, Malformed> {
+        let uri = uri.parse().unwrap();
+        let names = HeaderNames::default();
+        read(
+            &Method::GET,
+            &uri,
+            headers,
+            "/auth",
+            ClientTypeFrom::Gateway,
+            &names,
+        )
+        .map(|request| {
+            format!(
+                "{} {} host={:?} type={:?} backoffice={}",
+                request.method,
+                String::from_utf8_lossy(request.target),
+                request.host,
+                request.facts.client_type,
+                request.facts.is_backoffice
+            )
+        })
+    }
+
+    #[test]
+    fn nginx_tells_the_request_in_headers() {
+        let headers = headers(&[
+            ("original-request-uri", "/orders/1?q=2"),
+            ("original-request-method", "POST"),
+            ("original-request-host", "api.example.com"),
+            ("host", "keygate_authorizer"),
+            ("client-type", "A"),
+            ("isbackoffice", "1"),
+        ]);
+        assert_eq!(
+            read_it("/auth", &headers).unwrap(),
+            "POST /orders/1?q=2 host=Some(\"api.example.com\") type=Some(\"A\") backoffice=true"
+        );
+    }
+
+    #[test]
+    fn envoy_tells_the_request_in_the_path() {
+        let headers = headers(&[("host", "api.example.com"), ("isbackoffice", "0")]);
+        assert_eq!(
+            read_it("/auth/orders/1?q=2", &headers).unwrap(),
+            "GET /orders/1?q=2 host=Some(\"api.example.com\") type=None backoffice=false"
+        );
+        assert_eq!(
+            read_it("/auth//orders", &headers).unwrap(),
+            "GET //orders host=Some(\"api.example.com\") type=None backoffice=false"
+        );
+    }
+
+    #[test]
+    fn a_question_that_could_be_read_in_two_ways_is_not_read() {
+        let uri = ("original-request-uri", "/");
+        let refused = |lines: &[_]| read_it("/auth", &headers(lines)).unwrap_err().to_string();
+        assert_eq!(
+            refused(&[]),
+            "neither `original-request-uri` nor a path below `/auth` tells the request target"
+        );
+        for name in [
+            "original-request-uri",
+            "client-type",
+            "original-request-method",
+        ] {
+            assert_eq!(
+                refused(&[uri, (name, "/"), (name, "/")]),
+                format!("the header `{name}` is there more than once")
+            );
+        }
+        assert_eq!(
+            refused(&[uri, ("isbackoffice", "yes")]),
+            "the header `isbackoffice` is not one of `1`, `true`, `0`, `false` or empty"
+        );
+        assert_eq!(
+            refused(&[uri, ("client-type", "\u{e8}")]),
+            "the header `client-type` has a value that is not visible ASCII"
+        );
+    }
+
+    #[test]
+    fn a_client_type_header_is_not_believed_where_the_key_was_resolved_here() {
+        let headers = headers(&[
+            ("original-request-uri", "/"),
+            ("client-type", "A"),
+            ("client-type", "B"),
+        ]);
+        let (uri, names) = (Uri::from_static("/check"), HeaderNames::default());
+        let from = ClientTypeFrom::Resolver(None);
+        let request = read(&Method::GET, &uri, &headers, "/check", from, &names).unwrap();
+        assert_eq!(request.facts.client_type, None);
+    }
+}

@@ -1,0 +1,144 @@
+//! The command line: one file a command.
+
+mod check;
+
+use std::{env, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use figment::value::{Dict, Value};
+
+use crate::{
+    role::{self, Role, StartError},
+    settings::Settings,
+    telemetry,
+};
+
+/// API keys and per-endpoint authorization beside nginx.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  keygate resolver --keys keys.yaml
+  keygate authorizer --policy policy.yaml
+  keygate serve --keys keys.yaml --policy policy.yaml --listen unix:/run/keygate/serve.sock
+  keygate check --keys keys.yaml --policy policy.yaml
+
+Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the client-type resolver: API key to client type.
+    #[command(after_help = "Example:\n  keygate resolver --keys keys.yaml --listen 127.0.0.1:7081")]
+    Resolver(RoleArguments),
+    /// Run the authorization service: evaluates the endpoint's group expression.
+    #[command(
+        after_help = "Example:\n  keygate authorizer --policy policy.yaml --listen 127.0.0.1:7082"
+    )]
+    Authorizer(RoleArguments),
+    /// Run both services in one process: one hop for each request.
+    #[command(after_help = "Example:\n  keygate serve --keys keys.yaml --policy policy.yaml")]
+    Serve(RoleArguments),
+    /// Say whether a keys file and a policy file would load, and what looks wrong in them.
+    #[command(after_help = "Example:\n  keygate check --keys keys.yaml --policy policy.yaml")]
+    Check(check::Arguments),
+}
+
+#[derive(Debug, Args)]
+struct RoleArguments {
+    /// Settings file (YAML); the environment and flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keys file
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Policy file: policy.yaml, or Mia-Platform's auth.json
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Data listener, which the gateway asks: `HOST:PORT` or `unix:/path`
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Operations listener, for probes: `HOST:PORT` or `unix:/path`
+    #[arg(long, value_name = "ADDRESS")]
+    operations: Option<String>,
+}
+
+impl Arguments {
+    /// Does what the command line says.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Resolver(arguments) => serve(Role::Resolver, &arguments),
+            Command::Authorizer(arguments) => serve(Role::Authorizer, &arguments),
+            Command::Serve(arguments) => serve(Role::Serve, &arguments),
+            Command::Check(arguments) => check::run(&arguments),
+        }
+    }
+}
+
+impl RoleArguments {
+    fn layer(&self) -> Dict {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|it| it.display().to_string());
+        let flags = [
+            ("keys", path(&self.keys)),
+            ("policy", path(&self.policy)),
+            ("listen", self.listen.clone()),
+            ("operations", self.operations.clone()),
+        ];
+        let set = flags
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        set.map(|(name, value)| (name.to_owned(), Value::from(value)))
+            .collect()
+    }
+}
+
+fn serve(role: Role, arguments: &RoleArguments) -> ExitCode {
+    match start(role, arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            match error {
+                StartError::Settings(_) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+/// The services are quick enough on one thread that a second one would only cost hand-overs
+/// between them; files are read on a thread of their own.
+fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
+    // A variable that is not UTF-8 cannot be a setting of ours.
+    let environment: Vec<_> = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = arguments.config.as_deref();
+    let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
+    telemetry::start(settings.log_format, settings.log_level);
+    Settings::warn_of_names_without_effect(role, &environment);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(role::run(role, settings))
+}
+
+/// Says what went wrong, on standard error, with every cause.
+#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
+fn complain(error: &dyn std::error::Error) {
+    let mut text = error.to_string();
+    // A mistake in a file says so itself.
+    if !text.starts_with("error: ") {
+        text.insert_str(0, "error: ");
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    eprintln!("{text}");
+}

@@ -1,0 +1,17 @@
+//! The program `keygate`: everything that waits, opens or listens.
+//!
+//! The services themselves are `keygate-resolver` and `keygate-authorizer`, the rules are
+//! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
+
+pub mod cli;
+pub mod health;
+pub mod listener;
+pub mod one_hop;
+pub mod operations;
+pub mod reload;
+pub mod role;
+pub mod server;
+pub mod settings;
+pub mod shutdown;
+pub mod source;
+pub mod telemetry;

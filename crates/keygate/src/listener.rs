@@ -1,0 +1,268 @@
+//! Where a service listens: a TCP port or a Unix socket.
+
+use std::{
+    fmt, fs, io,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::Deserialize;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+/// The address of a listener: `HOST:PORT` or `unix:/path`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Address {
+    /// A host name or IP address, and a port; port 0 lets the system choose.
+    Tcp(String),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// Why a text is not an address.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not an address: write `HOST:PORT` or `unix:/path`")]
+pub struct AddressError(String);
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let error = || AddressError(text.to_owned());
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.starts_with('/') {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err(error())
+            };
+        }
+        let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
+        if host.is_empty() || port.parse::<u16>().is_err() {
+            return Err(error());
+        }
+        Ok(Self::Tcp(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(text) => f.write_str(text),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The permission bits of a Unix socket: who may connect is who may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WrittenMode")]
+pub struct SocketMode(u32);
+
+/// A mode without quotes may reach us as a number whose decimal digits are the octal ones meant.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenMode {
+    Digits(f64),
+    Text(String),
+}
+
+/// Owner and group: nginx's worker user is made a member of the group.
+impl Default for SocketMode {
+    fn default() -> Self {
+        Self(0o660)
+    }
+}
+
+impl TryFrom<WrittenMode> for SocketMode {
+    type Error = String;
+
+    fn try_from(written: WrittenMode) -> Result<Self, String> {
+        let text = match written {
+            WrittenMode::Digits(digits) => digits.to_string(),
+            WrittenMode::Text(text) => text,
+        };
+        match u32::from_str_radix(&text, 8) {
+            Ok(mode) if mode <= 0o777 => Ok(Self(mode)),
+            _ => Err(format!("`{text}` is not a file mode such as `0660`")),
+        }
+    }
+}
+
+impl fmt::Display for SocketMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+/// A listener that is bound.
+#[derive(Debug)]
+pub enum Listener {
+    /// A TCP port.
+    Tcp(TcpListener),
+    /// A Unix socket; its file is removed with it.
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a bound Unix socket: removed when the listener goes.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Nobody is left to tell; the next start removes a file that nobody listens on.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process listens there.
+    #[error("{0} is in use by another process: stop it, or set another address")]
+    InUse(Address),
+    /// Something that is no socket stands there.
+    #[error("{} is {}, not a socket, and is left as it is: set another path", .0.display(), .1)]
+    NotASocket(PathBuf, &'static str),
+    /// The system refuses.
+    #[error("cannot listen on {0}")]
+    Refused(Address, #[source] io::Error),
+}
+
+impl Listener {
+    /// Binds the address.
+    ///
+    /// A socket file that nobody listens on, left by a process that was killed, is replaced.
+    ///
+    /// # Errors
+    /// The address is taken, or the system refuses it.
+    pub async fn bind(address: &Address, mode: SocketMode) -> Result<Self, BindError> {
+        let refused = |error: io::Error| match error.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse(address.clone()),
+            _ => BindError::Refused(address.clone(), error),
+        };
+        match address {
+            Address::Tcp(text) => TcpListener::bind(text)
+                .await
+                .map(Self::Tcp)
+                .map_err(refused),
+            Address::Unix(path) => {
+                remove_stale(path, address).await?;
+                let listener = UnixListener::bind(path).map_err(refused)?;
+                let file = SocketFile(path.clone());
+                fs::set_permissions(path, fs::Permissions::from_mode(mode.0)).map_err(refused)?;
+                Ok(Self::Unix(listener, file))
+            }
+        }
+    }
+
+    /// The address that is listened on, with the port that the system chose.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|error| error.to_string(), |it| it.to_string()),
+            Self::Unix(_, SocketFile(path)) => format!("unix:{}", path.display()),
+        }
+    }
+}
+
+async fn remove_stale(path: &Path, address: &Address) -> Result<(), BindError> {
+    let refused = |error| BindError::Refused(address.clone(), error);
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(refused(error)),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            let kind = if metadata.is_dir() {
+                "a directory"
+            } else {
+                "a file"
+            };
+            Err(BindError::NotASocket(path.to_owned(), kind))
+        }
+        Ok(_) => match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path).map_err(refused)
+            }
+            Ok(_) | Err(_) => Err(BindError::InUse(address.clone())),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_port_or_a_path() {
+        for good in [
+            "127.0.0.1:7081",
+            "[::1]:0",
+            "localhost:80",
+            "unix:/run/keygate.sock",
+        ] {
+            assert_eq!(good.parse::<Address>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "",
+            "7081",
+            ":7081",
+            "localhost",
+            "localhost:http",
+            "h:65536",
+            "unix:",
+            "unix:x",
+        ] {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_socket_mode_is_octal() {
+        let mode = |text: &str| SocketMode::try_from(WrittenMode::Text(text.to_owned()));
+        assert_eq!(mode("0660"), Ok(SocketMode(0o660)));
+        assert_eq!(
+            SocketMode::try_from(WrittenMode::Digits(660.0)),
+            Ok(SocketMode(0o660))
+        );
+        for bad in ["", "999", "01777", "rw"] {
+            assert!(mode(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_socket_is_replaced_and_anything_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = SocketMode(0o600);
+        let path = folder.path().join("s.sock");
+        let address = Address::Unix(path.clone());
+
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let alive = Listener::bind(&address, mode).await.unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+
+        let taken = Listener::bind(&address, mode).await.unwrap_err();
+        assert!(matches!(taken, BindError::InUse(_)), "{taken}");
+        drop(alive);
+        assert!(!path.exists(), "the file goes with the listener");
+
+        let directory = Listener::bind(&Address::Unix(folder.path().to_owned()), mode).await;
+        assert!(matches!(
+            directory.unwrap_err(),
+            BindError::NotASocket(_, "a directory")
+        ));
+        assert!(folder.path().is_dir());
+    }
+}

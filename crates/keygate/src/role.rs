@@ -1,0 +1,214 @@
+//! The three roles of the program, and how each is put together, run and ended.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use axum::Router;
+use keygate_authorizer::Authorizer;
+use keygate_policy::Policy;
+use keygate_resolver::{KeyTable, Resolver};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    health::Health,
+    listener::{Address, BindError, Listener},
+    one_hop, operations,
+    reload::{self, Watched},
+    server,
+    settings::{Settings, SettingsError},
+    shutdown::Signals,
+    source::{SourceError, keys_file, policy_file},
+};
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The client-type resolver.
+    Resolver,
+    /// The authorization service.
+    Authorizer,
+    /// Both in one process, one hop.
+    Serve,
+}
+
+impl Role {
+    /// The default data listener.
+    #[must_use]
+    pub fn default_listener(self) -> Address {
+        Address::Tcp(format!("127.0.0.1:{}", 7080 + self.offset()))
+    }
+
+    /// The default operations listener.
+    #[must_use]
+    pub fn default_operations(self) -> Address {
+        Address::Tcp(format!("127.0.0.1:{}", 7090 + self.offset()))
+    }
+
+    fn offset(self) -> u16 {
+        match self {
+            Self::Serve => 0,
+            Self::Resolver => 1,
+            Self::Authorizer => 2,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Resolver => "resolver",
+            Self::Authorizer => "authorizer",
+            Self::Serve => "serve",
+        }
+    }
+}
+
+/// Why a role does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A file is not good.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system refuses something that every process needs.
+    #[error("the system refuses a signal handler")]
+    Signals(#[from] io::Error),
+}
+
+/// A role with its files loaded, ready to be served.
+struct Services {
+    data: Router,
+    files: Vec<Watched>,
+}
+
+/// Runs a role until a signal ends it.
+///
+/// Files are loaded and every listener is bound before the first request is answered: a role
+/// starts whole or not at all.
+///
+/// # Errors
+/// The role does not start.
+pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
+    let Services { data, files } = Services::load(role, &settings)?;
+    let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
+    let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
+    let operations = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
+    let mut signals = Signals::install()?;
+    reload_on_hangup(files)?;
+    tracing::info!(
+        role = role.name(),
+        version = env!("CARGO_PKG_VERSION"),
+        listen = listener.address(),
+        operations = operations.address(),
+        "started"
+    );
+
+    // Probes are answered until the data listener has drained.
+    let probes = operations::router(Arc::clone(&health));
+    let probes = server::run(operations, probes, std::future::pending(), Duration::ZERO);
+    let probes = tokio::spawn(probes);
+    let shutdown = async {
+        let signal = signals.received().await;
+        tracing::info!(signal, "stopping: not ready from here on");
+        health.start_draining();
+        tokio::time::sleep(settings.shutdown_delay()).await;
+    };
+    server::run(listener, data, shutdown, settings.drain()).await;
+    probes.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+impl Services {
+    fn load(role: Role, settings: &Settings) -> Result<Self, StartError> {
+        match role {
+            Role::Resolver => {
+                let (resolver, keys) = resolver(settings)?;
+                Ok(Self {
+                    data: keygate_resolver::router(resolver),
+                    files: vec![keys],
+                })
+            }
+            Role::Authorizer => {
+                let (authorizer, policy) = authorizer(settings)?;
+                Ok(Self {
+                    data: keygate_authorizer::router(authorizer),
+                    files: vec![policy],
+                })
+            }
+            Role::Serve => {
+                let (resolver, keys) = resolver(settings)?;
+                let (authorizer, policy) = authorizer(settings)?;
+                Ok(Self {
+                    data: one_hop::router(resolver, authorizer),
+                    files: vec![keys, policy],
+                })
+            }
+        }
+    }
+}
+
+/// A resolver begins without keys, so that it refuses every key until the file is in force.
+fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError> {
+    let path = settings
+        .keys
+        .clone()
+        .ok_or(SettingsError::Missing { setting: "keys" })?;
+    let resolver = Arc::new(Resolver::new(
+        KeyTable::default(),
+        settings.credential_names(),
+        settings.rejected_key_status,
+    ));
+    let target = Arc::clone(&resolver);
+    let load = move |path: &Path, text: &str| {
+        let loaded = keys_file::parse(path, text, None)?;
+        loaded
+            .warnings
+            .iter()
+            .for_each(|warning| tracing::warn!("{warning}"));
+        target.replace_keys(loaded.table);
+        Ok(())
+    };
+    Ok((resolver, Watched::start("keys", path, Box::new(load))?))
+}
+
+/// An authorizer begins with an empty policy, so that it denies everything until the file is in
+/// force.
+fn authorizer(settings: &Settings) -> Result<(Arc<Authorizer>, Watched), StartError> {
+    let path = settings
+        .policy
+        .clone()
+        .ok_or(SettingsError::Missing { setting: "policy" })?;
+    let authorizer = Arc::new(Authorizer::new(
+        Policy::default(),
+        settings.header_names(),
+        settings.answer_with,
+    ));
+    let target = Arc::clone(&authorizer);
+    let load = move |path: &Path, text: &str| {
+        let loaded = policy_file::parse(path, text)?;
+        loaded
+            .warnings
+            .iter()
+            .for_each(|warning| tracing::warn!("{warning}"));
+        target.replace_policy(loaded.policy);
+        Ok(())
+    };
+    Ok((authorizer, Watched::start("policy", path, Box::new(load))?))
+}
+
+/// Reads every file again on SIGHUP, and whenever it changes.
+fn reload_on_hangup(files: Vec<Watched>) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (now, asked) = mpsc::channel();
+    reload::watch(files, asked);
+    tokio::spawn(async move { while hangup.recv().await.is_some() && now.send(()).is_ok() {} });
+    Ok(())
+}

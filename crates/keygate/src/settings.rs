@@ -1,0 +1,313 @@
+//! Settings: defaults, then a settings file, then the environment, then flags.
+
+mod mia;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use figment::{
+    Figment,
+    error::Kind,
+    providers::Serialized,
+    value::{Dict, Value},
+};
+use http::HeaderName;
+use keygate_authorizer::{AnswerWith, HeaderNames};
+use keygate_policy::{
+    diagnostic::nearest,
+    document::yaml::{self, Content},
+};
+use keygate_resolver::{CredentialNames, router::RejectedKeyStatus};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::{
+    listener::{Address, SocketMode},
+    role::Role,
+    source::{self, SourceError},
+    telemetry::{LogFormat, LogLevel},
+};
+
+const PREFIX: &str = "KEYGATE_";
+
+/// Everything that can be set, in one flat list: a setting `log-level` is `log-level` in a file,
+/// `KEYGATE_LOG_LEVEL` in the environment, and `--log-level` where there is a flag.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// The keys file.
+    pub keys: Option<PathBuf>,
+    /// The policy file.
+    pub policy: Option<PathBuf>,
+    /// The data listener, which the gateway asks.
+    pub listen: Option<Address>,
+    /// The operations listener, for probes and people.
+    pub operations: Option<Address>,
+    /// The permission bits of Unix sockets.
+    pub socket_mode: SocketMode,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// Headers that carry a key.
+    pub key_headers: Option<Names>,
+    /// Cookies that carry a key.
+    pub key_cookies: Option<Names>,
+    /// The status of the answer to a key that is not good: 401 or 403.
+    #[serde(deserialize_with = "rejected_key_status")]
+    pub rejected_key_status: RejectedKeyStatus,
+    /// The header in which the gateway tells the client type.
+    pub client_type_header: Option<Name>,
+    /// The header in which the gateway tells that the request comes by the back office.
+    pub backoffice_header: Option<Name>,
+    /// How the authorizer tells a denial.
+    #[serde(deserialize_with = "answer_with")]
+    pub answer_with: AnswerWith,
+    /// How long requests in flight may take at shutdown.
+    pub drain_seconds: Option<u16>,
+    /// How long to go on serving, not ready, before the listeners close at shutdown.
+    pub shutdown_delay_seconds: u16,
+}
+
+/// A header's name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Name(HeaderName);
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| format!("`{text}` is not a header name"))
+    }
+}
+
+/// Names: a list, or one text with commas, since an environment variable is a text.
+#[derive(Debug, Clone)]
+pub struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            List(Vec<String>),
+            Text(String),
+        }
+        let names = match Written::deserialize(deserializer)? {
+            Written::List(names) => names,
+            Written::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+        };
+        // RFC 6265, section 4.1.1: a cookie's name is a token, as a header's is.
+        if let Some(odd) = names
+            .iter()
+            .find(|name| name.parse::<HeaderName>().is_err())
+        {
+            return Err(D::Error::custom(format!("`{odd}` is not a name")));
+        }
+        Ok(Self(names))
+    }
+}
+
+fn rejected_key_status<'de, D: Deserializer<'de>>(from: D) -> Result<RejectedKeyStatus, D::Error> {
+    match u16::deserialize(from)? {
+        401 => Ok(RejectedKeyStatus::Unauthorized),
+        403 => Ok(RejectedKeyStatus::Forbidden),
+        other => Err(D::Error::custom(format!(
+            "`{other}` is not one of 401, 403"
+        ))),
+    }
+}
+
+fn answer_with<'de, D: Deserializer<'de>>(from: D) -> Result<AnswerWith, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "status" => Ok(AnswerWith::Status),
+        "header" => Ok(AnswerWith::Header),
+        other => Err(D::Error::custom(format!(
+            "`{other}` is not one of status, header"
+        ))),
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The settings file is not good.
+    #[error(transparent)]
+    File(SourceError),
+    /// A setting is unknown or has a bad value.
+    #[error("{0}")]
+    Setting(String),
+    /// The role cannot do without this setting.
+    #[error(
+        "the setting `{setting}` is missing: set `--{setting} FILE`, `{}` or `{setting}:` in a \
+         settings file",
+        variable(setting)
+    )]
+    Missing {
+        /// The setting.
+        setting: &'static str,
+    },
+}
+
+impl Settings {
+    /// Layers the settings of `role`.
+    ///
+    /// # Errors
+    /// One of the layers has an unknown setting or a bad value.
+    pub fn layered(
+        role: Role,
+        file: Option<&Path>,
+        flags: Dict,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let mut figment = Figment::new();
+        if let Some(path) = file {
+            figment = figment.merge(Serialized::globals(settings_file(path)?));
+        }
+        let environment: Vec<_> = environment.into_iter().collect();
+        if role == Role::Authorizer {
+            figment = figment.merge(Serialized::globals(mia::settings(&environment)?));
+        }
+        let own = environment
+            .iter()
+            .filter_map(|(name, value)| own_setting(name, value));
+        figment
+            .merge(Serialized::globals(own.collect::<Dict>()))
+            .merge(Serialized::globals(flags))
+            .extract()
+            .map_err(|error| SettingsError::Setting(explain(&error)))
+    }
+
+    /// The data listener of a role.
+    #[must_use]
+    pub fn listen(&self, role: Role) -> Address {
+        self.listen
+            .clone()
+            .unwrap_or_else(|| role.default_listener())
+    }
+
+    /// The operations listener of a role.
+    #[must_use]
+    pub fn operations(&self, role: Role) -> Address {
+        self.operations
+            .clone()
+            .unwrap_or_else(|| role.default_operations())
+    }
+
+    /// Where requests carry their key.
+    #[must_use]
+    pub fn credential_names(&self) -> CredentialNames {
+        let mut names = CredentialNames::default();
+        if let Some(Names(headers)) = &self.key_headers {
+            names.headers = headers
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .collect();
+        }
+        if let Some(Names(cookies)) = &self.key_cookies {
+            names.cookies.clone_from(cookies);
+        }
+        names
+    }
+
+    /// The names of the headers in which the gateway describes a request.
+    #[must_use]
+    pub fn header_names(&self) -> HeaderNames {
+        let mut names = HeaderNames::default();
+        if let Some(Name(name)) = &self.client_type_header {
+            names.client_type = name.clone();
+        }
+        if let Some(Name(name)) = &self.backoffice_header {
+            names.backoffice = name.clone();
+        }
+        names
+    }
+
+    /// Tells, for those who move from Mia-Platform, what of their environment changes nothing.
+    pub fn warn_of_names_without_effect(role: Role, environment: &[(String, String)]) {
+        if role == Role::Authorizer {
+            for name in mia::without_effect(environment) {
+                tracing::warn!("`{name}` is set and has no effect: users are not known here");
+            }
+        }
+    }
+
+    /// How long requests in flight may take at shutdown.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.unwrap_or(10).into())
+    }
+
+    /// How long to go on serving, not ready, before the listeners close at shutdown.
+    #[must_use]
+    pub fn shutdown_delay(&self) -> Duration {
+        Duration::from_secs(self.shutdown_delay_seconds.into())
+    }
+}
+
+/// Reads a settings file: first as it must be, for messages with a place, then as a layer.
+fn settings_file(path: &Path) -> Result<Dict, SettingsError> {
+    let text = source::read(path).map_err(SettingsError::File)?;
+    if text.trim().is_empty() {
+        return Ok(Dict::new());
+    }
+    yaml::from_str::<Settings>(&text, Content::Public)
+        .and_then(|_| yaml::from_str(&text, Content::Public))
+        .map_err(|mistake| {
+            let shown = mistake.render(&path.display().to_string(), &text);
+            SettingsError::File(SourceError::Rejected(vec![shown]))
+        })
+}
+
+/// The setting that a variable of the environment stands for, if it is one of ours.
+fn own_setting(name: &str, value: &str) -> Option<(String, Value)> {
+    let setting = name.strip_prefix(PREFIX)?;
+    (!is_service_link(setting)).then(|| (kebab(setting), typed(value)))
+}
+
+/// Kubernetes puts the address of every Service of the namespace into the environment, as
+/// `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT…` and `NAME_PORT…` (Kubernetes, "Discovering
+/// services"): a Service named `keygate-…` must not look like an unknown setting.
+fn is_service_link(setting: &str) -> bool {
+    setting.ends_with("_SERVICE_HOST")
+        || setting.contains("_SERVICE_PORT")
+        || setting.ends_with("_PORT")
+        || setting.contains("_PORT_")
+}
+
+fn kebab(setting: &str) -> String {
+    setting.to_lowercase().replace('_', "-")
+}
+
+fn variable(setting: &str) -> String {
+    format!("{PREFIX}{}", setting.to_uppercase().replace('-', "_"))
+}
+
+/// A number where the text is one: the environment has no types.
+fn typed(value: &str) -> Value {
+    value
+        .parse::<u16>()
+        .map_or_else(|_| Value::from(value), Value::from)
+}
+
+/// One sentence a mistake, with the setting's name and the nearest known one.
+fn explain(error: &figment::Error) -> String {
+    let setting = error.path.join(".");
+    match &error.kind {
+        Kind::UnknownField(name, known) => {
+            let meant = nearest(name, known.iter().copied());
+            let help = match meant {
+                Some(meant) => format!("did you mean `{meant}` ({})?", variable(meant)),
+                None => format!("known settings: {}", known.join(", ")),
+            };
+            format!("unknown setting `{name}` ({}): {help}", variable(name))
+        }
+        kind => format!("the setting `{setting}` ({}): {kind}", variable(&setting)),
+    }
+}

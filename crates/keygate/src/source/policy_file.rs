@@ -1,0 +1,37 @@
+//! The policy file: `policy.yaml`, or Mia-Platform's `auth.json` as it is.
+
+use std::path::Path;
+
+use keygate_policy::{Policy, policy::Loaded};
+
+use super::SourceError;
+
+/// What a policy file holds.
+#[derive(Debug)]
+pub struct PolicyFile {
+    /// The policy.
+    pub policy: Policy,
+    /// What is probably not meant, ready to be shown.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the text of a policy file; a name that ends in `.json` says that it is an `auth.json`.
+///
+/// # Errors
+/// Every mistake, with its place and a mark under it.
+pub fn parse(path: &Path, text: &str) -> Result<PolicyFile, SourceError> {
+    let parsed = Policy::from_yaml(text);
+    let origin = path.display().to_string();
+    match parsed {
+        Ok(Loaded { policy, warnings }) => {
+            let warnings = warnings.iter().map(|it| it.render(&origin, text)).collect();
+            Ok(PolicyFile { policy, warnings })
+        }
+        Err(errors) => Err(SourceError::Rejected(
+            errors
+                .iter()
+                .map(|it| it.diagnostic().render(&origin, text))
+                .collect(),
+        )),
+    }
+}

@@ -1,0 +1,108 @@
+//! The API key in a request's headers.
+
+use http::{HeaderMap, HeaderName, header::COOKIE};
+
+/// Where a request may carry its key.
+#[derive(Debug, Clone)]
+pub struct CredentialNames {
+    /// Header names.
+    pub headers: Vec<HeaderName>,
+    /// Cookie names, compared byte for byte (RFC 6265, section 5.4).
+    pub cookies: Vec<String>,
+}
+
+/// `client-key`, its older alias `secret`, and Mia-Platform's cookie `mia_client_key`.
+impl Default for CredentialNames {
+    fn default() -> Self {
+        Self {
+            headers: vec![
+                HeaderName::from_static("client-key"),
+                HeaderName::from_static("secret"),
+            ],
+            cookies: vec!["mia_client_key".to_owned()],
+        }
+    }
+}
+
+/// The key that a request presents.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Credential<'h> {
+    /// None.
+    None,
+    /// One, possibly several times over.
+    One(&'h [u8]),
+    /// Several that differ: nobody can say which one the caller means.
+    Ambiguous,
+}
+
+impl<'h> Credential<'h> {
+    /// Reads the credential: every header and every cookie of a known name counts.
+    #[must_use]
+    pub fn read(headers: &'h HeaderMap, names: &CredentialNames) -> Self {
+        let by_header = names.headers.iter().flat_map(|name| headers.get_all(name));
+        let found = by_header.fold(Self::None, |found, value| found.and(value.as_bytes()));
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .flat_map(|line| cookies(line.as_bytes()))
+            .filter(|(name, _)| names.cookies.iter().any(|known| known.as_bytes() == *name))
+            .fold(found, |found, (_, value)| found.and(value))
+    }
+
+    fn and(self, value: &'h [u8]) -> Self {
+        match self {
+            Self::None => Self::One(value),
+            Self::One(first) if first == value => self,
+            Self::One(_) | Self::Ambiguous => Self::Ambiguous,
+        }
+    }
+}
+
+/// The cookies of one header line, as RFC 6265, section 5.2 splits them.
+///
+/// `nginx/keygate.conf` removes the key cookie by the same rule: change both or neither.
+fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    line.split(|byte| *byte == b';').filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::nothing(&[], Credential::None)]
+    #[case::another_header(&[("x-key", "k")], Credential::None)]
+    #[case::header(&[("client-key", "k")], Credential::One(b"k"))]
+    #[case::alias(&[("secret", "k")], Credential::One(b"k"))]
+    #[case::empty_header(&[("client-key", "")], Credential::One(b""))]
+    #[case::cookie(&[("cookie", "a=b; mia_client_key=k")], Credential::One(b"k"))]
+    #[case::cookie_with_blanks(&[("cookie", "a=b;\t mia_client_key = k ;c=d")], Credential::One(b"k"))]
+    #[case::cookie_with_equals(&[("cookie", "mia_client_key=k=")], Credential::One(b"k="))]
+    #[case::cookie_of_another_case(&[("cookie", "MIA_CLIENT_KEY=k")], Credential::None)]
+    #[case::cookie_name_inside(&[("cookie", "xmia_client_key=k; mia_client_keyx=k")], Credential::None)]
+    #[case::cookie_name_alone(&[("cookie", "mia_client_key")], Credential::None)]
+    #[case::cookie_name_in_a_value(&[("cookie", "a=mia_client_key=k")], Credential::None)]
+    #[case::the_same_twice(&[("client-key", "k"), ("client-key", "k")], Credential::One(b"k"))]
+    #[case::the_same_everywhere(&[("client-key", "k"), ("secret", "k"), ("cookie", "mia_client_key=k")], Credential::One(b"k"))]
+    #[case::two_headers(&[("client-key", "k"), ("client-key", "l")], Credential::Ambiguous)]
+    #[case::header_and_alias(&[("client-key", "k"), ("secret", "l")], Credential::Ambiguous)]
+    #[case::header_and_empty_alias(&[("client-key", "k"), ("secret", "")], Credential::Ambiguous)]
+    #[case::header_and_cookie(&[("client-key", "k"), ("cookie", "mia_client_key=l")], Credential::Ambiguous)]
+    #[case::two_cookies(&[("cookie", "mia_client_key=k; mia_client_key=l")], Credential::Ambiguous)]
+    #[case::two_cookie_lines(&[("cookie", "mia_client_key=k"), ("cookie", "mia_client_key=l")], Credential::Ambiguous)]
+    #[case::the_first_again_after_another(&[("client-key", "k"), ("client-key", "l"), ("client-key", "k")], Credential::Ambiguous)]
+    fn the_credential_of(#[case] lines: &[(&str, &str)], #[case] expected: Credential<'_>) {
+        let headers = lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .collect();
+        assert!(Credential::read(&headers, &CredentialNames::default()) == expected);
+    }
+}

@@ -1,0 +1,166 @@
+//! One API key: whose it is and when it is good. The key itself is not here, only its digest.
+
+use http::HeaderValue;
+use jiff::Timestamp;
+
+use crate::Digest;
+
+/// One entry of the key table.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// The name people know the key by.
+    pub id: KeyId,
+    /// What the key makes its bearer.
+    pub client_type: ClientType,
+    /// The stored form of the key.
+    pub digest: Digest,
+    /// Whether the key is switched on.
+    pub active: bool,
+    /// The first moment at which the key is good.
+    pub not_before: Option<Timestamp>,
+    /// The first moment at which it no longer is.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Key {
+    /// What the key is worth at a moment.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        if !self.active {
+            KeyState::Inactive
+        } else if self.expires_at.is_some_and(|end| now >= end) {
+            KeyState::Expired
+        } else if self.not_before.is_some_and(|start| now < start) {
+            KeyState::NotYetValid
+        } else {
+            KeyState::Valid
+        }
+    }
+}
+
+/// What a key is worth at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// It is good.
+    Valid,
+    /// It is switched off.
+    Inactive,
+    /// Its end has passed.
+    Expired,
+    /// Its start has not come.
+    NotYetValid,
+}
+
+/// A key's name: visible ASCII, safe in a header, a log and a command line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyId(HeaderValue);
+
+/// A client type: visible ASCII, safe in a header.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientType(HeaderValue);
+
+/// Why a text cannot be a key id or a client type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing is there.
+    #[error("it is empty")]
+    Empty,
+    /// It is longer than [`NameError::LONGEST`].
+    #[error("it is longer than {} characters", NameError::LONGEST)]
+    TooLong,
+    /// White space, a control character or a letter outside ASCII.
+    #[error("it has a character other than visible ASCII, such as a blank")]
+    NotVisibleAscii,
+}
+
+impl NameError {
+    /// The longest name, in characters: a header line stays far below nginx's 4 KiB buffers.
+    pub const LONGEST: usize = 128;
+}
+
+macro_rules! header_name_type {
+    ($name:ident) => {
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                self.0.to_str().unwrap_or_default()
+            }
+
+            /// The text, ready for a response header.
+            #[must_use]
+            pub fn header(&self) -> &HeaderValue {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                visible_ascii(text).map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+header_name_type!(KeyId);
+header_name_type!(ClientType);
+
+fn visible_ascii(text: &str) -> Result<HeaderValue, NameError> {
+    match text {
+        "" => Err(NameError::Empty),
+        _ if text.len() > NameError::LONGEST => Err(NameError::TooLong),
+        _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(NameError::NotVisibleAscii),
+        _ => HeaderValue::from_str(text).map_err(|_| NameError::NotVisibleAscii),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_safe_in_a_header() {
+        assert_eq!(
+            "cms-2026-11".parse::<KeyId>().unwrap().as_str(),
+            "cms-2026-11"
+        );
+        assert_eq!("".parse::<ClientType>(), Err(NameError::Empty));
+        assert_eq!("a b".parse::<ClientType>(), Err(NameError::NotVisibleAscii));
+        assert_eq!(
+            "a\r\nx: y".parse::<ClientType>(),
+            Err(NameError::NotVisibleAscii)
+        );
+        assert_eq!("è".parse::<ClientType>(), Err(NameError::NotVisibleAscii));
+        assert_eq!("a".repeat(129).parse::<KeyId>(), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn a_key_is_good_from_its_start_until_just_before_its_end() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let key = Key {
+            id: "k".parse().unwrap(),
+            client_type: "A".parse().unwrap(),
+            digest: Digest::sha256(b"k"),
+            active: true,
+            not_before: Some(at(10)),
+            expires_at: Some(at(20)),
+        };
+        assert_eq!(key.state(at(9)), KeyState::NotYetValid);
+        assert_eq!(key.state(at(10)), KeyState::Valid);
+        assert_eq!(key.state(at(19)), KeyState::Valid);
+        assert_eq!(key.state(at(20)), KeyState::Expired);
+        let off = Key {
+            active: false,
+            ..key
+        };
+        assert_eq!(off.state(at(15)), KeyState::Inactive);
+    }
+}

@@ -1,0 +1,135 @@
+//! What the resolver answers, and why.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::{Credential, Key, KeyTable};
+
+/// Whether an endpoint can be called without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// `/resolve`: without a key the caller is nobody, which may be enough.
+    Optional,
+    /// `/require`: without a key the request is refused.
+    Required,
+}
+
+/// What became of a request's credential.
+#[derive(Debug, Clone, Copy)]
+pub enum Resolution<'t> {
+    /// The caller has a good key.
+    Known(&'t Key),
+    /// The caller has no key, and needs none here.
+    Anonymous,
+    /// The request is refused.
+    Refused(Refusal<'t>),
+}
+
+/// Why a credential is refused: for the log and the operator, never for the caller.
+#[derive(Debug, Clone, Copy)]
+pub enum Refusal<'t> {
+    /// There is none where one is required.
+    Missing,
+    /// There are several that differ.
+    Ambiguous,
+    /// It is no known key.
+    Unknown,
+    /// It cannot be a key: empty, or longer than [`crate::table::LONGEST_KEY`].
+    Malformed,
+    /// It is switched off.
+    Inactive(&'t Key),
+    /// Its end has passed.
+    Expired(&'t Key),
+    /// Its start has not come.
+    NotYetValid(&'t Key),
+}
+
+impl<'t> Resolution<'t> {
+    /// Resolves one credential.
+    #[must_use]
+    pub fn of(
+        credential: Credential<'_>,
+        presence: Presence,
+        table: &'t KeyTable,
+        now: Timestamp,
+    ) -> Self {
+        match (credential, presence) {
+            (Credential::None, Presence::Optional) => Self::Anonymous,
+            (Credential::None, Presence::Required) => Self::Refused(Refusal::Missing),
+            (Credential::Ambiguous, _) => Self::Refused(Refusal::Ambiguous),
+            (Credential::One(presented), _) => match table.find(presented, now) {
+                Ok(key) => Self::Known(key),
+                Err(refusal) => Self::Refused(refusal),
+            },
+        }
+    }
+
+    /// What the caller is told.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Known(_) => Reason::Ok,
+            Self::Anonymous => Reason::NoKey,
+            Self::Refused(Refusal::Missing) => Reason::MissingKey,
+            Self::Refused(Refusal::Ambiguous) => Reason::AmbiguousKey,
+            Self::Refused(_) => Reason::UnknownKey,
+        }
+    }
+
+    /// The key that the credential is, good or not.
+    #[must_use]
+    pub fn key(&self) -> Option<&'t Key> {
+        match *self {
+            Self::Known(key)
+            | Self::Refused(
+                Refusal::Inactive(key) | Refusal::Expired(key) | Refusal::NotYetValid(key),
+            ) => Some(key),
+            Self::Anonymous | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// The precise cause, for the log.
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Ambiguous => "ambiguous",
+            Self::Unknown => "unknown",
+            Self::Malformed => "malformed",
+            Self::Inactive(_) => "inactive",
+            Self::Expired(_) => "expired",
+            Self::NotYetValid(_) => "not-yet-valid",
+        })
+    }
+}
+
+/// What the caller is told: the closed list of `x-keygate-reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The key is good.
+    Ok,
+    /// There is no key, and none is needed.
+    NoKey,
+    /// There is no key where one is needed.
+    MissingKey,
+    /// There are several keys that differ.
+    AmbiguousKey,
+    /// The key is not good, for whatever cause.
+    UnknownKey,
+}
+
+impl Reason {
+    /// The name as it stands in `x-keygate-reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NoKey => "no-key",
+            Self::MissingKey => "missing-key",
+            Self::AmbiguousKey => "ambiguous-key",
+            Self::UnknownKey => "unknown-key",
+        }
+    }
+}

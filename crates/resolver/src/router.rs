@@ -1,0 +1,361 @@
+//! The resolver's HTTP side: the routes that a gateway calls.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+    routing::any,
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{CONTENT_LENGTH, WWW_AUTHENTICATE},
+};
+use jiff::Timestamp;
+
+use crate::{Credential, CredentialNames, Key, KeyTable, Presence, Reason, Resolution};
+
+const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
+const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
+const REASON: HeaderName = HeaderName::from_static("x-keygate-reason");
+const NEXT: HeaderName = HeaderName::from_static("x-keygate-next");
+const ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
+
+/// RFC 9110, section 11.6.1 asks for a challenge on every 401; no registered scheme describes a
+/// key in a header of its own.
+pub const CHALLENGE: HeaderValue = HeaderValue::from_static("ApiKey realm=\"keygate\"");
+
+/// The resolver: the keys in force, and how requests carry them.
+#[derive(Debug)]
+pub struct Resolver {
+    keys: ArcSwap<KeyTable>,
+    names: CredentialNames,
+    rejected_key_status: RejectedKeyStatus,
+}
+
+/// The status of the answer to a key that is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RejectedKeyStatus {
+    /// 401, as RFC 9110 means it.
+    #[default]
+    Unauthorized,
+    /// 403, as Mia-Platform's Envoy gateway answers.
+    Forbidden,
+}
+
+/// What a gateway is told about one request's credential.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// 200, 401 or 403.
+    pub status: StatusCode,
+    /// Why.
+    pub reason: Reason,
+    /// Whose the key is, where it is good.
+    pub identity: Option<Identity>,
+}
+
+/// Whose a good key is, ready for response headers.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The client type.
+    pub client_type: HeaderValue,
+    /// The key's name.
+    pub key_id: HeaderValue,
+}
+
+impl Resolver {
+    /// A resolver with these keys in force.
+    #[must_use]
+    pub fn new(
+        keys: KeyTable,
+        names: CredentialNames,
+        rejected_key_status: RejectedKeyStatus,
+    ) -> Self {
+        Self {
+            keys: ArcSwap::from_pointee(keys),
+            names,
+            rejected_key_status,
+        }
+    }
+
+    /// Puts other keys in force, whole: a request sees the old ones or the new ones.
+    pub fn replace_keys(&self, keys: KeyTable) {
+        self.keys.store(Arc::new(keys));
+    }
+
+    /// The keys in force.
+    #[must_use]
+    pub fn keys(&self) -> Arc<KeyTable> {
+        self.keys.load_full()
+    }
+
+    /// Resolves the credential that stands in `headers` and logs the outcome.
+    #[must_use]
+    pub fn answer(&self, headers: &HeaderMap, presence: Presence) -> Answer {
+        let keys = self.keys.load();
+        let credential = Credential::read(headers, &self.names);
+        let resolution = Resolution::of(credential, presence, &keys, Timestamp::now());
+        log(&resolution);
+        Answer {
+            status: self.status(resolution.reason()),
+            reason: resolution.reason(),
+            identity: match resolution {
+                Resolution::Known(key) => Some(Identity::of(key)),
+                Resolution::Anonymous | Resolution::Refused(_) => None,
+            },
+        }
+    }
+
+    fn status(&self, reason: Reason) -> StatusCode {
+        match (reason, self.rejected_key_status) {
+            (Reason::Ok | Reason::NoKey, _) => StatusCode::OK,
+            (Reason::UnknownKey, RejectedKeyStatus::Forbidden) => StatusCode::FORBIDDEN,
+            (Reason::MissingKey | Reason::AmbiguousKey | Reason::UnknownKey, _) => {
+                StatusCode::UNAUTHORIZED
+            }
+        }
+    }
+}
+
+impl Identity {
+    /// Both values share their bytes with the key table: a copy counts a reference.
+    fn of(key: &Key) -> Self {
+        Self {
+            client_type: key.client_type.header().clone(),
+            key_id: key.id.header().clone(),
+        }
+    }
+}
+
+impl Answer {
+    /// The answer as a gateway gets it: headers alone, with an empty body.
+    #[must_use]
+    pub fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        headers.insert(REASON, HeaderValue::from_static(self.reason.as_str()));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
+        if let Some(identity) = self.identity {
+            headers.insert(CLIENT_TYPE, identity.client_type);
+            headers.insert(KEY_ID, identity.key_id);
+        }
+        response
+    }
+}
+
+/// The routes of the data listener: `/resolve`, `/require` and everything below them, by any
+/// method. Anything else is 404, so that a wrong gateway setting is not taken for a decision.
+pub fn router(resolver: Arc<Resolver>) -> Router {
+    Router::new()
+        .route("/resolve", any(resolve))
+        .route("/resolve/{*rest}", any(resolve))
+        .route("/require", any(require))
+        .route("/require/{*rest}", any(require))
+        .with_state(resolver)
+}
+
+async fn resolve(State(resolver): State<Arc<Resolver>>, request: Request) -> Response {
+    respond(&resolver, request.headers(), Presence::Optional)
+}
+
+async fn require(State(resolver): State<Arc<Resolver>>, request: Request) -> Response {
+    respond(&resolver, request.headers(), Presence::Required)
+}
+
+/// Answers, and on success sends nginx on to the step that it names.
+///
+/// A success without that redirect ends nginx's `auth_request` as allowed. So where it is not
+/// clear what the next step is, there is no success.
+fn respond(resolver: &Resolver, headers: &HeaderMap, presence: Presence) -> Response {
+    let mut steps = headers.get_all(NEXT).iter();
+    let (next, second) = (steps.next(), steps.next());
+    if second.is_some() {
+        tracing::warn!(target: "keygate::decision", "several `x-keygate-next` headers: denied");
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        response
+            .headers_mut()
+            .insert(REASON, HeaderValue::from_static("malformed-request"));
+        return response;
+    }
+    let mut response = resolver.answer(headers, presence).into_response();
+    if let Some(next) = next
+        && response.status() == StatusCode::OK
+    {
+        response.headers_mut().insert(ACCEL_REDIRECT, next.clone());
+    }
+    response
+}
+
+/// One line a request: refusals at `info`, the rest at `debug`. The credential is never in it.
+fn log(resolution: &Resolution<'_>) {
+    let reason = resolution.reason().as_str();
+    let key_id = resolution.key().map(|key| key.id.as_str());
+    let client_type = resolution.key().map(|key| key.client_type.as_str());
+    match resolution {
+        Resolution::Refused(refusal) => tracing::info!(
+            target: "keygate::decision",
+            step = "resolve", allowed = false, reason, cause = %refusal, key_id, client_type,
+        ),
+        Resolution::Known(_) | Resolution::Anonymous => tracing::debug!(
+            target: "keygate::decision",
+            step = "resolve", allowed = true, reason, key_id, client_type,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::Digest;
+
+    fn key(id: &str, client_type: &str) -> Key {
+        Key {
+            id: id.parse().unwrap(),
+            client_type: client_type.parse().unwrap(),
+            digest: Digest::sha256(id.as_bytes()),
+            active: true,
+            not_before: None,
+            expires_at: None,
+        }
+    }
+
+    fn resolver(rejected_key_status: RejectedKeyStatus) -> Arc<Resolver> {
+        let past = Some(Timestamp::UNIX_EPOCH);
+        let future = Some(Timestamp::MAX);
+        let keys = vec![
+            key("good", "A"),
+            Key {
+                active: false,
+                ..key("off", "A")
+            },
+            Key {
+                expires_at: past,
+                ..key("old", "A")
+            },
+            Key {
+                not_before: future,
+                ..key("new", "A")
+            },
+        ];
+        let table = KeyTable::new(keys, None).unwrap();
+        Arc::new(Resolver::new(
+            table,
+            CredentialNames::default(),
+            rejected_key_status,
+        ))
+    }
+
+    async fn ask(status: RejectedKeyStatus, path: &str, lines: &[(&str, &str)]) -> Response {
+        let mut request = http::Request::post(path);
+        for (name, value) in lines {
+            request = request.header(*name, *value);
+        }
+        router(resolver(status))
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap()
+    }
+
+    #[rstest]
+    #[case("/resolve", &[], 200, "no-key")]
+    #[case("/require", &[], 401, "missing-key")]
+    #[case("/resolve/orders/1", &[], 200, "no-key")]
+    #[case("/require/orders/1", &[("secret", "good")], 200, "ok")]
+    #[case("/resolve", &[("client-key", "good")], 200, "ok")]
+    #[case("/resolve", &[("cookie", "a=b; mia_client_key=good")], 200, "ok")]
+    #[case("/resolve", &[("client-key", "good"), ("secret", "bad")], 401, "ambiguous-key")]
+    #[case("/resolve", &[("client-key", "bad")], 401, "unknown-key")]
+    #[case("/resolve", &[("client-key", "")], 401, "unknown-key")]
+    #[case("/resolve", &[("client-key", "off")], 401, "unknown-key")]
+    #[case("/resolve", &[("client-key", "old")], 401, "unknown-key")]
+    #[case("/resolve", &[("client-key", "new")], 401, "unknown-key")]
+    #[tokio::test]
+    async fn the_answer_to(
+        #[case] path: &str,
+        #[case] lines: &[(&str, &str)],
+        #[case] status: u16,
+        #[case] reason: &str,
+    ) {
+        let answer = ask(RejectedKeyStatus::Unauthorized, path, lines).await;
+        let header = |name: &str| {
+            answer
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap())
+        };
+        assert_eq!(answer.status().as_u16(), status);
+        assert_eq!(header("x-keygate-reason"), Some(reason));
+        assert_eq!(header("content-length"), Some("0"));
+        assert_eq!(header("www-authenticate").is_some(), status == 401);
+        assert_eq!(header("client-type"), (reason == "ok").then_some("A"));
+        assert_eq!(
+            header("x-keygate-key-id"),
+            (reason == "ok").then_some("good")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_rejected_key_may_be_403_and_nothing_else_is() {
+        let forbidden = RejectedKeyStatus::Forbidden;
+        let rejected = ask(forbidden, "/resolve", &[("client-key", "bad")]).await;
+        assert_eq!(rejected.status(), 403);
+        assert!(rejected.headers().get("www-authenticate").is_none());
+        assert_eq!(ask(forbidden, "/require", &[]).await.status(), 401);
+    }
+
+    #[tokio::test]
+    async fn only_a_success_goes_on_to_the_next_step() {
+        let status = RejectedKeyStatus::Unauthorized;
+        let next = ("x-keygate-next", "@keygate_authorizer");
+        let allowed = ask(status, "/resolve", &[next, ("client-key", "good")]).await;
+        assert_eq!(allowed.headers()["x-accel-redirect"], "@keygate_authorizer");
+        let refused = ask(status, "/resolve", &[next, ("client-key", "bad")]).await;
+        assert!(refused.headers().get("x-accel-redirect").is_none());
+        let doubled = ask(status, "/resolve", &[next, next, ("client-key", "good")]).await;
+        assert_eq!(doubled.status(), 403);
+        assert!(doubled.headers().get("x-accel-redirect").is_none());
+    }
+
+    #[rstest]
+    #[case("/")]
+    #[case("/resolver")]
+    #[case("/-/healthz")]
+    #[case("/metrics")]
+    #[tokio::test]
+    async fn no_other_path_is_answered(#[case] path: &str) {
+        let status = RejectedKeyStatus::Unauthorized;
+        assert_eq!(
+            ask(status, path, &[("client-key", "good")]).await.status(),
+            404
+        );
+    }
+
+    #[tokio::test]
+    async fn other_keys_take_the_place_of_the_old_ones_whole() {
+        let resolver = resolver(RejectedKeyStatus::Unauthorized);
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("client-key"),
+            HeaderValue::from_static("good"),
+        )]);
+        assert_eq!(
+            resolver.answer(&headers, Presence::Required).reason,
+            Reason::Ok
+        );
+        resolver.replace_keys(KeyTable::new(vec![key("other", "B")], None).unwrap());
+        assert_eq!(
+            resolver.answer(&headers, Presence::Required).reason,
+            Reason::UnknownKey
+        );
+    }
+}

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Runs the demo until Ctrl-C: resolver, authorizer, an echoing backend, and nginx in front.
+# `make run` builds what it needs and calls it. Ports are taken from the environment:
+# PORT (nginx), RESOLVER_PORT, AUTHORIZER_PORT, RESOLVER_OPERATIONS_PORT,
+# AUTHORIZER_OPERATIONS_PORT, BACKEND_PORT.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+programs=${KEYGATE_PROGRAMS:-$root/target/debug}
+
+PORT=${PORT:-8080}
+RESOLVER_PORT=${RESOLVER_PORT:-7081}
+AUTHORIZER_PORT=${AUTHORIZER_PORT:-7082}
+RESOLVER_OPERATIONS_PORT=${RESOLVER_OPERATIONS_PORT:-7091}
+AUTHORIZER_OPERATIONS_PORT=${AUTHORIZER_OPERATIONS_PORT:-7092}
+BACKEND_PORT=${BACKEND_PORT:-9000}
+
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    exit 1
+}
+
+find_nginx() {
+    # /usr/sbin is not on an ordinary user's path on Debian.
+    PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "${NGINX:-nginx}"
+}
+
+is_taken() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+check_ports() {
+    local name
+    for name in PORT RESOLVER_PORT AUTHORIZER_PORT RESOLVER_OPERATIONS_PORT \
+        AUTHORIZER_OPERATIONS_PORT BACKEND_PORT; do
+        if is_taken "${!name}"; then
+            fail "port ${!name} is in use; choose another, e.g. \`make run $name=$((${!name} + 1))\`"
+        fi
+    done
+}
+
+# Puts the includes where nginx is to find them, as a user would, with the ports of this run.
+write_nginx_configuration() {
+    mkdir "$run/temp"
+    cp "$root"/nginx/*.conf "$run"
+    sed -i \
+        -e "s/127\.0\.0\.1:8080;/127.0.0.1:$PORT;/" \
+        -e "s/127\.0\.0\.1:9000;/127.0.0.1:$BACKEND_PORT;/" \
+        -e "s/127\.0\.0\.1:7081;/127.0.0.1:$RESOLVER_PORT;/" \
+        -e "s/127\.0\.0\.1:7082;/127.0.0.1:$AUTHORIZER_PORT;/" \
+        "$run/nginx.conf" "$run/keygate.conf"
+}
+
+# Starts a program in the background; its name is for messages.
+start() {
+    local name=$1
+    shift
+    "$@" &
+    children[$!]=$name
+}
+
+wait_for() {
+    local name=$1 port=$2
+    for _ in $(seq 100); do
+        is_taken "$port" && return
+        sleep 0.1
+    done
+    fail "$name does not listen on port $port"
+}
+
+# shellcheck disable=SC2329 # the traps below call it
+stop() {
+    trap - EXIT INT TERM
+    local child
+    for child in "${!children[@]}"; do
+        kill -TERM "$child" 2>/dev/null || true
+    done
+    wait
+    rm -rf "$run"
+}
+
+nginx=$(find_nginx) || { "$root/deploy/demo/install.sh" nginx && nginx=$(find_nginx); }
+for program in "$programs/keygate" "$programs/examples/demo_backend"; do
+    [ -x "$program" ] || fail "$program is missing: \`make run\` builds it"
+done
+check_ports
+
+declare -A children=()
+run=$(mktemp -d "${TMPDIR:-/tmp}/keygate-demo.XXXXXX")
+trap 'stop; printf "\nstopped\n"; exit 0' INT TERM
+trap stop EXIT
+# nginx's workers are another user where its master is root.
+chmod 755 "$run"
+write_nginx_configuration
+
+export KEYGATE_LOG_FORMAT=${KEYGATE_LOG_FORMAT:-text}
+start backend "$programs/examples/demo_backend" "127.0.0.1:$BACKEND_PORT"
+start resolver "$programs/keygate" resolver --keys "$root/deploy/demo/keys.yaml" \
+    --listen "127.0.0.1:$RESOLVER_PORT" --operations "127.0.0.1:$RESOLVER_OPERATIONS_PORT"
+start authorizer "$programs/keygate" authorizer --policy "$root/deploy/demo/policy.yaml" \
+    --listen "127.0.0.1:$AUTHORIZER_PORT" --operations "127.0.0.1:$AUTHORIZER_OPERATIONS_PORT"
+wait_for backend "$BACKEND_PORT"
+wait_for resolver "$RESOLVER_PORT"
+wait_for authorizer "$AUTHORIZER_PORT"
+start nginx "$nginx" -p "$run" -c nginx.conf -e "$run/error.log" -g 'daemon off;'
+wait_for nginx "$PORT"
+
+cat <<TEXT
+
+Keygate is up: nginx on port $PORT asks it about every request. Try, in another terminal:
+
+  curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-client-a'
+    200: client A may; the backend shows what it received: \`client-type\`, and no key
+
+  curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-client-c'
+    403: client C may not; the reason is \`expression-false\`
+
+  curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-nobody'
+    401: nobody has this key; the reason is \`unknown-key\`
+
+The policy is deploy/demo/policy.yaml, the keys are deploy/demo/keys.yaml. Ctrl-C stops it.
+
+TEXT
+
+# Something that ends by itself ends the demo.
+ended=0
+wait -n -p ended || true
+fail "${children[$ended]} ended by itself"

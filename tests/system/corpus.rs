@@ -1,0 +1,299 @@
+//! The corpus: what callers send and what comes of it, as data, under every setup of nginx.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rstest::rstest;
+use serde::Deserialize;
+
+use crate::caller;
+use crate::gateway::{Gateway, Services, Setup, corpus_file};
+use crate::http_message::{Message, bytes_of};
+use crate::nginx::Version;
+use crate::report;
+
+/// One request and what must come of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    /// The kind of promise or attack.
+    class: String,
+    /// Request line and headers; a character is a byte. Left out, for shortness: `HTTP/1.1`,
+    /// `host`, `connection: close`.
+    request: String,
+    /// The status that the caller gets.
+    status: u16,
+    /// The reason in the answer: Keygate refused. Without it, an error is nginx's own or the
+    /// backend's.
+    reason: Option<String>,
+    /// Headers of the request that the backend received: the one value, or `null` for none.
+    #[serde(default)]
+    backend: BTreeMap<String, Option<String>>,
+    /// The setups that it is true under; all, where left out.
+    setups: Option<Vec<String>>,
+}
+
+/// What stands in every sample key: `tests/corpus/keys.yaml` says so.
+const KEY_MARK: &str = "sample-key-of-";
+
+/// The ways of setting up nginx that a decision must not depend on.
+const SETUPS: [Setup; 6] = [
+    Setup::PLAIN,
+    Setup {
+        name: "unix-sockets-and-underscores",
+        services: Services::PairOverUnix,
+        http: "underscores_in_headers on;",
+        ..Setup::PLAIN
+    },
+    Setup {
+        name: "merge-slashes-off",
+        http: "merge_slashes off;",
+        ..Setup::PLAIN
+    },
+    Setup {
+        name: "proxy-pass-with-uri",
+        proxy_pass_uri: "/",
+        ..Setup::PLAIN
+    },
+    Setup {
+        name: "single",
+        services: Services::Single,
+        ..Setup::PLAIN
+    },
+    // What an http block may say to the harm of a subrequest; each line let somebody in, or broke
+    // the question, before the includes had an answer to it.
+    Setup {
+        name: "careless-server",
+        http: "
+            ignore_invalid_headers off;
+            underscores_in_headers on;
+            proxy_set_body $request_body;
+            proxy_method POST;
+            proxy_pass_request_headers off;
+            proxy_ignore_headers X-Accel-Redirect;
+            proxy_intercept_errors on;
+            proxy_cache_path cache keys_zone=all:1m;
+            proxy_cache all;
+            proxy_cache_key everything;
+            proxy_cache_methods GET POST;
+            proxy_cache_valid any 10m;
+            proxy_buffer_size 1k;
+            proxy_buffers 4 1k;
+            proxy_busy_buffers_size 2k;
+            proxy_temp_file_write_size 2k;
+            recursive_error_pages on;
+            client_max_body_size 8;
+            satisfy any;
+            error_page 403 404 500 502 503 504 =200 /everything-is-fine;
+            ",
+        server: "
+            rewrite ^/_keygate(.*)$ /everything-is-fine$1;
+            location /everything-is-fine { return 200; }
+            ",
+        location: "
+            proxy_cache off;
+            proxy_intercept_errors off;
+            proxy_method $request_method;
+            proxy_pass_request_headers on;
+            ",
+        ..Setup::PLAIN
+    },
+];
+
+#[rstest]
+fn every_row_holds_under_every_setup(
+    #[values("contract.yaml", "attacks.yaml")] file: &str,
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let rows: Vec<Row> =
+        serde_saphyr::from_str(&fs::read_to_string(corpus_file(file)).unwrap()).unwrap();
+    let number = version.number();
+    let mut failures = Vec::new();
+    for setup in &SETUPS {
+        let gateway = Gateway::start(version, setup);
+        for row in rows.iter().filter(|row| row.applies_to(setup)) {
+            let case = format!("{file}: {}: {} ({})", row.class, row.name, setup.name);
+            match row.check(&gateway, setup) {
+                Ok(()) => report::passed(&number, &case),
+                Err(wrong) => failures.push(format!("{case}: {wrong}")),
+            }
+        }
+        let logs = gateway.logs();
+        let leak = logs.lines().find(|line| line.contains(KEY_MARK));
+        assert_eq!(leak, None, "a log holds a key");
+    }
+    assert!(
+        failures.is_empty(),
+        "on nginx {number}:\n{}",
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn every_setup_that_a_row_names_exists_and_every_name_stands_once() {
+    for file in ["contract.yaml", "attacks.yaml"] {
+        let rows: Vec<Row> =
+            serde_saphyr::from_str(&fs::read_to_string(corpus_file(file)).unwrap()).unwrap();
+        let mut names: Vec<_> = rows.iter().map(|row| (&row.class, &row.name)).collect();
+        names.sort();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "{file} names two rows alike");
+        for setup in rows.iter().filter_map(|row| row.setups.as_ref()).flatten() {
+            assert!(
+                SETUPS.iter().any(|known| known.name == setup),
+                "no setup `{setup}`"
+            );
+        }
+    }
+}
+
+impl Row {
+    fn applies_to(&self, setup: &Setup) -> bool {
+        self.setups
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|name| name == setup.name))
+    }
+
+    fn check(&self, gateway: &Gateway, setup: &Setup) -> Result<(), String> {
+        let answer = caller::send(&gateway.address, &self.bytes());
+        let received = gateway.backend.take();
+        let context = || format!("answered {answer:?}, the backend received {received:?}");
+        if answer.status() != self.status {
+            return Err(format!("expected {}, {}", self.status, context()));
+        }
+        if self.reason.is_some() || self.is_nginx_refusal() {
+            if !received.is_empty() {
+                return Err(format!("reached the backend: {}", context()));
+            }
+            return match &self.reason {
+                Some(reason) => is_problem(&answer, self.status, reason),
+                None => Ok(()),
+            }
+            .map_err(|wrong| format!("{wrong}, {}", context()));
+        }
+        let [request] = received.as_slice() else {
+            return Err(format!(
+                "expected one request at the backend, {}",
+                context()
+            ));
+        };
+        self.check_received(request, setup)
+            .map_err(|wrong| format!("{wrong}, {}", context()))
+    }
+
+    /// nginx refuses by itself with these; the backend is asked for other statuses.
+    fn is_nginx_refusal(&self) -> bool {
+        self.reason.is_none() && matches!(self.status, 400 | 404 | 405 | 413 | 414 | 501 | 505)
+    }
+
+    fn check_received(&self, request: &Message, setup: &Setup) -> Result<(), String> {
+        let line = self.request.lines().next().unwrap_or_default();
+        let (method, sent) = line.split_once(' ').unwrap_or_default();
+        if request.method() != method {
+            return Err(format!("the method changed to `{}`", request.method()));
+        }
+        if setup.proxy_pass_uri.is_empty() && sent.starts_with('/') && request.target() != sent {
+            return Err(format!("the target changed to `{}`", request.target()));
+        }
+        let head: String = request
+            .headers
+            .iter()
+            .flat_map(|(name, value)| [name, ": ", value, "\n"])
+            .collect();
+        if head.contains(KEY_MARK) {
+            return Err("a key reached the backend".to_owned());
+        }
+        // What a backend may take for the identity: anything that reads alike.
+        let alike = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric(), "");
+        for name in [
+            "client-type",
+            "isbackoffice",
+            "miauserid",
+            "miausergroups",
+            "miauserproperties",
+        ] {
+            let values: Vec<_> = request
+                .headers
+                .iter()
+                .filter(|(n, _)| alike(n) == alike(name))
+                .map(|(_, value)| value)
+                .collect();
+            let expected: Vec<_> = self
+                .backend
+                .get(name)
+                .and_then(Option::as_ref)
+                .into_iter()
+                .collect();
+            if values != expected {
+                return Err(format!("`{name}` is {values:?}, not {expected:?}"));
+            }
+        }
+        for (name, expected) in &self.backend {
+            if request.header(name) != expected.as_deref() {
+                return Err(format!(
+                    "`{name}` is {:?}, not {expected:?}",
+                    request.header(name)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let (head, body) = self
+            .request
+            .split_once("\n\n")
+            .unwrap_or((&self.request, ""));
+        let mut lines: Vec<String> = head
+            .trim_end_matches('\n')
+            .split('\n')
+            .map(str::to_owned)
+            .collect();
+        if !lines[0].contains(" HTTP/") {
+            lines[0].push_str(" HTTP/1.1");
+        }
+        let has = |lines: &[String], name: &str| {
+            lines
+                .iter()
+                .any(|line| line.to_ascii_lowercase().starts_with(name))
+        };
+        if !has(&lines, "host:") {
+            lines.insert(1, "host: gateway.example".to_owned());
+        }
+        if !has(&lines, "connection:") {
+            lines.push("connection: close".to_owned());
+        }
+        bytes_of(&format!("{}\r\n\r\n{body}", lines.join("\r\n")))
+    }
+}
+
+/// Whether an answer is a problem that Keygate tells.
+pub(crate) fn is_problem(answer: &Message, status: u16, detail: &str) -> Result<(), String> {
+    let title = match status {
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        _ => "Service Unavailable",
+    };
+    let body = format!(
+        "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"
+    );
+    // An answer to HEAD has none.
+    let body_fits = answer.body == body.as_bytes()
+        || answer.body.is_empty()
+            && answer.header("content-length") == Some(&body.len().to_string());
+    if answer.status() != status || !body_fits {
+        return Err(format!("expected {body}"));
+    }
+    if answer.header("content-type") != Some("application/problem+json") {
+        return Err("not application/problem+json".to_owned());
+    }
+    if answer.header("cache-control") != Some("no-store") {
+        return Err("a cache may keep it".to_owned());
+    }
+    if answer.header("www-authenticate").is_some() != (status == 401) {
+        return Err("www-authenticate belongs to 401 and to nothing else".to_owned());
+    }
+    Ok(())
+}

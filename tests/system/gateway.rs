@@ -1,0 +1,298 @@
+//! Everything between caller and backend, running: nginx with the includes, the services, the
+//! backend.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use tempfile::TempDir;
+
+use crate::backend::Backend;
+use crate::nginx::{Nginx, Version};
+use crate::program::{Service, keygate};
+
+/// The repository's root.
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// A role of the program, as the gateway knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Resolver,
+    Authorizer,
+    Serve,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::Resolver, Self::Authorizer, Self::Serve];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Resolver => "resolver",
+            Self::Authorizer => "authorizer",
+            Self::Serve => "serve",
+        }
+    }
+
+    /// The addresses in the `server` lines of the includes.
+    fn included_addresses(self) -> [String; 2] {
+        let port = match self {
+            Self::Resolver => 7081,
+            Self::Authorizer => 7082,
+            Self::Serve => 7080,
+        };
+        [
+            format!("127.0.0.1:{port}"),
+            format!("unix:/run/keygate/{}.sock", self.name()),
+        ]
+    }
+
+    /// Starts it with the corpus' policy and keys.
+    fn start(self, listen: &str, folder: &Path) -> Service {
+        let name = self.name();
+        let mut command = keygate();
+        command.arg(name).args(["--listen", listen, "--operations"]);
+        command.arg(format!("unix:{}/{name}-operations.sock", folder.display()));
+        if self != Self::Authorizer {
+            command.arg("--keys").arg(corpus_file("keys.yaml"));
+        }
+        if self != Self::Resolver {
+            command.arg("--policy").arg(corpus_file("policy.yaml"));
+        }
+        Service::start(command, listen, &folder.join(format!("{name}.log")))
+    }
+}
+
+/// How the services run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Services {
+    /// Resolver and authorizer, over TCP.
+    PairOverTcp,
+    /// Resolver and authorizer, over Unix sockets.
+    PairOverUnix,
+    /// `keygate serve`, over TCP.
+    Single,
+    /// Whatever the test itself puts at the addresses of the pair over TCP.
+    None,
+}
+
+impl Services {
+    fn roles(self) -> &'static [Role] {
+        match self {
+            Self::PairOverTcp | Self::PairOverUnix => &[Role::Resolver, Role::Authorizer],
+            Self::Single => &[Role::Serve],
+            Self::None => &[],
+        }
+    }
+}
+
+/// A way to set up nginx around the includes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) name: &'static str,
+    pub(crate) services: Services,
+    /// Lines at http level.
+    pub(crate) http: &'static str,
+    /// Lines at server level.
+    pub(crate) server: &'static str,
+    /// Lines in each location that leads to the backend.
+    pub(crate) location: &'static str,
+    /// What follows the backend's name in `proxy_pass`.
+    pub(crate) proxy_pass_uri: &'static str,
+}
+
+impl Setup {
+    /// The pair over TCP and nothing else.
+    pub(crate) const PLAIN: Self = Self {
+        name: "plain",
+        services: Services::PairOverTcp,
+        http: "",
+        server: "",
+        location: "",
+        proxy_pass_uri: "",
+    };
+}
+
+/// A running gateway with all that stands around it.
+pub(crate) struct Gateway {
+    // In this order they end.
+    pub(crate) nginx: Nginx,
+    /// In the order of [`Services::roles`].
+    pub(crate) services: Vec<Service>,
+    roles: &'static [Role],
+    pub(crate) backend: Backend,
+    /// Where callers connect.
+    pub(crate) address: String,
+    /// Where nginx looks for resolver, authorizer and `serve`.
+    pub(crate) service_addresses: [String; 3],
+    folder: TempDir,
+}
+
+impl Gateway {
+    /// Starts all of it with the corpus' policy and keys.
+    pub(crate) fn start(version: Version, setup: &Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let backend = Backend::start();
+        let address = format!("127.0.0.1:{}", free_port());
+        let service_addresses = Role::ALL.map(|role| {
+            if setup.services == Services::PairOverUnix {
+                format!("unix:{}/{}.sock", path.display(), role.name())
+            } else {
+                format!("127.0.0.1:{}", free_port())
+            }
+        });
+        let services = setup
+            .services
+            .roles()
+            .iter()
+            .map(|role| role.start(&service_addresses[*role as usize], path))
+            .collect();
+        copy_includes(setup, &service_addresses, path);
+        fs::write(
+            path.join("nginx.conf"),
+            config(setup, &address, &backend.address),
+        )
+        .unwrap();
+        let nginx = Nginx::start(version, path, &address);
+        Self {
+            nginx,
+            services,
+            roles: setup.services.roles(),
+            backend,
+            address,
+            service_addresses,
+            folder,
+        }
+    }
+
+    /// Ends a service as a crash would and starts it again where it was.
+    pub(crate) fn restart(&mut self, n: usize) {
+        let role = self.roles[n];
+        self.services[n].kill();
+        self.services[n] = role.start(&self.service_addresses[role as usize], self.folder.path());
+    }
+
+    /// Everything that the services and nginx have written.
+    pub(crate) fn logs(&self) -> String {
+        let services: String = self.services.iter().map(Service::output).collect();
+        services + &self.nginx.log()
+    }
+}
+
+/// The corpus' own policy or keys.
+pub(crate) fn corpus_file(name: &str) -> PathBuf {
+    Path::new(ROOT).join("tests/corpus").join(name)
+}
+
+/// Copies the includes as a user would, with other addresses in their `server` lines.
+fn copy_includes(setup: &Setup, service_addresses: &[String; 3], folder: &Path) {
+    for entry in fs::read_dir(Path::new(ROOT).join("nginx"))
+        .unwrap()
+        .flatten()
+    {
+        if !entry.file_type().unwrap().is_file() {
+            continue;
+        }
+        let mut text = fs::read_to_string(entry.path()).unwrap();
+        for (role, address) in Role::ALL.iter().zip(service_addresses) {
+            for included in role.included_addresses() {
+                text = text.replace(
+                    &format!("server {included};"),
+                    &format!("server {address};"),
+                );
+            }
+        }
+        let name = entry.file_name().into_string().unwrap();
+        // The variants stand in for the files that they are named after.
+        let name = match (setup.services, name.as_str()) {
+            (Services::PairOverUnix, "keygate-unix.conf") => "keygate.conf",
+            (Services::Single, "keygate-server-single.conf") => "keygate-server.conf",
+            (Services::PairOverUnix, "keygate.conf")
+            | (Services::Single, "keygate-server.conf") => continue,
+            (_, name) => name,
+        };
+        fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+fn config(setup: &Setup, address: &str, backend: &str) -> String {
+    // Workers of a master that runs as root would be `nobody`, who may not enter the folder.
+    let user = if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        "user root root;"
+    } else {
+        ""
+    };
+    let Setup {
+        http,
+        server,
+        location,
+        proxy_pass_uri: uri,
+        ..
+    } = setup;
+    format!(
+        r"
+{user}
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr info;
+events {{ worker_connections 256; }}
+http {{
+    include keygate.conf;
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    {http}
+    upstream backend {{ server {backend}; }}
+    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+    server {{
+        listen {address};
+        include keygate-server.conf;
+        {server}
+        location / {{
+            include keygate-authorize.conf;
+            proxy_pass http://backend{uri};
+            proxy_http_version 1.1;
+            proxy_set_header upgrade $http_upgrade;
+            proxy_set_header connection $connection_upgrade;
+            client_max_body_size 0;
+            {location}
+        }}
+        location /key-only/ {{
+            include keygate-require-key.conf;
+            proxy_pass http://backend;
+            {location}
+        }}
+        location /backoffice/ {{
+            set $keygate_backoffice 1;
+            include keygate-authorize.conf;
+            proxy_pass http://backend;
+            {location}
+        }}
+        # Without Keygate, beside protected paths.
+        location /unprotected/ {{
+            proxy_pass http://backend;
+            {location}
+        }}
+    }}
+}}
+"
+    )
+}
+
+/// A port that nobody uses, below those that the kernel gives to outgoing connections.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 1000).unwrap() * 10;
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The includes that stand in for one another say the same but for what they are there for.
+
+use std::fs;
+use std::path::Path;
+
+use crate::gateway::ROOT;
+
+/// The directives of an include: no comments, no empty lines, no indentation.
+fn directives(name: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(ROOT).join("nginx").join(name)).unwrap();
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The lines that one of two lists alone has, in their order.
+fn difference(left: &[String], right: &[String]) -> (Vec<String>, Vec<String>) {
+    let only = |these: &[String], those: &[String]| {
+        these
+            .iter()
+            .filter(|line| !those.contains(line))
+            .cloned()
+            .collect()
+    };
+    (only(left, right), only(right, left))
+}
+
+#[test]
+fn the_unix_variant_differs_in_its_server_lines_alone() {
+    let text = |name: &str| fs::read_to_string(Path::new(ROOT).join("nginx").join(name)).unwrap();
+    let (tcp, unix) = (text("keygate.conf"), text("keygate-unix.conf"));
+    assert_eq!(tcp.lines().count(), unix.lines().count());
+    let changed: Vec<_> = tcp
+        .lines()
+        .zip(unix.lines())
+        .filter(|(tcp, unix)| tcp != unix)
+        .collect();
+    assert_eq!(
+        changed,
+        [
+            (
+                "    server 127.0.0.1:7081;",
+                "    server unix:/run/keygate/resolver.sock;"
+            ),
+            (
+                "    server 127.0.0.1:7082;",
+                "    server unix:/run/keygate/authorizer.sock;"
+            ),
+            (
+                "    server 127.0.0.1:7080;",
+                "    server unix:/run/keygate/serve.sock;"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn requiring_a_key_differs_from_authorizing_in_the_question_alone() {
+    assert_eq!(
+        difference(
+            &directives("keygate-authorize.conf"),
+            &directives("keygate-require-key.conf")
+        ),
+        (
+            vec!["auth_request /_keygate/authorize;".to_owned()],
+            vec!["auth_request /_keygate/require;".to_owned()]
+        )
+    );
+}
+
+#[test]
+fn the_single_variant_differs_in_the_steps_alone() {
+    let (pair, single) = (
+        directives("keygate-server.conf"),
+        directives("keygate-server-single.conf"),
+    );
+    let (_, only_single) = difference(&pair, &single);
+    assert_eq!(
+        only_single,
+        [
+            "proxy_pass http://keygate_serve/check;",
+            "proxy_pass http://keygate_serve/require;"
+        ]
+    );
+    // Without its second step, and asked over the one upstream, the pair is the single variant.
+    let second = pair
+        .iter()
+        .position(|line| line.contains("= /_keygate/authorizer"))
+        .unwrap();
+    let end = second + pair[second..].iter().position(|line| line == "}").unwrap();
+    let mut one_hop = pair;
+    one_hop.drain(second..=end);
+    let one_hop: Vec<_> = one_hop
+        .iter()
+        .map(|line| match line.as_str() {
+            "proxy_pass http://keygate_resolver/resolve;" => {
+                "proxy_pass http://keygate_serve/check;"
+            }
+            "proxy_pass http://keygate_resolver/require;" => {
+                "proxy_pass http://keygate_serve/require;"
+            }
+            "set $keygate_next /_keygate/authorizer;" => r#"set $keygate_next "";"#,
+            line => line,
+        })
+        .collect();
+    assert_eq!(one_hop, single);
+}
+
+#[test]
+fn every_step_replaces_the_same_headers() {
+    // `proxy_set_header` of the outer location is lost in the second step, which has its own.
+    let lines = directives("keygate-server.conf");
+    let second = lines
+        .iter()
+        .position(|line| line.contains("= /_keygate/authorizer"))
+        .unwrap();
+    let end = second + lines[second..].iter().position(|line| line == "}").unwrap();
+    let names = |lines: &[String]| -> Vec<String> {
+        let headers = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("proxy_set_header "));
+        headers
+            .filter_map(|line| line.split(' ').next())
+            .map(str::to_owned)
+            .collect()
+    };
+    let in_the_second_step = names(&lines[second..end]);
+    for name in names(&lines[end..]) {
+        assert!(
+            in_the_second_step.contains(&name),
+            "the second step leaves `{name}` to the caller"
+        );
+    }
+}

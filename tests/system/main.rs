@@ -1,0 +1,27 @@
+//! System tests: real callers, real nginx, the real program, and a backend that records what
+//! reaches it.
+//!
+//! Every case runs on each nginx that Keygate promises to work with; `report` counts them.
+//! What a caller may send, and what comes of it, is data: `tests/corpus/*.yaml`. Code is for what a
+//! row cannot say: services that die, long bodies, connections that change protocol.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod backend;
+mod bodies_and_upgrades;
+mod caller;
+mod corpus;
+mod gateway;
+mod http_message;
+mod includes;
+mod nginx;
+mod outages;
+mod program;
+mod report;
+mod shutdown;
+mod start_up;

@@ -1,0 +1,218 @@
+//! A service that is down, hangs or answers garbage lets nobody in: 503 within the timeouts, and
+//! the backend receives nothing.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+
+use crate::caller;
+use crate::corpus::is_problem;
+use crate::gateway::{Gateway, Services, Setup};
+use crate::nginx::Version;
+use crate::report;
+
+const KEY: &str = "client-key: sample-key-of-client-a";
+
+/// Two services, each given up after two seconds, and some time for a busy machine.
+const TIMEOUTS: Duration = Duration::from_secs(6);
+
+/// What each kind of request to a gateway whose services fail comes to.
+fn assert_unavailable(gateway: &Gateway, targets: &[&str]) {
+    for target in targets {
+        let started = Instant::now();
+        let answer = caller::get(&gateway.address, target, &[KEY]);
+        is_problem(&answer, 503, "authorization-unavailable")
+            .unwrap_or_else(|wrong| panic!("{target}: {wrong}, answered {answer:?}"));
+        assert!(
+            started.elapsed() < TIMEOUTS,
+            "{target}: 503 after {:?}",
+            started.elapsed()
+        );
+        assert!(
+            gateway.backend.take().is_empty(),
+            "{target}: reached the backend"
+        );
+    }
+}
+
+fn assert_allowed(gateway: &Gateway) {
+    let answer = caller::get(&gateway.address, "/orders", &[KEY]);
+    assert_eq!(answer.status(), 200, "{answer:?}, {}", gateway.logs());
+    assert_eq!(gateway.backend.take_one().header("client-type"), Some("A"));
+}
+
+#[rstest]
+fn a_killed_service_lets_nobody_in_and_one_started_again_does(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
+) {
+    let mut gateway = Gateway::start(
+        version,
+        &Setup {
+            services,
+            ..Setup::PLAIN
+        },
+    );
+    for role in 0..gateway.services.len() {
+        assert_allowed(&gateway);
+        gateway.services[role].kill();
+        assert_unavailable(&gateway, &["/orders", "/public/page"]);
+        if role == 0 {
+            assert_unavailable(&gateway, &["/key-only/report"]);
+        }
+        gateway.restart(role);
+        // Connections in the pool are stale now.
+        assert_allowed(&gateway);
+        report::passed(
+            &version.number(),
+            &format!("outages: killed {role} of {services:?}"),
+        );
+    }
+}
+
+#[rstest]
+fn a_service_that_hangs_is_given_up_and_one_that_goes_on_is_asked_again(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
+) {
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services,
+            ..Setup::PLAIN
+        },
+    );
+    for (role, service) in gateway.services.iter().enumerate() {
+        assert_allowed(&gateway);
+        service.signal("STOP");
+        assert_unavailable(&gateway, &["/orders"]);
+        service.signal("CONT");
+        assert_allowed(&gateway);
+        report::passed(
+            &version.number(),
+            &format!("outages: hung {role} of {services:?}"),
+        );
+    }
+}
+
+/// Answers that no service of ours gives, the last ones in the service's place for anybody's.
+const GARBAGE: [&str; 14] = [
+    "",
+    "\r\n\r\n",
+    "SSH-2.0-OpenSSH_9.2p1\r\n",
+    "\0\x01\x02\x03\x04",
+    "HTTP/1.1 200",
+    "HTTP/1.1 200 OK\r\nx-keygate-reason: ok\r\n",
+    "HTTP/1.1 abc OK\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 204\r\nbroken header\r\n",
+    "HTTP/1.1 301 Moved Permanently\r\nlocation: /public\r\ncontent-length: 0\r\n\r\n",
+    "HTTP/1.1 302 Found\r\nlocation: /public\r\ncontent-length: 0\r\n\r\n",
+    "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
+    "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+    "HTTP/1.1 500 Internal Server Error\r\nmia-allowed: 1\r\ncontent-length: 0\r\n\r\n",
+];
+
+#[rstest]
+fn a_service_that_answers_garbage_lets_nobody_in(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services: Services::None,
+            ..Setup::PLAIN
+        },
+    );
+    let [resolver, authorizer, _] = &gateway.service_addresses;
+    let resolver = Impostor::start(resolver);
+    let authorizer = Impostor::start(authorizer);
+    let next = "HTTP/1.1 200 OK\r\nclient-type: A\r\nx-accel-redirect: /_keygate/authorizer\r\n\
+                content-length: 0\r\n\r\n";
+    let too_large = format!(
+        "HTTP/1.1 200 OK\r\nclient-type: {}\r\ncontent-length: 0\r\n\r\n",
+        "A".repeat(20_000)
+    );
+    for garbage in GARBAGE
+        .iter()
+        .map(|text| (*text).to_owned())
+        .chain([too_large])
+    {
+        resolver.answers(&garbage);
+        authorizer.answers("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        assert_unavailable(&gateway, &["/orders", "/key-only/report"]);
+        resolver.answers(next);
+        authorizer.answers(&garbage);
+        assert_unavailable(&gateway, &["/orders"]);
+        let start: String = garbage.chars().take(40).collect();
+        report::passed(&version.number(), &format!("outages: garbage {start:?}"));
+    }
+    // The question is put well: with sane answers the request passes.
+    authorizer.answers("HTTP/1.1 200 OK\r\nclient-type: A\r\ncontent-length: 0\r\n\r\n");
+    assert_allowed(&gateway);
+}
+
+#[rstest]
+fn a_reason_that_would_break_the_json_is_not_repeated(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services: Services::None,
+            ..Setup::PLAIN
+        },
+    );
+    let resolver = Impostor::start(&gateway.service_addresses[0]);
+    for reason in [
+        "\",\"status\":200,\"x\":\"",
+        "\\",
+        "\u{1}",
+        "<script>",
+        "Ok",
+        "ok",
+        "",
+        "\u{e9}",
+    ] {
+        resolver.answers(&format!(
+            "HTTP/1.1 403 Forbidden\r\nx-keygate-reason: {reason}\r\ncontent-length: 0\r\n\r\n"
+        ));
+        let answer = caller::get(&gateway.address, "/orders", &[KEY]);
+        // A byte that no header may hold makes the answer garbage, to nginx of late.
+        if answer.status() != 503 {
+            is_problem(&answer, 403, "denied")
+                .unwrap_or_else(|wrong| panic!("{reason:?}: {wrong}, answered {answer:?}"));
+        }
+        assert!(gateway.backend.take().is_empty());
+        report::passed(&version.number(), &format!("outages: reason {reason:?}"));
+    }
+}
+
+/// Something that listens in a service's place and answers every request with the same bytes.
+struct Impostor {
+    answer: std::sync::Arc<std::sync::Mutex<String>>,
+}
+
+impl Impostor {
+    fn start(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let answer = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let current = std::sync::Arc::clone(&answer);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let answer = current.lock().unwrap().clone();
+                // A gateway that closes early is no fault of ours.
+                let _ = stream.read(&mut [0; 16_384]);
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Self { answer }
+    }
+
+    fn answers(&self, text: &str) {
+        text.clone_into(&mut self.answer.lock().unwrap());
+    }
+}

@@ -1,0 +1,129 @@
+//! SIGTERM and SIGINT: what is in flight is answered, nothing new is taken, and the exit is clean.
+
+use std::io::{BufReader, Write};
+use std::time::Duration;
+
+use rstest::rstest;
+
+use crate::caller;
+use crate::gateway::{Gateway, Services, Setup, corpus_file, free_port};
+use crate::http_message::Message;
+use crate::nginx::Version;
+use crate::program::{Service, accepts, keygate};
+use crate::report;
+
+fn start(role: &str, listen: &str, folder: &std::path::Path) -> Service {
+    let mut command = keygate();
+    command.arg(role).args(["--listen", listen, "--operations"]);
+    command.arg(format!("unix:{}/operations.sock", folder.display()));
+    command.arg("--keys").arg(corpus_file("keys.yaml"));
+    if role == "serve" {
+        command.arg("--policy").arg(corpus_file("policy.yaml"));
+    }
+    Service::start(command, listen, &folder.join("log"))
+}
+
+#[rstest]
+fn a_request_whose_end_comes_after_the_signal_is_answered(
+    #[values("TERM", "INT")] signal: &str,
+    #[values("resolver", "serve")] role: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut service = start(role, &address, folder.path());
+    let mut stream = caller::connect(&address);
+    stream
+        .write_all(b"GET /resolve HTTP/1.1\r\nhost: x\r\nclient-key: sample-")
+        .unwrap();
+    // Time for the first half to arrive; then the signal comes in the middle of a request.
+    std::thread::sleep(Duration::from_millis(300));
+    service.signal(signal);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!accepts(&address), "a new connection is taken");
+    stream.write_all(b"key-of-client-a\r\n\r\n").unwrap();
+    let answer = Message::read_head(&mut BufReader::new(stream))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (answer.status(), answer.header("client-type")),
+        (200, Some("A"))
+    );
+    assert!(
+        service.wait(Duration::from_secs(5)).success(),
+        "{}",
+        service.output()
+    );
+}
+
+#[test]
+fn connections_that_nginx_keeps_open_do_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut service = start("resolver", &address, folder.path());
+    let mut idle = Vec::new();
+    for _ in 0..10 {
+        let mut stream = caller::connect(&address);
+        stream
+            .write_all(b"GET /resolve HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
+        let answer = Message::read_head(&mut BufReader::new(&stream))
+            .unwrap()
+            .unwrap();
+        assert_eq!(answer.status(), 200);
+        idle.push(stream);
+    }
+    service.signal("TERM");
+    assert!(
+        service.wait(Duration::from_secs(3)).success(),
+        "{}",
+        service.output()
+    );
+}
+
+#[test]
+fn a_unix_socket_is_removed_at_the_end_and_one_left_by_a_crash_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("resolver.sock");
+    let listen = format!("unix:{}", socket.display());
+    let mut service = start("resolver", &listen, folder.path());
+    service.kill();
+    assert!(socket.exists(), "a crash leaves the socket behind");
+    let mut service = start("resolver", &listen, folder.path());
+    service.signal("TERM");
+    assert!(service.wait(Duration::from_secs(5)).success());
+    assert!(!socket.exists());
+}
+
+#[rstest]
+fn restarts_under_requests_are_never_an_allowance(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let mut gateway = Gateway::start(
+        version,
+        &Setup {
+            services: Services::PairOverUnix,
+            ..Setup::PLAIN
+        },
+    );
+    let address = gateway.address.clone();
+    let caller = std::thread::spawn(move || {
+        let mut statuses = Vec::new();
+        for _ in 0..300 {
+            statuses.push(
+                caller::get(&address, "/admin", &["client-key: sample-key-of-client-a"]).status(),
+            );
+        }
+        statuses
+    });
+    for round in 0..4 {
+        gateway.restart(round % 2);
+    }
+    let statuses = caller.join().unwrap();
+    assert!(
+        statuses.iter().all(|status| matches!(status, 403 | 503)),
+        "{statuses:?}"
+    );
+    assert_eq!(statuses.last(), Some(&403));
+    assert!(gateway.backend.take().is_empty());
+    report::passed(&version.number(), "restarts: never an allowance");
+}
