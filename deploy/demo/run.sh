@@ -31,9 +31,9 @@ install_nginx() {
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null
     elif command -v apt-get >/dev/null; then
-        fail 'nginx is missing: install it with `sudo apt-get install nginx`'
+        fail "nginx is missing: install it with \`sudo apt-get install nginx\`"
     else
-        fail 'nginx is missing: install it with the package manager of your system (the package is `nginx`), or name it: `make run NGINX=/path/to/nginx`'
+        fail "nginx is missing: install it with your system's package manager, or name it: \`make run NGINX=/path/to/nginx\`"
     fi
 }
 
@@ -80,6 +80,7 @@ wait_for() {
     fail "$name does not listen on port $port"
 }
 
+# shellcheck disable=SC2329  # the traps call it
 stop() {
     trap - EXIT INT TERM
     local child

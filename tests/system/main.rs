@@ -14,15 +14,20 @@
 )]
 
 mod backend;
+mod beside_other_settings;
 mod bodies_and_upgrades;
 mod caller;
+mod changes;
 mod corpus;
+mod demo;
 mod gateway;
 mod http_message;
+mod impostor;
 mod includes;
 mod nginx;
 mod outages;
 mod program;
+mod questions;
 mod report;
 mod shutdown;
 mod start_up;

@@ -1,9 +1,6 @@
 //! A service that is down, hangs or answers garbage lets nobody in: 503 within the timeouts, and
 //! the backend receives nothing.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
@@ -11,6 +8,7 @@ use rstest::rstest;
 use crate::caller;
 use crate::corpus::is_problem;
 use crate::gateway::{Gateway, Services, Setup};
+use crate::impostor::Impostor;
 use crate::nginx::Version;
 use crate::report;
 
@@ -188,31 +186,5 @@ fn a_reason_that_would_break_the_json_is_not_repeated(
         }
         assert!(gateway.backend.take().is_empty());
         report::passed(&version.number(), &format!("outages: reason {reason:?}"));
-    }
-}
-
-/// Something that listens in a service's place and answers every request with the same bytes.
-struct Impostor {
-    answer: std::sync::Arc<std::sync::Mutex<String>>,
-}
-
-impl Impostor {
-    fn start(address: &str) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        let answer = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-        let current = std::sync::Arc::clone(&answer);
-        thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let answer = current.lock().unwrap().clone();
-                // A gateway that closes early is no fault of ours.
-                let _ = stream.read(&mut [0; 65_536]);
-                let _ = stream.write_all(answer.as_bytes());
-            }
-        });
-        Self { answer }
-    }
-
-    fn answers(&self, text: &str) {
-        text.clone_into(&mut self.answer.lock().unwrap());
     }
 }
