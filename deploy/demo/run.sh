@@ -25,6 +25,7 @@ find_nginx() {
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "${NGINX:-nginx}"
 }
 
+<<<<<<< HEAD
 install_nginx() {
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         printf 'nginx is missing: installing it with apt-get\n'
@@ -37,6 +38,8 @@ install_nginx() {
     fi
 }
 
+=======
+>>>>>>> main
 is_taken() {
     (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
@@ -80,7 +83,11 @@ wait_for() {
     fail "$name does not listen on port $port"
 }
 
+<<<<<<< HEAD
 # shellcheck disable=SC2329  # the traps call it
+=======
+# shellcheck disable=SC2329 # the traps below call it
+>>>>>>> main
 stop() {
     trap - EXIT INT TERM
     local child
@@ -91,7 +98,7 @@ stop() {
     rm -rf "$run"
 }
 
-nginx=$(find_nginx) || { install_nginx && nginx=$(find_nginx); }
+nginx=$(find_nginx) || { "$root/deploy/demo/install.sh" nginx && nginx=$(find_nginx); }
 for program in "$programs/keygate" "$programs/examples/demo_backend"; do
     [ -x "$program" ] || fail "$program is missing: \`make run\` builds it"
 done

@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use crate::caller;
 use crate::corpus::is_problem;
-use crate::gateway::{Gateway, Services, Setup};
+use crate::gateway::{Gateway, Services, Setup, write_configuration};
 use crate::nginx::Version;
 use crate::report;
 
@@ -37,8 +37,15 @@ fn captures_of_a_regular_expression_and_error_pages_of_ones_own_stay(
     assert_eq!(received.header("x-captured"), Some("x-y"));
     assert_eq!(received.header("cookie"), Some("a=1"));
 
-    let missing = caller::get(&gateway.address, "/any-key/x/y", &[KEY, "x-backend-answers: 404"]);
-    assert_eq!((missing.status(), missing.body.as_slice()), (404, b"nothing here".as_slice()));
+    let missing = caller::get(
+        &gateway.address,
+        "/any-key/x/y",
+        &[KEY, "x-backend-answers: 404"],
+    );
+    assert_eq!(
+        (missing.status(), missing.body.as_slice()),
+        (404, b"nothing here".as_slice())
+    );
     gateway.backend.take();
 
     let refused = caller::get(&gateway.address, "/any-key/x/y", &[]);
@@ -52,17 +59,25 @@ fn satisfy_any_beside_the_include_is_refused_by_nginx(
 ) {
     let folder = tempfile::tempdir().unwrap();
     let setup = Setup {
-        services: Services::None,
+        services: Services::ImpostorsOfPair,
         server: "location /x { satisfy any; allow all; include keygate-authorize.conf; }",
         ..Setup::PLAIN
     };
-    Gateway::write_configuration(&setup, folder.path());
+    write_configuration(&setup, "127.0.0.1:9", folder.path());
     let mut test = Command::new(version.binary());
-    let output = test.arg("-t").arg("-p").arg(folder.path()).args(["-c", "nginx.conf"]).output();
+    let output = test
+        .arg("-t")
+        .arg("-p")
+        .arg(folder.path())
+        .args(["-c", "nginx.conf"])
+        .output();
     let output = output.unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{text}");
-    assert!(text.contains("\"satisfy\" directive is duplicate"), "{text}");
+    assert!(
+        text.contains("\"satisfy\" directive is duplicate"),
+        "{text}"
+    );
     report::passed(&version.number(), "settings: satisfy any");
 }
 
@@ -95,11 +110,21 @@ fn an_answer_that_nginx_has_cached_is_asked_about_again_for_each_caller(
         (answer.status(), gateway.backend.take().len())
     };
     assert_eq!(ask("/any-key/cached", KEY), (200, 1));
-    assert_eq!(ask("/any-key/cached", KEY), (200, 0), "not cached: the test shows nothing");
+    assert_eq!(
+        ask("/any-key/cached", KEY),
+        (200, 0),
+        "not cached: the test shows nothing"
+    );
     assert_eq!(ask("/any-key/cached", "x: y"), (401, 0));
-    assert_eq!(ask("/any-key/cached", "client-key: sample-key-of-nobody"), (401, 0));
+    assert_eq!(
+        ask("/any-key/cached", "client-key: sample-key-of-nobody"),
+        (401, 0)
+    );
     assert_eq!(ask("/orders/cached", KEY), (200, 1));
-    assert_eq!(ask("/orders/cached", "client-key: sample-key-of-client-c"), (403, 0));
+    assert_eq!(
+        ask("/orders/cached", "client-key: sample-key-of-client-c"),
+        (403, 0)
+    );
     report::passed(&version.number(), "settings: proxy_cache");
 }
 
@@ -107,13 +132,19 @@ fn an_answer_that_nginx_has_cached_is_asked_about_again_for_each_caller(
 fn a_server_that_includes_keygate_protects_every_location_in_it(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
 ) {
-    let setup = Setup { server: "include keygate-authorize.conf;", ..Setup::PLAIN };
+    let setup = Setup {
+        server: "include keygate-authorize.conf;",
+        ..Setup::PLAIN
+    };
     let gateway = Gateway::start(version, &setup);
     let answer = caller::get(&gateway.address, "/unprotected/x", &[KEY]);
     is_problem(&answer, 403, "no-endpoint").unwrap();
     let answer = caller::get(&gateway.address, "/_keygate/authorize", &[KEY]);
     assert_eq!(answer.status(), 404);
-    assert_eq!(caller::get(&gateway.address, "/orders", &[KEY]).status(), 200);
+    assert_eq!(
+        caller::get(&gateway.address, "/orders", &[KEY]).status(),
+        200
+    );
     assert_eq!(gateway.backend.take_one().header("client-type"), Some("A"));
     report::passed(&version.number(), "settings: a whole server");
 }
@@ -139,9 +170,19 @@ fn over_http_2(gateway: &Gateway, target: &str, headers: &[&str]) -> (String, St
 fn callers_over_http_2_are_treated_alike(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
 ) {
-    let gateway = Gateway::start(version, &Setup { listen: "http2", ..Setup::PLAIN });
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            listen: "http2",
+            ..Setup::PLAIN
+        },
+    );
     // HTTP/2 splits cookies into lines of their own (RFC 9113, section 8.2.3).
-    let crumbs = ["cookie: a=1", "cookie: mia_client_key=sample-key-of-client-a", "cookie: b=2"];
+    let crumbs = [
+        "cookie: a=1",
+        "cookie: mia_client_key=sample-key-of-client-a",
+        "cookie: b=2",
+    ];
     assert_eq!(over_http_2(&gateway, "/orders", &crumbs).0, "2 200");
     let received = gateway.backend.take_one();
     assert_eq!(received.header("client-type"), Some("A"));
@@ -156,7 +197,12 @@ fn callers_over_http_2_are_treated_alike(
     assert_eq!(status, "2 401");
     assert!(body.contains("\"detail\":\"ambiguous-key\""), "{body}");
 
-    let spoofed = [KEY, "client-type: ADMIN", "miauserid: root", "isbackoffice: 1"];
+    let spoofed = [
+        KEY,
+        "client-type: ADMIN",
+        "miauserid: root",
+        "isbackoffice: 1",
+    ];
     assert_eq!(over_http_2(&gateway, "/orders", &spoofed).0, "2 200");
     let received = gateway.backend.take_one();
     assert_eq!(received.header("client-type"), Some("A"));

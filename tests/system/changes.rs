@@ -23,7 +23,11 @@ fn change(gateway: &Gateway, file: &str, from: &str, to: &str, until: u16) -> Du
     fs::rename(next, path).unwrap();
     let changed = Instant::now();
     while caller::get(&gateway.address, "/orders", &[KEY]).status() != until {
-        assert!(changed.elapsed() < Duration::from_secs(5), "never {until}: {}", gateway.logs());
+        assert!(
+            changed.elapsed() < Duration::from_secs(5),
+            "never {until}: {}",
+            gateway.logs()
+        );
         thread::sleep(Duration::from_millis(5));
     }
     changed.elapsed()
@@ -34,8 +38,17 @@ fn a_key_switched_off_and_a_rule_changed_are_in_force_within_a_second(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
-    let gateway = Gateway::start(version, &Setup { services, ..Setup::PLAIN });
-    assert_eq!(caller::get(&gateway.address, "/orders", &[KEY]).status(), 200);
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services,
+            ..Setup::PLAIN
+        },
+    );
+    assert_eq!(
+        caller::get(&gateway.address, "/orders", &[KEY]).status(),
+        200
+    );
     let on = "id: client-a\n    clientType: A\n";
     let off = "id: client-a\n    clientType: A\n    active: false\n";
     let rule = "groupExpression: clientType === 'A' || clientType === 'B'";
@@ -47,7 +60,13 @@ fn a_key_switched_off_and_a_rule_changed_are_in_force_within_a_second(
         ("policy.yaml", stricter, rule, 200),
     ] {
         let took = change(&gateway, file, from, to, until);
-        assert!(took < Duration::from_secs(1), "{file}: {until} after {took:?}");
-        report::passed(&version.number(), &format!("changes: {until} by {file}, {services:?}"));
+        assert!(
+            took < Duration::from_secs(1),
+            "{file}: {until} after {took:?}"
+        );
+        report::passed(
+            &version.number(),
+            &format!("changes: {until} by {file}, {services:?}"),
+        );
     }
 }

@@ -26,7 +26,9 @@ const PORTS: [&str; 6] = [
 fn demo(version: Version) -> Command {
     let programs = Path::new(env!("CARGO_BIN_EXE_keygate")).parent().unwrap();
     let mut command = Command::new(Path::new(ROOT).join("deploy/demo/run.sh"));
-    command.env("KEYGATE_PROGRAMS", programs).env("NGINX", version.binary());
+    command
+        .env("KEYGATE_PROGRAMS", programs)
+        .env("NGINX", version.binary());
     for port in PORTS {
         command.env(port, free_port().to_string());
     }
@@ -43,7 +45,10 @@ fn printed(child: &mut Child, output: &Path) -> String {
             return text;
         }
         let ended = child.try_wait().unwrap();
-        assert!(ended.is_none() && started.elapsed() < Duration::from_secs(20), "{text}");
+        assert!(
+            ended.is_none() && started.elapsed() < Duration::from_secs(20),
+            "{text}"
+        );
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -58,20 +63,36 @@ fn its_curl_lines_answer_as_printed_and_it_stops_cleanly_twice_in_a_row(
     command.env("TMPDIR", folder.path());
     for _ in 0..2 {
         let file = File::create(&output).unwrap();
-        let mut child =
-            command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+        let mut child = command
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
         let text = printed(&mut child, &output);
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let curls: Vec<_> = lines.windows(2).filter(|pair| pair[0].starts_with("curl ")).collect();
+        let curls: Vec<_> = lines
+            .windows(2)
+            .filter(|pair| pair[0].starts_with("curl "))
+            .collect();
         assert_eq!(curls.len(), 3, "{text}");
         for pair in curls {
             let (status, _) = pair[1].split_once(':').unwrap();
-            let Output { stdout, .. } = Command::new("bash").args(["-c", pair[0]]).output().unwrap();
+            let Output { stdout, .. } =
+                Command::new("bash").args(["-c", pair[0]]).output().unwrap();
             let answer = String::from_utf8_lossy(&stdout).into_owned();
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{}: {answer}", pair[0]);
-            let reason = pair[1].rsplit_once("the reason is `").map(|(_, r)| r.trim_end_matches('`'));
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{}: {answer}",
+                pair[0]
+            );
+            let reason = pair[1]
+                .rsplit_once("the reason is `")
+                .map(|(_, r)| r.trim_end_matches('`'));
             match reason {
-                Some(reason) => assert!(answer.contains(&format!("\"detail\":\"{reason}\"")), "{answer}"),
+                Some(reason) => assert!(
+                    answer.contains(&format!("\"detail\":\"{reason}\"")),
+                    "{answer}"
+                ),
                 None => {
                     assert!(answer.contains("\"client-type\": \"A\""), "{answer}");
                     assert!(!answer.contains("demo-key"), "{answer}");
@@ -79,8 +100,18 @@ fn its_curl_lines_answer_as_printed_and_it_stops_cleanly_twice_in_a_row(
             }
         }
         let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-        assert!(child.wait().unwrap().success(), "{}", fs::read_to_string(&output).unwrap());
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert!(
+            child.wait().unwrap().success(),
+            "{}",
+            fs::read_to_string(&output).unwrap()
+        );
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
         assert_eq!(left.len(), 1, "it leaves {left:?} behind");
         report::passed(&version.number(), "demo: curl lines");

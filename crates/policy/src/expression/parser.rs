@@ -171,10 +171,7 @@ impl<'s> Parser<'s> {
     fn primary(&mut self) -> Parsed {
         let span = self.next.span;
         let kind = match &mut self.next.kind {
-            TokenKind::Name(name) => {
-                let name = *name;
-                self.name(name, span)?
-            }
+            TokenKind::Name(name) => meaning(name).ok_or_else(|| unknown_name(name, span))?,
             TokenKind::Text(text) => Kind::Text(std::mem::take(text)),
             TokenKind::Number(number) => Kind::Number(*number),
             TokenKind::Sign("(") => return self.parentheses(),
@@ -189,16 +186,6 @@ impl<'s> Parser<'s> {
         };
         self.advance()?;
         node(kind, span)
-    }
-
-    fn name(&self, name: &str, span: Span) -> Result<Kind, ExpressionError> {
-        let kind = match name {
-            "true" => Some(Kind::Bool(true)),
-            "false" => Some(Kind::Bool(false)),
-            "null" => Some(Kind::Null),
-            name => Fact::named(name).map(Kind::Fact),
-        };
-        kind.ok_or_else(|| unknown_name(name, span))
     }
 
     fn parentheses(&mut self) -> Parsed {
@@ -399,6 +386,15 @@ impl<'s> Parser<'s> {
 
 fn node(kind: Kind, span: Span) -> Parsed {
     Expr::new(kind, span).ok_or_else(|| ExpressionError::TooDeep { span: span.range() })
+}
+
+fn meaning(name: &str) -> Option<Kind> {
+    match name {
+        "true" => Some(Kind::Bool(true)),
+        "false" => Some(Kind::Bool(false)),
+        "null" => Some(Kind::Null),
+        name => Fact::named(name).map(Kind::Fact),
+    }
 }
 
 /// JavaScript's ways to ask whether something is in a container.

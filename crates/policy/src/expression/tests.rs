@@ -79,3 +79,147 @@ fn mia_platform_documents(
     };
     assert_eq!(answer(source, &facts), expected);
 }
+
+/// Everything that is wrong with some sources, as people see it.
+fn shown(sources: &[&str]) -> String {
+    let mut shown = Vec::new();
+    for source in sources {
+        match Expression::parse(source) {
+            Err(error) => shown.push(error.diagnostic().render("expression", source)),
+            Ok(expression) => {
+                let known: &[&str] = &["A", "B", "cms"];
+                for warning in expression.warnings(Some(known)) {
+                    shown.push(warning.diagnostic().render("expression", source));
+                }
+            }
+        }
+    }
+    shown.join("\n\n")
+}
+
+#[test]
+fn mistakes_show_their_place_and_what_to_write_instead() {
+    insta::assert_snapshot!(shown(&[
+        "",
+        "clientType = 'A'",
+        "clientType === A",
+        "'admin' in group",
+        "clienttype === 'A'",
+        "clientType == 'A' && // only A",
+        "groups.includes('admin')",
+        "isBackoffice()",
+        "groups.team-a",
+        "groups.admin & isBackoffice",
+        "user.age + 1 > 18",
+        "groups.admin and isBackoffice",
+        "groups.admin ? true : false",
+        "user?.tenant",
+        "user.tenant ?? 'A'",
+        "clientType === `A`",
+        "user.x === undefined",
+        "typeof user",
+        "clientType === 'A",
+        "clientType === 'it\\'s\n'",
+        "clientType === '\\u12'",
+        "clientType === '\\ud800'",
+        "user.age > 0x10",
+        "user.age > 018",
+        "user.age > 1e999",
+        "user.age > 18years",
+        "clientType === ’A’",
+        "(clientType === 'A'",
+        "clientType === 'A')",
+        "['a', 'b' in groups",
+        "groups[",
+        "groups.",
+        "groups.admin ||",
+        "clientType === 'A', true",
+        "(1, 2)",
+        "{a: 1}",
+        "-clientType",
+        "clientType é",
+        "clientType === \u{1}",
+        "[...groups]",
+        "() => true",
+        "true;",
+        "clientType === 'A' 'B'",
+        "[1,,2] in groups",
+    ]));
+}
+
+#[test]
+fn likely_mistakes_are_told() {
+    insta::assert_snapshot!(shown(&[
+        "clientType === 'C'",
+        "'cns' == clientType",
+        "clientType == 'A' || 'B'",
+        "clientType !== 'A' || clientType !== 'B'",
+        "clientType === 'A' && clientType === 'B'",
+        "groups === 'admin'",
+        "groups == 'admin'",
+        "groups && isBackoffice",
+        "clientType === 1",
+        "!'admin' in groups",
+        "!clientType === 'A'",
+        "clientType in ['A', 'B']",
+        "groups.admin.x || isBackoffice",
+        "groups.admin || true",
+        "groups.admin || !groups.admin",
+        "isBackoffice && (groups['a'] === 'a')",
+        "'x'",
+        "'admin' in clientType || isBackoffice",
+    ]));
+}
+
+#[rstest]
+#[case("true")]
+#[case("1")]
+#[case("clientType === 'A' || clientType === 'B'")]
+#[case("clientType !== 'A' && clientType !== 'B'")]
+#[case("clientType == null")]
+#[case("groups.admin && isBackoffice || groups.user")]
+#[case("['admin', 'user'] in groups")]
+#[case("!('admin' in groups)")]
+#[case("user.tenant && user.tenant.id === 7 && user.tenant.id !== 7")]
+#[case("clientType > 'A' && clientType < 'B'")]
+#[case("(!isBackoffice) === true")]
+#[case("(clientType || 'cms') === 'cms'")]
+fn what_is_meant_is_not_warned_of(#[case] source: &str) {
+    let expression = Expression::parse(source).unwrap();
+    assert_eq!(expression.warnings(Some(&["A", "B", "cms"])), []);
+}
+
+fn explained(source: &str) -> Explanation {
+    let user = user(&["finance", "user"], &["read"]);
+    let facts = Facts {
+        client_type: Some("B"),
+        is_backoffice: false,
+        user: Some(&user),
+    };
+    Expression::parse(source).unwrap().explain(&facts)
+}
+
+#[test]
+fn an_explanation_marks_the_part_that_decided() {
+    let sources = [
+        "clientType === 'A' || groups.finance && clientType === 'B'",
+        "clientType === 'A' && groups.finance",
+        "clientType === 'A' || isBackoffice",
+        "clientType === 'B' && groups.finance",
+        "!(clientType === 'A' || groups.finance) || isBackoffice",
+        "user.address.city === 'Rome' || true",
+        "['admin', clientType] in groups",
+        "user.roles == 'admin' && user.tenant",
+    ];
+    let all: Vec<_> = sources
+        .iter()
+        .map(|source| explained(source).to_string())
+        .collect();
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn an_explanation_is_json_for_programs() {
+    let explanation = explained("clientType === 'A' && groups.x || user.address.city");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&explanation).unwrap());
+}

@@ -128,20 +128,6 @@ impl Pattern {
             segments: [self.segments(), route.segments()].concat(),
         }
     }
-
-    /// Whether this base path covers every path that `pattern` matches.
-    #[must_use]
-    pub fn covers(&self, pattern: &Self) -> bool {
-        let mut theirs = pattern.segments.iter();
-        self.segments
-            .iter()
-            .all(|ours| match (ours, theirs.next()) {
-                (Segment::Literal(ours), Some(Segment::Literal(theirs))) => ours == theirs,
-                (Segment::Parameter(_), Some(Segment::Literal(theirs))) => !theirs.is_empty(),
-                (Segment::Parameter(_), Some(Segment::Parameter(_) | Segment::Rest(_))) => true,
-                _ => false,
-            })
-    }
 }
 
 /// The pattern as a policy would write it, in visible ASCII.
@@ -226,10 +212,12 @@ impl Segment {
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-        is_name.then(|| match inner.starts_with('*') {
-            true => Self::Rest(name.into()),
-            false => Self::Parameter(name.into()),
-        })
+        let placeholder = if inner.starts_with('*') {
+            Self::Rest
+        } else {
+            Self::Parameter
+        };
+        is_name.then(|| placeholder(name.into()))
     }
 }
 

@@ -236,48 +236,33 @@ fn without_parameters(path: &[u8]) -> Vec<u8> {
 fn decode(path: &[u8], keep_separators: bool) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;
-    loop {
-        rest = match rest {
-            [] => return decoded,
-            [b'%', high, low, after @ ..] => {
-                let byte = canonical::hexadecimal(*high, *low)
-                    .filter(|byte| !(keep_separators && b"/\\".contains(byte)));
-                match byte {
-                    Some(byte) => {
-                        decoded.push(byte);
-                        after
-                    }
-                    None => {
-                        decoded.push(b'%');
-                        rest.get(1..).unwrap_or_default()
-                    }
-                }
-            }
-            [byte, after @ ..] => {
-                decoded.push(*byte);
-                after
-            }
+    while let [byte, after @ ..] = rest {
+        let escaped = match rest {
+            [b'%', high, low, ..] => canonical::hexadecimal(*high, *low),
+            _ => None,
         };
+        let escaped = escaped.filter(|byte| !(keep_separators && b"/\\".contains(byte)));
+        decoded.push(escaped.unwrap_or(*byte));
+        let skipped = if escaped.is_some() { 2 } else { 0 };
+        rest = after.get(skipped..).unwrap_or_default();
     }
+    decoded
 }
 
 /// Two-byte forms of what has one byte.
 fn shorten_overlong(path: &[u8]) -> Vec<u8> {
     let mut short = Vec::with_capacity(path.len());
     let mut rest = path;
-    loop {
-        rest = match rest {
-            [] => return short,
-            [lead @ 0xc0..=0xc1, follow @ 0x80..=0xbf, after @ ..] => {
-                short.push((lead & 0x1f) << 6 | (follow & 0x3f));
-                after
-            }
-            [byte, after @ ..] => {
-                short.push(*byte);
-                after
-            }
-        };
+    while let [byte, after @ ..] = rest {
+        if let [lead @ 0xc0..=0xc1, follow @ 0x80..=0xbf, after @ ..] = rest {
+            short.push((lead & 0x1f) << 6 | (follow & 0x3f));
+            rest = after;
+        } else {
+            short.push(*byte);
+            rest = after;
+        }
     }
+    short
 }
 
 /// RFC 3986, section 5.2.4: `..` above the root stays at the root.

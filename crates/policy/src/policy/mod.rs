@@ -7,6 +7,7 @@ mod matcher;
 mod method;
 mod rule;
 mod trie;
+mod witness;
 
 use crate::{
     Decision, Reason, Request,
