@@ -27,7 +27,7 @@ fn demo(version: Version) -> Command {
     let programs = Path::new(env!("CARGO_BIN_EXE_keygate")).parent().unwrap();
     let mut command = Command::new(Path::new(ROOT).join("deploy/demo/run.sh"));
     command
-        .env("KEYGATE_PROGRAMS", programs)
+        .env("DEMO_PROGRAMS", programs)
         .env("NGINX", version.binary());
     for port in PORTS {
         command.env(port, free_port().to_string());
