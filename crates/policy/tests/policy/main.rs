@@ -4,10 +4,14 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
 
 mod decisions;
 mod generate;
+mod hosts;
 mod matching;
+mod messages;
+mod readings;
 mod reference;
