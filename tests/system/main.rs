@@ -7,21 +7,27 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
 
 mod backend;
+mod beside_other_settings;
 mod bodies_and_upgrades;
 mod caller;
+mod changes;
 mod corpus;
+mod demo;
 mod gateway;
 mod http_message;
+mod impostor;
 mod includes;
 mod nginx;
 mod outages;
 mod program;
+mod questions;
 mod report;
 mod shutdown;
 mod start_up;
