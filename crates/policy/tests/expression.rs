@@ -1,6 +1,10 @@
 //! Group expressions from outside: held against a JavaScript engine, and their cost.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "../examples/differential/cases.rs"]
 mod cases;
