@@ -162,7 +162,7 @@ impl Model {
             if let Some(rule) = here
                 .iter()
                 .find(|rule| rule.method == Some(method))
-                .or_else(|| head())
+                .or_else(head)
                 .or_else(|| named(None))
             {
                 return Found::Rule(rule.id);
@@ -239,8 +239,7 @@ fn starts_with(segments: &[&str], base: &[Segment]) -> bool {
 
 fn matches(segments: &[&str], pattern: &[Segment]) -> bool {
     match (segments, pattern) {
-        ([], []) => true,
-        ([_, ..], [Segment::Rest]) => true,
+        ([], []) | ([_, ..], [Segment::Rest]) => true,
         ([segment, segments @ ..], [Segment::Text(text), pattern @ ..]) => {
             segment == text && matches(segments, pattern)
         }
