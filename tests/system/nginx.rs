@@ -15,7 +15,7 @@ pub(crate) enum Version {
 
 impl Version {
     /// The binary. One that is missing fails the test: a case that did not run has shown nothing.
-    fn binary(self) -> PathBuf {
+    pub(crate) fn binary(self) -> PathBuf {
         let (variable, hint, known) = match self {
             Self::Packaged => (
                 "KEYGATE_TEST_NGINX",

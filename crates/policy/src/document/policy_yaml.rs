@@ -93,6 +93,8 @@ impl Policy {
         }
         // What could not be read is missing from the drafts: they are only compared when whole.
         if !reader.errors.is_empty() {
+            let start = |error: &PolicyError| error.diagnostic().span.map(|span| span.start);
+            reader.errors.sort_by_key(start);
             return Err(reader.errors);
         }
         let policy = Self::build(drafts, trailing_slash)?;

@@ -158,7 +158,7 @@ impl Foreign {
             Self::OptionalChaining => "optional chaining",
             Self::NullishCoalescing => "nullish coalescing",
             Self::Function => "functions",
-            Self::Template => "template strings",
+            Self::Template => return "group expressions have no template strings".to_owned(),
             Self::Statement => "statements",
             Self::Object => "object literals",
             Self::Spread => "spread syntax",

@@ -27,8 +27,10 @@ pub(super) fn parse(source: &str) -> Parsed {
         depth: 0,
     };
     let mut root = parser.expression()?;
-    if parser.next.kind != TokenKind::End {
-        return Err(parser.unexpected("an operator or the end"));
+    match parser.next.kind {
+        TokenKind::End => {}
+        TokenKind::Sign(",") => return Err(parser.foreign(Foreign::Sequence)),
+        _ => return Err(parser.unexpected("an operator or the end")),
     }
     if root.assign_places(0) > MAX_ELEMENTS {
         return Err(ExpressionError::TooManyElements {
@@ -326,7 +328,6 @@ impl<'s> Parser<'s> {
         let span = self.next.span.range();
         match self.next.kind {
             TokenKind::Foreign(foreign) => self.foreign(foreign),
-            TokenKind::Sign(",") => self.foreign(Foreign::Sequence),
             _ => ExpressionError::Unexpected {
                 found: self.found(),
                 expected,

@@ -125,6 +125,11 @@ impl<'e> Questions<'e> {
                 .iter()
                 .try_for_each(|name| self.name(right, written_name(name)?)),
             Kind::Fact(Fact::User) => None,
+            // Neither a string nor `null` holds names, so that it is all the same which.
+            Kind::Fact(Fact::ClientType) => {
+                self.collect_all(names, Use::Other)?;
+                self.collect(right, Use::Equality)
+            }
             _ => {
                 self.collect_all(names, Use::Other)?;
                 self.collect(right, Use::Other)

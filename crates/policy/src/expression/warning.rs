@@ -18,8 +18,8 @@ pub enum Warning {
     UnknownClientType {
         /// What was written.
         client_type: String,
-        /// The nearest that a key has.
-        meant: Option<String>,
+        /// What to write instead.
+        instead: String,
         /// Where the string stands.
         span: Range<usize>,
     },
@@ -94,9 +94,7 @@ impl Warning {
     pub fn diagnostic(&self) -> Diagnostic {
         let mut diagnostic = Diagnostic::warning(self.to_string()).at(self.span());
         diagnostic.help = match self {
-            Self::UnknownClientType { meant, .. } => meant
-                .as_ref()
-                .map(|meant| format!("did you mean `{meant}`?")),
+            Self::UnknownClientType { instead, .. } => Some(instead.clone()),
             Self::AlwaysTrue { instead, .. }
             | Self::NeverTrue { instead, .. }
             | Self::AlwaysFails { instead, .. } => instead.clone(),
@@ -136,6 +134,16 @@ impl Checker<'_> {
     /// Looks at a part, its own parts first: the smallest part that is wrong is the one to name.
     /// `is_condition` is whether its truth is what counts. Answers whether its meaning is in doubt.
     fn check(&mut self, expr: &Expr, is_condition: bool) -> bool {
+        if let Kind::Binary {
+            operator,
+            left,
+            right,
+        } = &expr.kind
+            && let Some(warning) = self.negated_operand(expr, *operator, left, right)
+        {
+            self.warnings.push(warning);
+            return true;
+        }
         let is_chain = matches!(expr.kind, Kind::And(_) | Kind::Or(_));
         let conditions = matches!(expr.kind, Kind::Not(_)) || (is_chain && is_condition);
         let mut in_doubt = false;
@@ -149,7 +157,7 @@ impl Checker<'_> {
         } = &expr.kind
         {
             self.check_client_type(*operator, left, right);
-            in_doubt |= self.check_operands(expr, *operator, left, right);
+            in_doubt |= *operator == Operator::In && self.check_list(expr, left, right);
         }
         in_doubt || self.check_answers(expr, is_condition)
     }
@@ -166,52 +174,52 @@ impl Checker<'_> {
         if operator.is_equality() && !known.contains(&&**text) {
             self.warnings.push(Warning::UnknownClientType {
                 client_type: text.to_string(),
-                meant: nearest(text, known.iter().copied()).map(str::to_owned),
+                instead: help_for_client_type(text, known),
                 span: place.range(),
             });
         }
     }
 
-    fn check_operands(
-        &mut self,
+    fn negated_operand(
+        &self,
         expr: &Expr,
         operator: Operator,
         left: &Expr,
         right: &Expr,
-    ) -> bool {
-        let span = expr.span.range();
-        let is_bare = self
-            .source
-            .get(left.span.range())
-            .is_some_and(|text| text.starts_with('!'));
-        match (&left.kind, &right.kind) {
-            (Kind::Not(operand), right_kind)
-                if is_bare
-                    && (!operator.is_equality()
-                        || matches!(right_kind, Kind::Text(_) | Kind::Number(_))) =>
-            {
-                let operator = operator.as_str();
-                self.warnings.push(Warning::NegatedOperand {
-                    operand: operand.to_string(),
-                    operator,
-                    instead: format!("!({operand} {operator} {right})"),
-                    span,
-                });
-                true
-            }
-            (_, Kind::List { items, .. }) if operator == Operator::In && !items.is_empty() => {
-                let equal: Vec<_> = items
-                    .iter()
-                    .map(|item| format!("{left} === {item}"))
-                    .collect();
-                self.warnings.push(Warning::InList {
-                    instead: equal.join(" || "),
-                    span,
-                });
-                true
-            }
-            _ => false,
-        }
+    ) -> Option<Warning> {
+        let Kind::Not(operand) = &left.kind else {
+            return None;
+        };
+        let is_bare = self.source.get(left.span.range())?.starts_with('!');
+        let is_comparable = operator.is_equality()
+            && !matches!(right.kind, Kind::Text(_) | Kind::Number(_) | Kind::Null);
+        let operator = operator.as_str();
+        (is_bare && !is_comparable).then(|| Warning::NegatedOperand {
+            operand: operand.to_string(),
+            operator,
+            instead: format!("!({operand} {operator} {right})"),
+            span: expr.span.range(),
+        })
+    }
+
+    fn check_list(&mut self, expr: &Expr, left: &Expr, right: &Expr) -> bool {
+        let Kind::List { items, .. } = &right.kind else {
+            return false;
+        };
+        let equal: Vec<_> = items
+            .iter()
+            .map(|item| format!("{left} === {item}"))
+            .collect();
+        let instead = if equal.is_empty() {
+            "false".to_owned()
+        } else {
+            equal.join(" || ")
+        };
+        self.warnings.push(Warning::InList {
+            instead,
+            span: expr.span.range(),
+        });
+        true
     }
 
     fn check_answers(&mut self, expr: &Expr, is_condition: bool) -> bool {
@@ -248,6 +256,23 @@ impl Checker<'_> {
         };
         self.warnings.push(warning);
         true
+    }
+}
+
+fn help_for_client_type(text: &str, known: &[&str]) -> String {
+    // In a text of one letter, one wrong letter is all of it.
+    match nearest(text, known.iter().copied()).filter(|_| text.chars().count() > 1) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.is_empty() => "no key has any".to_owned(),
+        None => {
+            let shown: Vec<_> = known
+                .iter()
+                .take(8)
+                .map(|known| format!("`{known}`"))
+                .collect();
+            let more = if known.len() > 8 { ", …" } else { "" };
+            format!("keys have {}{more}", shown.join(", "))
+        }
     }
 }
 

@@ -260,6 +260,7 @@ impl Normalizer {
     /// Ends the current segment by a slash, or by the end of the path where `slash` is `None`.
     fn end_segment(&mut self, slash: Option<Spelling>) -> Result<(), TargetError> {
         let slash_is_escaped = slash == Some(Spelling::Escaped);
+        self.note_hidden_characters();
         let dots = match self.path.get(self.segment..).unwrap_or_default() {
             b"" => {
                 if slash.is_some() {
@@ -298,15 +299,21 @@ impl Normalizer {
         Ok(())
     }
 
-    fn finish(mut self, target: &[u8]) -> CanonicalPath<'_> {
+    /// What another decoding would make of the current segment; to be asked of each, since `..`
+    /// may remove it from the path.
+    fn note_hidden_characters(&mut self) {
+        let segment = self.path.get(self.segment..).unwrap_or_default();
         let is_escape =
             |bytes: &[u8]| matches!(bytes, [b'%', a, b] if hexadecimal(*a, *b).is_some());
-        if self.path.windows(3).any(is_escape) {
+        if segment.windows(3).any(is_escape) {
             self.ambiguities.insert(Ambiguity::DoubleEncoding);
         }
-        if std::str::from_utf8(&self.path).is_err() {
+        if std::str::from_utf8(segment).is_err() {
             self.ambiguities.insert(Ambiguity::InvalidUtf8);
         }
+    }
+
+    fn finish(self, target: &[u8]) -> CanonicalPath<'_> {
         let bytes = match target.get(..self.path.len()) {
             Some(same) if same == self.path => Cow::Borrowed(same),
             _ => Cow::Owned(self.path),
@@ -368,6 +375,8 @@ mod tests {
     #[case("/a%252fb", "/a%2fb", &["double-encoding"])]
     #[case("/a%25%32%66b", "/a%2fb", &["double-encoding"])]
     #[case("/%2561", "/%61", &["double-encoding"])]
+    #[case("/a/%252f/../b", "/a/b", &["double-encoding", "dot-segment"])]
+    #[case("/a/%c0%af/../b", "/a/b", &["invalid-utf-8", "dot-segment"])]
     #[case("/a%0ab", "/a\nb", &["control-byte"])]
     #[case("/a%3Fb", "/a?b", &["encoded-delimiter"])]
     #[case("/a%23b", "/a#b", &["encoded-delimiter"])]

@@ -174,34 +174,26 @@ impl Segment {
                 at,
             });
         }
-        let target = format!("/{text}");
-        let ambiguous = |class, at| PatternError::Ambiguous {
+        // Below another segment, so that dots are dots and not a way above the root.
+        let target = format!("/-/{text}");
+        let class = match CanonicalPath::parse(target.as_bytes()) {
+            Ok(path) => {
+                // An escaped `?` or `#` is the one spelling of that character in a path.
+                let is_plain = |class: &Ambiguity| *class == Ambiguity::EncodedDelimiter;
+                let Some(class) = path.ambiguities().iter().find(|class| !is_plain(class)) else {
+                    let literal = path.as_bytes().strip_prefix(b"/-/").unwrap_or_default();
+                    return Ok(Self::Literal(literal.into()));
+                };
+                class
+            }
+            Err(TargetError::Ambiguous(class)) => class,
+            Err(TargetError::NotAPath) => return Err(PatternError::NotAbsolute),
+        };
+        Err(PatternError::Ambiguous {
             segment: segment(),
             class,
             at,
-        };
-        match CanonicalPath::parse(target.as_bytes()) {
-            Ok(path) => match path.ambiguities().iter().next() {
-                None => Ok(Self::Literal(
-                    path.as_bytes()
-                        .strip_prefix(b"/")
-                        .unwrap_or_default()
-                        .into(),
-                )),
-                // Only compared in a request, and a request may spell it in this way alone.
-                Some(Ambiguity::EncodedDelimiter) if path.ambiguities().iter().count() == 1 => {
-                    Ok(Self::Literal(
-                        path.as_bytes()
-                            .strip_prefix(b"/")
-                            .unwrap_or_default()
-                            .into(),
-                    ))
-                }
-                Some(class) => Err(ambiguous(class, at)),
-            },
-            Err(TargetError::Ambiguous(class)) => Err(ambiguous(class, at)),
-            Err(TargetError::NotAPath) => Err(PatternError::NotAbsolute),
-        }
+        })
     }
 
     /// `{name}` or `{*name}`.

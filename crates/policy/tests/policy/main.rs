@@ -4,10 +4,15 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
 
+mod auth_json;
 mod decisions;
 mod generate;
+mod hosts;
 mod matching;
+mod messages;
+mod readings;
 mod reference;
