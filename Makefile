@@ -72,19 +72,17 @@ $(TOOLS)/.installed: Makefile
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
 	@touch $@
 
-<<<<<<< HEAD
 $(PROMETHEUS)/.installed:
 	@mkdir -p $(PROMETHEUS)
-	@if command -v prometheus promtool >/dev/null; then :; \
+	@if { command -v prometheus && command -v promtool; } >/dev/null; then :; \
 	elif command -v apt-get >/dev/null; then \
 		cd $(PROMETHEUS) && apt-get download -qq prometheus && \
 		dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; \
 	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
 	@touch $@
-=======
+
 node:
 	@command -v node >/dev/null || deploy/demo/install.sh nodejs
->>>>>>> main
 
 # The distribution's nginx: the old one of the two that the tests run against.
 nginx:
