@@ -80,7 +80,8 @@ $(PROMETHEUS)/.installed:
 	@mkdir -p $(PROMETHEUS)
 	@if { command -v prometheus && command -v promtool; } >/dev/null; then :; \
 	elif command -v apt-get >/dev/null; then \
-		cd $(PROMETHEUS) && apt-get download -qq prometheus && \
+		cd $(PROMETHEUS) && { apt-get download -qq prometheus || \
+			{ apt-get update -qq && apt-get download -qq prometheus; }; } && \
 		dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; \
 	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
 	@touch $@
