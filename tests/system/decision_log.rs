@@ -217,13 +217,13 @@ fn denials_over_the_limit_are_counted_and_the_loss_is_told() {
     let seconds = usize::try_from(started.elapsed().as_secs()).unwrap() + 2;
     let written = watched.decision_log().len();
     assert!((3..=3 * seconds).contains(&written), "{written} lines");
-    let dropped = watched.metric("keygate_decision_log_dropped_total");
+    let dropped = watched.metric(r#"keygate_decision_log_dropped_total{kind="denial"}"#);
     assert!((dropped - (40.0 - f64::from(u32::try_from(written).unwrap()))).abs() < 0.5);
     assert_eq!(
-        watched.json("/-/check-up")["droppedDenials"],
+        watched.json("/-/check-up")["dropped"]["denials"],
         json!(40 - written)
     );
-    let told = |line: &Value| line["dropped"] == json!(40 - written) && line["level"] == "WARN";
+    let told = |line: &Value| line["denials"] == json!(40 - written) && line["level"] == "WARN";
     let patience = Duration::from_secs(15);
     while !watched.log().iter().any(told) {
         assert!(started.elapsed() < patience, "{}", watched.service.output());

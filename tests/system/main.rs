@@ -34,5 +34,6 @@ mod probes;
 mod program;
 mod questions;
 mod report;
+mod shadow;
 mod shutdown;
 mod start_up;

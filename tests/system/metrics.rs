@@ -111,7 +111,7 @@ fn keys_durations_and_the_build_are_told() {
             r#"keygate_decision_duration_seconds_bucket{step="authorize",le="1.0"}"#,
             11.0,
         ),
-        ("keygate_decision_log_dropped_total", 0.0),
+        (r#"keygate_decision_log_dropped_total{kind="denial"}"#, 0.0),
         (
             concat!(
                 r#"keygate_build_info{version=""#,

@@ -11,6 +11,8 @@ use std::{
 use http::HeaderValue;
 use keygate_policy::{Policy, Reason};
 
+use crate::Verdict;
+
 /// A rule's label, and how often the rule decided.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -19,9 +21,13 @@ pub struct Endpoint {
     counters: Counters,
 }
 
-/// How often each reason was given. Counting is one addition without order or lock.
+/// How often each reason was given, and how often a shadow agreed. Counting is one addition
+/// without order or lock.
 #[derive(Debug, Default)]
-pub struct Counters([AtomicU64; Reason::ALL.len()]);
+pub struct Counters {
+    reasons: [AtomicU64; Reason::ALL.len()],
+    verdicts: [AtomicU64; Verdict::ALL.len()],
+}
 
 impl Endpoint {
     /// One for each rule, in the order of [`keygate_policy::Rule::index`].
@@ -74,7 +80,14 @@ impl Endpoint {
 impl Counters {
     /// Counts a decision.
     pub(crate) fn count(&self, reason: Reason) {
-        if let Some(counter) = self.0.get(reason as usize) {
+        if let Some(counter) = self.reasons.get(reason as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts what a shadow made of a request.
+    pub(crate) fn count_shadow(&self, verdict: Verdict) {
+        if let Some(counter) = self.verdicts.get(verdict as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -82,8 +95,16 @@ impl Counters {
     /// How often this reason was given.
     #[must_use]
     pub fn of(&self, reason: Reason) -> u64 {
-        self.0
+        self.reasons
             .get(reason as usize)
+            .map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// How often a shadow came to this.
+    #[must_use]
+    pub fn of_shadow(&self, verdict: Verdict) -> u64 {
+        self.verdicts
+            .get(verdict as usize)
             .map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 }

@@ -11,9 +11,11 @@ pub mod endpoint;
 pub mod gateway;
 pub mod observer;
 pub mod router;
+pub mod shadow;
 
 pub use answer::{Answer, AnswerWith};
 pub use endpoint::{Counters, Endpoint};
 pub use gateway::{Caller, ClientTypeFrom, HeaderNames, Malformed};
 pub use observer::{Observer, Record};
 pub use router::{Authorizer, router};
+pub use shadow::{Shadow, Verdict};

@@ -5,7 +5,7 @@ use std::{fmt, time::Instant};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keygate_policy::{Reason, Request};
 
-use crate::{ClientTypeFrom, Malformed};
+use crate::{ClientTypeFrom, Malformed, Shadow, Verdict};
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
 
@@ -36,9 +36,19 @@ pub struct Record<'a> {
     pub path: Option<&'a [u8]>,
     /// The label of the rule that decided.
     pub endpoint: Option<&'a str>,
+    /// What a shadow would have answered, where there is one.
+    pub shadow: Option<Shadow<'a>>,
 }
 
 impl<'a> Record<'a> {
+    /// What a shadow would have answered, where that is another outcome.
+    #[must_use]
+    pub fn difference(&self) -> Option<(Shadow<'a>, Verdict)> {
+        let shadow = self.shadow?;
+        let verdict = shadow.verdict(self.reason);
+        (verdict != Verdict::Same).then_some((shadow, verdict))
+    }
+
     /// The id of the caller's key, as the gateway passes it on from the resolver.
     #[must_use]
     pub fn key_id(&self) -> Option<&'a HeaderValue> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::{
     Router,
     extract::{Request, State},
@@ -13,13 +13,15 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use keygate_policy::{Decision, Policy, Reason, decision::Status, path::CanonicalPath};
 
 use crate::{
-    Answer, AnswerWith, ClientTypeFrom, Counters, Endpoint, HeaderNames, Observer, Record, gateway,
+    Answer, AnswerWith, ClientTypeFrom, Counters, Endpoint, HeaderNames, Observer, Record, Shadow,
+    gateway,
 };
 
 /// The authorization service: the policy in force, and how gateways ask.
 #[derive(Debug)]
 pub struct Authorizer {
     policy: ArcSwap<Snapshot>,
+    shadow: ArcSwapOption<Policy>,
     without_rule: Counters,
     names: HeaderNames,
     answer_with: AnswerWith,
@@ -46,6 +48,7 @@ impl Authorizer {
     pub fn new(policy: Policy, names: HeaderNames, answer_with: AnswerWith) -> Self {
         Self {
             policy: ArcSwap::from_pointee(Snapshot::new(policy, &[])),
+            shadow: ArcSwapOption::empty(),
             without_rule: Counters::default(),
             names,
             answer_with,
@@ -64,6 +67,11 @@ impl Authorizer {
     pub fn replace_policy(&self, policy: Policy) {
         let snapshot = Snapshot::new(policy, &self.policy.load().endpoints);
         self.policy.store(Arc::new(snapshot));
+    }
+
+    /// Puts another policy in force as shadow: it is tried on every request, and never enforced.
+    pub fn replace_shadow(&self, policy: Policy) {
+        self.shadow.store(Some(Arc::new(policy)));
     }
 
     /// The rules in force, in their order.
@@ -97,6 +105,7 @@ impl Authorizer {
             request: None,
             path: None,
             endpoint: None,
+            shadow: None,
         };
         match gateway::read(method, uri, headers, prefix, client_type_from, &self.names) {
             Ok(request) => self.decide(&request, question),
@@ -122,14 +131,19 @@ impl Authorizer {
         let endpoint = decision
             .rule
             .and_then(|rule| snapshot.endpoints.get(rule.index()));
-        endpoint
-            .map_or(&self.without_rule, |endpoint| endpoint.counters())
-            .count(decision.reason);
+        let counters = endpoint.map_or(&self.without_rule, |endpoint| endpoint.counters());
+        counters.count(decision.reason);
+        let shadow_policy = self.shadow.load();
+        let shadow = Shadow::of(request, &decision, shadow_policy.as_deref());
+        if let Some(shadow) = &shadow {
+            counters.count_shadow(shadow.verdict(decision.reason));
+        }
         self.tell(&Record {
             reason: decision.reason,
             request: Some(request),
             path: decision.path.as_ref().map(CanonicalPath::as_bytes),
             endpoint: endpoint.map(|endpoint| endpoint.label()),
+            shadow,
             ..question
         });
         Answer {

@@ -20,7 +20,7 @@ use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    decisions::{Decisions, Step},
+    decisions::{Decisions, Dropped, Step},
     health::{Health, SourceDetail},
     metrics::{self, exposition::Format},
     role::Role,
@@ -76,7 +76,7 @@ struct Condition {
     version: &'static str,
     sources: Vec<SourceDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    dropped_denials: Option<u64>,
+    dropped: Option<Dropped>,
 }
 
 impl Condition {
@@ -85,7 +85,7 @@ impl Condition {
             ready: !health.is_draining(),
             version: env!("CARGO_PKG_VERSION"),
             sources: health.sources(),
-            dropped_denials: None,
+            dropped: None,
         }
     }
 }
@@ -101,7 +101,7 @@ async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<C
 /// of a file was refused.
 async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
     let condition = Condition {
-        dropped_denials: Some(operations.decisions.dropped()),
+        dropped: Some(operations.decisions.dropped()),
         ..Condition::of(&operations.health)
     };
     let refused = |source: &SourceDetail| source.last_error.is_some();

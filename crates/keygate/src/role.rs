@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -164,9 +164,9 @@ impl Services {
             services.files.push(keys);
         }
         if role != Role::Resolver {
-            let (authorizer, policy) = authorizer(settings, decisions)?;
+            let (authorizer, policies) = authorizer(settings, decisions)?;
             services.authorizer = Some(authorizer);
-            services.files.push(policy);
+            services.files.extend(policies);
         }
         Ok(services)
     }
@@ -216,7 +216,7 @@ fn resolver(
 fn authorizer(
     settings: &Settings,
     decisions: &Arc<Decisions>,
-) -> Result<(Arc<Authorizer>, Watched), StartError> {
+) -> Result<(Arc<Authorizer>, Vec<Watched>), StartError> {
     let path = settings
         .policy
         .clone()
@@ -228,17 +228,41 @@ fn authorizer(
     );
     let observer: Arc<Decisions> = Arc::clone(decisions);
     let authorizer = Arc::new(authorizer.observed_by(observer));
-    let target = Arc::clone(&authorizer);
+    let mut files = vec![policy(
+        "policy",
+        path,
+        &authorizer,
+        Authorizer::replace_policy,
+    )?];
+    if let Some(path) = settings.shadow_policy.clone() {
+        files.push(policy(
+            "shadow-policy",
+            path,
+            &authorizer,
+            Authorizer::replace_shadow,
+        )?);
+    }
+    Ok((authorizer, files))
+}
+
+/// Puts a policy file in force, in the way that `replace` does.
+fn policy(
+    name: &'static str,
+    path: PathBuf,
+    authorizer: &Arc<Authorizer>,
+    replace: fn(&Authorizer, Policy),
+) -> Result<Watched, SourceError> {
+    let target = Arc::clone(authorizer);
     let load = move |path: &Path, text: &str| {
         let loaded = policy_file::parse(path, text)?;
         loaded
             .warnings
             .iter()
             .for_each(|warning| tracing::warn!("{warning}"));
-        target.replace_policy(loaded.policy);
+        replace(&target, loaded.policy);
         Ok(())
     };
-    Ok((authorizer, Watched::start("policy", path, Box::new(load))?))
+    Watched::start(name, path, Box::new(load))
 }
 
 /// Reads every file again on SIGHUP, and whenever it changes.

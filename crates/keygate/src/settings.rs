@@ -47,6 +47,8 @@ pub struct Settings {
     pub keys: Option<PathBuf>,
     /// The policy file.
     pub policy: Option<PathBuf>,
+    /// A policy file that is tried on every request and never enforced.
+    pub shadow_policy: Option<PathBuf>,
     /// The data listener, which the gateway asks.
     pub listen: Option<Address>,
     /// The operations listener, for probes and people.
@@ -93,6 +95,7 @@ impl Default for Settings {
         Self {
             keys: None,
             policy: None,
+            shadow_policy: None,
             listen: None,
             operations: None,
             socket_mode: SocketMode::default(),

@@ -79,8 +79,23 @@ pub struct Entry {
     /// The rule that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// What a shadow would have answered, where it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowEntry>,
     /// How long it took.
     pub duration_micros: u64,
+}
+
+/// What a shadow would have answered.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShadowEntry {
+    /// `would-allow` or `would-deny`.
+    pub verdict: &'static str,
+    /// Why.
+    pub reason: &'static str,
+    /// The rule that would have decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
 }
 
 impl Entry {
@@ -99,6 +114,7 @@ impl Entry {
             path: None,
             raw_path: None,
             endpoint: None,
+            shadow: None,
             duration_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         }
     }
@@ -141,12 +157,18 @@ impl Entry {
             path: record.path.map(escaped),
             raw_path: raw_path.map(escaped),
             endpoint: record.endpoint.map(str::to_owned),
+            shadow: record.difference().map(|(shadow, verdict)| ShadowEntry {
+                verdict: verdict.as_str(),
+                reason: shadow.reason.as_str(),
+                endpoint: shadow.endpoint.map(str::to_owned),
+            }),
             ..Self::new(Step::Authorize, allowed, record.reason.as_str(), took)
         }
     }
 
     /// Writes the one line of this decision.
     pub fn log(&self, level: Level) {
+        let shadow = self.shadow.as_ref();
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
@@ -164,6 +186,9 @@ impl Entry {
                     path = self.path,
                     rawPath = self.raw_path,
                     endpoint = self.endpoint,
+                    shadowVerdict = shadow.map(|it| it.verdict),
+                    shadowReason = shadow.map(|it| it.reason),
+                    shadowEndpoint = shadow.and_then(|it| it.endpoint.as_deref()),
                     durationMicros = self.duration_micros,
                 )
             };

@@ -80,13 +80,14 @@ impl Sample {
     }
 }
 
-/// Lets a number of things a second pass.
+/// Lets a number of things a second pass, and counts those that do not.
 #[derive(Debug)]
 pub struct PerSecond {
     limit: u64,
     start: Instant,
     /// The second since the start in the upper half, what passed in it in the lower.
     window: AtomicU64,
+    dropped: AtomicU64,
 }
 
 impl PerSecond {
@@ -97,6 +98,7 @@ impl PerSecond {
             limit: limit.into(),
             start: Instant::now(),
             window: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
         }
     }
 
@@ -111,9 +113,19 @@ impl PerSecond {
             };
             (passed < self.limit).then(|| second | (passed + 1))
         };
-        self.window
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
-            .is_ok()
+        let window = self
+            .window
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        if window.is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        window.is_ok()
+    }
+
+    /// How many did not pass.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -145,6 +157,7 @@ mod tests {
         assert_eq!(admitted(&[0, 1, 2, 3, 999]), 3);
         assert_eq!(admitted(&[1000, 1500]), 2);
         assert_eq!(admitted(&[5000, 5001, 5002, 5003]), 3);
+        assert_eq!(limit.dropped(), 3);
         assert!(!PerSecond::new(0).admits(Instant::now()));
     }
 

@@ -1,4 +1,5 @@
-//! Where every decision becomes a record: it is counted, and it is written and kept if it denies.
+//! Where every decision becomes a record: it is counted, and it is written and kept if it denies or
+//! a shadow would have decided otherwise.
 //!
 //! An allowance costs a few additions without order or lock, and allocates nothing. What is written
 //! is the owned [`Entry`]: the same in the log and in `/debug/decisions`.
@@ -16,6 +17,7 @@ use std::{
 };
 
 use keygate_resolver::{Reason, Refusal, Resolution};
+use serde::Serialize;
 use tracing::Level;
 
 use crate::metrics::histogram::Histogram;
@@ -28,7 +30,8 @@ use recent::Recent;
 pub struct Retention {
     /// How many of the allowances are written and kept.
     pub allow_sample: Share,
-    /// How many denials a second are written and kept at most.
+    /// How many denials a second are written and kept at most, and as many of the allowances that
+    /// a shadow would have denied.
     pub deny_limit: u16,
     /// How many of the last denials, and of the last allowances, are kept.
     pub recent: u16,
@@ -42,8 +45,30 @@ pub struct Decisions {
     refused_keys: [AtomicU64; CAUSES.len()],
     allow_sample: [Sample; Step::ALL.len()],
     denials: PerSecond,
-    dropped: AtomicU64,
+    differences: PerSecond,
     recent: Recent,
+}
+
+/// How many decisions were neither written nor kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dropped {
+    /// Denials.
+    pub denials: u64,
+    /// Allowances that a shadow would have denied.
+    pub shadow_differences: u64,
+}
+
+/// What makes a decision worth a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// Always, up to a limit.
+    Denial,
+    /// A shadow would have denied what was allowed: always too, up to a limit of its own, so that
+    /// a wrong shadow does not push denials out of the log.
+    Difference,
+    /// Where the sample picks it.
+    Allowance,
 }
 
 /// Why a presented key is not good.
@@ -65,7 +90,7 @@ impl Decisions {
             refused_keys: Default::default(),
             allow_sample: [(); Step::ALL.len()].map(|()| Sample::new(retention.allow_sample)),
             denials: PerSecond::new(retention.deny_limit),
-            dropped: AtomicU64::new(0),
+            differences: PerSecond::new(retention.deny_limit),
             recent: Recent::new(retention.recent),
         }
     }
@@ -90,10 +115,13 @@ impl Decisions {
         CAUSES.into_iter().zip(counts(&self.refused_keys))
     }
 
-    /// How many denials were neither written nor kept.
+    /// How many were neither written nor kept, for there were too many in one second.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    pub fn dropped(&self) -> Dropped {
+        Dropped {
+            denials: self.denials.dropped(),
+            shadow_differences: self.differences.dropped(),
+        }
     }
 
     /// The last decisions that were kept, newest first.
@@ -102,17 +130,18 @@ impl Decisions {
         self.recent.newest_first()
     }
 
-    /// Says, again and again, how many denials were not written.
+    /// Says, again and again, how many were not written.
     pub async fn report_dropped(&self) {
         const INTERVAL: Duration = Duration::from_secs(10);
-        let mut told = 0;
+        let mut told = Dropped::default();
         loop {
             tokio::time::sleep(INTERVAL).await;
             let dropped = self.dropped();
-            if dropped > told {
+            if dropped != told {
                 tracing::warn!(
-                    dropped = dropped - told,
-                    "denials were not logged: more than `decision-log-deny-limit` in one second"
+                    denials = dropped.denials - told.denials,
+                    shadowDifferences = dropped.shadow_differences - told.shadow_differences,
+                    "not all was logged: more than `decision-log-deny-limit` in one second"
                 );
                 told = dropped;
             }
@@ -123,27 +152,26 @@ impl Decisions {
     fn note(
         &self,
         step: Step,
-        allowed: bool,
+        occasion: Occasion,
         started: Instant,
         entry: impl FnOnce(Duration) -> Entry,
     ) {
         let now = Instant::now();
         let took = now.saturating_duration_since(started);
         self.durations(step).observe(took);
-        let admitted = if allowed {
-            self.allow_sample
-                .get(step as usize)
-                .is_some_and(Sample::picks)
-        } else {
-            self.denials.admits(now)
+        let sample = self.allow_sample.get(step as usize);
+        let admitted = match occasion {
+            Occasion::Denial => self.denials.admits(now),
+            Occasion::Difference => self.differences.admits(now),
+            Occasion::Allowance => sample.is_some_and(Sample::picks),
         };
         if admitted {
             let entry = entry(took);
             entry.log(Level::INFO);
             self.recent.keep(entry);
-        } else if !allowed {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        } else if tracing::enabled!(target: entry::TARGET, Level::DEBUG) {
+        } else if occasion == Occasion::Allowance
+            && tracing::enabled!(target: entry::TARGET, Level::DEBUG)
+        {
             entry(took).log(Level::DEBUG);
         }
     }
@@ -156,7 +184,12 @@ impl keygate_resolver::Observer for Decisions {
         if let Resolution::Refused(refusal) = &record.resolution {
             add_one(cause(refusal).and_then(|cause| self.refused_keys.get(cause)));
         }
-        self.note(Step::Resolve, reason.is_success(), record.started, |took| {
+        let occasion = if reason.is_success() {
+            Occasion::Allowance
+        } else {
+            Occasion::Denial
+        };
+        self.note(Step::Resolve, occasion, record.started, |took| {
             Entry::of_resolution(record, took)
         });
     }
@@ -164,12 +197,14 @@ impl keygate_resolver::Observer for Decisions {
 
 impl keygate_authorizer::Observer for Decisions {
     fn decided(&self, record: &keygate_authorizer::Record<'_>) {
-        self.note(
-            Step::Authorize,
-            record.reason == keygate_policy::Reason::Ok,
-            record.started,
-            |took| Entry::of_decision(record, took),
-        );
+        let occasion = match record.difference() {
+            _ if record.reason != keygate_policy::Reason::Ok => Occasion::Denial,
+            Some(_) => Occasion::Difference,
+            None => Occasion::Allowance,
+        };
+        self.note(Step::Authorize, occasion, record.started, |took| {
+            Entry::of_decision(record, took)
+        });
     }
 }
 

@@ -9,7 +9,7 @@ pub mod histogram;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use keygate_authorizer::{Authorizer, Counters};
+use keygate_authorizer::{Authorizer, Counters, Verdict};
 use keygate_policy::Reason;
 use keygate_resolver::{Key, KeyTable, key::KeyState};
 
@@ -65,6 +65,9 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
     if let Some(authorizer) = &operations.authorizer {
         by_endpoint(&mut family, authorizer);
     }
+    if let Some(authorizer) = &operations.authorizer {
+        shadows(text, authorizer);
+    }
     if operations.resolver.is_some() {
         refused_keys(text, decisions);
     }
@@ -78,17 +81,37 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
             .durations(step)
             .write(&mut family, ("step", step.as_str()));
     }
-    text.family(
+    let mut family = text.family(
         Kind::Counter,
         "keygate_decision_log_dropped",
-        "Denials that were neither logged nor kept, for there were too many in one second.",
-    )
-    .sample(&[], decisions.dropped());
+        "Decisions that were neither logged nor kept, for there were too many in one second.",
+    );
+    let dropped = decisions.dropped();
+    family.sample(&[("kind", "denial")], dropped.denials);
+    family.sample(&[("kind", "shadow-difference")], dropped.shadow_differences);
+}
+
+/// What shadows came to, of the endpoints that have one: all verdicts from the first on.
+fn shadows(text: &mut Exposition, authorizer: &Authorizer) {
+    let mut family = text.family(
+        Kind::Counter,
+        "keygate_shadow_decisions",
+        "Requests that a shadow was tried on, by its verdict beside the answer that was given.",
+    );
+    each_endpoint(authorizer, |endpoint, counters| {
+        let counts = Verdict::ALL.map(|verdict| (verdict, counters.of_shadow(verdict)));
+        if counts.iter().any(|(_, count)| *count > 0) {
+            for (verdict, count) in counts {
+                let labels = [("endpoint", endpoint), ("verdict", verdict.as_str())];
+                family.sample(&labels, count);
+            }
+        }
+    });
 }
 
 /// The reasons that a rule can give are there from the start: a rate sees the first of them too.
 fn by_endpoint(family: &mut Family<'_>, authorizer: &Authorizer) {
-    let mut write = |endpoint: &str, counters: &Counters| {
+    each_endpoint(authorizer, |endpoint, counters| {
         for reason in Reason::ALL {
             let count = counters.of(reason);
             if count > 0 || is_of_a_rule(reason) != endpoint.is_empty() {
@@ -103,7 +126,11 @@ fn by_endpoint(family: &mut Family<'_>, authorizer: &Authorizer) {
                 );
             }
         }
-    };
+    });
+}
+
+/// The counters of each endpoint once, and of what no endpoint decided under an empty name.
+fn each_endpoint(authorizer: &Authorizer, mut write: impl FnMut(&str, &Counters)) {
     write("", authorizer.without_rule());
     let mut written = HashSet::new();
     for endpoint in &authorizer.endpoints() {
