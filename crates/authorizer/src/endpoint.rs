@@ -14,11 +14,12 @@ use keygate_policy::{Policy, Reason};
 use crate::Verdict;
 
 /// A rule's label, and how often the rule decided.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     label: Box<str>,
     header: Option<HeaderValue>,
-    counters: Counters,
+    has_shadow: bool,
+    counters: Arc<Counters>,
 }
 
 /// How often each reason was given, and how often a shadow agreed. Counting is one addition
@@ -34,35 +35,32 @@ impl Endpoint {
     ///
     /// A rule that was there before, by its label, goes on counting where it was; so a reload does
     /// not look like a restart. Rules of one label share their counters.
-    pub(crate) fn for_rules_of(policy: &Policy, former: &[Arc<Self>]) -> Vec<Arc<Self>> {
-        let mut known: HashMap<&str, Arc<Self>> = former
+    pub(crate) fn for_rules_of(policy: &Policy, former: &[Self]) -> Vec<Self> {
+        let mut known: HashMap<&str, Arc<Counters>> = former
             .iter()
-            .map(|endpoint| (endpoint.label(), Arc::clone(endpoint)))
+            .map(|endpoint| (endpoint.label(), Arc::clone(&endpoint.counters)))
             .collect();
         let rules = policy.rules().iter();
         rules
-            .map(|rule| {
-                let label = rule.label();
-                let endpoint = known
-                    .entry(label)
-                    .or_insert_with(|| Self::new(label).into());
-                Arc::clone(endpoint)
+            .map(|rule| Self {
+                label: rule.label().into(),
+                header: HeaderValue::from_str(rule.label()).ok(),
+                has_shadow: rule.shadow_expression(false).is_some(),
+                counters: Arc::clone(known.entry(rule.label()).or_default()),
             })
             .collect()
-    }
-
-    fn new(label: &str) -> Self {
-        Self {
-            label: label.into(),
-            header: HeaderValue::from_str(label).ok(),
-            counters: Counters::default(),
-        }
     }
 
     /// The rule's label.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Whether the rule has a shadow expression.
+    #[must_use]
+    pub fn has_shadow(&self) -> bool {
+        self.has_shadow
     }
 
     /// How often the rule decided.

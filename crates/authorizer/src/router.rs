@@ -32,11 +32,11 @@ pub struct Authorizer {
 #[derive(Debug)]
 struct Snapshot {
     policy: Policy,
-    endpoints: Vec<Arc<Endpoint>>,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Snapshot {
-    fn new(policy: Policy, former: &[Arc<Endpoint>]) -> Self {
+    fn new(policy: Policy, former: &[Endpoint]) -> Self {
         let endpoints = Endpoint::for_rules_of(&policy, former);
         Self { policy, endpoints }
     }
@@ -76,8 +76,14 @@ impl Authorizer {
 
     /// The rules in force, in their order.
     #[must_use]
-    pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+    pub fn endpoints(&self) -> Vec<Endpoint> {
         self.policy.load().endpoints.clone()
+    }
+
+    /// Whether a whole policy is tried as shadow.
+    #[must_use]
+    pub fn has_shadow_policy(&self) -> bool {
+        self.shadow.load().is_some()
     }
 
     /// How often requests were decided without a rule.
@@ -131,7 +137,7 @@ impl Authorizer {
         let endpoint = decision
             .rule
             .and_then(|rule| snapshot.endpoints.get(rule.index()));
-        let counters = endpoint.map_or(&self.without_rule, |endpoint| endpoint.counters());
+        let counters = endpoint.map_or(&self.without_rule, Endpoint::counters);
         counters.count(decision.reason);
         let shadow_policy = self.shadow.load();
         let shadow = Shadow::of(request, &decision, shadow_policy.as_deref());
@@ -142,14 +148,14 @@ impl Authorizer {
             reason: decision.reason,
             request: Some(request),
             path: decision.path.as_ref().map(CanonicalPath::as_bytes),
-            endpoint: endpoint.map(|endpoint| endpoint.label()),
+            endpoint: endpoint.map(Endpoint::label),
             shadow,
             ..question
         });
         Answer {
             status: status(&decision),
             reason: decision.reason,
-            endpoint: endpoint.and_then(|endpoint| endpoint.header()),
+            endpoint: endpoint.and_then(Endpoint::header),
             client_type: match question.client_type_from {
                 ClientTypeFrom::Gateway => question.headers.get(&self.names.client_type),
                 ClientTypeFrom::Resolver(caller) => caller.map(|caller| caller.client_type),

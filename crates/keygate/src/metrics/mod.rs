@@ -91,16 +91,17 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
     family.sample(&[("kind", "shadow-difference")], dropped.shadow_differences);
 }
 
-/// What shadows came to, of the endpoints that have one: all verdicts from the first on.
+/// What shadows came to, of the endpoints that have one or had one.
 fn shadows(text: &mut Exposition, authorizer: &Authorizer) {
     let mut family = text.family(
         Kind::Counter,
         "keygate_shadow_decisions",
         "Requests that a shadow was tried on, by its verdict beside the answer that was given.",
     );
-    each_endpoint(authorizer, |endpoint, counters| {
+    let everywhere = authorizer.has_shadow_policy();
+    each_endpoint(authorizer, |endpoint, has_shadow, counters| {
         let counts = Verdict::ALL.map(|verdict| (verdict, counters.of_shadow(verdict)));
-        if counts.iter().any(|(_, count)| *count > 0) {
+        if everywhere || has_shadow || counts.iter().any(|(_, count)| *count > 0) {
             for (verdict, count) in counts {
                 let labels = [("endpoint", endpoint), ("verdict", verdict.as_str())];
                 family.sample(&labels, count);
@@ -111,7 +112,7 @@ fn shadows(text: &mut Exposition, authorizer: &Authorizer) {
 
 /// The reasons that a rule can give are there from the start: a rate sees the first of them too.
 fn by_endpoint(family: &mut Family<'_>, authorizer: &Authorizer) {
-    each_endpoint(authorizer, |endpoint, counters| {
+    each_endpoint(authorizer, |endpoint, _, counters| {
         for reason in Reason::ALL {
             let count = counters.of(reason);
             if count > 0 || is_of_a_rule(reason) != endpoint.is_empty() {
@@ -130,12 +131,12 @@ fn by_endpoint(family: &mut Family<'_>, authorizer: &Authorizer) {
 }
 
 /// The counters of each endpoint once, and of what no endpoint decided under an empty name.
-fn each_endpoint(authorizer: &Authorizer, mut write: impl FnMut(&str, &Counters)) {
-    write("", authorizer.without_rule());
+fn each_endpoint(authorizer: &Authorizer, mut write: impl FnMut(&str, bool, &Counters)) {
+    write("", false, authorizer.without_rule());
     let mut written = HashSet::new();
     for endpoint in &authorizer.endpoints() {
         if written.insert(endpoint.label()) {
-            write(endpoint.label(), endpoint.counters());
+            write(endpoint.label(), endpoint.has_shadow(), endpoint.counters());
         }
     }
 }
