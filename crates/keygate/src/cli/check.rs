@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// Keys file
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Policy file: policy.yaml
+    /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }
