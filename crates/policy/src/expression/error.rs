@@ -268,7 +268,7 @@ fn help_for_name(name: &str) -> String {
     }
     let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     format!(
-        "names are {}; a string stands in quotes: `'{name}'`",
+        "a string stands in quotes: `'{name}'`; the names are {}",
         known.join(", ")
     )
 }

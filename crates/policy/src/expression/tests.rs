@@ -394,3 +394,42 @@ fn an_explanation_is_json_for_programs() {
     let json = serde_json::to_string_pretty(&explanation).unwrap();
     insta::assert_snapshot!(json);
 }
+
+/// The blocks of one kind in the documentation.
+fn documented(kind: &str) -> Vec<&'static str> {
+    let fence = format!("```{kind}\n");
+    let text = include_str!("../../../../docs/expressions.md");
+    let blocks: Vec<_> = text
+        .split(&fence)
+        .skip(1)
+        .filter_map(|rest| rest.split("\n```").next())
+        .collect();
+    assert!(!blocks.is_empty(), "no `{kind}` in the documentation");
+    blocks
+}
+
+#[test]
+fn the_documentation_is_true() {
+    for source in documented("expression").into_iter().flat_map(str::lines) {
+        assert_eq!(
+            Expression::parse(source).unwrap().warnings(None),
+            [],
+            "{source}"
+        );
+    }
+    for message in documented("text") {
+        let source = message
+            .lines()
+            .find_map(|line| line.strip_prefix("1 | "))
+            .unwrap();
+        assert_eq!(shown(&[source]), message);
+    }
+    for tree in documented("explained") {
+        let source = tree
+            .lines()
+            .next()
+            .unwrap()
+            .trim_start_matches(['✓', '✗', ' ']);
+        assert_eq!(explained(source).to_string(), tree);
+    }
+}
