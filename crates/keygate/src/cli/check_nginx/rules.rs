@@ -345,11 +345,11 @@ impl<'c> Place<'c> {
         let doubled = HEADERS.iter().filter(|header| count(header) > 1);
         doubled
             .filter_map(|header| {
-                let last = set
+                let again = set
                     .iter()
                     .rfind(|it| it.argument(0).eq_ignore_ascii_case(header))?;
                 let message = format!("`{header}` is set twice: the backend gets both");
-                Some(warning(last, message).help("leave it to Keygate's include"))
+                Some(warning(again, message).help("leave it to Keygate's include"))
             })
             .collect()
     }
