@@ -13,6 +13,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod alerts;
 mod backend;
 mod beside_other_settings;
 mod bodies_and_upgrades;
@@ -21,6 +22,7 @@ mod changes;
 mod corpus;
 mod decision_log;
 mod demo;
+mod explanations;
 mod gateway;
 mod http_message;
 mod impostor;

@@ -42,6 +42,12 @@ fn assert_accepted(checker: &mut Command, text: &[u8]) {
 /// A service that has decided in every way that it can.
 fn busy() -> Watched {
     let watched = Watched::start(&[]);
+    keep_busy(&watched);
+    watched
+}
+
+/// Has a service decide in every way that it can.
+pub(crate) fn keep_busy(watched: &Watched) {
     let decisions = [
         ("/orders", Some("client-a"), "ok"),
         ("/orders", Some("client-a"), "ok"),
@@ -73,7 +79,6 @@ fn busy() -> Watched {
         watched.check(&malformed).header("x-keygate-reason"),
         Some("malformed-request")
     );
-    watched
 }
 
 #[test]

@@ -69,9 +69,10 @@ impl Watched {
             .to_owned()
     }
 
-    /// Asks with these headers.
+    /// Asks with these headers about a request to some host.
     pub(crate) fn check(&self, headers: &[&str]) -> Message {
-        caller::get(&self.data, "/check", headers)
+        let host = "original-request-host: gateway.example";
+        caller::get(&self.data, "/check", &[headers, &[host]].concat())
     }
 
     /// A page of the operations listener.

@@ -74,6 +74,12 @@ impl Authorizer {
         self.shadow.store(Some(Arc::new(policy)));
     }
 
+    /// Looks at the policy in force, and at the one that is tried as shadow.
+    pub fn look<T>(&self, at: impl FnOnce(&Policy, Option<&Policy>) -> T) -> T {
+        let shadow = self.shadow.load();
+        at(&self.policy.load().policy, shadow.as_deref())
+    }
+
     /// The rules in force, in their order.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint> {

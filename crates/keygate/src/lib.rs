@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod decisions;
+pub mod explain;
 pub mod health;
 pub mod listener;
 pub mod metrics;

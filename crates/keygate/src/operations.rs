@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State, rejection::QueryRejection},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
     },
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::get,
 };
 use keygate_authorizer::Authorizer;
@@ -21,6 +21,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     decisions::{Decisions, Dropped, Step},
+    explain::{Answer, Question},
     health::{Health, SourceDetail},
     metrics::{self, exposition::Format},
     role::Role,
@@ -62,6 +63,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/metrics", get(scrape))
         .route("/debug/config", get(config))
         .route("/debug/decisions", get(recent_decisions))
+        .route("/debug/explain", get(explain))
         .with_state(Arc::new(operations))
         .layer(SetResponseHeaderLayer::overriding(
             CACHE_CONTROL,
@@ -129,6 +131,30 @@ async fn scrape(
 
 async fn recent_decisions(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {
     Json(json!({ "decisions": operations.decisions.recent() }))
+}
+
+/// How the policy in force would decide a request that somebody describes.
+async fn explain(
+    State(operations): State<Arc<Operations>>,
+    question: Result<Query<Question>, QueryRejection>,
+) -> Response {
+    let Some(authorizer) = &operations.authorizer else {
+        let error = "this process has no policy: ask the authorizer";
+        return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
+    };
+    match question {
+        Ok(Query(question)) => Json(explanation(authorizer, &question)).into_response(),
+        Err(rejection) => {
+            let error = json!({ "error": rejection.body_text() });
+            (StatusCode::BAD_REQUEST, Json(error)).into_response()
+        }
+    }
+}
+
+fn explanation(authorizer: &Authorizer, question: &Question) -> Answer {
+    let user = question.logged_in();
+    let request = question.request(user.as_ref());
+    authorizer.look(|policy, shadow| Answer::of(&request, policy, shadow))
 }
 
 async fn config(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {

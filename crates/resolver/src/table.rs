@@ -1,7 +1,7 @@
 //! The key table: every known key by its digest.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::{BuildHasherDefault, Hasher},
 };
 
@@ -102,6 +102,14 @@ impl KeyTable {
             by_digest,
             pepper,
         })
+    }
+
+    /// The client types that keys have, each once.
+    #[must_use]
+    pub fn client_types(&self) -> Vec<String> {
+        let client_types = self.keys.iter().map(|key| key.client_type.to_string());
+        let client_types: BTreeSet<_> = client_types.collect();
+        client_types.into_iter().collect()
     }
 
     /// The good key that these bytes are.

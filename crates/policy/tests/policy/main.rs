@@ -10,6 +10,7 @@
 
 mod auth_json;
 mod decisions;
+mod examples;
 mod generate;
 mod hosts;
 mod matching;
