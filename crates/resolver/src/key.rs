@@ -51,6 +51,18 @@ pub enum KeyState {
     NotYetValid,
 }
 
+/// As it is shown to people and scripts.
+impl std::fmt::Display for KeyState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Valid => "valid",
+            Self::Inactive => "inactive",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+        })
+    }
+}
+
 /// A key's name: visible ASCII, safe in a header, a log and a command line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyId(HeaderValue);

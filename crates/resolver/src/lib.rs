@@ -9,13 +9,14 @@
 
 pub mod credential;
 pub mod digest;
+pub mod generated;
 pub mod key;
 pub mod resolution;
 pub mod router;
 pub mod table;
 
 pub use credential::{Credential, CredentialNames};
-pub use digest::{Digest, Pepper};
+pub use digest::{Digest, Pepper, Scheme};
 pub use key::{ClientType, Key, KeyId};
 pub use resolution::{Presence, Reason, Refusal, Resolution};
 pub use router::{Resolver, router};

@@ -82,8 +82,14 @@ impl Resolver {
     }
 
     /// Puts other keys in force, whole: a request sees the old ones or the new ones.
+    ///
+    /// When a key was last used is taken over before the swap, so that nobody sees it forgotten,
+    /// and once more after it, for the uses in between.
     pub fn replace_keys(&self, keys: KeyTable) {
-        self.keys.store(Arc::new(keys));
+        let keys = Arc::new(keys);
+        keys.take_over_uses(&self.keys.load());
+        let former = self.keys.swap(Arc::clone(&keys));
+        keys.take_over_uses(&former);
     }
 
     /// The keys in force.
