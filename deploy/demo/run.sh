@@ -2,11 +2,11 @@
 # Runs the demo until Ctrl-C: resolver, authorizer, an echoing backend, and nginx in front.
 # `make run` builds what it needs and calls it. Ports are taken from the environment:
 # PORT (nginx), RESOLVER_PORT, AUTHORIZER_PORT, RESOLVER_OPERATIONS_PORT,
-# AUTHORIZER_OPERATIONS_PORT, BACKEND_PORT.
+# AUTHORIZER_OPERATIONS_PORT, BACKEND_PORT. NGINX names another nginx, DEMO_PROGRAMS another build.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-programs=${KEYGATE_PROGRAMS:-$root/target/debug}
+programs=${DEMO_PROGRAMS:-$root/target/debug}
 
 PORT=${PORT:-8080}
 RESOLVER_PORT=${RESOLVER_PORT:-7081}
@@ -23,18 +23,6 @@ fail() {
 find_nginx() {
     # /usr/sbin is not on an ordinary user's path on Debian.
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "${NGINX:-nginx}"
-}
-
-install_nginx() {
-    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        printf 'nginx is missing: installing it with apt-get\n'
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null
-    elif command -v apt-get >/dev/null; then
-        fail 'nginx is missing: install it with `sudo apt-get install nginx`'
-    else
-        fail 'nginx is missing: install it with the package manager of your system (the package is `nginx`), or name it: `make run NGINX=/path/to/nginx`'
-    fi
 }
 
 is_taken() {
@@ -63,23 +51,21 @@ write_nginx_configuration() {
         "$run/nginx.conf" "$run/keygate.conf"
 }
 
-# Starts a program in the background; its name is for messages.
+# Starts a program in the background, under a name for messages, and waits until it listens.
 start() {
-    local name=$1
-    shift
+    local name=$1 port=$2
+    shift 2
     "$@" &
     children[$!]=$name
-}
-
-wait_for() {
-    local name=$1 port=$2
     for _ in $(seq 100); do
         is_taken "$port" && return
+        kill -0 $! 2>/dev/null || fail "$name did not start"
         sleep 0.1
     done
     fail "$name does not listen on port $port"
 }
 
+# shellcheck disable=SC2329 # the traps below call it
 stop() {
     trap - EXIT INT TERM
     local child
@@ -90,7 +76,7 @@ stop() {
     rm -rf "$run"
 }
 
-nginx=$(find_nginx) || { install_nginx && nginx=$(find_nginx); }
+nginx=$(find_nginx) || { "$root/deploy/demo/install.sh" nginx && nginx=$(find_nginx); }
 for program in "$programs/keygate" "$programs/examples/demo_backend"; do
     [ -x "$program" ] || fail "$program is missing: \`make run\` builds it"
 done
@@ -105,16 +91,13 @@ chmod 755 "$run"
 write_nginx_configuration
 
 export KEYGATE_LOG_FORMAT=${KEYGATE_LOG_FORMAT:-text}
-start backend "$programs/examples/demo_backend" "127.0.0.1:$BACKEND_PORT"
-start resolver "$programs/keygate" resolver --keys "$root/deploy/demo/keys.yaml" \
+start backend "$BACKEND_PORT" "$programs/examples/demo_backend" "127.0.0.1:$BACKEND_PORT"
+start resolver "$RESOLVER_PORT" "$programs/keygate" resolver --keys "$root/deploy/demo/keys.yaml" \
     --listen "127.0.0.1:$RESOLVER_PORT" --operations "127.0.0.1:$RESOLVER_OPERATIONS_PORT"
-start authorizer "$programs/keygate" authorizer --policy "$root/deploy/demo/policy.yaml" \
+start authorizer "$AUTHORIZER_PORT" "$programs/keygate" authorizer \
+    --policy "$root/deploy/demo/policy.yaml" \
     --listen "127.0.0.1:$AUTHORIZER_PORT" --operations "127.0.0.1:$AUTHORIZER_OPERATIONS_PORT"
-wait_for backend "$BACKEND_PORT"
-wait_for resolver "$RESOLVER_PORT"
-wait_for authorizer "$AUTHORIZER_PORT"
-start nginx "$nginx" -p "$run" -c nginx.conf -e "$run/error.log" -g 'daemon off;'
-wait_for nginx "$PORT"
+start nginx "$PORT" "$nginx" -p "$run" -c nginx.conf -e "$run/error.log" -g 'daemon off;'
 
 cat <<TEXT
 

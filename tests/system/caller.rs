@@ -37,7 +37,7 @@ pub(crate) fn send(address: &str, request: &[u8]) -> Message {
 
 /// Sends a `GET` with these header lines.
 pub(crate) fn get(address: &str, target: &str, headers: &[&str]) -> Message {
-    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
     let request = format!(
         "GET {target} HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n{headers}\r\n"
     );

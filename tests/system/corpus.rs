@@ -200,7 +200,7 @@ impl Row {
         let head: String = request
             .headers
             .iter()
-            .map(|(name, value)| format!("{name}: {value}\n"))
+            .flat_map(|(name, value)| [name, ": ", value, "\n"])
             .collect();
         if head.contains(KEY_MARK) {
             return Err("a key reached the backend".to_owned());

@@ -48,17 +48,17 @@ impl Role {
         ]
     }
 
-    /// Starts it with the corpus' policy and keys.
+    /// Starts it on the policy and the keys of a folder.
     fn start(self, listen: &str, folder: &Path) -> Service {
         let name = self.name();
         let mut command = keygate();
         command.arg(name).args(["--listen", listen, "--operations"]);
         command.arg(format!("unix:{}/{name}-operations.sock", folder.display()));
         if self != Self::Authorizer {
-            command.arg("--keys").arg(corpus_file("keys.yaml"));
+            command.arg("--keys").arg(folder.join("keys.yaml"));
         }
         if self != Self::Resolver {
-            command.arg("--policy").arg(corpus_file("policy.yaml"));
+            command.arg("--policy").arg(folder.join("policy.yaml"));
         }
         Service::start(command, listen, &folder.join(format!("{name}.log")))
     }
@@ -73,16 +73,22 @@ pub(crate) enum Services {
     PairOverUnix,
     /// `keygate serve`, over TCP.
     Single,
-    /// Whatever the test itself puts at the addresses of the pair over TCP.
-    None,
+    /// Whatever the test itself puts at the addresses of the pair.
+    ImpostorsOfPair,
+    /// Whatever the test itself puts at the address of `keygate serve`.
+    ImpostorOfSingle,
 }
 
 impl Services {
+    fn are_single(self) -> bool {
+        matches!(self, Self::Single | Self::ImpostorOfSingle)
+    }
+
     fn roles(self) -> &'static [Role] {
         match self {
             Self::PairOverTcp | Self::PairOverUnix => &[Role::Resolver, Role::Authorizer],
             Self::Single => &[Role::Serve],
-            Self::None => &[],
+            Self::ImpostorsOfPair | Self::ImpostorOfSingle => &[],
         }
     }
 }
@@ -92,6 +98,8 @@ impl Services {
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
     pub(crate) services: Services,
+    /// What follows the address in `listen`.
+    pub(crate) listen: &'static str,
     /// Lines at http level.
     pub(crate) http: &'static str,
     /// Lines at server level.
@@ -107,6 +115,7 @@ impl Setup {
     pub(crate) const PLAIN: Self = Self {
         name: "plain",
         services: Services::PairOverTcp,
+        listen: "",
         http: "",
         server: "",
         location: "",
@@ -135,26 +144,20 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let backend = Backend::start();
-        let address = format!("127.0.0.1:{}", free_port());
-        let service_addresses = Role::ALL.map(|role| {
-            if setup.services == Services::PairOverUnix {
-                format!("unix:{}/{}.sock", path.display(), role.name())
-            } else {
-                format!("127.0.0.1:{}", free_port())
-            }
-        });
+        for name in ["keys.yaml", "policy.yaml"] {
+            fs::copy(corpus_file(name), path.join(name)).unwrap();
+        }
+        let addresses = write_configuration(setup, &backend.address, path);
+        let Addresses {
+            nginx: address,
+            services: service_addresses,
+        } = addresses;
         let services = setup
             .services
             .roles()
             .iter()
             .map(|role| role.start(&service_addresses[*role as usize], path))
             .collect();
-        copy_includes(setup, &service_addresses, path);
-        fs::write(
-            path.join("nginx.conf"),
-            config(setup, &address, &backend.address),
-        )
-        .unwrap();
         let nginx = Nginx::start(version, path, &address);
         Self {
             nginx,
@@ -174,6 +177,11 @@ impl Gateway {
         self.services[n] = role.start(&self.service_addresses[role as usize], self.folder.path());
     }
 
+    /// A file that the services read, or one beside it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Everything that the services and nginx have written.
     pub(crate) fn logs(&self) -> String {
         let services: String = self.services.iter().map(Service::output).collect();
@@ -184,6 +192,27 @@ impl Gateway {
 /// The corpus' own policy or keys.
 pub(crate) fn corpus_file(name: &str) -> PathBuf {
     Path::new(ROOT).join("tests/corpus").join(name)
+}
+
+/// Where everything listens.
+pub(crate) struct Addresses {
+    nginx: String,
+    services: [String; 3],
+}
+
+/// Writes `nginx.conf` and the includes into a folder, for addresses of their own.
+pub(crate) fn write_configuration(setup: &Setup, backend: &str, folder: &Path) -> Addresses {
+    let nginx = format!("127.0.0.1:{}", free_port());
+    let services = Role::ALL.map(|role| {
+        if setup.services == Services::PairOverUnix {
+            format!("unix:{}/{}.sock", folder.display(), role.name())
+        } else {
+            format!("127.0.0.1:{}", free_port())
+        }
+    });
+    copy_includes(setup, &services, folder);
+    fs::write(folder.join("nginx.conf"), config(setup, &nginx, backend)).unwrap();
+    Addresses { nginx, services }
 }
 
 /// Copies the includes as a user would, with other addresses in their `server` lines.
@@ -206,12 +235,14 @@ fn copy_includes(setup: &Setup, service_addresses: &[String; 3], folder: &Path) 
         }
         let name = entry.file_name().into_string().unwrap();
         // The variants stand in for the files that they are named after.
-        let name = match (setup.services, name.as_str()) {
-            (Services::PairOverUnix, "keygate-unix.conf") => "keygate.conf",
-            (Services::PairOverUnix, "keygate.conf") => continue,
-            (Services::Single, "keygate-server-single.conf") => "keygate-server.conf",
-            (Services::Single, "keygate-server.conf") => continue,
-            (_, name) => name,
+        let unix = setup.services == Services::PairOverUnix;
+        let single = setup.services.are_single();
+        let name = match name.as_str() {
+            "keygate-unix.conf" if unix => "keygate.conf",
+            "keygate-server-single.conf" if single => "keygate-server.conf",
+            "keygate.conf" if unix => continue,
+            "keygate-server.conf" if single => continue,
+            name => name,
         };
         fs::write(folder.join(name), text).unwrap();
     }
@@ -225,6 +256,7 @@ fn config(setup: &Setup, address: &str, backend: &str) -> String {
         ""
     };
     let Setup {
+        listen,
         http,
         server,
         location,
@@ -251,7 +283,7 @@ http {{
     upstream backend {{ server {backend}; }}
     map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
     server {{
-        listen {address};
+        listen {address} {listen};
         include keygate-server.conf;
         {server}
         location / {{

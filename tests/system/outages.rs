@@ -1,9 +1,6 @@
 //! A service that is down, hangs or answers garbage lets nobody in: 503 within the timeouts, and
 //! the backend receives nothing.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
@@ -11,6 +8,7 @@ use rstest::rstest;
 use crate::caller;
 use crate::corpus::is_problem;
 use crate::gateway::{Gateway, Services, Setup};
+use crate::impostor::Impostor;
 use crate::nginx::Version;
 use crate::report;
 
@@ -123,7 +121,7 @@ fn a_service_that_answers_garbage_lets_nobody_in(
     let gateway = Gateway::start(
         version,
         &Setup {
-            services: Services::None,
+            services: Services::ImpostorsOfPair,
             ..Setup::PLAIN
         },
     );
@@ -162,7 +160,7 @@ fn a_reason_that_would_break_the_json_is_not_repeated(
     let gateway = Gateway::start(
         version,
         &Setup {
-            services: Services::None,
+            services: Services::ImpostorsOfPair,
             ..Setup::PLAIN
         },
     );
@@ -191,28 +189,32 @@ fn a_reason_that_would_break_the_json_is_not_repeated(
     }
 }
 
-/// Something that listens in a service's place and answers every request with the same bytes.
-struct Impostor {
-    answer: std::sync::Arc<std::sync::Mutex<String>>,
-}
-
-impl Impostor {
-    fn start(address: &str) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        let answer = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-        let current = std::sync::Arc::clone(&answer);
-        thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let answer = current.lock().unwrap().clone();
-                // A gateway that closes early is no fault of ours.
-                let _ = stream.read(&mut [0; 65_536]);
-                let _ = stream.write_all(answer.as_bytes());
-            }
-        });
-        Self { answer }
+#[rstest]
+fn more_headers_than_a_service_reads_let_nobody_in(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values(Services::PairOverUnix, Services::Single)] services: Services,
+) {
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services,
+            ..Setup::PLAIN
+        },
+    );
+    let headers: Vec<String> = (0..200).map(|n| format!("x-{n}: y")).collect();
+    let headers: Vec<&str> = headers.iter().map(String::as_str).chain([KEY]).collect();
+    for target in ["/orders", "/public/page", "/key-only/report"] {
+        let answer = caller::get(&gateway.address, target, &headers);
+        is_problem(&answer, 503, "authorization-unavailable")
+            .unwrap_or_else(|wrong| panic!("{target}: {wrong}, answered {answer:?}"));
+        assert!(
+            gateway.backend.take().is_empty(),
+            "{target}: reached the backend"
+        );
     }
-
-    fn answers(&self, text: &str) {
-        text.clone_into(&mut self.answer.lock().unwrap());
-    }
+    assert_allowed(&gateway);
+    report::passed(
+        &version.number(),
+        &format!("outages: too many headers, {services:?}"),
+    );
 }

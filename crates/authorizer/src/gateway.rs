@@ -223,8 +223,10 @@ mod tests {
             refused(&[uri, ("isbackoffice", "yes")]),
             "the header `isbackoffice` is not one of `1`, `true`, `0`, `false` or empty"
         );
+        let mut latin = headers(&[uri]);
+        latin.insert("client-type", HeaderValue::from_bytes(b"\xe8").unwrap());
         assert_eq!(
-            refused(&[uri, ("client-type", "\u{e8}")]),
+            read_it("/auth", &latin).unwrap_err().to_string(),
             "the header `client-type` has a value that is not visible ASCII"
         );
     }

@@ -5,6 +5,8 @@ use std::{
     process::ExitCode,
 };
 
+use keygate_resolver::KeyTable;
+
 use crate::source::{self, SourceError, keys_file, policy_file};
 
 /// `keygate check`
@@ -14,32 +16,40 @@ pub(super) struct Arguments {
     /// Keys file
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Policy file: policy.yaml, or Mia-Platform's auth.json
+    /// Policy file: policy.yaml
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
+/// What is to be said of one file.
+struct Report {
+    summary: String,
+    warnings: Vec<String>,
+}
+
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let keys = arguments.keys.as_deref().map(|path| (path, keys(path)));
+    let client_types: Option<Vec<String>> = match &keys {
+        Some((_, Ok((_, table)))) => Some(
+            table
+                .keys()
+                .iter()
+                .map(|key| key.client_type.to_string())
+                .collect(),
+        ),
+        _ => None,
+    };
+    let policy = arguments
+        .policy
+        .as_deref()
+        .map(|path| (path, policy(path, client_types)));
+
     let mut good = true;
-    let mut report =
-        |path: &Path, outcome: Result<(String, Vec<String>), SourceError>| match outcome {
-            Ok((summary, warnings)) => {
-                for warning in warnings {
-                    println!("{warning}");
-                }
-                println!("{}: good, {summary}", path.display());
-            }
-            Err(error) => {
-                good = false;
-                println!("{error}\n{}: would not load", path.display());
-            }
-        };
-    if let Some(path) = &arguments.keys {
-        report(path, keys(path));
+    if let Some((path, outcome)) = keys {
+        good &= show(path, outcome.map(|(report, _)| report));
     }
-    if let Some(path) = &arguments.policy {
-        report(path, policy(path));
+    if let Some((path, outcome)) = policy {
+        good &= show(path, outcome);
     }
     if good {
         ExitCode::SUCCESS
@@ -48,18 +58,62 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn keys(path: &Path) -> Result<(String, Vec<String>), SourceError> {
+/// Prints what is to be said of a file, and answers whether it would load.
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn show(path: &Path, outcome: Result<Report, SourceError>) -> bool {
+    let path = path.display();
+    match outcome {
+        Ok(Report { summary, warnings }) => {
+            for warning in warnings {
+                println!("{warning}\n");
+            }
+            println!("{path}: good, {summary}");
+            true
+        }
+        Err(error) => {
+            println!("{error}\n\n{path}: would not load");
+            false
+        }
+    }
+}
+
+fn keys(path: &Path) -> Result<(Report, KeyTable), SourceError> {
     let loaded = keys_file::parse(path, &source::read(path)?, None)?;
+    let summary = count(loaded.table.keys().len(), "key");
     Ok((
-        format!("{} keys", loaded.table.keys().len()),
-        loaded.warnings,
+        Report {
+            summary,
+            warnings: loaded.warnings,
+        },
+        loaded.table,
     ))
 }
 
-fn policy(path: &Path) -> Result<(String, Vec<String>), SourceError> {
-    let loaded = policy_file::parse(path, &source::read(path)?)?;
-    Ok((
-        format!("{} rules", loaded.policy.rules().len()),
-        loaded.warnings,
-    ))
+/// Where the keys are known, a client type that no key has is worth a warning.
+fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, SourceError> {
+    let text = source::read(path)?;
+    let mut loaded = policy_file::parse(path, &text)?;
+    if let Some(known) = client_types {
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        let origin = path.display().to_string();
+        let warnings = loaded.policy.client_type_warnings(&known);
+        loaded.warnings.extend(
+            warnings
+                .iter()
+                .map(|warning| warning.render(&origin, &text)),
+        );
+    }
+    let summary = count(loaded.policy.rules().len(), "rule");
+    Ok(Report {
+        summary,
+        warnings: loaded.warnings,
+    })
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{number} {what}s")
+    }
 }

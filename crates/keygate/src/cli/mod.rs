@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+mod explain;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   keygate authorizer --policy policy.yaml
   keygate serve --keys keys.yaml --policy policy.yaml --listen unix:/run/keygate/serve.sock
   keygate check --keys keys.yaml --policy policy.yaml
+  keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A
 
 Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
 
@@ -45,6 +47,11 @@ enum Command {
     /// Say whether a keys file and a policy file would load, and what looks wrong in them.
     #[command(after_help = "Example:\n  keygate check --keys keys.yaml --policy policy.yaml")]
     Check(check::Arguments),
+    /// Say how one request would be decided, and why.
+    #[command(
+        after_help = "Example:\n  keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A"
+    )]
+    Explain(explain::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +82,7 @@ impl Arguments {
             Command::Authorizer(arguments) => serve(Role::Authorizer, &arguments),
             Command::Serve(arguments) => serve(Role::Serve, &arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Explain(arguments) => explain::run(&arguments),
         }
     }
 }
@@ -128,7 +136,7 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
 
 /// Says what went wrong, on standard error, with every cause.
 #[expect(clippy::print_stderr, reason = "the command line talks to a person")]
-fn complain(error: &dyn std::error::Error) {
+pub(super) fn complain(error: &dyn std::error::Error) {
     let mut text = error.to_string();
     // A mistake in a file says so itself.
     if !text.starts_with("error: ") {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keygate_policy::{Policy, policy::Loaded};
+use keygate_policy::{Policy, document::auth_json::AuthJson, policy::Loaded};
 
 use super::SourceError;
 
@@ -20,7 +20,14 @@ pub struct PolicyFile {
 /// # Errors
 /// Every mistake, with its place and a mark under it.
 pub fn parse(path: &Path, text: &str) -> Result<PolicyFile, SourceError> {
-    let parsed = Policy::from_yaml(text);
+    let is_auth_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    let parsed = if is_auth_json {
+        AuthJson::parse(text).and_then(AuthJson::load)
+    } else {
+        Policy::from_yaml(text)
+    };
     let origin = path.display().to_string();
     match parsed {
         Ok(Loaded { policy, warnings }) => {

@@ -3,7 +3,7 @@
 pub mod auth_json;
 mod policy_yaml;
 mod scalar;
-mod write;
+pub mod write;
 pub mod yaml;
 
 pub(crate) use scalar::Scalar;

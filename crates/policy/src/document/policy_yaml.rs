@@ -73,7 +73,7 @@ impl Policy {
     /// Every mistake that was found; of mistakes in the YAML itself, the first.
     pub fn from_yaml(text: &str) -> Result<Loaded, Vec<PolicyError>> {
         let document: Document = yaml::from_str(text, Content::Public)
-            .map_err(|diagnostic| vec![PolicyError::Text(diagnostic)])?;
+            .map_err(|diagnostic| vec![PolicyError::Text(Box::new(diagnostic))])?;
         let mut reader = Reader {
             text,
             errors: Vec::new(),
@@ -93,6 +93,8 @@ impl Policy {
         }
         // What could not be read is missing from the drafts: they are only compared when whole.
         if !reader.errors.is_empty() {
+            let start = |error: &PolicyError| error.diagnostic().span.map(|span| span.start);
+            reader.errors.sort_by_key(start);
             return Err(reader.errors);
         }
         let policy = Self::build(drafts, trailing_slash)?;
@@ -272,7 +274,7 @@ impl Reader<'_> {
         parsed
             .map_err(|error| {
                 let scalar = Scalar::new(written, self.text);
-                let diagnostic = scalar.shift(error.diagnostic(), &written.value);
+                let diagnostic = Box::new(scalar.shift(error.diagnostic(), &written.value));
                 self.errors.push(PolicyError::Path { error, diagnostic });
             })
             .ok()
@@ -293,7 +295,8 @@ impl Reader<'_> {
             }
             Err(error) => {
                 let diagnostic = place.shift(error.diagnostic(), &written.value);
-                self.errors.push(PolicyError::Expression(diagnostic));
+                self.errors
+                    .push(PolicyError::Expression(Box::new(diagnostic)));
                 None
             }
         }
@@ -336,19 +339,20 @@ impl Reader<'_> {
         let mut places = Vec::new();
         for item in &written.value {
             let at = yaml::span(item.defined, self.text);
-            match parse(&item.value, at.clone()) {
-                Err(error) => self.errors.push(error),
-                Ok(value) => match values.iter().position(|known| *known == value) {
-                    Some(first) => self.errors.push(PolicyError::Repeated {
-                        value: item.value.clone(),
-                        at,
-                        first: places.get(first).cloned().unwrap_or_default(),
-                    }),
-                    None => {
-                        values.push(value);
-                        places.push(at);
-                    }
-                },
+            let value = match parse(&item.value, at.clone()) {
+                Ok(value) => value,
+                Err(error) => {
+                    self.errors.push(error);
+                    continue;
+                }
+            };
+            if let Some(first) = values.iter().position(|known| *known == value) {
+                let first = places.get(first).cloned().unwrap_or_default();
+                let value = item.value.clone();
+                self.errors.push(PolicyError::Repeated { value, at, first });
+            } else {
+                values.push(value);
+                places.push(at);
             }
         }
         Some(values)

@@ -158,7 +158,7 @@ impl Foreign {
             Self::OptionalChaining => "optional chaining",
             Self::NullishCoalescing => "nullish coalescing",
             Self::Function => "functions",
-            Self::Template => "template strings",
+            Self::Template => return "group expressions have no template strings".to_owned(),
             Self::Statement => "statements",
             Self::Object => "object literals",
             Self::Spread => "spread syntax",
@@ -268,7 +268,7 @@ fn help_for_name(name: &str) -> String {
     }
     let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     format!(
-        "names are {}; a string stands in quotes: `'{name}'`",
+        "a string stands in quotes: `'{name}'`; the names are {}",
         known.join(", ")
     )
 }

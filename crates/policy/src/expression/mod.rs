@@ -2,25 +2,34 @@
 //!
 //! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
 //! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
-//! meanings that [`value`] and [`text`] give.
+//! meanings that [`value`] and [`text`] give, and [`explain`] shows the walk. [`warning`] finds
+//! likely mistakes, by [`truth`] tables; [`printer`] writes a tree as text.
 //!
 //! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
 //! parser lets a tree have.
 
 mod error;
 mod evaluate;
+mod explain;
 mod lexer;
 mod literal;
 mod parser;
+mod printer;
 mod text;
 mod tree;
+mod truth;
 mod value;
+mod warning;
 
 use self::tree::Expr;
 pub use self::{
     error::{ExpressionError, Foreign},
     evaluate::{EvaluationError, Fault},
+    explain::{Explanation, Outcome, Part},
+    warning::Warning,
 };
+use std::fmt::{self, Display, Formatter};
+
 use crate::Facts;
 
 /// A group expression that has passed every check.
@@ -76,25 +85,19 @@ impl Expression {
     }
 }
 
+/// The canonical form: it parses to the same tree.
+impl Display for Expression {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.root, f)
+    }
+}
+
+/// Equal expressions have the same tree, however they are spaced and quoted.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
+    }
+}
+
 #[cfg(test)]
 mod tests;
-
-/// Something in an expression that is probably not meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Warning {}
-
-impl Warning {
-    /// The warning for a person.
-    #[must_use]
-    pub fn diagnostic(&self) -> crate::diagnostic::Diagnostic {
-        match *self {}
-    }
-}
-
-impl Expression {
-    /// What is probably not meant.
-    #[must_use]
-    pub fn warnings(&self, _known_client_types: Option<&[&str]>) -> Vec<Warning> {
-        Vec::new()
-    }
-}

@@ -27,8 +27,10 @@ pub(super) fn parse(source: &str) -> Parsed {
         depth: 0,
     };
     let mut root = parser.expression()?;
-    if parser.next.kind != TokenKind::End {
-        return Err(parser.unexpected("an operator or the end"));
+    match parser.next.kind {
+        TokenKind::End => {}
+        TokenKind::Sign(",") => return Err(parser.foreign(Foreign::Sequence)),
+        _ => return Err(parser.unexpected("an operator or the end")),
     }
     if root.assign_places(0) > MAX_ELEMENTS {
         return Err(ExpressionError::TooManyElements {
@@ -171,10 +173,7 @@ impl<'s> Parser<'s> {
     fn primary(&mut self) -> Parsed {
         let span = self.next.span;
         let kind = match &mut self.next.kind {
-            TokenKind::Name(name) => {
-                let name = *name;
-                self.name(name, span)?
-            }
+            TokenKind::Name(name) => meaning(name).ok_or_else(|| unknown_name(name, span))?,
             TokenKind::Text(text) => Kind::Text(std::mem::take(text)),
             TokenKind::Number(number) => Kind::Number(*number),
             TokenKind::Sign("(") => return self.parentheses(),
@@ -189,16 +188,6 @@ impl<'s> Parser<'s> {
         };
         self.advance()?;
         node(kind, span)
-    }
-
-    fn name(&self, name: &str, span: Span) -> Result<Kind, ExpressionError> {
-        let kind = match name {
-            "true" => Some(Kind::Bool(true)),
-            "false" => Some(Kind::Bool(false)),
-            "null" => Some(Kind::Null),
-            name => Fact::named(name).map(Kind::Fact),
-        };
-        kind.ok_or_else(|| unknown_name(name, span))
     }
 
     fn parentheses(&mut self) -> Parsed {
@@ -339,7 +328,6 @@ impl<'s> Parser<'s> {
         let span = self.next.span.range();
         match self.next.kind {
             TokenKind::Foreign(foreign) => self.foreign(foreign),
-            TokenKind::Sign(",") => self.foreign(Foreign::Sequence),
             _ => ExpressionError::Unexpected {
                 found: self.found(),
                 expected,
@@ -399,6 +387,15 @@ impl<'s> Parser<'s> {
 
 fn node(kind: Kind, span: Span) -> Parsed {
     Expr::new(kind, span).ok_or_else(|| ExpressionError::TooDeep { span: span.range() })
+}
+
+fn meaning(name: &str) -> Option<Kind> {
+    match name {
+        "true" => Some(Kind::Bool(true)),
+        "false" => Some(Kind::Bool(false)),
+        "null" => Some(Kind::Null),
+        name => Fact::named(name).map(Kind::Fact),
+    }
 }
 
 /// JavaScript's ways to ask whether something is in a container.

@@ -69,7 +69,7 @@ impl<'v> Text<'v> {
     }
 
     /// Order by UTF-16 code units, which is not that of Unicode characters
-    /// (ECMA-262, IsLessThan).
+    /// (ECMA-262, `IsLessThan`).
     pub(super) fn cmp(self, other: Self) -> Ordering {
         match (self, other) {
             (Self::Plain(left), Self::Plain(right)) if left == right => Ordering::Equal,
@@ -84,7 +84,7 @@ impl<'v> Text<'v> {
         }
     }
 
-    /// ECMA-262, StringToNumber.
+    /// ECMA-262, `StringToNumber`.
     pub(super) fn to_number(self) -> f64 {
         match self {
             Self::Plain(text) => number_of(text),
@@ -223,7 +223,7 @@ impl Iterator for Units<'_> {
     }
 }
 
-/// White space and line ends of JavaScript (ECMA-262, WhiteSpace and LineTerminator).
+/// White space and line ends of JavaScript (ECMA-262, `WhiteSpace` and `LineTerminator`).
 pub(super) const fn is_space(character: char) -> bool {
     matches!(
         character,
@@ -253,7 +253,7 @@ fn number_of(text: &str) -> f64 {
         "" => 0.0,
         "Infinity" | "+Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
-        // Within these characters Rust's grammar is JavaScript's StrDecimalLiteral.
+        // Within these characters Rust's grammar is JavaScript's `StrDecimalLiteral`.
         _ if text
             .bytes()
             .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b)) =>

@@ -208,6 +208,15 @@ impl Expr {
         self.needs_places
     }
 
+    /// Whether it is written out: a string, a number, `true`, `false`, `null` or a list of these.
+    pub(super) fn is_literal(&self) -> bool {
+        match &self.kind {
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => true,
+            Kind::List { items, .. } => items.iter().all(Self::is_literal),
+            _ => false,
+        }
+    }
+
     /// The nodes right below, in the order of the text.
     pub(super) fn children(&self) -> impl Iterator<Item = &Self> {
         self.kind.children()

@@ -135,7 +135,7 @@ impl<'v> From<&'v Json> for Value<'v> {
 }
 
 impl<'v> Value<'v> {
-    /// ECMA-262, ToBoolean.
+    /// ECMA-262, `ToBoolean`.
     pub(super) fn is_truthy(self) -> bool {
         match self {
             Self::Undefined | Self::Null => false,
@@ -159,7 +159,7 @@ impl<'v> Value<'v> {
         }
     }
 
-    /// `===` (ECMA-262, IsStrictlyEqual): lists and objects are equal to themselves alone.
+    /// `===` (ECMA-262, `IsStrictlyEqual`): lists and objects are equal to themselves alone.
     pub(super) fn strictly_equals(self, other: Self) -> bool {
         match (self, other) {
             (Self::Undefined, Self::Undefined) | (Self::Null, Self::Null) => true,
@@ -172,7 +172,7 @@ impl<'v> Value<'v> {
         }
     }
 
-    /// `==` (ECMA-262, IsLooselyEqual).
+    /// `==` (ECMA-262, `IsLooselyEqual`).
     pub(super) fn loosely_equals(self, other: Self) -> Result<bool, Fault> {
         use Primitive as P;
         match (self, other) {
@@ -192,7 +192,7 @@ impl<'v> Value<'v> {
         })
     }
 
-    /// The order of two values; `None` where one of them is no number (ECMA-262, IsLessThan).
+    /// The order of two values; `None` where one of them is no number (ECMA-262, `IsLessThan`).
     pub(super) fn partial_cmp(self, other: Self) -> Result<Option<Ordering>, Fault> {
         Ok(match (self.to_primitive()?, other.to_primitive()?) {
             (Primitive::Text(left), Primitive::Text(right)) => Some(left.cmp(right)),
@@ -200,7 +200,7 @@ impl<'v> Value<'v> {
         })
     }
 
-    /// `self.name`, `self[name]`: own properties alone (ECMA-262, EvaluatePropertyAccess…).
+    /// `self.name`, `self[name]`: own properties alone (ECMA-262, `OrdinaryGetOwnProperty`).
     pub(super) fn property(self, name: Text<'_>) -> Result<Self, Fault> {
         Ok(match self {
             Self::Undefined => return Err(Fault::PropertyOfUndefined),
@@ -246,7 +246,7 @@ impl<'v> Value<'v> {
             .try_fold(false, |any, name| Ok(any | has(name.to_name()?)))
     }
 
-    /// The property name that the value stands for (ECMA-262, ToPropertyKey).
+    /// The property name that the value stands for (ECMA-262, `ToPropertyKey`).
     pub(super) fn to_name(self) -> Result<Text<'v>, Fault> {
         Ok(match self.to_primitive()? {
             Primitive::Undefined => Text::Plain("undefined"),
@@ -257,7 +257,7 @@ impl<'v> Value<'v> {
         })
     }
 
-    /// ECMA-262, ToPrimitive, where no object has `valueOf` or `toString` and lists are joined.
+    /// ECMA-262, `ToPrimitive`, where no object has `valueOf` or `toString` and lists are joined.
     fn to_primitive(self) -> Result<Primitive<'v>, Fault> {
         Ok(match self {
             Self::Undefined => Primitive::Undefined,
@@ -276,7 +276,7 @@ impl<'v> Value<'v> {
 }
 
 impl Primitive<'_> {
-    /// ECMA-262, ToNumber.
+    /// ECMA-262, `ToNumber`.
     fn to_number(self) -> f64 {
         match self {
             Self::Undefined => f64::NAN,

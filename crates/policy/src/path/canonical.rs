@@ -47,6 +47,9 @@ impl<'t> CanonicalPath<'t> {
     /// # Errors
     /// nginx would answer 400.
     pub fn parse(target: &'t [u8]) -> Result<Self, TargetError> {
+        if has_control_byte(target) {
+            return Err(TargetError::Ambiguous(Ambiguity::ControlByte));
+        }
         let target = origin_form(target).ok_or(TargetError::NotAPath)?;
         match plain_prefix(target) {
             Some(plain) => Ok(Self {
@@ -68,6 +71,12 @@ impl<'t> CanonicalPath<'t> {
     pub fn ambiguities(&self) -> Ambiguities {
         self.ambiguities
     }
+}
+
+/// Whether a blank or a control character stands anywhere in the target, query included: nginx
+/// answers 400, and a blank ends the request line.
+fn has_control_byte(target: &[u8]) -> bool {
+    target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
 }
 
 /// The part of the target that starts with the path, as nginx cuts it from the request line.
@@ -109,7 +118,14 @@ fn skip_host(authority: &[u8]) -> Option<&[u8]> {
         .iter()
         .position(|byte| !(byte.is_ascii_alphanumeric() || b".-".contains(byte)))
         .unwrap_or(authority.len());
-    if end == 0 { None } else { authority.get(end..) }
+    // An empty name or label is refused by `ngx_http_validate_host`.
+    let (host, rest) = authority.split_at_checked(end)?;
+    let has_empty_label = host.windows(2).any(|pair| pair == b"..");
+    if matches!(host, b"" | b".") || has_empty_label {
+        None
+    } else {
+        Some(rest)
+    }
 }
 
 fn skip_digits(text: &[u8]) -> &[u8] {
@@ -125,8 +141,7 @@ fn plain_prefix(target: &[u8]) -> Option<&[u8]> {
     let mut rest = target;
     let mut length = 0;
     loop {
-        let here = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]);
-        let Some(skipped) = here else {
+        let Some(skipped) = rest.iter().position(|byte| !is_plain(*byte)) else {
             return Some(target);
         };
         length += skipped;
@@ -156,15 +171,9 @@ fn is_complex_segment(after: &[u8]) -> bool {
 }
 
 /// Visible ASCII that means nothing special to any server.
-static PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0x21;
-    while byte < 0x7f {
-        plain[byte] = !matches!(byte as u8, b'/' | b'?' | b'#' | b'%' | b';' | b'\\');
-        byte += 1;
-    }
-    plain
-};
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e) && !matches!(byte, b'/' | b'?' | b'#' | b'%' | b';' | b'\\')
+}
 
 /// How one character of the path was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,10 +243,7 @@ impl Normalizer {
                 return self.end_segment(Some(spelling));
             }
             (0, Spelling::Escaped) => return Err(TargetError::Ambiguous(Ambiguity::Nul)),
-            (0..=0x20 | 0x7f, Spelling::Raw) => {
-                return Err(TargetError::Ambiguous(Ambiguity::ControlByte));
-            }
-            (0..=0x1f | 0x7f, Spelling::Escaped) => self.ambiguities.insert(Ambiguity::ControlByte),
+            (0..=0x1f | 0x7f, _) => self.ambiguities.insert(Ambiguity::ControlByte),
             (b'\\', Spelling::Raw) => self.ambiguities.insert(Ambiguity::Backslash),
             (b'\\', Spelling::Escaped) => self.ambiguities.insert(Ambiguity::EncodedBackslash),
             (b';', _) => self.ambiguities.insert(Ambiguity::PathParameter),
@@ -254,6 +260,7 @@ impl Normalizer {
     /// Ends the current segment by a slash, or by the end of the path where `slash` is `None`.
     fn end_segment(&mut self, slash: Option<Spelling>) -> Result<(), TargetError> {
         let slash_is_escaped = slash == Some(Spelling::Escaped);
+        self.note_hidden_characters();
         let dots = match self.path.get(self.segment..).unwrap_or_default() {
             b"" => {
                 if slash.is_some() {
@@ -292,15 +299,21 @@ impl Normalizer {
         Ok(())
     }
 
-    fn finish(mut self, target: &[u8]) -> CanonicalPath<'_> {
+    /// What another decoding would make of the current segment; to be asked of each, since `..`
+    /// may remove it from the path.
+    fn note_hidden_characters(&mut self) {
+        let segment = self.path.get(self.segment..).unwrap_or_default();
         let is_escape =
             |bytes: &[u8]| matches!(bytes, [b'%', a, b] if hexadecimal(*a, *b).is_some());
-        if self.path.windows(3).any(is_escape) {
+        if segment.windows(3).any(is_escape) {
             self.ambiguities.insert(Ambiguity::DoubleEncoding);
         }
-        if std::str::from_utf8(&self.path).is_err() {
+        if std::str::from_utf8(segment).is_err() {
             self.ambiguities.insert(Ambiguity::InvalidUtf8);
         }
+    }
+
+    fn finish(self, target: &[u8]) -> CanonicalPath<'_> {
         let bytes = match target.get(..self.path.len()) {
             Some(same) if same == self.path => Cow::Borrowed(same),
             _ => Cow::Owned(self.path),
@@ -320,4 +333,133 @@ pub(super) fn hexadecimal(high: u8, low: u8) -> Option<u8> {
             .and_then(|digit| u8::try_from(digit).ok())
     };
     Some(digit(high)? << 4 | digit(low)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::path::readings::Reading;
+
+    /// What nginx 1.22.1 and 1.31.3 put into `$uri` for the same targets.
+    #[rstest::rstest]
+    #[case("/", "/", &[])]
+    #[case("/a/b", "/a/b", &[])]
+    #[case("/a?b#c", "/a", &[])]
+    #[case("/a?b/../c", "/a", &[])]
+    #[case("/.well-known/x", "/.well-known/x", &[])]
+    #[case("/..a/...", "/..a/...", &[])]
+    #[case("/%61%2D", "/a-", &[])]
+    #[case("/caf%C3%A9", "/caf\u{e9}", &[])]
+    #[case("/caf\u{e9}", "/caf\u{e9}", &[])]
+    #[case("/100%25", "/100%", &[])]
+    #[case("//a///b//", "/a/b/", &["repeated-slash"])]
+    #[case("/a/./b/.", "/a/b/", &["dot-segment"])]
+    #[case("/a/../b", "/b", &["dot-segment"])]
+    #[case("/a/b/..", "/a/", &["dot-segment"])]
+    #[case("/a/..?x", "/", &["dot-segment"])]
+    #[case("/a//../b", "/b", &["dot-segment", "repeated-slash"])]
+    #[case("/a/%2e%2E/b", "/b", &["encoded-dot-segment"])]
+    #[case("/a/.%2e/b", "/b", &["encoded-dot-segment"])]
+    #[case("/a/%2e/b", "/a/b", &["encoded-dot-segment"])]
+    #[case("/a/b%2f../c", "/a/c", &["encoded-slash", "encoded-dot-segment"])]
+    #[case("/a/..%2fc", "/c", &["encoded-slash", "encoded-dot-segment"])]
+    #[case("/a%2Fb", "/a/b", &["encoded-slash"])]
+    #[case("/a/%2Fb", "/a/b", &["encoded-slash", "repeated-slash"])]
+    #[case("/a\\b", "/a\\b", &["backslash"])]
+    #[case("/a%5Cb", "/a\\b", &["encoded-backslash"])]
+    #[case("/a;b", "/a;b", &["path-parameter"])]
+    #[case("/a/..;/b", "/a/..;/b", &["path-parameter"])]
+    #[case("/a%3Bb", "/a;b", &["path-parameter"])]
+    #[case("/a%252fb", "/a%2fb", &["double-encoding"])]
+    #[case("/a%25%32%66b", "/a%2fb", &["double-encoding"])]
+    #[case("/%2561", "/%61", &["double-encoding"])]
+    #[case("/a/%252f/../b", "/a/b", &["double-encoding", "dot-segment"])]
+    #[case("/a/%c0%af/../b", "/a/b", &["invalid-utf-8", "dot-segment"])]
+    #[case("/a%0ab", "/a\nb", &["control-byte"])]
+    #[case("/a%3Fb", "/a?b", &["encoded-delimiter"])]
+    #[case("/a%23b", "/a#b", &["encoded-delimiter"])]
+    #[case("/a#b", "/a", &["fragment"])]
+    #[case("/a/..#b", "/", &["dot-segment", "fragment"])]
+    #[case("http://h/a/../b", "/b", &["dot-segment"])]
+    #[case("http://h", "/", &[])]
+    #[case("http://h?a", "/", &[])]
+    #[case("HTTPS://[::1]:8443/a", "/a", &[])]
+    #[case("h+t.p-2://h:/a", "/a", &[])]
+    fn the_path_is_nginxs(#[case] target: &str, #[case] path: &str, #[case] classes: &[&str]) {
+        let parsed = CanonicalPath::parse(target.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8_lossy(parsed.as_bytes()), path);
+        let mut found: Vec<_> = parsed.ambiguities().iter().map(Ambiguity::as_str).collect();
+        let mut expected = classes.to_vec();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+    }
+
+    #[rstest::rstest]
+    #[case("/%c0%af")]
+    #[case("/%ff")]
+    fn bytes_that_are_no_utf_8_are_named(#[case] target: &str) {
+        let parsed = CanonicalPath::parse(target.as_bytes()).unwrap();
+        assert!(parsed.ambiguities().contains(Ambiguity::InvalidUtf8));
+    }
+
+    #[rstest::rstest]
+    #[case("", "malformed-request")]
+    #[case("*", "malformed-request")]
+    #[case("a", "malformed-request")]
+    #[case("example.com:443", "malformed-request")]
+    #[case("http:/h/a", "malformed-request")]
+    #[case("http:///a", "malformed-request")]
+    #[case("http://./a", "malformed-request")]
+    #[case("http://a..b/a", "malformed-request")]
+    #[case("http://u@h/a", "malformed-request")]
+    #[case("http://h#a", "malformed-request")]
+    #[case("http://h:80a/", "malformed-request")]
+    #[case("1http://h/", "malformed-request")]
+    #[case("http://[::1/a", "malformed-request")]
+    #[case("/..", "ambiguous-path")]
+    #[case("/a/../..", "ambiguous-path")]
+    #[case("/%00", "ambiguous-path")]
+    #[case("/%", "ambiguous-path")]
+    #[case("/%4", "ambiguous-path")]
+    #[case("/%u002f", "ambiguous-path")]
+    #[case("/a\tb", "ambiguous-path")]
+    #[case("/a b", "ambiguous-path")]
+    #[case("/a?\u{1}", "ambiguous-path")]
+    fn what_nginx_refuses_has_no_path(#[case] target: &str, #[case] reason: &str) {
+        let error = CanonicalPath::parse(target.as_bytes()).unwrap_err();
+        assert_eq!(error.reason().as_str(), reason);
+    }
+
+    #[rstest::rstest]
+    #[case("/")]
+    #[case("/orders/17/.refund?a=%2f..%2f")]
+    #[case("/.well-known/~x/a-b_c")]
+    #[case("http://h/orders")]
+    fn a_canonical_target_is_borrowed(#[case] target: &str) {
+        let parsed = CanonicalPath::parse(target.as_bytes()).unwrap();
+        assert!(matches!(parsed.bytes, Cow::Borrowed(_)));
+    }
+
+    proptest! {
+        /// The fast reader and the slow, obvious one agree.
+        #[test]
+        fn the_reading_called_nginx_is_the_canonical_path(
+            target in "/([ab./]|%2[ef]|%2F|%25|%3[bf]|%5c|%c3%a9|;|[?#\\\\]){0,14}",
+        ) {
+            if let Ok(parsed) = CanonicalPath::parse(target.as_bytes()) {
+                let path = Reading::NGINX.path(target.as_bytes());
+                prop_assert_eq!(parsed.as_bytes(), path);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_path_or_an_error(target: Vec<u8>) {
+            if let Ok(parsed) = CanonicalPath::parse(&target) {
+                prop_assert_eq!(parsed.as_bytes().first(), Some(&b'/'));
+            }
+        }
+    }
 }

@@ -128,20 +128,6 @@ impl Pattern {
             segments: [self.segments(), route.segments()].concat(),
         }
     }
-
-    /// Whether this base path covers every path that `pattern` matches.
-    #[must_use]
-    pub fn covers(&self, pattern: &Self) -> bool {
-        let mut theirs = pattern.segments.iter();
-        self.segments
-            .iter()
-            .all(|ours| match (ours, theirs.next()) {
-                (Segment::Literal(ours), Some(Segment::Literal(theirs))) => ours == theirs,
-                (Segment::Parameter(_), Some(Segment::Literal(theirs))) => !theirs.is_empty(),
-                (Segment::Parameter(_), Some(Segment::Parameter(_) | Segment::Rest(_))) => true,
-                _ => false,
-            })
-    }
 }
 
 /// The pattern as a policy would write it, in visible ASCII.
@@ -188,34 +174,26 @@ impl Segment {
                 at,
             });
         }
-        let target = format!("/{text}");
-        let ambiguous = |class, at| PatternError::Ambiguous {
+        // Below another segment, so that dots are dots and not a way above the root.
+        let target = format!("/-/{text}");
+        let class = match CanonicalPath::parse(target.as_bytes()) {
+            Ok(path) => {
+                // An escaped `?` or `#` is the one spelling of that character in a path.
+                let is_plain = |class: &Ambiguity| *class == Ambiguity::EncodedDelimiter;
+                let Some(class) = path.ambiguities().iter().find(|class| !is_plain(class)) else {
+                    let literal = path.as_bytes().strip_prefix(b"/-/").unwrap_or_default();
+                    return Ok(Self::Literal(literal.into()));
+                };
+                class
+            }
+            Err(TargetError::Ambiguous(class)) => class,
+            Err(TargetError::NotAPath) => return Err(PatternError::NotAbsolute),
+        };
+        Err(PatternError::Ambiguous {
             segment: segment(),
             class,
             at,
-        };
-        match CanonicalPath::parse(target.as_bytes()) {
-            Ok(path) => match path.ambiguities().iter().next() {
-                None => Ok(Self::Literal(
-                    path.as_bytes()
-                        .strip_prefix(b"/")
-                        .unwrap_or_default()
-                        .into(),
-                )),
-                // Only compared in a request, and a request may spell it in this way alone.
-                Some(Ambiguity::EncodedDelimiter) if path.ambiguities().iter().count() == 1 => {
-                    Ok(Self::Literal(
-                        path.as_bytes()
-                            .strip_prefix(b"/")
-                            .unwrap_or_default()
-                            .into(),
-                    ))
-                }
-                Some(class) => Err(ambiguous(class, at)),
-            },
-            Err(TargetError::Ambiguous(class)) => Err(ambiguous(class, at)),
-            Err(TargetError::NotAPath) => Err(PatternError::NotAbsolute),
-        }
+        })
     }
 
     /// `{name}` or `{*name}`.
@@ -226,10 +204,12 @@ impl Segment {
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-        is_name.then(|| match inner.starts_with('*') {
-            true => Self::Rest(name.into()),
-            false => Self::Parameter(name.into()),
-        })
+        let placeholder = if inner.starts_with('*') {
+            Self::Rest
+        } else {
+            Self::Parameter
+        };
+        is_name.then(|| placeholder(name.into()))
     }
 }
 

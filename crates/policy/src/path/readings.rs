@@ -84,53 +84,46 @@ impl Reading {
     #[must_use]
     pub fn differing_on(found: Ambiguities) -> Vec<Self> {
         use Ambiguity as A;
-        let any = |classes: &[Ambiguity]| classes.iter().any(|class| found.contains(*class));
-        let may_hide_separator = any(&[
-            A::EncodedSlash,
-            A::Backslash,
-            A::EncodedBackslash,
-            A::PathParameter,
-            A::DoubleEncoding,
-            A::InvalidUtf8,
-            A::Fragment,
-        ]);
-        let double = found.contains(A::DoubleEncoding);
+        // These hide others: whatever a server makes of them may stand behind them.
+        let hides_others = [A::DoubleEncoding, A::InvalidUtf8, A::Fragment]
+            .iter()
+            .any(|c| found.contains(*c));
+        let any = |classes: &[Ambiguity]| {
+            hides_others || classes.iter().any(|class| found.contains(*class))
+        };
         let mut readings = Readings(vec![Self::NGINX]);
-        if double {
+        // What every class may lead to: to cut, to split or to decode may leave dots and slashes.
+        readings.vary(&[
+            |reading| reading.dots = Dots::ResolvedBeforeDecoding,
+            |reading| reading.dots = Dots::Kept,
+        ]);
+        readings.vary(&[|reading| reading.merges_slashes = false]);
+        readings.vary(&[|reading| reading.takes_host = true]);
+        if hides_others {
             readings.vary(&[
-                |reading| reading.decoding = Decoding::Twice,
                 |reading| reading.decoding = Decoding::KeepSeparators,
+                |reading| reading.decoding = Decoding::Twice,
             ]);
         } else if any(&[A::EncodedSlash, A::EncodedBackslash]) {
             readings.vary(&[|reading| reading.decoding = Decoding::KeepSeparators]);
         }
-        if double || found.contains(A::PathParameter) {
+        if any(&[A::PathParameter]) {
             readings.vary(&[
                 |reading| reading.parameters = Parameters::CutBeforeDecoding,
                 |reading| reading.parameters = Parameters::CutAfterDecoding,
             ]);
         }
-        if may_hide_separator || any(&[A::DotSegment, A::EncodedDotSegment]) {
-            readings.vary(&[
-                |reading| reading.dots = Dots::ResolvedBeforeDecoding,
-                |reading| reading.dots = Dots::Kept,
-            ]);
-        }
-        if double || any(&[A::Backslash, A::EncodedBackslash]) {
+        if any(&[A::Backslash, A::EncodedBackslash]) {
             readings.vary(&[|reading| reading.backslash_separates = true]);
         }
-        if may_hide_separator || found.contains(A::RepeatedSlash) {
-            readings.vary(&[|reading| reading.merges_slashes = false]);
-            readings.vary(&[|reading| reading.takes_host = true]);
+        if any(&[A::EncodedDelimiter]) {
+            readings.vary(&[|reading| reading.cuts_decoded_delimiter = true]);
+        }
+        if hides_others {
+            readings.vary(&[|reading| reading.accepts_overlong = true]);
         }
         if found.contains(A::Fragment) {
             readings.vary(&[|reading| reading.cuts_fragment = false]);
-        }
-        if double || any(&[A::EncodedDelimiter, A::Fragment]) {
-            readings.vary(&[|reading| reading.cuts_decoded_delimiter = true]);
-        }
-        if found.contains(A::InvalidUtf8) {
-            readings.vary(&[|reading| reading.accepts_overlong = true]);
         }
         readings.0
     }
@@ -236,48 +229,33 @@ fn without_parameters(path: &[u8]) -> Vec<u8> {
 fn decode(path: &[u8], keep_separators: bool) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;
-    loop {
-        rest = match rest {
-            [] => return decoded,
-            [b'%', high, low, after @ ..] => {
-                let byte = canonical::hexadecimal(*high, *low)
-                    .filter(|byte| !(keep_separators && b"/\\".contains(byte)));
-                match byte {
-                    Some(byte) => {
-                        decoded.push(byte);
-                        after
-                    }
-                    None => {
-                        decoded.push(b'%');
-                        rest.get(1..).unwrap_or_default()
-                    }
-                }
-            }
-            [byte, after @ ..] => {
-                decoded.push(*byte);
-                after
-            }
+    while let [byte, after @ ..] = rest {
+        let escaped = match rest {
+            [b'%', high, low, ..] => canonical::hexadecimal(*high, *low),
+            _ => None,
         };
+        let escaped = escaped.filter(|byte| !(keep_separators && b"/\\".contains(byte)));
+        decoded.push(escaped.unwrap_or(*byte));
+        let skipped = if escaped.is_some() { 2 } else { 0 };
+        rest = after.get(skipped..).unwrap_or_default();
     }
+    decoded
 }
 
 /// Two-byte forms of what has one byte.
 fn shorten_overlong(path: &[u8]) -> Vec<u8> {
     let mut short = Vec::with_capacity(path.len());
     let mut rest = path;
-    loop {
-        rest = match rest {
-            [] => return short,
-            [lead @ 0xc0..=0xc1, follow @ 0x80..=0xbf, after @ ..] => {
-                short.push((lead & 0x1f) << 6 | (follow & 0x3f));
-                after
-            }
-            [byte, after @ ..] => {
-                short.push(*byte);
-                after
-            }
-        };
+    while let [byte, after @ ..] = rest {
+        if let [lead @ 0xc0..=0xc1, follow @ 0x80..=0xbf, after @ ..] = rest {
+            short.push((lead & 0x1f) << 6 | (follow & 0x3f));
+            rest = after;
+        } else {
+            short.push(*byte);
+            rest = after;
+        }
     }
+    short
 }
 
 /// RFC 3986, section 5.2.4: `..` above the root stays at the root.

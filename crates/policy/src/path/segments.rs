@@ -3,7 +3,7 @@
 use super::TrailingSlash;
 
 /// The segments of a path that starts with `/`, from left to right; `/` has none.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Segments<'p>(Option<&'p [u8]>);
 
 impl<'p> Segments<'p> {

@@ -1,13 +1,14 @@
-//! Rules as a document gives them, checked against each other and compiled.
+//! Rules as a document gives them, compiled and checked against each other.
 
 use std::{collections::BTreeSet, ops::Range};
 
 use super::{
-    HostPattern, Method, Policy, PolicyError, Rule,
-    matcher::{ByMethod, Matcher, RuleId},
+    HostPattern, Match, Method, Policy, PolicyError, Rule,
+    matcher::{ByMethod, Matcher},
     rule::{Demands, ExpressionPlaces},
+    witness::witnesses,
 };
-use crate::path::{Pattern, Segment, TrailingSlash};
+use crate::path::{Pattern, TrailingSlash};
 
 /// Where a rule stands in its text.
 pub(crate) type Place = Range<usize>;
@@ -23,14 +24,6 @@ pub(crate) struct Draft {
     pub(crate) demands: Demands,
     pub(crate) expression_places: ExpressionPlaces,
     pub(crate) place: Place,
-}
-
-/// Why a rule can never match.
-enum Hidden {
-    /// Another rule takes all its requests.
-    By(RuleId),
-    /// It is for the root without a slash, and the path `/` always has one.
-    RootWithoutSlash,
 }
 
 impl Policy {
@@ -49,44 +42,73 @@ impl Policy {
         let mut collisions = BTreeSet::new();
         for (id, draft) in drafts.iter().enumerate() {
             matcher.names_hosts |= !draft.hosts.is_empty();
-            for host in draft.host_keys() {
-                for method in draft.method_keys() {
+            for host in or_all(&draft.hosts) {
+                for method in or_all(draft.methods.as_deref().unwrap_or_default()) {
                     let taken = matcher.slot(draft, host).insert(method, id);
                     collisions.extend(taken.map(|first| (first, id)));
                 }
             }
         }
-        let place = |id: RuleId| drafts.get(id).map_or(0..0, |draft| draft.place.clone());
-        let indistinguishable = collisions.into_iter().map(|(first, second)| {
-            let label = drafts.get(second).map(Draft::label).unwrap_or_default();
-            PolicyError::Indistinguishable {
-                label,
-                at: place(second),
-                first: place(first),
-            }
-        });
-        let mut errors: Vec<_> = indistinguishable.collect();
-        if errors.is_empty() {
-            errors.extend(drafts.iter().enumerate().filter_map(|(id, draft)| {
-                let hiding = match matcher.hidden(id, draft)? {
-                    Hidden::By(rule) => Some(place(rule)),
-                    Hidden::RootWithoutSlash => None,
-                };
-                let (label, at) = (draft.label(), draft.place.clone());
-                Some(PolicyError::Unreachable { label, at, hiding })
-            }));
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let places: Vec<_> = drafts.iter().map(|draft| draft.place.clone()).collect();
         let rules = drafts
             .into_iter()
             .enumerate()
             .map(|(index, draft)| draft.compile(index));
-        Ok(Self {
+        let policy = Self {
             rules: rules.collect(),
             matcher,
+        };
+        let errors = if collisions.is_empty() {
+            policy.unreachable_rules(&places)
+        } else {
+            let error = |(first, second)| policy.indistinguishable(&places, first, second);
+            collisions.into_iter().filter_map(error).collect()
+        };
+        if errors.is_empty() {
+            Ok(policy)
+        } else {
+            Err(errors)
+        }
+    }
+
+    fn indistinguishable(
+        &self,
+        places: &[Place],
+        first: usize,
+        second: usize,
+    ) -> Option<PolicyError> {
+        Some(PolicyError::Indistinguishable {
+            label: self.rules.get(second)?.label().to_owned(),
+            at: places.get(second)?.clone(),
+            first: places.get(first)?.clone(),
         })
+    }
+
+    /// The rules that no request can reach.
+    fn unreachable_rules(&self, places: &[Place]) -> Vec<PolicyError> {
+        let deepest = self
+            .rules
+            .iter()
+            .map(|rule| rule.path().segments().len())
+            .max()
+            .unwrap_or(0);
+        let unreachable = self.rules.iter().zip(places).filter_map(|(rule, at)| {
+            let mut winner = None;
+            for witness in witnesses(rule, deepest) {
+                match self.find(&witness.request(), &witness.path) {
+                    Match::Rule(found) if found.index == rule.index => return None,
+                    other => winner = winner.or(other.rule()),
+                }
+            }
+            let hiding = winner.and_then(|winner| places.get(winner.index)).cloned();
+            let label = rule.label().to_owned();
+            Some(PolicyError::Unreachable {
+                label,
+                at: at.clone(),
+                hiding,
+            })
+        });
+        unreachable.collect()
     }
 }
 
@@ -98,110 +120,24 @@ impl Matcher {
             None => &mut area.endpoints,
         }
     }
+}
 
-    /// Why the rule can never match, if it cannot on any of its hosts.
-    fn hidden(&self, id: RuleId, draft: &Draft) -> Option<Hidden> {
-        let mut hidden = None;
-        for host in draft.host_keys() {
-            hidden = Some(match &draft.route {
-                Some(route) => self.hidden_route(draft, route, host)?,
-                None => Hidden::By(self.hiding_endpoint(id, draft, host)?),
-            });
-        }
-        hidden
-    }
-
-    fn hidden_route(
-        &self,
-        draft: &Draft,
-        route: &Pattern,
-        host: Option<&HostPattern>,
-    ) -> Option<Hidden> {
-        let path = draft.base.join(route);
-        if self.trailing_slash == TrailingSlash::Strict && path.segments().is_empty() {
-            return Some(Hidden::RootWithoutSlash);
-        }
-        let own_depth = draft.base.segments().len();
-        let mut longer = None;
-        self.bases
-            .visit_covering(path.segments(), 0, &mut |depth, base| {
-                if depth > own_depth {
-                    longer = longer.or(base.covering(host).and_then(|area| area.any_rule()));
-                }
-            });
-        longer.map(Hidden::By)
-    }
-
-    /// An endpoint never decides itself where its routes take its own path and all below it.
-    fn hiding_endpoint(
-        &self,
-        id: RuleId,
-        draft: &Draft,
-        host: Option<&HostPattern>,
-    ) -> Option<RuleId> {
-        let area = self.bases.get(draft.base.segments())?.covering(host)?;
-        let own_path = area.routes.get(&[]);
-        let with_slash = match self.trailing_slash {
-            TrailingSlash::Ignore => own_path,
-            TrailingSlash::Strict => area.routes.get(&[Segment::Literal(Box::default())]),
-        };
-        let everything_below = area.routes.get(&[Segment::Rest(Box::default())]);
-        let mut hiding = None;
-        for method in draft.method_keys() {
-            for place in [own_path, with_slash, everything_below] {
-                let taken = method.map_or_else(
-                    || place.and_then(ByMethod::all),
-                    |method| place.and_then(|by_method| by_method.get(method.as_str())),
-                );
-                hiding = Some(taken.filter(|taken| *taken != id)?);
-            }
-        }
-        hiding
-    }
+/// The names to be found under; `None`, where there are no names, stands for all.
+pub(super) fn or_all<T>(names: &[T]) -> impl Iterator<Item = Option<&T>> {
+    let all = names.is_empty().then_some(None);
+    names.iter().map(Some).chain(all)
 }
 
 impl Draft {
-    /// The hosts to be found under; `None` stands for all.
-    fn host_keys(&self) -> impl Iterator<Item = Option<&HostPattern>> {
-        let all = self.hosts.is_empty().then_some(None);
-        self.hosts.iter().map(Some).chain(all)
-    }
-
-    /// The methods to be found under; `None` stands for all.
-    fn method_keys(&self) -> impl Iterator<Item = Option<&Method>> {
-        let all = self.methods.is_none().then_some(None);
-        self.methods.iter().flatten().map(Some).chain(all)
-    }
-
-    /// The rule's name for people.
-    pub(crate) fn label(&self) -> String {
-        let mut label = String::new();
-        if let Some(methods) = &self.methods {
-            label = methods
-                .iter()
-                .map(Method::as_str)
-                .collect::<Vec<_>>()
-                .join(",");
-            label.push(' ');
-        }
-        if let Some(host) = self.hosts.first() {
-            label.push_str(&host.to_string());
-        }
-        label.push_str(&self.path().to_string());
-        label
-    }
-
-    fn path(&self) -> Pattern {
-        self.route
-            .as_ref()
-            .map_or_else(|| self.base.clone(), |route| self.base.join(route))
-    }
-
     fn compile(self, index: usize) -> Rule {
+        let path = self
+            .route
+            .as_ref()
+            .map_or_else(|| self.base.clone(), |route| self.base.join(route));
         Rule {
             index,
-            label: self.label(),
-            path: self.path(),
+            label: label(self.methods.as_deref(), &self.hosts, &path),
+            path,
             is_route: self.route.is_some(),
             hosts: self.hosts,
             methods: self.methods,
@@ -209,4 +145,17 @@ impl Draft {
             places: self.expression_places,
         }
     }
+}
+
+/// The rule's name for people: the methods that it names, the first of the hosts that it names,
+/// the path. All three are visible ASCII.
+fn label(methods: Option<&[Method]>, hosts: &[HostPattern], path: &Pattern) -> String {
+    let methods: Vec<_> = methods
+        .unwrap_or_default()
+        .iter()
+        .map(Method::as_str)
+        .collect();
+    let space = if methods.is_empty() { "" } else { " " };
+    let host = hosts.first().map(ToString::to_string).unwrap_or_default();
+    format!("{}{space}{host}{path}", methods.join(","))
 }

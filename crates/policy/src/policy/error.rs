@@ -10,7 +10,7 @@ use crate::{diagnostic::Diagnostic, path::PatternError};
 pub enum PolicyError {
     /// The text is no YAML of the right shape.
     #[error("{}", .0.message)]
-    Text(Diagnostic),
+    Text(Box<Diagnostic>),
     /// The version is missing.
     #[error("the field `version` is missing")]
     MissingVersion,
@@ -28,7 +28,7 @@ pub enum PolicyError {
         /// What is wrong.
         error: PatternError,
         /// Where, placed in the file.
-        diagnostic: Diagnostic,
+        diagnostic: Box<Diagnostic>,
     },
     /// A method that is none.
     #[error("{error}")]
@@ -86,7 +86,7 @@ pub enum PolicyError {
     },
     /// A group expression with a mistake.
     #[error("{}", .0.message)]
-    Expression(Diagnostic),
+    Expression(Box<Diagnostic>),
     /// Two rules that match the same requests.
     #[error("nothing tells `{label}` from another rule")]
     Indistinguishable {
@@ -117,7 +117,7 @@ impl PolicyError {
         match self {
             Self::Text(diagnostic)
             | Self::Expression(diagnostic)
-            | Self::Path { diagnostic, .. } => diagnostic.clone(),
+            | Self::Path { diagnostic, .. } => (**diagnostic).clone(),
             Self::MissingVersion => error().help("start the file with `version: 1`"),
             Self::UnknownVersion { at, .. } => error().at(at.clone()).help("write `version: 1`"),
             Self::Method { error: method, at } => error().at(at.clone()).help(method.help()),
@@ -143,7 +143,7 @@ impl PolicyError {
                 ..
             } => error()
                 .at(at.clone())
-                .related(hiding.clone(), "this one takes all its requests")
+                .related(hiding.clone(), "this one takes its requests")
                 .help("move the rule to the endpoint that takes its requests, or leave it out"),
             Self::Unreachable {
                 at, hiding: None, ..

@@ -97,33 +97,6 @@ impl Base {
             Some(HostPattern::Below(domain)) => self.below.entry(domain.clone()).or_default(),
         }
     }
-
-    /// An area that takes every request for this host pattern, or for all hosts.
-    pub(super) fn covering(&self, host: Option<&HostPattern>) -> Option<&Area> {
-        let below = |name: &str, itself: bool| {
-            let domains = name
-                .match_indices('.')
-                .filter_map(|(dot, _)| name.get(dot + 1..));
-            let itself = Some(name).filter(|_| itself);
-            itself
-                .into_iter()
-                .chain(domains)
-                .find_map(|domain| self.below.get(domain))
-        };
-        let named = match host {
-            None => None,
-            Some(HostPattern::Exact(name)) => self.exact.get(name).or_else(|| below(name, false)),
-            Some(HostPattern::Below(domain)) => below(domain, true),
-        };
-        named.or(self.any.as_ref())
-    }
-}
-
-impl Area {
-    /// Any rule of this area, to name it by.
-    pub(super) fn any_rule(&self) -> Option<RuleId> {
-        self.endpoints.ids().min()
-    }
 }
 
 impl ByMethod {
@@ -140,7 +113,7 @@ impl ByMethod {
 
     /// The rule for a method: the one that names it, for `HEAD` the one that names `GET`, or the
     /// one for all methods.
-    pub(super) fn get(&self, method: &str) -> Option<RuleId> {
+    fn get(&self, method: &str) -> Option<RuleId> {
         let named = |wanted: &str| {
             self.named
                 .iter()
@@ -150,11 +123,6 @@ impl ByMethod {
         named(method)
             .or_else(|| if method == "HEAD" { named("GET") } else { None })
             .or(self.all)
-    }
-
-    /// The rule for all methods that none names.
-    pub(super) fn all(&self) -> Option<RuleId> {
-        self.all
     }
 
     /// Puts a rule at a method, or at all, unless another one is there: that one is returned.

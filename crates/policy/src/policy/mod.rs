@@ -7,6 +7,7 @@ mod matcher;
 mod method;
 mod rule;
 mod trie;
+mod witness;
 
 use crate::{
     Decision, Reason, Request,
@@ -114,10 +115,15 @@ impl Policy {
     /// What is odd about the policy in view of the client types that keys have.
     #[must_use]
     pub fn client_type_warnings(&self, known: &[&str]) -> Vec<Diagnostic> {
-        self.rules
+        let warnings = self
+            .rules
             .iter()
-            .flat_map(|rule| rule.client_type_warnings(known))
-            .collect()
+            .flat_map(|rule| rule.client_type_warnings(known));
+        let mut warnings: Vec<_> = warnings.collect();
+        // Routes that inherit an expression warn of the same place.
+        warnings.sort_by_key(|warning| warning.span.as_ref().map(|span| span.start));
+        warnings.dedup();
+        warnings
     }
 }
 

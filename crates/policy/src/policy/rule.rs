@@ -4,7 +4,7 @@ use super::{HostPattern, Method};
 use crate::{
     Reason, Request,
     diagnostic::Diagnostic,
-    expression::Expression,
+    expression::{Expression, Warning},
     path::{Ambiguities, Pattern},
 };
 
@@ -176,6 +176,7 @@ impl Rule {
                 let warnings = expression.warnings(Some(known));
                 warnings
                     .into_iter()
+                    .filter(|warning| matches!(warning, Warning::UnknownClientType { .. }))
                     .map(|warning| place.shift(warning.diagnostic(), expression.source()))
             })
             .collect()

@@ -51,16 +51,6 @@ impl<T: Default> Trie<T> {
 }
 
 impl<T> Trie<T> {
-    /// The value of exactly this pattern.
-    pub(super) fn get(&self, pattern: &[Segment]) -> Option<&T> {
-        match pattern.split_first() {
-            None => self.value.as_deref(),
-            Some((Segment::Literal(text), below)) => self.literals.get(text)?.get(below),
-            Some((Segment::Parameter(_), below)) => self.parameter.as_ref()?.get(below),
-            Some((Segment::Rest(_), _)) => self.rest.as_deref(),
-        }
-    }
-
     /// The first result of `accept` over the values whose pattern matches all of `segments`, the
     /// most specific first.
     pub(super) fn find<'t, R>(
@@ -74,7 +64,7 @@ impl<T> Trie<T> {
         let literal = self
             .literals
             .get(segment)
-            .and_then(|below| below.find(segments, accept));
+            .and_then(|below| below.find(segments.clone(), accept));
         if literal.is_some() || segment.is_empty() {
             return literal;
         }
@@ -111,41 +101,17 @@ impl<T> Trie<T> {
             *longest = Some(Found {
                 depth,
                 result,
-                left: segments,
+                left: segments.clone(),
             });
         }
         let Some(segment) = segments.next() else {
             return;
         };
         if let Some(below) = self.literals.get(segment) {
-            below.find_longer(depth + 1, segments, accept, longest);
+            below.find_longer(depth + 1, segments.clone(), accept, longest);
         }
         if let (Some(below), false) = (&self.parameter, segment.is_empty()) {
             below.find_longer(depth + 1, segments, accept, longest);
-        }
-    }
-
-    /// Visits every value, with its depth, whose pattern covers all that `pattern` matches.
-    pub(super) fn visit_covering<'t>(
-        &'t self,
-        pattern: &[Segment],
-        depth: usize,
-        visit: &mut impl FnMut(usize, &'t T),
-    ) {
-        if let Some(value) = &self.value {
-            visit(depth, value);
-        }
-        let Some((segment, below)) = pattern.split_first() else {
-            return;
-        };
-        if let Segment::Literal(text) = segment
-            && let Some(child) = self.literals.get(text)
-        {
-            child.visit_covering(below, depth + 1, visit);
-        }
-        let is_slash = matches!(segment, Segment::Literal(text) if text.is_empty());
-        if let (Some(child), false) = (&self.parameter, is_slash) {
-            child.visit_covering(below, depth + 1, visit);
         }
     }
 }

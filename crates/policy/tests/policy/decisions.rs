@@ -29,7 +29,7 @@ endpoints:
     groupExpression: false
 ";
 
-/// `METHOD TARGET [by CLIENT_TYPE]`.
+/// `METHOD TARGET [by CLIENT_TYPE] [logged-in] [backoffice] [preflight]`.
 fn decide(policy: &Policy, request: &str) -> String {
     let words: Vec<_> = request.split(' ').collect();
     let user = User {

@@ -1,1 +1,0 @@
-//! Mia-Platform's `auth.json`.

@@ -1,0 +1,84 @@
+//! Requests that show whether a rule can match at all.
+//!
+//! A rule can match exactly if it matches one of its witnesses: requests in which every
+//! placeholder, wildcard or "all" is filled with a name that no rule of any policy writes. What
+//! competes for a witness, competes for every request of its shape, since a competitor matches a
+//! name that it cannot write only by a placeholder, wildcard or "all" of its own.
+
+use super::{HostPattern, Rule, build::or_all};
+use crate::{Facts, Request, path::Segment};
+
+/// No segment that a policy writes: those are UTF-8.
+const UNWRITTEN_SEGMENT: &[u8] = b"\xff";
+/// No host or method that a policy names: those are ASCII.
+const UNWRITTEN_NAME: &str = "\u{fffd}";
+
+/// One request that a rule matches unless another one takes it.
+pub(super) struct Witness<'r> {
+    method: &'r str,
+    host: String,
+    /// The canonical path.
+    pub(super) path: Vec<u8>,
+}
+
+impl Witness<'_> {
+    pub(super) fn request(&self) -> Request<'_> {
+        Request {
+            method: self.method,
+            target: &[],
+            host: Some(&self.host),
+            is_cors_preflight: false,
+            facts: Facts::default(),
+        }
+    }
+}
+
+/// The witnesses of a rule; `deepest` is the length of the longest pattern in its policy, and one
+/// segment more behaves like any number more.
+pub(super) fn witnesses(rule: &Rule, deepest: usize) -> impl Iterator<Item = Witness<'_>> {
+    let hosts = or_all(rule.hosts()).map(|host| match host {
+        Some(HostPattern::Exact(name)) => name.to_string(),
+        Some(HostPattern::Below(domain)) => format!("{UNWRITTEN_NAME}.{domain}"),
+        None => UNWRITTEN_NAME.to_owned(),
+    });
+    hosts.flat_map(move |host| {
+        or_all(rule.methods().unwrap_or_default()).flat_map(move |method| {
+            let method = method.map_or(UNWRITTEN_NAME, |method| method.as_str());
+            let host = host.clone();
+            paths(rule, deepest).map(move |path| Witness {
+                method,
+                host: host.clone(),
+                path,
+            })
+        })
+    })
+}
+
+fn paths(rule: &Rule, deepest: usize) -> impl Iterator<Item = Vec<u8>> {
+    let mut start = Vec::new();
+    let mut has_rest = false;
+    for segment in rule.path().segments() {
+        match segment {
+            Segment::Rest(_) => has_rest = true,
+            Segment::Literal(text) => start.extend([b"/", &**text].concat()),
+            Segment::Parameter(_) => start.extend([b"/", UNWRITTEN_SEGMENT].concat()),
+        }
+    }
+    let more = match (has_rest, rule.is_route()) {
+        (true, _) => 1..=deepest + 1,
+        (false, true) => 0..=0,
+        (false, false) => 0..=deepest + 1,
+    };
+    let is_exact = *more.end() == 0;
+    more.flat_map(move |count| {
+        let path = [
+            start.as_slice(),
+            &[b"/", UNWRITTEN_SEGMENT].concat().repeat(count),
+        ]
+        .concat();
+        let with_slash = (!is_exact || path.is_empty()).then(|| [path.as_slice(), b"/"].concat());
+        [Some(path).filter(|path| !path.is_empty()), with_slash]
+            .into_iter()
+            .flatten()
+    })
+}

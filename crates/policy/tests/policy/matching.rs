@@ -1,0 +1,150 @@
+//! The matcher against the reference: the same rule, the same errors.
+
+use keygate_policy::{
+    Facts, Policy, Request,
+    policy::{Match, PolicyError},
+};
+use proptest::{collection::vec, prelude::*, sample::select, test_runner::Config};
+
+use crate::{
+    generate::{HOSTS, METHODS, model, path},
+    reference::{Found, Model},
+};
+
+/// `KEYGATE_MATCHING_CASES` policies, with a hundred requests each.
+fn config() -> Config {
+    let cases = std::env::var("KEYGATE_MATCHING_CASES").ok();
+    let cases = cases.map_or(300, |cases| cases.parse().expect("a number of cases"));
+    Config {
+        cases,
+        ..Config::default()
+    }
+}
+
+fn find(policy: &Policy, host: &str, method: &str, path: &str) -> Found {
+    let request = Request {
+        method,
+        target: path.as_bytes(),
+        host: Some(host),
+        is_cors_preflight: false,
+        facts: Facts::default(),
+    };
+    match policy.find(&request, path.as_bytes()) {
+        Match::Rule(rule) => Found::Rule(rule.index()),
+        Match::MethodNotAllowed => Found::MethodNotAllowed,
+        Match::NoEndpoint => Found::NoEndpoint,
+    }
+}
+
+/// Drops what would not load, so that the rest is a policy.
+fn loadable(mut model: Model) -> Option<(Model, Policy)> {
+    loop {
+        match Policy::from_yaml(&model.yaml()) {
+            Ok(loaded) => return Some((model, loaded.policy)),
+            Err(_) => {
+                model.endpoints.pop();
+            }
+        }
+        if model.endpoints.is_empty() {
+            return None;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_matcher_finds_what_the_reference_finds(
+        model in model(),
+        requests in vec((select(&HOSTS[..]), select(&METHODS[..]), path()), 100),
+    ) {
+        if let Some((model, policy)) = loadable(model) {
+            for (host, method, path) in requests {
+                let expected = model.find(host, method, &path);
+                let found = find(&policy, host, method, &path);
+                prop_assert_eq!(found, expected, "{} {}{}\n{}", method, host, path, model.yaml());
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_in_the_file_does_not_matter(
+        model in model(),
+        requests in vec((select(&HOSTS[..]), select(&METHODS[..]), path()), 30),
+    ) {
+        let Some((model, policy)) = loadable(model) else { return Ok(()) };
+        let mut turned = model.clone();
+        turned.endpoints.reverse();
+        turned.endpoints.iter_mut().for_each(|endpoint| endpoint.routes.reverse());
+        let turned = Policy::from_yaml(&turned.yaml()).unwrap().policy;
+        for (host, method, path) in requests {
+            let label = |policy: &Policy| match find(policy, host, method, &path) {
+                Found::Rule(index) => policy.rules()[index].label().to_owned(),
+                other => format!("{other:?}"),
+            };
+            prop_assert_eq!(label(&policy), label(&turned), "{} {}{}", method, host, path);
+        }
+    }
+
+    #[test]
+    fn rules_that_nothing_tells_apart_are_refused_and_no_others(model in model()) {
+        let expected = model.indistinguishable();
+        let found = match Policy::from_yaml(&model.yaml()) {
+            Ok(_) => false,
+            Err(errors) => {
+                errors.iter().any(|error| matches!(error, PolicyError::Indistinguishable { .. }))
+            }
+        };
+        prop_assert_eq!(found, !expected.is_empty(), "{:?}\n{}", expected, model.yaml());
+    }
+}
+
+proptest! {
+    // Each case tries every request there is.
+    #![proptest_config(Config { cases: config().cases / 4, ..config() })]
+
+    #[test]
+    fn rules_that_never_match_are_refused_and_no_others(model in model()) {
+        let errors = match Policy::from_yaml(&model.yaml()) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors,
+        };
+        if errors.iter().any(|error| matches!(error, PolicyError::Indistinguishable { .. })) {
+            return Ok(());
+        }
+        let count = model.endpoints.iter().map(|endpoint| 1 + endpoint.routes.len()).sum();
+        let reachable = every_rule_that_matches(&model);
+        let unreachable = (0..count).filter(|rule| !reachable.contains(rule)).count();
+        prop_assert_eq!(errors.len(), unreachable, "{:?}\n{}", errors, model.yaml());
+    }
+}
+
+/// By trying every path up to five segments, over the letters of the models and one more.
+fn every_rule_that_matches(model: &Model) -> std::collections::BTreeSet<usize> {
+    let mut paths = vec![String::new()];
+    let mut longest = paths.clone();
+    for _ in 0..5 {
+        longest = longest
+            .iter()
+            .flat_map(|path| ["a", "b", "d"].map(|segment| format!("{path}/{segment}")))
+            .collect();
+        paths.extend(longest.iter().cloned());
+    }
+    let mut found = std::collections::BTreeSet::new();
+    for path in &paths {
+        for path in [path.clone(), format!("{path}/")]
+            .into_iter()
+            .filter(|path| !path.is_empty())
+        {
+            for method in ["GET", "HEAD", "POST", "PURGE"] {
+                for host in HOSTS {
+                    if let Found::Rule(rule) = model.find(host, method, &path) {
+                        found.insert(rule);
+                    }
+                }
+            }
+        }
+    }
+    found
+}

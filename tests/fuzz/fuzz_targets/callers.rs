@@ -1,0 +1,21 @@
+//! A few callers to evaluate over.
+
+use std::sync::LazyLock;
+
+use keygate_policy::{Facts, User};
+
+static USER: LazyLock<User> = LazyLock::new(|| User {
+    id: "ada".to_owned(),
+    groups: ["admin", "a-b", "0", "length"].into_iter().collect(),
+    permissions: ["write:orders", "__proto__"].into_iter().collect(),
+    properties: serde_json::from_str(
+        r#"{"a": {"b": [1, "x", [null, {}], "\ud83d\ude00"]}, "n": 1.5, "s": "0x10", "z": null}"#,
+    )
+    .expect("an object"),
+});
+
+/// Nobody, a key, and a user.
+pub fn callers() -> [Facts<'static>; 3] {
+    let key = Facts { client_type: Some("A"), ..Facts::default() };
+    [Facts::default(), key, Facts { user: Some(&USER), is_backoffice: true, ..key }]
+}

@@ -1,0 +1,24 @@
+//! What is parsed prints to text that parses to the same, and answers the same.
+
+#![no_main]
+
+mod callers;
+
+use keygate_policy::expression::{Expression, ExpressionError};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|source: &str| {
+    let Ok(expression) = Expression::parse(source) else { return };
+    let canonical = expression.to_string();
+    let again = match Expression::parse(&canonical) {
+        Ok(again) => again,
+        // Blanks and escapes can make it longer.
+        Err(ExpressionError::TooLong { .. }) if canonical.len() > source.len() => return,
+        Err(error) => panic!("`{canonical}`: {error}"),
+    };
+    assert_eq!(again, expression);
+    assert_eq!(again.to_string(), canonical);
+    for facts in callers::callers() {
+        assert_eq!(again.evaluate(&facts).ok(), expression.evaluate(&facts).ok());
+    }
+});

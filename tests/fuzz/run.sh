@@ -1,0 +1,35 @@
+#!/bin/sh
+# Fuzzes each target, from the seeds in the repository, for a number of seconds:
+#   tests/fuzz/run.sh [SECONDS [TARGET...]]
+#
+# libFuzzer comes with the crate libfuzzer-sys and needs a C++ compiler, nothing else: its coverage
+# passes are in stable rustc (cargo-fuzz sets the same ones; its sanitizers, which need nightly, would
+# only look for what safe Rust excludes). A finding ends the run with an error and stays in artifacts/.
+set -eu
+
+cd "$(dirname "$0")"
+seconds=${1:-60}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- expression_parse expression_print
+
+if ! command -v c++ >/dev/null; then
+    apt-get update && apt-get install -y --no-install-recommends g++
+fi
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+# With --target, these flags are for the targets alone and not for build scripts.
+RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
+-Cllvm-args=-sanitizer-coverage-level=4 \
+-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+-Cllvm-args=-sanitizer-coverage-pc-table \
+-Cllvm-args=-sanitizer-coverage-trace-compares" \
+    cargo build --locked --release --target "$host"
+
+for target; do
+    seeds=${target%%_*}
+    mkdir -p "target/corpus/$target" "artifacts/$target"
+    "target/$host/release/$target" "target/corpus/$target" "seeds/$seeds" \
+        -dict="seeds/$seeds.dict" -artifact_prefix="artifacts/$target/" \
+        -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+        -print_final_stats=1 -verbosity=0
+done

@@ -1,0 +1,212 @@
+//! The includes beside what a user's own configuration says.
+
+use std::process::Command;
+
+use rstest::rstest;
+
+use crate::caller;
+use crate::corpus::is_problem;
+use crate::gateway::{Gateway, Services, Setup, write_configuration};
+use crate::nginx::Version;
+use crate::report;
+
+const KEY: &str = "client-key: sample-key-of-client-a";
+
+#[rstest]
+fn captures_of_a_regular_expression_and_error_pages_of_ones_own_stay(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let setup = Setup {
+        server: "
+            location ~ ^/any-key/(?<named>[^/]+)/(.*)$ {
+                include keygate-authorize.conf;
+                error_page 404 = @not_found;
+                proxy_intercept_errors on;
+                proxy_pass http://backend;
+                proxy_set_header x-captured $named-$2;
+            }
+            location @not_found { return 404 'nothing here'; }
+            ",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let cookie = "cookie: a=1; mia_client_key=sample-key-of-client-a";
+    let answer = caller::get(&gateway.address, "/any-key/x/y", &[cookie]);
+    assert_eq!(answer.status(), 200);
+    let received = gateway.backend.take_one();
+    assert_eq!(received.header("x-captured"), Some("x-y"));
+    assert_eq!(received.header("cookie"), Some("a=1"));
+
+    let missing = caller::get(
+        &gateway.address,
+        "/any-key/x/y",
+        &[KEY, "x-backend-answers: 404"],
+    );
+    assert_eq!(
+        (missing.status(), missing.body.as_slice()),
+        (404, b"nothing here".as_slice())
+    );
+    gateway.backend.take();
+
+    let refused = caller::get(&gateway.address, "/any-key/x/y", &[]);
+    is_problem(&refused, 401, "missing-key").unwrap();
+    report::passed(&version.number(), "settings: captures and error pages");
+}
+
+#[rstest]
+fn satisfy_any_beside_the_include_is_refused_by_nginx(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup {
+        services: Services::ImpostorsOfPair,
+        server: "location /x { satisfy any; allow all; include keygate-authorize.conf; }",
+        ..Setup::PLAIN
+    };
+    write_configuration(&setup, "127.0.0.1:9", folder.path());
+    let mut test = Command::new(version.binary());
+    let output = test
+        .arg("-t")
+        .arg("-p")
+        .arg(folder.path())
+        .args(["-c", "nginx.conf"])
+        .output();
+    let output = output.unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{text}");
+    assert!(
+        text.contains("\"satisfy\" directive is duplicate"),
+        "{text}"
+    );
+    report::passed(&version.number(), "settings: satisfy any");
+}
+
+#[rstest]
+fn an_answer_that_nginx_has_cached_is_asked_about_again_for_each_caller(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let setup = Setup {
+        http: "proxy_cache_path cache keys_zone=all:1m;",
+        server: "
+            location /any-key/cached {
+                include keygate-authorize.conf;
+                proxy_cache all;
+                proxy_cache_valid any 10m;
+                proxy_pass http://backend;
+            }
+            location /orders/cached {
+                include keygate-authorize.conf;
+                proxy_cache all;
+                proxy_cache_key same-as-the-other;
+                proxy_cache_valid any 10m;
+                proxy_pass http://backend;
+            }
+            ",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let ask = |target: &str, key: &str| {
+        let answer = caller::get(&gateway.address, target, &[key]);
+        (answer.status(), gateway.backend.take().len())
+    };
+    assert_eq!(ask("/any-key/cached", KEY), (200, 1));
+    assert_eq!(
+        ask("/any-key/cached", KEY),
+        (200, 0),
+        "not cached: the test shows nothing"
+    );
+    assert_eq!(ask("/any-key/cached", "x: y"), (401, 0));
+    assert_eq!(
+        ask("/any-key/cached", "client-key: sample-key-of-nobody"),
+        (401, 0)
+    );
+    assert_eq!(ask("/orders/cached", KEY), (200, 1));
+    assert_eq!(
+        ask("/orders/cached", "client-key: sample-key-of-client-c"),
+        (403, 0)
+    );
+    report::passed(&version.number(), "settings: proxy_cache");
+}
+
+#[rstest]
+fn a_server_that_includes_keygate_protects_every_location_in_it(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let setup = Setup {
+        server: "include keygate-authorize.conf;",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let answer = caller::get(&gateway.address, "/unprotected/x", &[KEY]);
+    is_problem(&answer, 403, "no-endpoint").unwrap();
+    let answer = caller::get(&gateway.address, "/_keygate/authorize", &[KEY]);
+    assert_eq!(answer.status(), 404);
+    assert_eq!(
+        caller::get(&gateway.address, "/orders", &[KEY]).status(),
+        200
+    );
+    assert_eq!(gateway.backend.take_one().header("client-type"), Some("A"));
+    report::passed(&version.number(), "settings: a whole server");
+}
+
+/// Asks over HTTP/2 by curl; the answer's status and body.
+fn over_http_2(gateway: &Gateway, target: &str, headers: &[&str]) -> (String, String) {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--max-time", "10", "--http2-prior-knowledge"]);
+    curl.args(["--write-out", "%{http_version} %{http_code}"]);
+    for header in headers {
+        curl.args(["--header", header]);
+    }
+    let output = curl
+        .arg(format!("http://{}{target}", gateway.address))
+        .output()
+        .expect("curl is missing: `apt-get install curl` installs it");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
+    (status.to_owned(), body.to_owned())
+}
+
+#[rstest]
+fn callers_over_http_2_are_treated_alike(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            listen: "http2",
+            ..Setup::PLAIN
+        },
+    );
+    // HTTP/2 splits cookies into lines of their own (RFC 9113, section 8.2.3).
+    let crumbs = [
+        "cookie: a=1",
+        "cookie: mia_client_key=sample-key-of-client-a",
+        "cookie: b=2",
+    ];
+    assert_eq!(over_http_2(&gateway, "/orders", &crumbs).0, "2 200");
+    let received = gateway.backend.take_one();
+    assert_eq!(received.header("client-type"), Some("A"));
+    assert_eq!(received.header("cookie"), Some("a=1; b=2"));
+
+    let (status, body) = over_http_2(&gateway, "/orders", &["client-type: A"]);
+    assert_eq!(status, "2 401");
+    assert!(body.contains("\"detail\":\"missing-key\""), "{body}");
+
+    let doubled = [KEY, "client-key: sample-key-of-client-c"];
+    let (status, body) = over_http_2(&gateway, "/orders", &doubled);
+    assert_eq!(status, "2 401");
+    assert!(body.contains("\"detail\":\"ambiguous-key\""), "{body}");
+
+    let spoofed = [
+        KEY,
+        "client-type: ADMIN",
+        "miauserid: root",
+        "isbackoffice: 1",
+    ];
+    assert_eq!(over_http_2(&gateway, "/orders", &spoofed).0, "2 200");
+    let received = gateway.backend.take_one();
+    assert_eq!(received.header("client-type"), Some("A"));
+    assert_eq!(received.header("miauserid"), None);
+    assert_eq!(received.header("isbackoffice"), None);
+    report::passed(&version.number(), "settings: HTTP/2");
+}

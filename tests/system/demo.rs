@@ -1,0 +1,131 @@
+//! The demo that `make run` starts: what it prints is what happens.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use std::{net::TcpListener, thread};
+
+use rstest::rstest;
+
+use crate::gateway::{ROOT, free_port};
+use crate::nginx::Version;
+use crate::program::run_to_end;
+use crate::report;
+
+const PORTS: [&str; 6] = [
+    "PORT",
+    "RESOLVER_PORT",
+    "AUTHORIZER_PORT",
+    "RESOLVER_OPERATIONS_PORT",
+    "AUTHORIZER_OPERATIONS_PORT",
+    "BACKEND_PORT",
+];
+
+/// The demo's script, on ports of its own.
+fn demo(version: Version) -> Command {
+    let programs = Path::new(env!("CARGO_BIN_EXE_keygate")).parent().unwrap();
+    let mut command = Command::new(Path::new(ROOT).join("deploy/demo/run.sh"));
+    command
+        .env("DEMO_PROGRAMS", programs)
+        .env("NGINX", version.binary());
+    for port in PORTS {
+        command.env(port, free_port().to_string());
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Waits for the demo to say that it is up; what it has printed.
+fn printed(child: &mut Child, output: &Path) -> String {
+    let started = Instant::now();
+    loop {
+        let text = fs::read_to_string(output).unwrap();
+        if text.contains("Ctrl-C stops it") {
+            return text;
+        }
+        let ended = child.try_wait().unwrap();
+        assert!(
+            ended.is_none() && started.elapsed() < Duration::from_secs(20),
+            "{text}"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[rstest]
+fn its_curl_lines_answer_as_printed_and_it_stops_cleanly_twice_in_a_row(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("output");
+    let mut command = demo(version);
+    command.env("TMPDIR", folder.path());
+    for _ in 0..2 {
+        let file = File::create(&output).unwrap();
+        let mut child = command
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let text = printed(&mut child, &output);
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let curls: Vec<_> = lines
+            .windows(2)
+            .filter(|pair| pair[0].starts_with("curl "))
+            .collect();
+        assert_eq!(curls.len(), 3, "{text}");
+        for pair in curls {
+            let (status, _) = pair[1].split_once(':').unwrap();
+            let Output { stdout, .. } =
+                Command::new("bash").args(["-c", pair[0]]).output().unwrap();
+            let answer = String::from_utf8_lossy(&stdout).into_owned();
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{}: {answer}",
+                pair[0]
+            );
+            let reason = pair[1]
+                .rsplit_once("the reason is `")
+                .map(|(_, r)| r.trim_end_matches('`'));
+            if let Some(reason) = reason {
+                assert!(
+                    answer.contains(&format!("\"detail\":\"{reason}\"")),
+                    "{answer}"
+                );
+            } else {
+                assert!(answer.contains("\"client-type\": \"A\""), "{answer}");
+                assert!(!answer.contains("demo-key"), "{answer}");
+            }
+        }
+        let pid = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert!(
+            child.wait().unwrap().success(),
+            "{}",
+            fs::read_to_string(&output).unwrap()
+        );
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "it leaves {left:?} behind");
+        report::passed(&version.number(), "demo: curl lines");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_way_to_choose_another() {
+    for name in PORTS {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let output = run_to_end(demo(Version::Packaged).env(name, port.to_string()));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success());
+        assert!(text.contains(&format!("port {port} is in use")), "{text}");
+        assert!(text.contains(&format!("make run {name}=")), "{text}");
+    }
+}

@@ -1,0 +1,179 @@
+//! What the services are asked, whatever the caller wrote.
+
+use rstest::rstest;
+
+use crate::caller;
+use crate::gateway::{Gateway, Services, Setup};
+use crate::http_message::Message;
+use crate::impostor::Impostor;
+use crate::nginx::Version;
+use crate::report;
+
+const RESOLVED: &str = "HTTP/1.1 200 OK\r\nclient-type: A\r\n\
+                        x-accel-redirect: /_keygate/authorizer\r\ncontent-length: 0\r\n\r\n";
+const ALLOWED: &str = "HTTP/1.1 200 OK\r\nx-keygate-reason: ok\r\ncontent-length: 0\r\n\r\n";
+
+const REQUEST: &[u8] = b"PUT /orders/%41?a=%0d%0ab HTTP/1.1\r\n\
+host: Gateway.Example:8080\r\n\
+connection: close\r\n\
+client-key: first\r\n\
+Client-Key: second\r\n\
+secret: third\r\n\
+cookie: a=1; mia_client_key=fourth; b=2\r\n\
+client-type: ADMIN\r\n\
+isbackoffice: 1\r\n\
+miauserid: root\r\n\
+miausergroups: staff\r\n\
+miauserproperties: {}\r\n\
+original-request-uri: /public\r\n\
+original-request-method: GET\r\n\
+original-request-host: elsewhere.example\r\n\
+x-keygate-client-address: 192.0.2.1\r\n\
+x-keygate-next: /unprotected/\r\n\
+origin: https://app.example\r\n\
+access-control-request-method: PUT\r\n\
+authorization: Bearer token\r\n\
+traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\
+transfer-encoding: chunked\r\n\
+\r\n\
+5\r\nhello\r\n0\r\n\r\n";
+
+/// What every step is told of the request, and what it is not.
+fn assert_described(question: &Message) {
+    assert_eq!(question.method(), "GET", "{question:?}");
+    for (name, value) in [
+        ("original-request-uri", Some("/orders/%41?a=%0d%0ab")),
+        ("original-request-method", Some("PUT")),
+        ("original-request-host", Some("gateway.example")),
+        ("x-keygate-client-address", Some("127.0.0.1")),
+        (
+            "traceparent",
+            Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ),
+        ("origin", Some("https://app.example")),
+        ("access-control-request-method", Some("PUT")),
+        ("authorization", Some("Bearer token")),
+        ("isbackoffice", None),
+        ("miauserid", None),
+        ("miausergroups", None),
+        ("miauserproperties", None),
+        ("content-length", None),
+        ("transfer-encoding", None),
+        ("connection", None),
+        ("upgrade", None),
+    ] {
+        assert_eq!(question.header(name), value, "`{name}` of {question:?}");
+    }
+}
+
+#[rstest]
+fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services: Services::ImpostorsOfPair,
+            ..Setup::PLAIN
+        },
+    );
+    let [resolver, authorizer, _] = gateway
+        .service_addresses
+        .each_ref()
+        .map(|a| Impostor::start(a));
+    resolver.answers(RESOLVED);
+    authorizer.answers(ALLOWED);
+    assert_eq!(caller::send(&gateway.address, REQUEST).status(), 200);
+
+    let first = resolver.asked();
+    assert_described(&first);
+    assert_eq!(first.target(), "/resolve");
+    assert_eq!(first.header("x-keygate-next"), Some("/_keygate/authorizer"));
+    assert_eq!(first.header("client-type"), None);
+    // Both lines of a doubled key arrive, for the resolver to refuse.
+    assert_eq!(first.all("client-key"), ["first", "second"]);
+    assert_eq!(first.header("secret"), Some("third"));
+    assert_eq!(
+        first.header("cookie"),
+        Some("a=1; mia_client_key=fourth; b=2")
+    );
+
+    let second = authorizer.asked();
+    assert_described(&second);
+    assert_eq!(second.target(), "/auth");
+    assert_eq!(second.header("client-type"), Some("A"));
+    assert_eq!(second.header("x-keygate-next"), None);
+    assert_eq!(second.header("client-key"), None);
+    assert_eq!(second.header("secret"), None);
+    assert_eq!(second.header("cookie"), Some("a=1; b=2"));
+
+    let received = gateway.backend.take_one();
+    assert_eq!(received.body, b"hello");
+    // The authorizer named no client type, so the backend gets none.
+    assert_eq!(received.header("client-type"), None);
+    report::passed(&version.number(), "questions: both steps");
+}
+
+#[rstest]
+fn one_hop_is_asked_the_same(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values(("/orders/%41?a=%0d%0ab", "/check"), ("/key-only/x", "/require"))] (target, asked): (
+        &str,
+        &str,
+    ),
+) {
+    let setup = Setup {
+        services: Services::ImpostorOfSingle,
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let serve = Impostor::start(&gateway.service_addresses[2]);
+    serve.answers(ALLOWED);
+    let request = String::from_utf8_lossy(REQUEST).replace("/orders/%41?a=%0d%0ab", target);
+    assert_eq!(
+        caller::send(&gateway.address, request.as_bytes()).status(),
+        200
+    );
+    let question = serve.asked();
+    assert_eq!(question.target(), asked);
+    assert_eq!(question.header("original-request-uri"), Some(target));
+    assert_eq!(question.header("x-keygate-next"), None);
+    assert_eq!(question.header("client-type"), None);
+    assert_eq!(question.all("client-key"), ["first", "second"]);
+    report::passed(&version.number(), &format!("questions: one hop, {asked}"));
+}
+
+#[rstest]
+fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let gateway = Gateway::start(
+        version,
+        &Setup {
+            services: Services::ImpostorsOfPair,
+            ..Setup::PLAIN
+        },
+    );
+    let [resolver, authorizer, _] = gateway
+        .service_addresses
+        .each_ref()
+        .map(|a| Impostor::start(a));
+    resolver.answers(RESOLVED);
+    // Properties longer than a page of memory, nginx's usual room for headers.
+    let properties = format!("{{\"name\":\"{}\"}}", "x".repeat(8_000));
+    authorizer.answers(&format!(
+        "HTTP/1.1 200 OK\r\nclient-type: A\r\nmia-userid: 7\r\nmia-groups: staff,admin\r\n\
+         mia-userproperties: {properties}\r\ncontent-length: 0\r\n\r\n"
+    ));
+    let answer = caller::get(&gateway.address, "/orders", &["miauserid: root"]);
+    assert_eq!(answer.status(), 200, "{}", gateway.logs());
+    let received = gateway.backend.take_one();
+    assert_eq!(received.header("client-type"), Some("A"));
+    assert_eq!(received.header("miauserid"), Some("7"));
+    assert_eq!(received.header("miausergroups"), Some("staff,admin"));
+    assert_eq!(
+        received.header("miauserproperties"),
+        Some(properties.as_str())
+    );
+    report::passed(&version.number(), "questions: a user's identity");
+}
