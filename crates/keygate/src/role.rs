@@ -166,9 +166,10 @@ fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError>
         settings.credential_names(),
         settings.rejected_key_status,
     ));
+    let pepper = settings.pepper().map_err(SettingsError::from)?;
     let target = Arc::clone(&resolver);
     let load = move |path: &Path, text: &str| {
-        let loaded = keys_file::parse(path, text, None)?;
+        let loaded = keys_file::parse(path, text, pepper.clone())?;
         loaded
             .warnings
             .iter()

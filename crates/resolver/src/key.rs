@@ -187,7 +187,10 @@ mod tests {
         assert!(key.expires_soon(days(86)));
         assert_eq!(key.time_left(days(100)), None);
         assert!(!key.expires_soon(days(100)));
-        let off = Key { active: false, ..key };
+        let off = Key {
+            active: false,
+            ..key
+        };
         assert!(!off.expires_soon(days(86)));
     }
 

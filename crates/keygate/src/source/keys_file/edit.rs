@@ -234,7 +234,7 @@ impl<'t> Edit<'t> {
             });
         }
         if !splices.is_empty() && self.entries().next().is_none() {
-            let after = self.layout.keys_colon;
+            let after = self.layout.after_keys;
             splices.push(insertion(after, " []".to_owned()));
         }
         Ok(splices)
@@ -295,12 +295,13 @@ fn replace(text: &str, at: &Range<usize>, word: &str) -> Splice {
 /// Sets a field of an entry; a new one goes after the last of those that it is written after.
 fn set_field(text: &str, entry: &EntryLayout, name: &str, value: &str) -> Option<Splice> {
     if let Some(field) = entry.field(name) {
-        return Some(match field.value_at.is_empty() {
-            true => insertion(field.value_at.start, format!(" {value}")),
-            false => Splice {
-                range: field.value_at.clone(),
-                text: value.to_owned().into(),
-            },
+        if field.value_at.is_empty() {
+            let colon = layout::after_colon(text, field.name_at.end)?;
+            return Some(insertion(colon, format!(" {value}")));
+        }
+        return Some(Splice {
+            range: field.value_at.clone(),
+            text: value.to_owned().into(),
         });
     }
     // A description may be many lines, whose end is hard to tell.

@@ -64,3 +64,23 @@ pub fn parse(path: &Path, text: &str, pepper: Option<Pepper>) -> Result<Loaded, 
 pub fn contents(path: &Path, text: &str) -> Result<Contents, SourceError> {
     reading::contents(&path.display().to_string(), text)
 }
+
+/// A warning for each key that ends within [`keygate_resolver::key::SOON`].
+pub fn ending_soon<'k>(
+    keys: impl Iterator<Item = &'k Key>,
+    now: Timestamp,
+) -> impl Iterator<Item = String> {
+    keys.filter(move |key| key.expires_soon(now)).map(move |key| {
+        let days = key.time_left(now).map_or(0, |left| left.as_hours() / 24);
+        let end = match days {
+            0 => "in less than a day".to_owned(),
+            1 => "in 1 day".to_owned(),
+            days => format!("in {days} days"),
+        };
+        format!(
+            "warning: the key `{}` of client type `{}` ends {end}\n  = help: make the next one: \
+             `keygate keys rotate`",
+            key.id, key.client_type
+        )
+    })
+}

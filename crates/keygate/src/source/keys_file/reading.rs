@@ -7,7 +7,11 @@ use keygate_policy::{
     diagnostic::Diagnostic,
     document::yaml::{self, Content},
 };
-use keygate_resolver::{Digest, Key, KeyTable, Pepper, key::NameError, table::{LONGEST_KEY, TableError}};
+use keygate_resolver::{
+    Digest, Key, KeyTable, Pepper,
+    key::NameError,
+    table::{LONGEST_KEY, TableError},
+};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
@@ -58,7 +62,12 @@ struct Read {
 pub(super) fn contents(origin: &str, text: &str) -> Result<Contents, SourceError> {
     let reader = Reader { origin, text };
     let read = reader.read()?;
-    let keys: Vec<_> = read.contents.entries.iter().map(|it| it.key.clone()).collect();
+    let keys: Vec<_> = read
+        .contents
+        .entries
+        .iter()
+        .map(|it| it.key.clone())
+        .collect();
     match KeyTable::check(&keys) {
         Ok(()) => Ok(read.contents),
         Err(error) => Err(reader.rejected(&[collision(&error, &read.ids)])),
@@ -72,9 +81,16 @@ pub(super) fn table(
 ) -> Result<Loaded, SourceError> {
     let reader = Reader { origin, text };
     let Read { contents, ids } = reader.read()?;
-    let keys = contents.entries.into_iter().map(|entry| entry.key).collect();
+    let keys = contents
+        .entries
+        .into_iter()
+        .map(|entry| entry.key)
+        .collect();
     match KeyTable::new(keys, pepper) {
-        Ok(table) => Ok(Loaded { table, warnings: contents.warnings }),
+        Ok(table) => Ok(Loaded {
+            table,
+            warnings: contents.warnings,
+        }),
         Err(error) => Err(reader.rejected(&[collision(&error, &ids)])),
     }
 }
@@ -107,9 +123,15 @@ impl Reader<'_> {
         }
         let mut mistakes = Vec::new();
         let mut entries = Vec::with_capacity(document.keys.len());
-        let ids = document.keys.iter().map(|written| self.span(&written.value.id));
+        let ids = document
+            .keys
+            .iter()
+            .map(|written| self.span(&written.value.id));
         let ids = ids.collect();
-        let clear = document.keys.iter().filter_map(|written| self.in_clear(written));
+        let clear = document
+            .keys
+            .iter()
+            .filter_map(|written| self.in_clear(written));
         let warnings = clear.collect();
         for written in document.keys {
             match self.entry(written) {
@@ -289,7 +311,8 @@ mod tests {
                     - {id: f, clientType: A, key: SECRET5, expiresAt: tomorrow}\n  \
                     - {id: g, clientType: A, key: SECRET6, createdAt: 2026-11-01}\n  \
                     - {id: h, clientType: A B, digest: 'md5:SECRET7'}\n  \
-                    - {id: i, clientType: A, key: @LONG}\n".replace("@LONG", &"SECRET8".repeat(80));
+                    - {id: i, clientType: A, key: @LONG}\n"
+            .replace("@LONG", &"SECRET8".repeat(80));
         let error = loaded(text).unwrap_err();
         assert!(!error.contains("SECRET"));
         insta::assert_snapshot!(error);
@@ -314,10 +337,11 @@ mod tests {
     fn a_peppered_digest_needs_its_pepper_to_be_looked_up_but_not_to_be_listed() {
         let pepper = Pepper::new(b"0123456789abcdef".to_vec()).unwrap();
         let digest = Digest::hmac_sha256(b"abc", &pepper);
-        let text =
-            format!("version: 1\nkeys:\n  - {{id: a, clientType: A, digest: '{digest}'}}\n");
+        let text = format!("version: 1\nkeys:\n  - {{id: a, clientType: A, digest: '{digest}'}}\n");
         insta::assert_snapshot!(loaded(&text).unwrap_err());
-        let table = parse(Path::new("keys.yaml"), &text, Some(pepper)).unwrap().table;
+        let table = parse(Path::new("keys.yaml"), &text, Some(pepper))
+            .unwrap()
+            .table;
         assert!(table.find(b"abc", Timestamp::UNIX_EPOCH).is_ok());
         assert_eq!(contents("keys.yaml", &text).unwrap().entries.len(), 1);
     }

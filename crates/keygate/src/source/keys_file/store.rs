@@ -105,7 +105,7 @@ impl LockedFile {
             {
                 Zeroizing::new(NEW_FILE.to_owned())
             }
-            read => read?,
+            text => text?,
         };
         Ok(Self { path, folder, text })
     }

@@ -12,7 +12,7 @@ use serde_saphyr::Spanned;
 /// The places of a keys file.
 pub(super) struct Layout {
     /// Just after the colon of `keys:`.
-    pub(super) keys_colon: usize,
+    pub(super) after_keys: usize,
     /// Where the list begins.
     pub(super) list_at: usize,
     /// In the order of the text.
@@ -46,9 +46,9 @@ impl Layout {
     /// `None` where the text is no keys file.
     pub(super) fn of(text: &str) -> Option<Self> {
         let Fields::<List>(document) = yaml::from_str(text, Content::Secret).ok()?;
-        let (name, list) = document.into_iter().find(|(name, _)| name.value == "keys")?;
-        let name_end = yaml::span(name.referenced, text).end;
-        let colon = text.get(name_end..)?.find(':')?;
+        let (name, list) = document
+            .into_iter()
+            .find(|(name, _)| name.value == "keys")?;
         let List::Keys(entries) = list.value else {
             return None;
         };
@@ -57,7 +57,7 @@ impl Layout {
             fields: entry.value.places(text),
         });
         Some(Self {
-            keys_colon: name_end + colon + 1,
+            after_keys: after_colon(text, yaml::span(name.referenced, text).end)?,
             list_at: yaml::span(list.referenced, text).start,
             entries: entries.collect(),
         })
@@ -111,6 +111,11 @@ impl Item {
     }
 }
 
+/// Just after the colon that follows a name.
+pub(super) fn after_colon(text: &str, name_end: usize) -> Option<usize> {
+    Some(name_end + text.get(name_end..)?.find(':')? + 1)
+}
+
 /// How many bytes stand before a place on its line.
 pub(super) fn column(text: &str, at: usize) -> usize {
     let before = text.get(..at).unwrap_or(text);
@@ -127,7 +132,8 @@ pub(super) fn line_end(text: &str, at: usize) -> usize {
 /// Where the next line begins.
 fn after_line(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
-    rest.find('\n').map_or(text.len(), |newline| at + newline + 1)
+    rest.find('\n')
+        .map_or(text.len(), |newline| at + newline + 1)
 }
 
 /// The line end that the text uses.
@@ -180,7 +186,10 @@ impl<'de> Deserialize<'de> for List {
                 Ok(List::Other)
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<List, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<List, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = list.next_element()? {
                     entries.push(entry);

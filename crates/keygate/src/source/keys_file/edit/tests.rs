@@ -32,6 +32,12 @@ fn entry(id: &str) -> Entry {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a change as `edited` takes it")]
+fn add(edit: &mut Edit<'_>, entry: Entry) -> Result<(), EditError> {
+    edit.add(entry);
+    Ok(())
+}
+
 fn moment() -> Timestamp {
     "2027-01-01T00:00:00Z".parse().unwrap()
 }
@@ -84,10 +90,13 @@ fn a_deleted_key_takes_its_own_lines_with_it_and_no_others() {
     let without = |id: &str| edited(COMMENTED, |edit| edit.remove(id).map(drop)).unwrap();
     insta::assert_snapshot!(without("cms"));
     insta::assert_snapshot!(without("old"));
-    assert_eq!(without("app"), COMMENTED.replace(
-        "  - {id: app, clientType: 'B', active: true, key: \"second\"} # flow\n",
-        ""
-    ));
+    assert_eq!(
+        without("app"),
+        COMMENTED.replace(
+            "  - {id: app, clientType: 'B', active: true, key: \"second\"} # flow\n",
+            ""
+        )
+    );
 }
 
 #[test]
@@ -102,7 +111,10 @@ fn the_last_key_leaves_an_empty_list_and_the_first_one_fills_it() {
     });
     insta::assert_snapshot!(filled.unwrap());
     assert_eq!(
-        edited(NEW_FILE, |edit| Ok(edit.add(entry("b")))).unwrap().lines().count(),
+        edited(NEW_FILE, |edit| add(edit, entry("b")))
+            .unwrap()
+            .lines()
+            .count(),
         5
     );
 }
@@ -112,10 +124,16 @@ fn the_last_key_leaves_an_empty_list_and_the_first_one_fills_it() {
 #[case::no_line_end("keys:\n    - id: a\n      digest: @\n      clientType: A")]
 #[case::version_after_the_keys("keys:\n  - id: a\n    clientType: A\n    digest: @\n")]
 #[case::windows("version: 1\r\nkeys:\r\n  - id: a\r\n    clientType: A\r\n    digest: @\r\n")]
-#[case::quoted_names("version: 1\nkeys:\n  - \"id\": \"a\"\n    'clientType': A\n    digest: \"@\"\n")]
+#[case::quoted_names(
+    "version: 1\nkeys:\n  - \"id\": \"a\"\n    'clientType': A\n    digest: \"@\"\n"
+)]
 #[case::document_marks("---\nversion: 1\nkeys:\n- id: a\n  digest: @\n  clientType: A\n...\n")]
-#[case::braces_over_lines("version: 1\nkeys:\n  - {\n      id: a,\n      clientType: A, digest: '@'\n    }\n")]
-#[case::empty_end("version: 1\nkeys:\n  - id: a\n    expiresAt:\n    digest: @\n    clientType: A\n")]
+#[case::braces_over_lines(
+    "version: 1\nkeys:\n  - {\n      id: a,\n      clientType: A, digest: '@'\n    }\n"
+)]
+#[case::empty_end(
+    "version: 1\nkeys:\n  - id: a\n    expiresAt:\n    digest: @\n    clientType: A\n"
+)]
 #[case::folded("version: 1\nkeys:\n  - id: a\n    clientType:\n      A\n    digest:\n      @\n")]
 fn every_common_way_of_writing_a_list_can_be_changed(#[case] text: &str) {
     let mut text = text.replace('@', A);
@@ -134,7 +152,15 @@ fn every_common_way_of_writing_a_list_can_be_changed(#[case] text: &str) {
         edit.remove("b")?;
         edit.remove("c").map(drop)
     });
-    assert!(removed.unwrap().starts_with(changed.split("id: b").next().unwrap().trim_end_matches([' ', '-', '\r', '\n'])));
+    assert!(
+        removed.unwrap().starts_with(
+            changed
+                .split("id: b")
+                .next()
+                .unwrap()
+                .trim_end_matches([' ', '-', '\r', '\n'])
+        )
+    );
     edited(&changed, |edit| edit.remove("a").map(drop)).unwrap();
     if text.contains("\r\n") {
         assert!(!changed.replace("\r\n", "").contains('\n'));
@@ -143,20 +169,30 @@ fn every_common_way_of_writing_a_list_can_be_changed(#[case] text: &str) {
 
 #[test]
 fn a_list_in_brackets_is_changed_but_not_lengthened() {
-    let text = format!("{{\"version\": 1, \"keys\": [{{\"id\": \"a\", \"clientType\": \"A\", \"digest\": \"{A}\"}}]}}");
+    let text = format!(
+        "{{\"version\": 1, \"keys\": [{{\"id\": \"a\", \"clientType\": \"A\", \"digest\": \"{A}\"}}]}}"
+    );
     let off = edited(&text, |edit| {
         edit.set_active("a", false)?;
         edit.set_end("a", moment())
     });
-    assert_eq!(off.unwrap(), text.replace("}]", ", \"active\": false, \"expiresAt\": \"2027-01-01T00:00:00Z\"}]"));
-    let added = edited(&text, |edit| Ok(edit.add(entry("b"))));
+    assert_eq!(
+        off.unwrap(),
+        text.replace(
+            "}]",
+            ", \"active\": false, \"expiresAt\": \"2027-01-01T00:00:00Z\"}]"
+        )
+    );
+    let added = edited(&text, |edit| add(edit, entry("b")));
     assert!(matches!(added, Err(EditError::NotAList)));
     let removed = edited(&text, |edit| edit.remove("a").map(drop));
     assert!(matches!(removed, Err(EditError::NotAList)));
 }
 
 #[rstest]
-#[case::alias("- {id: a, clientType: A, digest: '@', active: &on true}\n- {id: b, clientType: A, key: x, active: *on}\n")]
+#[case::alias(
+    "- {id: a, clientType: A, digest: '@', active: &on true}\n- {id: b, clientType: A, key: x, active: *on}\n"
+)]
 #[case::folded_key("- id: a\n  key: >-\n    abc\n  clientType: A\n")]
 fn what_would_change_more_than_was_meant_is_given_up(#[case] keys: &str) {
     let text = format!("version: 1\nkeys:\n{}", keys.replace('@', A));
@@ -177,11 +213,14 @@ fn what_would_not_load_is_refused() {
         edited(&text, change).unwrap_err().to_string()
     };
     assert_eq!(
-        refused(|edit| Ok(edit.add(entry("a")))),
+        refused(|edit| add(edit, entry("a"))),
         "two keys have the id `a`"
     );
     let abc = |id| Entry {
-        key: Key { digest: Digest::sha256(b"abc"), ..entry(id).key },
+        key: Key {
+            digest: Digest::sha256(b"abc"),
+            ..entry(id).key
+        },
         ..entry(id)
     };
     let mut edit = Edit::begin(Path::new("keys.yaml"), &text).unwrap();
@@ -210,7 +249,7 @@ proptest! {
     fn any_text_survives_as_a_description(description in "\\PC{0,40}", words in "[a-zA-Z0-9 :#\"'\\\\{}-]{0,20}") {
         for description in [description, words] {
             let described = Entry { description: Some(description.clone()), ..entry("b") };
-            let text = edited(NEW_FILE, |edit| Ok(edit.add(described)));
+            let text = edited(NEW_FILE, |edit| add(edit, described));
             prop_assert!(text.is_ok(), "{description:?}: {text:?}");
         }
     }
@@ -223,16 +262,18 @@ proptest! {
         changes in proptest::collection::vec((0..4_usize, 0..6_usize), 1..5),
     ) {
         let mut text = "# head\nversion: 1\nkeys:\n".to_owned();
+        let mut written = Vec::new();
         for (n, style) in styles.iter().enumerate() {
-            text += &format!("  # about {n}\n");
-            text += &match style {
+            let entry = match style {
                 0 => format!("  - id: k{n}\n    clientType: A\n    key: key-{n}\n"),
                 1 => format!("  - {{ id: k{n}, key: 'key-{n}', clientType: A }} # {n}\n\n"),
                 2 => format!("  -  clientType: \"A\"\n     key: key-{n} # {n}\n     active: true\n     id: k{n}\n"),
                 _ => format!("  - id: k{n}\n    key: \"key-{n}\"\n    clientType: A\n    description: >\n      d\n\n"),
             };
+            text.extend(["  # about ", &n.to_string(), "\n", &entry]);
+            written.push(entry);
         }
-        text += "# tail\n";
+        text.push_str("# tail\n");
         let path = Path::new("keys.yaml");
         let mut touched = BTreeSet::new();
         for (kind, of) in changes {
@@ -242,7 +283,9 @@ proptest! {
             if edit.entry(&id).is_err() {
                 continue;
             }
-            touched.insert(n);
+            if kind < 3 {
+                touched.insert(n);
+            }
             match kind {
                 0 => edit.set_active(&id, false).unwrap(),
                 1 => edit.set_end(&id, moment()).unwrap(),
@@ -253,9 +296,13 @@ proptest! {
             prop_assert!(next.is_ok(), "{kind} {id} of\n{text}");
             text = next.unwrap().to_string();
         }
-        for n in 0..styles.len() {
+        for (n, entry) in written.iter().enumerate() {
             let about = format!("  # about {n}\n");
             prop_assert!(text.contains(&about), "{about} in\n{text}");
+            if !touched.contains(&n) {
+                let untouched = format!("{about}{}", entry.trim_end());
+                prop_assert!(text.contains(&untouched), "{untouched} in\n{text}");
+            }
         }
         prop_assert!(text.starts_with("# head\n") && text.contains("# tail\n"), "{text}");
     }
