@@ -106,7 +106,7 @@ fn one_of<'t>(choose: &mut impl FnMut(usize) -> usize, texts: &[&'t str]) -> &'t
 }
 
 fn path(choose: &mut impl FnMut(usize) -> usize, target: &mut Vec<u8>) {
-    for at in 0..1 + choose(6) {
+    for at in 0..=choose(6) {
         if at == 0 || choose(4) > 0 {
             target.push(b'/');
         } else {
@@ -114,7 +114,7 @@ fn path(choose: &mut impl FnMut(usize) -> usize, target: &mut Vec<u8>) {
         }
         match choose(if at == 0 { 7 } else { 10 }) {
             0..=4 => target.extend(one_of(choose, &WORDS).bytes()),
-            5 => (0..1 + choose(3)).for_each(|_| character(choose, target)),
+            5 => (0..=choose(3)).for_each(|_| character(choose, target)),
             6 => {}
             // Not at the start: nginx refuses what leads above the root.
             _ => target.extend(one_of(choose, &DOTS).bytes()),

@@ -25,8 +25,12 @@ const PORTS: [&str; 6] = [
 /// The demo's script, on ports of its own.
 fn demo(version: Version) -> Command {
     let programs = Path::new(env!("CARGO_BIN_EXE_keygate")).parent().unwrap();
-    let mut command = Command::new(Path::new(ROOT).join("deploy/demo/run.sh"));
+    // A shell cannot trap a signal that is ignored when it starts, as Ctrl-C is in whatever a
+    // script runs in the background: CI, say.
+    let mut command = Command::new("env");
     command
+        .arg("--default-signal=INT")
+        .arg(Path::new(ROOT).join("deploy/demo/run.sh"))
         .env("DEMO_PROGRAMS", programs)
         .env("NGINX", version.binary());
     for port in PORTS {
