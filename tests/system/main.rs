@@ -24,6 +24,8 @@ mod gateway;
 mod http_message;
 mod impostor;
 mod includes;
+mod keys_command;
+mod keys_crash;
 mod nginx;
 mod outages;
 mod path_differential;

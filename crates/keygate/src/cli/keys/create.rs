@@ -7,7 +7,7 @@ use keygate_resolver::{ClientType, KeyId};
 
 use super::{
     KeysError, change,
-    new_key::{self, Label, free_id},
+    new_key::{Label, NewKeyArguments, free_id},
 };
 use crate::source::keys_file::store::LockedFile;
 
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
-    new: new_key::Arguments,
+    new: NewKeyArguments,
 }
 
 pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError> {

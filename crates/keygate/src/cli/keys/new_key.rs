@@ -30,7 +30,7 @@ pub(super) struct DigestArguments {
 
 /// What a new key is to be like.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct NewKeyArguments {
     /// When the key ends, from now: `90d`, `12h`, `2w` [default: never]
     #[arg(long, value_name = "PERIOD", conflicts_with = "expires_at")]
     expires_in: Option<Period>,
@@ -79,7 +79,7 @@ impl DigestArguments {
     }
 }
 
-impl Arguments {
+impl NewKeyArguments {
     /// Whether the key is to have an end.
     pub(super) fn ends(&self) -> bool {
         self.expires_in.is_some() || self.expires_at.is_some()

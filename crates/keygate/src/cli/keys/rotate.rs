@@ -5,7 +5,7 @@ use keygate_resolver::KeyId;
 
 use super::{
     KeysError, Target, change,
-    new_key::{self, Label, free_id},
+    new_key::{Label, NewKeyArguments, free_id},
     period::Period,
     say,
 };
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ID")]
     new_id: Option<KeyId>,
     #[command(flatten)]
-    new: new_key::Arguments,
+    new: NewKeyArguments,
 }
 
 pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError> {
