@@ -60,6 +60,8 @@ check: cargo ## Formatting and clippy
 lint: cargo tools ## The scripts, the nginx files, the dependencies and the walls between crates
 	$(TOOLS)/bin/shellcheck $(SCRIPTS)
 	PYTHONPATH=$(TOOLS) python3 -m gixy.cli.main nginx/nginx.conf
+	@# It looks at the crates of every platform; a build fetches those of this one alone.
+	@cargo fetch --quiet --locked
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline --log-level error check bans licenses sources
 	@! cargo tree --package keygate-policy --edges normal | grep -E ' (tokio|hyper|axum|http) v' || \
 		{ echo 'error: the policy crate is pure: it may not depend on these' >&2; exit 1; }

@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use crate::caller;
 use crate::corpus::is_problem;
-use crate::gateway::{Gateway, Services, Setup, write_configuration};
+use crate::gateway::{Gateway, Services, Setup, free_port, write_configuration};
 use crate::nginx::Version;
 use crate::report;
 
@@ -147,6 +147,33 @@ fn a_server_that_includes_keygate_protects_every_location_in_it(
     );
     assert_eq!(gateway.backend.take_one().header("client-type"), Some("A"));
     report::passed(&version.number(), "settings: a whole server");
+}
+
+#[rstest]
+#[case::authorize("authorize")]
+#[case::require_key("require-key")]
+fn a_server_without_the_server_include_lets_nobody_in(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[case] include: &str,
+) {
+    // nginx would put the question to the server's own `location /`, whose backend says 200.
+    let forgotten = format!("127.0.0.1:{}", free_port());
+    let server = format!(
+        "server {{
+            listen {forgotten};
+            location / {{ include keygate-{include}.conf; proxy_pass http://backend; }}
+        }}"
+    );
+    let setup = Setup {
+        http: server.leak(),
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    for headers in [&[][..], &[KEY]] {
+        assert_eq!(caller::get(&forgotten, "/admin", headers).status(), 503);
+    }
+    assert!(gateway.backend.take().is_empty());
+    report::passed(&version.number(), "settings: no server include");
 }
 
 /// Asks over HTTP/2 by curl; the answer's status and body.

@@ -42,7 +42,10 @@ impl Message {
         let headers = lines
             .map(|line| {
                 let (name, value) = line.split_once(':').unwrap_or((&line, ""));
-                (name.to_ascii_lowercase(), value.trim().to_owned())
+                (
+                    name.to_ascii_lowercase(),
+                    value.trim_matches([' ', '\t']).to_owned(),
+                )
             })
             .collect();
         Ok(Some(Self {

@@ -161,6 +161,8 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     // A third of the letters may be wrong: enough for a slip, too little for another word.
     let limit = (name.chars().count() / 3).max(1);
     let folded = name.to_lowercase();
+    // As many wrong letters as there are letters is another word.
+    let limit = limit.min(folded.chars().count().saturating_sub(1));
     known
         .into_iter()
         .map(|candidate| {
@@ -219,6 +221,8 @@ mod tests {
         assert_eq!(nearest("clienttype", known), Some("clientType"));
         assert_eq!(nearest("group", known), Some("groups"));
         assert_eq!(nearest("tenant", known), None);
+        assert_eq!(nearest("C", ["A", "c"]), Some("c"));
+        assert_eq!(nearest("C", ["A"]), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 use keygate_resolver::KeyTable;
 
+use super::check_nginx;
 use crate::source::{
     self, SourceError,
     keys_file::{self, Loaded},
@@ -18,14 +19,17 @@ use crate::source::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Keys file
-    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["policy", "nginx"])]
     keys: Option<PathBuf>,
     /// File with the pepper of `hmac-sha256:` digests; or set `KEYGATE_PEPPER`
     #[arg(long, value_name = "FILE", requires = "keys")]
     pepper_file: Option<PathBuf>,
-    /// Policy file: policy.yaml
+    /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// nginx configuration, e.g. /etc/nginx/nginx.conf: warns of what could let requests past
+    #[arg(long, value_name = "FILE")]
+    nginx: Option<PathBuf>,
 }
 
 /// What is to be said of one file.
@@ -60,6 +64,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
     if let Some((path, outcome)) = policy {
         good &= show(path, outcome);
+    }
+    if let Some(path) = &arguments.nginx {
+        good &= show(path, nginx(path));
     }
     if good {
         ExitCode::SUCCESS
@@ -120,6 +127,16 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
     Ok(Report {
         summary,
         warnings: loaded.warnings,
+    })
+}
+
+fn nginx(path: &Path) -> Result<Report, SourceError> {
+    let outcome = check_nginx::check(path)?;
+    let asking = count(outcome.asking, "location");
+    let warnings = count(outcome.warnings.len(), "warning");
+    Ok(Report {
+        summary: format!("{asking} with Keygate, {warnings}"),
+        warnings: outcome.warnings,
     })
 }
 

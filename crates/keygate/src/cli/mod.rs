@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+mod check_nginx;
 mod explain;
 mod keys;
 
@@ -46,8 +47,11 @@ enum Command {
     /// Run both services in one process: one hop for each request.
     #[command(after_help = "Example:\n  keygate serve --keys keys.yaml --policy policy.yaml")]
     Serve(RoleArguments),
-    /// Say whether a keys file and a policy file would load, and what looks wrong in them.
-    #[command(after_help = "Example:\n  keygate check --keys keys.yaml --policy policy.yaml")]
+    /// Say whether a keys file and a policy file would load, and what looks wrong in them and in
+    /// nginx's configuration.
+    #[command(
+        after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf"
+    )]
     Check(check::Arguments),
     /// Say how one request would be decided, and why.
     #[command(

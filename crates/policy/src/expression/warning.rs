@@ -260,8 +260,7 @@ impl Checker<'_> {
 }
 
 fn help_for_client_type(text: &str, known: &[&str]) -> String {
-    // In a text of one letter, one wrong letter is all of it.
-    match nearest(text, known.iter().copied()).filter(|_| text.chars().count() > 1) {
+    match nearest(text, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None if known.is_empty() => "no key has any".to_owned(),
         None => {
