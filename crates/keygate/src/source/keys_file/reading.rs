@@ -19,6 +19,10 @@ use zeroize::Zeroizing;
 use super::{Contents, Entry, Loaded, VERSION};
 use crate::source::SourceError;
 
+/// How many mistakes or warnings are shown. To show one, the text is searched for its line, so
+/// that one for each key of a large file would take minutes.
+const SHOWN: usize = 20;
+
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,8 +104,16 @@ impl Reader<'_> {
         diagnostic.render_without_source(self.origin, self.text)
     }
 
+    /// The first of them, and how many more there are.
+    fn show_first(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
+        let shown = diagnostics.iter().take(SHOWN).map(|it| self.show(it));
+        let more = diagnostics.len().saturating_sub(SHOWN);
+        let more = (more > 0).then(|| format!("… and {more} more like these"));
+        shown.chain(more).collect()
+    }
+
     fn rejected(&self, diagnostics: &[Diagnostic]) -> SourceError {
-        SourceError::Rejected(diagnostics.iter().map(|it| self.show(it)).collect())
+        SourceError::Rejected(self.show_first(diagnostics))
     }
 
     fn span<T>(&self, written: &Spanned<T>) -> Range<usize> {
@@ -132,7 +144,7 @@ impl Reader<'_> {
             .keys
             .iter()
             .filter_map(|written| self.in_clear(written));
-        let warnings = clear.collect();
+        let warnings = self.show_first(&clear.collect::<Vec<_>>());
         for written in document.keys {
             match self.entry(written) {
                 Ok(entry) => entries.push(entry),
@@ -146,15 +158,12 @@ impl Reader<'_> {
         Ok(Read { contents, ids })
     }
 
-    fn in_clear(&self, written: &Spanned<Written>) -> Option<String> {
+    fn in_clear(&self, written: &Spanned<Written>) -> Option<Diagnostic> {
         let clear = written.value.key.as_ref()?;
-        let warning = Diagnostic::warning(format!(
-            "the key `{}` stands in clear",
-            written.value.id.value
-        ))
-        .at(self.span(clear))
-        .help("`keygate keys hash` stores its digest instead; keep the key itself elsewhere");
-        Some(self.show(&warning))
+        let message = format!("the key `{}` stands in clear", written.value.id.value);
+        let warning = Diagnostic::warning(message).at(self.span(clear));
+        let help = "`keygate keys hash` stores its digest instead; keep the key itself elsewhere";
+        Some(warning.help(help))
     }
 
     /// One entry, or every mistake in it.
@@ -316,6 +325,18 @@ mod tests {
         let error = loaded(text).unwrap_err();
         assert!(!error.contains("SECRET"));
         insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_large_file_of_keys_in_clear_is_read_at_once() {
+        let keys =
+            (0..10_000).map(|n| format!("  - {{id: k{n}, clientType: A, key: clear-{n}}}\n"));
+        let text = format!("version: 1\nkeys:\n{}", keys.collect::<String>());
+        let started = std::time::Instant::now();
+        let warnings = loaded(&text).unwrap().warnings;
+        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+        assert_eq!(warnings.len(), SHOWN + 1);
+        assert_eq!(warnings[SHOWN], "… and 9980 more like these");
     }
 
     #[test]
