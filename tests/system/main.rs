@@ -26,6 +26,7 @@ mod impostor;
 mod includes;
 mod keys_command;
 mod keys_crash;
+mod keys_import;
 mod nginx;
 mod outages;
 mod path_differential;

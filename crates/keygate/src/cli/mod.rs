@@ -3,6 +3,7 @@
 mod check;
 mod check_nginx;
 mod explain;
+mod import;
 mod keys;
 
 use std::{env, path::PathBuf, process::ExitCode};
@@ -31,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   keygate check --keys keys.yaml --policy policy.yaml
   keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A
   keygate keys create --keys keys.yaml --client-type A
+  keygate import mia console.json --keys-out keys.yaml
 
 Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
 
@@ -60,6 +62,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Make, list, switch, rotate and delete keys in a keys file.
     Keys(keys::Arguments),
+    /// Write Keygate's files from those of other gateways.
+    Import(import::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +99,7 @@ impl Arguments {
             Command::Check(arguments) => check::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
+            Command::Import(arguments) => import::run(&arguments),
         }
     }
 }

@@ -7,7 +7,7 @@ mod create;
 mod delete;
 mod hash;
 mod list;
-mod new_key;
+pub(super) mod new_key;
 mod period;
 mod rotate;
 mod switch;
@@ -75,7 +75,7 @@ struct Target {
 
 /// Why a command is not done. The file is as it was, but where the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
-enum KeysError {
+pub(super) enum KeysError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -107,8 +107,7 @@ enum KeysError {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // Files hold whole seconds.
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+    let now = now();
     let done = match &arguments.command {
         Command::Create(arguments) => create::run(arguments, now),
         Command::List(arguments) => list::run(arguments, now),
@@ -127,8 +126,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// The time in whole seconds, as files hold it.
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
+}
+
 /// Changes a file: read, changed, checked and replaced under its lock.
-fn change<T>(
+pub(super) fn change<T>(
     path: &Path,
     file: &LockedFile,
     change: impl FnOnce(&mut Edit<'_>) -> Result<T, KeysError>,

@@ -19,7 +19,7 @@ use crate::source::{keys_file::Entry, pepper};
 
 /// How digests are made.
 #[derive(Debug, clap::Args)]
-pub(super) struct DigestArguments {
+pub(in crate::cli) struct DigestArguments {
     /// How the key is stored [default: hmac-sha256 where there is a pepper, else sha256]
     #[arg(long, value_name = "SCHEME", value_parser = ["sha256", "hmac-sha256"])]
     scheme: Option<String>,
@@ -65,7 +65,7 @@ pub(super) enum NewKey {
 
 impl DigestArguments {
     /// How a key becomes a digest.
-    pub(super) fn maker(&self) -> Result<impl Fn(&[u8]) -> Digest + use<>, KeysError> {
+    pub(in crate::cli) fn maker(&self) -> Result<impl Fn(&[u8]) -> Digest + use<>, KeysError> {
         let pepper = pepper::of_command(self.pepper_file.as_deref())?;
         let pepper = match self.scheme.as_deref().map(str::parse) {
             Some(Ok(Scheme::Sha256)) => None,
@@ -190,7 +190,7 @@ fn read_key(input: impl Read, allow_weak: bool) -> Result<Zeroizing<String>, Key
 }
 
 /// An id that no key has: a name and the day, and a number where that is taken.
-pub(super) fn free_id<'e>(
+pub(in crate::cli) fn free_id<'e>(
     name: &str,
     now: Timestamp,
     taken: impl Iterator<Item = &'e Entry>,

@@ -257,7 +257,7 @@ impl<'t> Edit<'t> {
                 .ok_or(EditError::NotAList)?;
             let after = layout::line_end(self.text, brackets.end);
             splices.push(Splice {
-                range: brackets,
+                range: layout::with_blanks_before(self.text, brackets),
                 text: String::new().into(),
             });
             (after, 2)

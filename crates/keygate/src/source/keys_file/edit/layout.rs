@@ -152,6 +152,12 @@ pub(super) fn empty_brackets(text: &str, at: usize) -> Option<Range<usize>> {
     blank.then_some(at..at + end + 2)
 }
 
+/// A place with the blanks that stand before it on its line.
+pub(super) fn with_blanks_before(text: &str, place: Range<usize>) -> Range<usize> {
+    let before = text.get(..place.start).unwrap_or_default();
+    before.trim_end_matches([' ', '\t']).len()..place.end
+}
+
 /// A mapping with the places of its names and values.
 struct Fields<V>(Vec<(Spanned<String>, Spanned<V>)>);
 
