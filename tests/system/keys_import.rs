@@ -74,13 +74,18 @@ impl Import {
     }
 }
 
+fn list_alone(console: &str) -> &str {
+    let (_, list) = console.split_once("\"secrets\": ").unwrap();
+    list.split_once(",\n\t\"endpoints\"").unwrap().0
+}
+
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[rstest]
 #[case::in_a_configuration(CONSOLE)]
-#[case::alone(&CONSOLE[CONSOLE.find('[').unwrap()..=CONSOLE.find(']').unwrap()])]
+#[case::alone(list_alone(CONSOLE))]
 fn the_keys_of_a_console_configuration_become_a_hashed_keys_file(#[case] text: &str) {
     let import = Import::of(text);
     let output = import.run("mia", &["--keys-out", "keys.yaml"]);
