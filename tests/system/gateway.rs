@@ -49,7 +49,7 @@ impl Role {
     }
 
     /// Starts it on the policy and the keys of a folder.
-    fn start(self, listen: &str, folder: &Path) -> Service {
+    pub(crate) fn start(self, listen: &str, folder: &Path) -> Service {
         let name = self.name();
         let mut command = keygate();
         command.arg(name).args(["--listen", listen, "--operations"]);

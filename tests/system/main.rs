@@ -27,6 +27,8 @@ mod includes;
 mod keys_command;
 mod keys_crash;
 mod keys_import;
+mod keys_live;
+mod memory;
 mod nginx;
 mod outages;
 mod path_differential;
