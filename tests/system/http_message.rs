@@ -111,6 +111,11 @@ impl Message {
         self.word(1)
     }
 
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// An answer's status.
     pub(crate) fn status(&self) -> u16 {
         self.word(1)

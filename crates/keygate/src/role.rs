@@ -161,11 +161,12 @@ fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError>
         .keys
         .clone()
         .ok_or(SettingsError::Missing { setting: "keys" })?;
-    let resolver = Arc::new(Resolver::new(
+    let resolver = Resolver::new(
         KeyTable::default(),
         settings.credential_names(),
         settings.rejected_key_status,
-    ));
+    );
+    let resolver = Arc::new(resolver.guarded_by(settings.guessing()));
     let pepper = settings.pepper().map_err(SettingsError::from)?;
     let target = Arc::clone(&resolver);
     let load = move |path: &Path, text: &str| {

@@ -5,6 +5,7 @@ mod mia;
 mod tests;
 
 use std::{
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,7 +22,7 @@ use keygate_policy::{
     diagnostic::nearest,
     document::yaml::{self, Content},
 };
-use keygate_resolver::{CredentialNames, Pepper, router::RejectedKeyStatus};
+use keygate_resolver::{CredentialNames, Guessing, Pepper, router::RejectedKeyStatus};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
@@ -68,6 +69,10 @@ pub struct Settings {
     /// The status of the answer to a key that is not good: 401 or 403.
     #[serde(deserialize_with = "rejected_key_status")]
     pub rejected_key_status: RejectedKeyStatus,
+    /// The header in which the gateway tells the caller's address.
+    pub client_address_header: Option<Name>,
+    /// How many failed keys an address may present in a minute; without it, any number.
+    pub failed_keys_per_minute: Option<NonZeroU32>,
     /// The header in which the gateway tells the client type.
     pub client_type_header: Option<Name>,
     /// The header in which the gateway tells that the request comes by the back office.
@@ -238,6 +243,16 @@ impl Settings {
             names.cookies.clone_from(cookies);
         }
         names
+    }
+
+    /// What the resolver does about guesses.
+    #[must_use]
+    pub fn guessing(&self) -> Guessing {
+        let guessing = match &self.client_address_header {
+            Some(Name(header)) => Guessing::by(header.clone()),
+            None => Guessing::default(),
+        };
+        guessing.limited(self.failed_keys_per_minute)
     }
 
     /// The names of the headers in which the gateway describes a request.

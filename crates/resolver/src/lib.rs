@@ -10,6 +10,7 @@
 pub mod credential;
 pub mod digest;
 pub mod generated;
+pub mod guessing;
 pub mod key;
 pub mod resolution;
 pub mod router;
@@ -17,6 +18,7 @@ pub mod table;
 
 pub use credential::{Credential, CredentialNames};
 pub use digest::{Digest, Pepper, Scheme};
+pub use guessing::Guessing;
 pub use key::{ClientType, Key, KeyId};
 pub use resolution::{Presence, Reason, Refusal, Resolution};
 pub use router::{Resolver, router};

@@ -1,6 +1,6 @@
 //! The resolver's HTTP side: the routes that a gateway calls.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -16,7 +16,10 @@ use http::{
 };
 use jiff::Timestamp;
 
-use crate::{Credential, CredentialNames, Key, KeyTable, Presence, Reason, Resolution};
+use crate::{
+    Credential, CredentialNames, Guessing, Key, KeyTable, Presence, Reason, Refusal, Resolution,
+    guessing::Tag,
+};
 
 const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
 const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
@@ -34,6 +37,7 @@ pub struct Resolver {
     keys: ArcSwap<KeyTable>,
     names: CredentialNames,
     rejected_key_status: RejectedKeyStatus,
+    guessing: Guessing,
 }
 
 /// The status of the answer to a key that is not good.
@@ -66,6 +70,12 @@ pub struct Identity {
     pub key_id: HeaderValue,
 }
 
+/// What is known of one guess.
+struct Guess {
+    address: Option<IpAddr>,
+    tag: Tag,
+}
+
 impl Resolver {
     /// A resolver with these keys in force.
     #[must_use]
@@ -78,7 +88,15 @@ impl Resolver {
             keys: ArcSwap::from_pointee(keys),
             names,
             rejected_key_status,
+            guessing: Guessing::default(),
         }
+    }
+
+    /// The same, with another way to deal with guesses.
+    #[must_use]
+    pub fn guarded_by(mut self, guessing: Guessing) -> Self {
+        self.guessing = guessing;
+        self
     }
 
     /// Puts other keys in force, whole: a request sees the old ones or the new ones.
@@ -101,10 +119,20 @@ impl Resolver {
     /// Resolves the credential that stands in `headers` and logs the outcome.
     #[must_use]
     pub fn answer(&self, headers: &HeaderMap, presence: Presence) -> Answer {
+        let now = Timestamp::now();
         let keys = self.keys.load();
         let credential = Credential::read(headers, &self.names);
-        let resolution = Resolution::of(credential, presence, &keys, Timestamp::now());
-        log(&resolution);
+        let resolution = match credential {
+            Credential::One(_) if self.guessing.is_over(headers, now) => {
+                Resolution::Refused(Refusal::TooManyFailures)
+            }
+            _ => Resolution::of(credential, presence, &keys, now),
+        };
+        let guess = self.guess(headers, credential, &resolution);
+        if let Some(guess) = &guess {
+            self.guessing.count(guess.address, now);
+        }
+        log(&resolution, guess.as_ref());
         Answer {
             status: self.status(resolution.reason()),
             reason: resolution.reason(),
@@ -112,6 +140,23 @@ impl Resolver {
                 Resolution::Known(key) => Some(Identity::of(key)),
                 Resolution::Anonymous | Resolution::Refused(_) => None,
             },
+        }
+    }
+
+    fn guess(
+        &self,
+        headers: &HeaderMap,
+        credential: Credential<'_>,
+        resolution: &Resolution<'_>,
+    ) -> Option<Guess> {
+        match (credential, resolution) {
+            (Credential::One(presented), Resolution::Refused(refusal)) if refusal.is_guess() => {
+                Some(Guess {
+                    address: self.guessing.address(headers),
+                    tag: self.guessing.tag(presented),
+                })
+            }
+            _ => None,
         }
     }
 
@@ -201,14 +246,19 @@ fn respond(resolver: &Resolver, headers: &HeaderMap, presence: Presence) -> Resp
 }
 
 /// One line a request: refusals at `info`, the rest at `debug`. The credential is never in it.
-fn log(resolution: &Resolution<'_>) {
+fn log(resolution: &Resolution<'_>, guess: Option<&Guess>) {
+    use tracing::field::display;
+
     let reason = resolution.reason().as_str();
     let key_id = resolution.key().map(|key| key.id.as_str());
     let client_type = resolution.key().map(|key| key.client_type.as_str());
+    let address = guess.and_then(|guess| guess.address).map(display);
+    let tag = guess.map(|guess| display(guess.tag));
     match resolution {
         Resolution::Refused(refusal) => tracing::info!(
             target: "keygate::decision",
             step = "resolve", allowed = false, reason, cause = %refusal, key_id, client_type,
+            address, tag,
         ),
         Resolution::Known(_) | Resolution::Anonymous => tracing::debug!(
             target: "keygate::decision",
@@ -345,6 +395,37 @@ mod tests {
             ask(status, path, &[("client-key", "good")]).await.status(),
             404
         );
+    }
+
+    #[test]
+    fn who_guesses_too_often_is_refused_whatever_comes_next() {
+        let guessing = Guessing::by(HeaderName::from_static("x-address"))
+            .limited(std::num::NonZeroU32::new(2));
+        let resolver = Arc::into_inner(resolver(RejectedKeyStatus::Unauthorized))
+            .unwrap()
+            .guarded_by(guessing);
+        let ask = |address: &'static str, key: &'static str| {
+            let lines = [("x-address", address), ("client-key", key)];
+            let headers = lines.map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            let answer = resolver.answer(&HeaderMap::from_iter(headers), Presence::Optional);
+            answer.reason
+        };
+        // A key that is known is no guess.
+        for _ in 0..5 {
+            assert_eq!(ask("192.0.2.1", "off"), Reason::UnknownKey);
+            assert_eq!(ask("192.0.2.1", "good"), Reason::Ok);
+        }
+        // The minute may end in between: then the count begins anew.
+        let refused = (0..2).any(|_| {
+            ask("192.0.2.1", "bad");
+            ask("192.0.2.1", "");
+            ask("192.0.2.1", "good") == Reason::UnknownKey
+        });
+        assert!(refused);
+        assert_eq!(ask("192.0.2.2", "good"), Reason::Ok);
     }
 
     #[tokio::test]
