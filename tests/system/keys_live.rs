@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use keygate_resolver::Digest;
 use rstest::rstest;
+use serde_json::Value;
 
 use crate::caller;
-use crate::gateway::{Gateway, Services, Setup};
+use crate::gateway::{Gateway, Role, Services, Setup, corpus_file, free_port};
 use crate::http_message::Message;
 use crate::nginx::Version;
 use crate::program::{keygate, run_to_end};
@@ -53,6 +54,44 @@ fn a_key_that_the_command_disables_is_refused_within_a_second(
             &format!("keys {command}: {until}, {services:?}"),
         );
     }
+}
+
+#[rstest]
+fn the_debug_page_tells_states_and_last_uses_and_no_digest(
+    #[values(Role::Resolver, Role::Serve)] role: Role,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["keys.yaml", "policy.yaml"] {
+        fs::copy(corpus_file(name), folder.path().join(name)).unwrap();
+    }
+    let listen = format!("127.0.0.1:{}", free_port());
+    let service = role.start(&listen, folder.path());
+    for key in ["client-a", "inactive", "expired"] {
+        let key = format!("client-key: sample-key-of-{key}");
+        caller::get(&listen, "/resolve", &[&key]);
+    }
+    let operations = role.operations(folder.path());
+    let page = caller::get_unix(&operations, "/debug/keys");
+    drop(service);
+    assert_eq!(page.header("content-type"), Some("application/json"));
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    assert!(!page.text().contains("sha256") && !page.text().contains("digest"));
+    let page: Value = serde_json::from_str(&page.text()).unwrap();
+    let rows = page["keys"].as_array().unwrap();
+    let row = |id: &str| rows.iter().find(|row| row["id"] == id).unwrap();
+    assert_eq!(row("client-a")["clientType"], "A");
+    for (id, state, is_used) in [
+        ("client-a", "valid", true),
+        ("client-b", "valid", false),
+        ("inactive", "inactive", false),
+        ("expired", "expired", false),
+        ("future", "not-yet-valid", false),
+    ] {
+        assert_eq!(row(id)["state"], state, "{id}");
+        assert_eq!(row(id)["lastUse"].is_string(), is_used, "{id}");
+    }
+    assert_eq!(row("expired")["expiresAt"], "2020-01-01T00:00:00Z");
+    assert!(page["usedSince"].is_string());
 }
 
 const RELOADS: u32 = 1_000;
