@@ -32,6 +32,7 @@ pub(crate) fn send(address: &str, request: &[u8]) -> Message {
         // `100 Continue` goes before the answer.
         if answer.status() >= 200 {
             answer.read_body_to_end(&mut reader).unwrap();
+            answer.assert_no_key();
             return answer;
         }
     }
@@ -54,5 +55,6 @@ pub(crate) fn get_unix(socket: &Path, target: &str) -> Message {
     let mut reader = BufReader::new(stream);
     let mut answer = Message::read_head(&mut reader).unwrap().unwrap();
     answer.read_body_to_end(&mut reader).unwrap();
+    answer.assert_no_key();
     answer
 }

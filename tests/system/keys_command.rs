@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::program::{keygate, run_to_end};
 
 /// Every key in clear that a test hands in; no output may have one.
-const CLEAR: &str = "q7LmZ2xVb9KtR4wNc6Yp";
+const CLEAR: &str = "sample-key-q7LmZ2xVb9KtR4wNc6Yp";
 
 /// A keys file and a way to run commands on it.
 struct Keys {
@@ -345,43 +345,43 @@ fn a_refusal_changes_nothing(
 
 #[rstest]
 #[case::same_id(
-    "  - {id: a, clientType: A, key: SECRET-1}\n  - {id: a, clientType: B, key: SECRET-2}\n",
+    "  - {id: a, clientType: A, key: sample-key-1}\n  - {id: a, clientType: B, key: sample-key-2}\n",
     "two keys have the id `a`"
 )]
 #[case::same_key(
-    "  - {id: a, clientType: A, key: SECRET-1}\n  - {id: b, clientType: B, key: SECRET-1}\n",
+    "  - {id: a, clientType: A, key: sample-key-1}\n  - {id: b, clientType: B, key: sample-key-1}\n",
     "the keys `a` and `b` are the same key"
 )]
 #[case::bad_date(
-    "  - {id: a, clientType: A, key: SECRET-1, expiresAt: 2026-02-30T00:00:00Z}\n",
-    "keys.yaml:3:54"
+    "  - {id: a, clientType: A, key: sample-key-1, expiresAt: 2026-02-30T00:00:00Z}\n",
+    "keys.yaml:3:58"
 )]
 #[case::ends_before_it_begins(
-    "  - {id: a, clientType: A, key: SECRET-1, notBefore: 2027-01-01T00:00:00Z, expiresAt: 2026-01-01T00:00:00Z}\n",
+    "  - {id: a, clientType: A, key: sample-key-1, notBefore: 2027-01-01T00:00:00Z, expiresAt: 2026-01-01T00:00:00Z}\n",
     "expires before it becomes valid"
 )]
-#[case::blank_in_a_key("  - {id: a, clientType: A, key: 'SECRET 1'}\n", "such as a blank")]
+#[case::blank_in_a_key("  - {id: a, clientType: A, key: 'sample-key 1'}\n", "such as a blank")]
 #[case::blank_in_a_client_type(
-    "  - {id: a, clientType: 'A ', key: SECRET-1}\n",
+    "  - {id: a, clientType: 'A ', key: sample-key-1}\n",
     "not a client type"
 )]
 #[case::unknown_scheme(
-    "  - {id: a, clientType: A, digest: 'md5:SECRET'}\n",
+    "  - {id: a, clientType: A, digest: 'md5:sample-key'}\n",
     "a digest is `sha256:` or `hmac-sha256:`"
 )]
 #[case::digest_too_short(
-    "  - {id: a, clientType: A, digest: 'sha256:SECRET'}\n",
+    "  - {id: a, clientType: A, digest: 'sha256:sample-key'}\n",
     "exactly 64 hexadecimal digits"
 )]
 #[case::both(
-    "  - {id: a, clientType: A, key: SECRET-1, digest: 'sha256:00'}\n",
+    "  - {id: a, clientType: A, key: sample-key-1, digest: 'sha256:00'}\n",
     "side by side"
 )]
 #[case::unknown_field(
-    "  - {id: a, clientType: A, key: SECRET-1, enabled: true}\n",
-    "keys.yaml:3:43"
+    "  - {id: a, clientType: A, key: sample-key-1, enabled: true}\n",
+    "keys.yaml:3:47"
 )]
-#[case::not_yaml("  - {id: a, clientType: A, key: [SECRET-1\n", "error: ")]
+#[case::not_yaml("  - {id: a, clientType: A, key: [sample-key-1\n", "error: ")]
 fn a_bad_file_is_refused_with_its_line_and_without_its_secrets(
     #[case] entries: &str,
     #[case] message: &str,
@@ -399,7 +399,7 @@ fn a_bad_file_is_refused_with_its_line_and_without_its_secrets(
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(stderr(output).contains(message), "{output:?}");
         assert!(output.stdout.is_empty());
-        assert!(!stderr(output).contains("SECRET") && !checked.contains("SECRET"));
+        assert!(!stderr(output).contains("sample-key") && !checked.contains("sample-key"));
     }
     assert_eq!(keys.text(), before);
 }

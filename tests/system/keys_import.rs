@@ -13,9 +13,9 @@ use crate::program::{keygate, run_to_end};
 const CONSOLE: &str = r#"{
 	"version": "0.50.0",
 	"secrets": [
-		{"secret": "SECRET-of-the-cms-0\/1", "clientType": "CMS", "active": true, "description": "the 😀 \u0043MS"},
-		{"secret": "SECRET-of-partner-x-98", "clientType": "partner", "active": false, "custom": 1},
-		{"secret": "SECRET-short", "clientType": "CMS", "active": true, "description": ""}
+		{"secret": "sample-key-of-the-cms-0\/1", "clientType": "CMS", "active": true, "description": "the 😀 \u0043MS"},
+		{"secret": "sample-key-of-partner-x-98", "clientType": "partner", "active": false, "custom": 1},
+		{"secret": "sample-key-short", "clientType": "CMS", "active": true, "description": ""}
 	],
 	"endpoints": {"/orders": {"basePath": "/orders", "secreted": true}}
 }"#;
@@ -26,14 +26,14 @@ http {
         default "";
         volatile;
         # ours
-        "SECRET-of-the-cms-0001" CMS; # the CMS
-        SECRET-of.partner_x-98   partner;
-        'SECRET-of-all=/+{;} '   0;
-        SECRET-of=/+==           "A";
+        "sample-key-of-the-cms-0001" CMS; # the CMS
+        sample-key-of.partner_x-98   partner;
+        'sample-key-of-all=/+{;} '   0;
+        sample-key-of=/+==           "A";
         \default                 D;
-        SECRET-of-nobody         "";
+        sample-key-of-nobody         "";
     }
-    map $uri $other { /SECRET x; }
+    map $uri $other { /sample-key x; }
 }
 "#;
 
@@ -54,7 +54,10 @@ impl Import {
         let output = run_to_end(command.args(["import", kind, "from"]).args(arguments));
         for text in [&output.stdout, &output.stderr] {
             let text = String::from_utf8_lossy(text);
-            assert!(!text.contains("SECRET"), "a key is in the output: {text}");
+            assert!(
+                !text.contains("sample-key"),
+                "a key is in the output: {text}"
+            );
         }
         output
     }
@@ -63,7 +66,7 @@ impl Import {
     fn keys(&self) -> Vec<[String; 3]> {
         let mut list = keygate();
         let path = self.folder.path().join("keys.yaml");
-        assert!(!fs::read_to_string(&path).unwrap().contains("SECRET"));
+        assert!(!fs::read_to_string(&path).unwrap().contains("sample-key"));
         list.args(["keys", "list", "--output", "json", "--keys"])
             .arg(path);
         let rows: Vec<Value> = serde_json::from_slice(&run_to_end(&mut list).stdout).unwrap();
@@ -123,7 +126,7 @@ fn an_imported_key_opens_what_it_opened() {
     let import = Import::of(CONSOLE);
     let printed = import.run("mia", &[]);
     assert!(printed.status.success(), "{printed:?}");
-    let digest = keygate_resolver::Digest::sha256(b"SECRET-of-the-cms-0/1").to_string();
+    let digest = keygate_resolver::Digest::sha256(b"sample-key-of-the-cms-0/1").to_string();
     let printed = String::from_utf8(printed.stdout).unwrap();
     assert!(printed.contains(&digest), "{printed}");
     assert!(printed.starts_with("version: 1\nkeys:\n  - id: CMS-"));
@@ -149,9 +152,9 @@ fn a_map_of_nginx_becomes_a_hashed_keys_file() {
     assert!(said.starts_with(passed_over), "{said}");
     let text = fs::read_to_string(import.folder.path().join("keys.yaml")).unwrap();
     for key in [
-        "SECRET-of-the-cms-0001",
-        "SECRET-of.partner_x-98",
-        "SECRET-of=/+==",
+        "sample-key-of-the-cms-0001",
+        "sample-key-of.partner_x-98",
+        "sample-key-of=/+==",
         "default",
     ] {
         let digest = keygate_resolver::Digest::sha256(key.as_bytes()).to_string();
@@ -161,7 +164,8 @@ fn a_map_of_nginx_becomes_a_hashed_keys_file() {
 
 #[test]
 fn a_map_of_another_variable_is_taken_where_it_is_named() {
-    let text = "map $http_x_api_key $t { SECRET-1 A; }\nmap $http_client_key $u { SECRET-2 B; }\n";
+    let text =
+        "map $http_x_api_key $t { sample-key-1 A; }\nmap $http_client_key $u { sample-key-2 B; }\n";
     let import = Import::of(text);
     let output = import.run(
         "nginx-map",
@@ -176,15 +180,15 @@ fn a_map_of_another_variable_is_taken_where_it_is_named() {
 #[case::nothing("mia", "{}", "holds nothing to import")]
 #[case::a_policy("mia", "{\"/orders\": {\"GET\": {}}}", "holds nothing to import")]
 #[case::no_key("mia", "[{\"clientType\": \"A\"}]", "secret")]
-#[case::no_client_type("mia", "[{\"secret\": \"SECRET\"}]", "clientType")]
+#[case::no_client_type("mia", "[{\"secret\": \"sample-key\"}]", "clientType")]
 #[case::active_is_text(
     "mia",
-    "[{\"secret\": \"SECRET\", \"clientType\": \"A\", \"active\": \"yes\"}]",
+    "[{\"secret\": \"sample-key\", \"clientType\": \"A\", \"active\": \"yes\"}]",
     "from:1:"
 )]
 #[case::a_blank(
     "mia",
-    "[{\"secret\": \"SECRET 1\", \"clientType\": \"A\"}]",
+    "[{\"secret\": \"sample-key 1\", \"clientType\": \"A\"}]",
     "such as a blank\n --> from:1:2"
 )]
 #[case::empty(
@@ -194,18 +198,18 @@ fn a_map_of_another_variable_is_taken_where_it_is_named() {
 )]
 #[case::a_blank_in_a_type(
     "mia",
-    "[{\"secret\": \"SECRET\", \"clientType\": \"A B\"}]",
+    "[{\"secret\": \"sample-key\", \"clientType\": \"A B\"}]",
     "not a client type"
 )]
 #[case::twice(
     "mia",
-    "[\n{\"secret\": \"SECRET\", \"clientType\": \"A\"},\n{\"secret\": \"SECRET\", \"clientType\": \"B\"}]",
+    "[\n{\"secret\": \"sample-key\", \"clientType\": \"A\"},\n{\"secret\": \"sample-key\", \"clientType\": \"B\"}]",
     "twice\n --> from:3:1\n  = help: it stands at from:2:1 too"
 )]
 #[case::no_map("nginx-map", "http { }", "holds nothing to import")]
 #[case::not_nginx(
     "nginx-map",
-    "map $http_client_key $t { SECRET",
+    "map $http_client_key $t { sample-key",
     "no nginx configuration"
 )]
 #[case::a_default(
@@ -215,7 +219,7 @@ fn a_map_of_another_variable_is_taken_where_it_is_named() {
 )]
 #[case::a_pattern(
     "nginx-map",
-    "map $http_client_key $t { ~^SECRET A; }",
+    "map $http_client_key $t { ~^sample-key A; }",
     "a regular expression is no key\n --> from:1:27"
 )]
 #[case::an_include(
@@ -225,22 +229,22 @@ fn a_map_of_another_variable_is_taken_where_it_is_named() {
 )]
 #[case::host_names(
     "nginx-map",
-    "map $http_client_key $t { hostnames; *.SECRET A; }",
+    "map $http_client_key $t { hostnames; *.sample-key A; }",
     "host names"
 )]
 #[case::a_variable(
     "nginx-map",
-    "map $http_client_key $t { SECRET $host; }",
+    "map $http_client_key $t { sample-key $host; }",
     "made of a variable"
 )]
 #[case::a_blank_in_a_map(
     "nginx-map",
-    "map $http_client_key $t { 'SECRET 1' A; }",
+    "map $http_client_key $t { 'sample-key 1' A; }",
     "such as a blank"
 )]
 #[case::twice_in_a_map(
     "nginx-map",
-    "map $http_client_key $t { SECRET A; SECRET B; }",
+    "map $http_client_key $t { sample-key A; sample-key B; }",
     "twice"
 )]
 fn what_cannot_be_imported_is_told_and_nothing_is_written(

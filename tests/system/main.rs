@@ -36,5 +36,6 @@ mod path_differential;
 mod program;
 mod questions;
 mod report;
+mod secrets;
 mod shutdown;
 mod start_up;

@@ -13,7 +13,7 @@ use crate::http_message::Message;
 const REQUESTS: usize = 10_000;
 
 /// Part of every key.
-const KEY: &str = "SECRETSECRET";
+const KEY: &str = "sample-key-in-memory";
 
 const CONNECTIONS: usize = 8;
 
@@ -133,7 +133,7 @@ fn no_key_is_in_memory_after_ten_thousand_requests() {
     }
     fs::write(
         &keys,
-        text + "  - {id: bad, clientType: A, key: 'SECRETSECRET bad'}\n",
+        text + &format!("  - {{id: bad, clientType: A, key: '{KEY} bad'}}\n"),
     )
     .unwrap();
     while !service.output().contains("not reloaded") {
