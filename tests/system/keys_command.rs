@@ -10,6 +10,7 @@ use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::gateway::ROOT;
 use crate::program::{keygate, run_to_end};
 
 /// Every key in clear that a test hands in; no output may have one.
@@ -402,6 +403,16 @@ fn a_bad_file_is_refused_with_its_line_and_without_its_secrets(
         assert!(!stderr(output).contains("sample-key") && !checked.contains("sample-key"));
     }
     assert_eq!(keys.text(), before);
+}
+
+#[test]
+fn the_file_in_the_documentation_loads() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/keys.md")).unwrap();
+    let (_, block) = text.split_once("```yaml\n").unwrap();
+    let (file, _) = block.split_once("```").unwrap();
+    let keys = Keys::holding(file);
+    assert_eq!(check(&[], &keys.path).status.code(), Some(0), "{file}");
+    assert_eq!(keys.list()[0]["id"], "shop-2026-11-24");
 }
 
 #[test]

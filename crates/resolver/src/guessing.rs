@@ -16,6 +16,8 @@ use std::{
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 
+use crate::{Credential, Resolution};
+
 /// How many addresses are counted in one minute. Those that come later are not limited: to refuse
 /// whoever shares a counter with a guesser would let guessers lock others out.
 const MOST_ADDRESSES: usize = 10_000;
@@ -30,6 +32,15 @@ pub struct Guessing {
     tags: RandomState,
     /// Whether it was said that the limit has nothing to go by.
     no_address: Once,
+}
+
+/// One guess: a presented text that is no key.
+#[derive(Debug, Clone, Copy)]
+pub struct Guess {
+    /// The caller's address, where the gateway tells it.
+    pub address: Option<IpAddr>,
+    /// What was presented, told apart from others.
+    pub tag: Tag,
 }
 
 /// The failed keys of one minute, by address.
@@ -115,8 +126,28 @@ impl Guessing {
         })
     }
 
-    /// Counts a failed key.
-    pub(crate) fn count(&self, address: Option<IpAddr>, now: Timestamp) {
+    /// Notices a guess, and counts it.
+    pub(crate) fn notice(
+        &self,
+        headers: &HeaderMap,
+        credential: Credential<'_>,
+        resolution: &Resolution<'_>,
+        now: Timestamp,
+    ) -> Option<Guess> {
+        let (Credential::One(presented), Resolution::Refused(refusal)) = (credential, resolution)
+        else {
+            return None;
+        };
+        if !refusal.is_guess() {
+            return None;
+        }
+        let address = self.address(headers);
+        self.count(address, now);
+        let tag = self.tag(presented);
+        Some(Guess { address, tag })
+    }
+
+    fn count(&self, address: Option<IpAddr>, now: Timestamp) {
         if let (Some(_), Some(address)) = (self.limit, address) {
             self.in_minute_of(now, |failures| failures.count(network(address)));
         }

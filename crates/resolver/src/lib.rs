@@ -18,7 +18,7 @@ pub mod table;
 
 pub use credential::{Credential, CredentialNames};
 pub use digest::{Digest, Pepper, Scheme};
-pub use guessing::Guessing;
+pub use guessing::{Guess, Guessing};
 pub use key::{ClientType, Key, KeyId};
 pub use resolution::{Presence, Reason, Refusal, Resolution};
 pub use router::{Resolver, router};

@@ -1,6 +1,6 @@
 //! The resolver's HTTP side: the routes that a gateway calls.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::{
     Credential, CredentialNames, Guessing, Key, KeyTable, Presence, Reason, Refusal, Resolution,
-    guessing::Tag,
+    guessing::Guess,
 };
 
 const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
@@ -68,12 +68,6 @@ pub struct Identity {
     pub client_type: HeaderValue,
     /// The key's name.
     pub key_id: HeaderValue,
-}
-
-/// What is known of one guess.
-struct Guess {
-    address: Option<IpAddr>,
-    tag: Tag,
 }
 
 impl Resolver {
@@ -128,11 +122,8 @@ impl Resolver {
             }
             _ => Resolution::of(credential, presence, &keys, now),
         };
-        let guess = self.guess(headers, credential, &resolution);
-        if let Some(guess) = &guess {
-            self.guessing.count(guess.address, now);
-        }
-        log(&resolution, guess.as_ref());
+        let guess = self.guessing.notice(headers, credential, &resolution, now);
+        log(&resolution, guess);
         Answer {
             status: self.status(resolution.reason()),
             reason: resolution.reason(),
@@ -140,23 +131,6 @@ impl Resolver {
                 Resolution::Known(key) => Some(Identity::of(key)),
                 Resolution::Anonymous | Resolution::Refused(_) => None,
             },
-        }
-    }
-
-    fn guess(
-        &self,
-        headers: &HeaderMap,
-        credential: Credential<'_>,
-        resolution: &Resolution<'_>,
-    ) -> Option<Guess> {
-        match (credential, resolution) {
-            (Credential::One(presented), Resolution::Refused(refusal)) if refusal.is_guess() => {
-                Some(Guess {
-                    address: self.guessing.address(headers),
-                    tag: self.guessing.tag(presented),
-                })
-            }
-            _ => None,
         }
     }
 
@@ -246,7 +220,7 @@ fn respond(resolver: &Resolver, headers: &HeaderMap, presence: Presence) -> Resp
 }
 
 /// One line a request: refusals at `info`, the rest at `debug`. The credential is never in it.
-fn log(resolution: &Resolution<'_>, guess: Option<&Guess>) {
+fn log(resolution: &Resolution<'_>, guess: Option<Guess>) {
     use tracing::field::display;
 
     let reason = resolution.reason().as_str();
