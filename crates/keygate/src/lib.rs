@@ -4,8 +4,10 @@
 //! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
 
 pub mod cli;
+pub mod debug_keys;
 pub mod decisions;
 pub mod explain;
+pub mod forgetting;
 pub mod health;
 pub mod listener;
 pub mod metrics;

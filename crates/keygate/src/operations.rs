@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_resolver::Resolver;
 use serde::Serialize;
@@ -20,6 +21,7 @@ use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
+    debug_keys,
     decisions::{Decisions, Dropped, Step},
     explain::{Answer, Question},
     health::{Health, SourceDetail},
@@ -41,6 +43,8 @@ pub struct Operations {
     pub resolver: Option<Arc<Resolver>>,
     /// Its authorization service, if it is one.
     pub authorizer: Option<Arc<Authorizer>>,
+    /// Since when it counts.
+    pub started: Timestamp,
     /// The settings in force, by name.
     pub settings: BTreeMap<String, InForce>,
 }
@@ -64,6 +68,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/debug/config", get(config))
         .route("/debug/decisions", get(recent_decisions))
         .route("/debug/explain", get(explain))
+        .route("/debug/keys", get(keys))
         .with_state(Arc::new(operations))
         .layer(SetResponseHeaderLayer::overriding(
             CACHE_CONTROL,
@@ -155,6 +160,15 @@ fn explanation(authorizer: &Authorizer, question: &Question) -> Answer {
     let user = question.logged_in();
     let request = question.request(user.as_ref());
     authorizer.look(|policy, shadow| Answer::of(&request, policy, shadow))
+}
+
+async fn keys(State(operations): State<Arc<Operations>>) -> Response {
+    let Some(resolver) = &operations.resolver else {
+        let error = "this process has no keys: ask the resolver";
+        return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
+    };
+    let keys = resolver.keys();
+    Json(debug_keys::Page::of(&keys, operations.started)).into_response()
 }
 
 async fn config(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {

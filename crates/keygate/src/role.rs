@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::Router;
+use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_policy::Policy;
 use keygate_resolver::{KeyTable, Resolver};
@@ -129,6 +130,7 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
         decisions: Arc::clone(&decisions),
         resolver,
         authorizer,
+        started: Timestamp::now(),
         settings: settings.in_force(role),
     });
     let probes = server::run(operations, probes, std::future::pending(), Duration::ZERO);
@@ -197,10 +199,12 @@ fn resolver(
         settings.rejected_key_status,
     );
     let observer: Arc<Decisions> = Arc::clone(decisions);
+    let resolver = resolver.guarded_by(settings.guessing());
     let resolver = Arc::new(resolver.observed_by(observer));
+    let pepper = settings.pepper().map_err(SettingsError::from)?;
     let target = Arc::clone(&resolver);
     let load = move |path: &Path, text: &str| {
-        let loaded = keys_file::parse(path, text, None)?;
+        let loaded = keys_file::parse(path, text, pepper.clone())?;
         loaded
             .warnings
             .iter()

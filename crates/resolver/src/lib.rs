@@ -9,6 +9,8 @@
 
 pub mod credential;
 pub mod digest;
+pub mod generated;
+pub mod guessing;
 pub mod key;
 pub mod observer;
 pub mod resolution;
@@ -16,7 +18,8 @@ pub mod router;
 pub mod table;
 
 pub use credential::{Credential, CredentialNames};
-pub use digest::{Digest, Pepper};
+pub use digest::{Digest, Pepper, Scheme};
+pub use guessing::{Guess, Guessing};
 pub use key::{ClientType, Key, KeyId};
 pub use observer::{Observer, Record};
 pub use resolution::{Presence, Reason, Refusal, Resolution};

@@ -4,7 +4,7 @@ use std::{fmt, time::Instant};
 
 use http::HeaderMap;
 
-use crate::Resolution;
+use crate::{Resolution, guessing::Guess};
 
 /// Somebody who is told of every resolution before it is answered, on the way of the request: to
 /// be quick is the observer's duty.
@@ -23,4 +23,6 @@ pub struct Record<'a> {
     pub headers: &'a HeaderMap,
     /// What became of it.
     pub resolution: Resolution<'a>,
+    /// Who guessed and what, where it was a guess; nothing of the key can be told from it.
+    pub guess: Option<Guess>,
 }

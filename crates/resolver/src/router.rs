@@ -17,8 +17,8 @@ use http::{
 use jiff::Timestamp;
 
 use crate::{
-    Credential, CredentialNames, Key, KeyTable, Observer, Presence, Reason, Record, Refusal,
-    Resolution,
+    Credential, CredentialNames, Guessing, Key, KeyTable, Observer, Presence, Reason, Record,
+    Refusal, Resolution, guessing::Guess,
 };
 
 const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
@@ -37,6 +37,7 @@ pub struct Resolver {
     keys: ArcSwap<KeyTable>,
     names: CredentialNames,
     rejected_key_status: RejectedKeyStatus,
+    guessing: Guessing,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -82,8 +83,16 @@ impl Resolver {
             keys: ArcSwap::from_pointee(keys),
             names,
             rejected_key_status,
+            guessing: Guessing::default(),
             observer: None,
         }
+    }
+
+    /// The same, with another way to deal with guesses.
+    #[must_use]
+    pub fn guarded_by(mut self, guessing: Guessing) -> Self {
+        self.guessing = guessing;
+        self
     }
 
     /// The same, telling somebody of every resolution.
@@ -94,8 +103,14 @@ impl Resolver {
     }
 
     /// Puts other keys in force, whole: a request sees the old ones or the new ones.
+    ///
+    /// When a key was last used is taken over before the swap, so that nobody sees it forgotten,
+    /// and once more after it, for the uses in between.
     pub fn replace_keys(&self, keys: KeyTable) {
-        self.keys.store(Arc::new(keys));
+        let keys = Arc::new(keys);
+        keys.take_over_uses(&self.keys.load());
+        let former = self.keys.swap(Arc::clone(&keys));
+        keys.take_over_uses(&former);
     }
 
     /// The keys in force.
@@ -107,11 +122,17 @@ impl Resolver {
     /// Resolves the credential that stands in `headers` and tells the observer.
     #[must_use]
     pub fn answer(&self, headers: &HeaderMap, presence: Presence) -> Answer {
-        let started = Instant::now();
+        let (started, now) = (Instant::now(), Timestamp::now());
         let keys = self.keys.load();
         let credential = Credential::read(headers, &self.names);
-        let resolution = Resolution::of(credential, presence, &keys, Timestamp::now());
-        self.conclude(started, headers, resolution)
+        let resolution = match credential {
+            Credential::One(_) if self.guessing.is_over(headers, now) => {
+                Resolution::Refused(Refusal::TooManyFailures)
+            }
+            _ => Resolution::of(credential, presence, &keys, now),
+        };
+        let guess = self.guessing.notice(headers, credential, &resolution, now);
+        self.conclude(started, headers, resolution, guess)
     }
 
     fn conclude(
@@ -119,12 +140,14 @@ impl Resolver {
         started: Instant,
         headers: &HeaderMap,
         resolution: Resolution<'_>,
+        guess: Option<Guess>,
     ) -> Answer {
         if let Some(observer) = &self.observer {
             observer.resolved(&Record {
                 started,
                 headers,
                 resolution,
+                guess,
             });
         }
         Answer {
@@ -208,7 +231,7 @@ fn respond(resolver: &Resolver, headers: &HeaderMap, presence: Presence) -> Resp
     let (next, second) = (steps.next(), steps.next());
     let answer = if second.is_some() {
         let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
-        resolver.conclude(Instant::now(), headers, refusal)
+        resolver.conclude(Instant::now(), headers, refusal, None)
     } else {
         resolver.answer(headers, presence)
     };
@@ -350,6 +373,37 @@ mod tests {
             ask(status, path, &[("client-key", "good")]).await.status(),
             404
         );
+    }
+
+    #[test]
+    fn who_guesses_too_often_is_refused_whatever_comes_next() {
+        let guessing = Guessing::by(HeaderName::from_static("x-address"))
+            .limited(std::num::NonZeroU32::new(2));
+        let resolver = Arc::into_inner(resolver(RejectedKeyStatus::Unauthorized))
+            .unwrap()
+            .guarded_by(guessing);
+        let ask = |address: &'static str, key: &'static str| {
+            let lines = [("x-address", address), ("client-key", key)];
+            let headers = lines.map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            let answer = resolver.answer(&HeaderMap::from_iter(headers), Presence::Optional);
+            answer.reason
+        };
+        // A key that is known is no guess.
+        for _ in 0..5 {
+            assert_eq!(ask("192.0.2.1", "off"), Reason::UnknownKey);
+            assert_eq!(ask("192.0.2.1", "good"), Reason::Ok);
+        }
+        // The minute may end in between: then the count begins anew.
+        let refused = (0..2).any(|_| {
+            ask("192.0.2.1", "bad");
+            ask("192.0.2.1", "");
+            ask("192.0.2.1", "good") == Reason::UnknownKey
+        });
+        assert!(refused);
+        assert_eq!(ask("192.0.2.2", "good"), Reason::Ok);
     }
 
     #[tokio::test]

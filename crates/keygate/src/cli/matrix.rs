@@ -46,10 +46,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
     let text = source::read(&arguments.policy)?;
     let policy = policy_file::parse(&arguments.policy, &text)?.policy;
-    let client_types = match &arguments.keys {
-        Some(path) => keys_file::parse(path, &source::read(path)?, None)?
-            .table
-            .client_types(),
+    let entries = match &arguments.keys {
+        Some(path) => keys_file::contents(path, &source::read(path)?)?.entries,
         None => Vec::new(),
     };
     let user = logged_in(
@@ -61,7 +59,7 @@ fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
         user: user.as_ref(),
         is_backoffice: arguments.backoffice,
     };
-    let known = client_types.iter().map(String::as_str);
+    let known = entries.iter().map(|entry| entry.key.client_type.as_str());
     arguments
         .output
         .print(&Matrix::of(&policy, known, circumstances));

@@ -3,6 +3,8 @@
 mod check;
 mod check_nginx;
 mod explain;
+mod import;
+mod keys;
 mod matrix;
 mod test;
 
@@ -34,6 +36,8 @@ const EXAMPLES: &str = "Examples:
   keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A
   keygate matrix --policy policy.yaml --keys keys.yaml
   keygate test cases.yaml
+  keygate keys create --keys keys.yaml --client-type A
+  keygate import mia console.json --keys-out keys.yaml
 
 Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
 
@@ -69,6 +73,10 @@ enum Command {
     /// Say whether a policy decides as a file of cases expects.
     #[command(after_help = test::EXAMPLE)]
     Test(test::Arguments),
+    /// Make, list, switch, rotate and delete keys in a keys file.
+    Keys(keys::Arguments),
+    /// Write Keygate's files from those of other gateways.
+    Import(import::Arguments),
 }
 
 /// How an answer looks.
@@ -111,6 +119,9 @@ struct RoleArguments {
     /// Keys file
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// File with the pepper of `hmac-sha256:` digests
+    #[arg(long, value_name = "FILE")]
+    pepper_file: Option<PathBuf>,
     /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -134,6 +145,8 @@ impl Arguments {
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Matrix(arguments) => matrix::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),
+            Command::Keys(arguments) => keys::run(&arguments),
+            Command::Import(arguments) => import::run(&arguments),
         }
     }
 }
@@ -143,6 +156,7 @@ impl RoleArguments {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|it| it.display().to_string());
         let flags = [
             ("keys", path(&self.keys)),
+            ("pepper-file", path(&self.pepper_file)),
             ("policy", path(&self.policy)),
             ("listen", self.listen.clone()),
             ("operations", self.operations.clone()),

@@ -1,6 +1,6 @@
 //! One decision as it is written: owned, bounded, and without anything that may be secret.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -55,6 +55,12 @@ pub struct Entry {
     /// Why precisely, as the caller was not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Where a guess at a key came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// What tells guesses at one key from guesses at many; nothing of the key can be told from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// The gateway's id of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -106,6 +112,8 @@ impl Entry {
             allowed,
             reason,
             cause: None,
+            address: None,
+            tag: None,
             request_id: None,
             client_type: None,
             key_id: None,
@@ -129,6 +137,8 @@ impl Entry {
                 Resolution::Refused(refusal) => Some(refusal.to_string()),
                 Resolution::Known(_) | Resolution::Anonymous => None,
             },
+            address: record.guess.and_then(|guess| guess.address),
+            tag: record.guess.map(|guess| guess.tag.to_string()),
             request_id: request_id(record.headers),
             client_type: key.map(|key| key.client_type.as_str().to_owned()),
             key_id: key.map(|key| key.id.as_str().to_owned()),
@@ -178,6 +188,8 @@ impl Entry {
                     allowed = self.allowed,
                     reason = self.reason,
                     cause = self.cause,
+                    address = self.address.map(tracing::field::display),
+                    tag = self.tag,
                     requestId = self.request_id,
                     clientType = self.client_type,
                     keyId = self.key_id,

@@ -72,12 +72,13 @@ enum Occasion {
 }
 
 /// Why a presented key is not good.
-const CAUSES: [&str; 5] = [
+const CAUSES: [&str; 6] = [
     "unknown",
     "malformed",
     "inactive",
     "expired",
     "not-yet-valid",
+    "too-many-failures",
 ];
 
 impl Decisions {
@@ -217,6 +218,7 @@ fn cause(refusal: &Refusal<'_>) -> Option<usize> {
         Refusal::Inactive(_) => Some(2),
         Refusal::Expired(_) => Some(3),
         Refusal::NotYetValid(_) => Some(4),
+        Refusal::TooManyFailures => Some(5),
     }
 }
 

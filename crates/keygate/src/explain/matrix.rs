@@ -1,6 +1,9 @@
 //! The access matrix: what each client type may do, endpoint by endpoint.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+};
 
 use keygate_policy::{Facts, Policy, Reason, Rule, User, policy::Example};
 use serde::Serialize;
@@ -102,9 +105,9 @@ fn row(
     client_types: &[Option<&str>],
     circumstances: Circumstances<'_>,
 ) -> Row {
-    let cell = |client_type: &Option<&str>| {
+    let cell = |client_type| {
         let facts = Facts {
-            client_type: *client_type,
+            client_type,
             is_backoffice: circumstances.is_backoffice,
             user: circumstances.user,
         };
@@ -118,7 +121,7 @@ fn row(
             uri: example.target.clone(),
             host: example.host.clone(),
         },
-        cells: client_types.iter().map(cell).collect(),
+        cells: client_types.iter().copied().map(cell).collect(),
     }
 }
 
@@ -186,7 +189,7 @@ impl fmt::Display for Matrix {
             let mut line = format!("{:width$}", row.endpoint);
             for (cell, column) in row.cells.iter().zip(&columns) {
                 legend.insert((cell.mark(), cell.meaning()));
-                line.push_str(&format!("  {:1$}", cell.mark(), column.len()));
+                let _ = write!(line, "  {:1$}", cell.mark(), column.len());
             }
             write!(f, "\n{}", line.trim_end())?;
         }
