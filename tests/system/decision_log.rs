@@ -59,6 +59,7 @@ fn a_denial_is_one_line_that_says_who_what_and_why() {
             "clientType": "C",
             "keyId": "client-c",
             "method": "POST",
+            "host": "gateway.example",
             "path": "/orders/1",
             "endpoint": "/orders",
         })
@@ -258,6 +259,7 @@ fn the_last_decisions_can_be_looked_at() {
             "clientType": "C",
             "keyId": "client-c",
             "method": "GET",
+            "host": "gateway.example",
             "path": "/orders",
             "endpoint": "/orders",
         })

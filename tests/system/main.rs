@@ -20,6 +20,7 @@ mod bodies_and_upgrades;
 mod caller;
 mod changes;
 mod corpus;
+mod debug_page;
 mod decision_log;
 mod demo;
 mod explanations;

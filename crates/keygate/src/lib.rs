@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod debug_keys;
+pub mod debug_page;
 pub mod decisions;
 pub mod explain;
 pub mod forgetting;

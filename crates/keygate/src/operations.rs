@@ -21,7 +21,7 @@ use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    debug_keys,
+    debug_keys, debug_page,
     decisions::{Decisions, Dropped, Step},
     explain::{Answer, Question},
     health::{Health, SourceDetail},
@@ -69,6 +69,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/debug/decisions", get(recent_decisions))
         .route("/debug/explain", get(explain))
         .route("/debug/keys", get(keys))
+        .merge(debug_page::router())
         .with_state(Arc::new(operations))
         .layer(SetResponseHeaderLayer::overriding(
             CACHE_CONTROL,

@@ -62,6 +62,6 @@ fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
     let known = entries.iter().map(|entry| entry.key.client_type.as_str());
     arguments
         .output
-        .print(&Matrix::of(&policy, known, circumstances));
+        .print(&Matrix::of(&policy, known, circumstances, usize::MAX));
     Ok(true)
 }

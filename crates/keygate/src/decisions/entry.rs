@@ -76,6 +76,9 @@ pub struct Entry {
     /// The method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// The host, where the gateway tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// The canonical path; bytes outside visible ASCII are escaped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -119,6 +122,7 @@ impl Entry {
             key_id: None,
             user_id: None,
             method: None,
+            host: None,
             path: None,
             raw_path: None,
             endpoint: None,
@@ -164,6 +168,7 @@ impl Entry {
                 .and_then(|facts| facts.user)
                 .map(|user| bounded(&user.id)),
             method: record.request.map(|request| bounded(request.method)),
+            host: record.request.and_then(|request| request.host).map(bounded),
             path: record.path.map(escaped),
             raw_path: raw_path.map(escaped),
             endpoint: record.endpoint.map(str::to_owned),
@@ -195,6 +200,7 @@ impl Entry {
                     keyId = self.key_id,
                     userId = self.user_id,
                     method = self.method,
+                    host = self.host,
                     path = self.path,
                     rawPath = self.raw_path,
                     endpoint = self.endpoint,

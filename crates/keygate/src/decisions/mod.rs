@@ -40,6 +40,7 @@ pub struct Retention {
 /// The record of all decisions of this process.
 #[derive(Debug)]
 pub struct Decisions {
+    retention: Retention,
     durations: [Histogram; Step::ALL.len()],
     resolutions: [AtomicU64; Reason::ALL.len()],
     refused_keys: [AtomicU64; CAUSES.len()],
@@ -86,6 +87,7 @@ impl Decisions {
     #[must_use]
     pub fn new(retention: Retention) -> Self {
         Self {
+            retention,
             durations: Default::default(),
             resolutions: Default::default(),
             refused_keys: Default::default(),
@@ -123,6 +125,12 @@ impl Decisions {
             denials: self.denials.dropped(),
             shadow_differences: self.differences.dropped(),
         }
+    }
+
+    /// How many of the allowances are written and kept.
+    #[must_use]
+    pub fn allow_sample(&self) -> Share {
+        self.retention.allow_sample
     }
 
     /// The last decisions that were kept, newest first.

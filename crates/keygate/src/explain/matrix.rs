@@ -16,6 +16,8 @@ pub struct Matrix {
     pub client_types: Vec<Option<String>>,
     /// One for each rule of the policy, in its order.
     pub endpoints: Vec<Row>,
+    /// How many more rules there are.
+    pub omitted: usize,
 }
 
 /// What each client type may do at one endpoint.
@@ -68,12 +70,13 @@ pub struct Circumstances<'a> {
 
 impl Matrix {
     /// The matrix of a policy for callers without a key, for the client types that the policy
-    /// names, and for those that keys have.
+    /// names, and for those that keys have; with so many rows at most.
     #[must_use]
     pub fn of<'a>(
         policy: &'a Policy,
         known: impl IntoIterator<Item = &'a str>,
         circumstances: Circumstances<'a>,
+        most_rows: usize,
     ) -> Self {
         let mut client_types: BTreeSet<&str> = known.into_iter().collect();
         for rule in policy.rules() {
@@ -85,7 +88,9 @@ impl Matrix {
             .collect();
         let rows = policy.rules().iter().zip(policy.examples());
         Self {
+            omitted: policy.rules().len().saturating_sub(most_rows),
             endpoints: rows
+                .take(most_rows)
                 .filter_map(|(rule, example)| {
                     Some(row(policy, rule, &example?, &client_types, circumstances))
                 })

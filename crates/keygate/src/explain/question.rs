@@ -70,6 +70,22 @@ impl Question {
     }
 }
 
+/// `GET`, and everything else left open.
+impl Default for Question {
+    fn default() -> Self {
+        Self {
+            method: get(),
+            uri: String::new(),
+            host: None,
+            client_type: None,
+            groups: Vec::new(),
+            permissions: Vec::new(),
+            user: None,
+            backoffice: false,
+        }
+    }
+}
+
 /// Somebody is logged in as soon as anything is said about them.
 #[must_use]
 pub fn logged_in(

@@ -39,31 +39,25 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 impl Policy {
     /// For each rule, in the order of [`Rule::index`], a request that it decides: as plain as one
     /// can be, else with names that the policy does not write, by which every rule can be reached.
-    #[must_use]
-    pub fn examples(&self) -> Vec<Option<Example>> {
+    pub fn examples(&self) -> impl Iterator<Item = Option<Example>> {
         let deepest = self.deepest();
         let unwritten = self.unwritten();
         let other_method = unwritten.to_uppercase();
-        let methods = METHODS.into_iter().chain([other_method.as_str()]);
-        let names = [("1", "www.example"), (&unwritten, &unwritten)];
-        let fillings: Vec<_> = names
-            .iter()
-            .flat_map(|(segment, host)| {
-                methods.clone().map(|method| Filling {
+        self.rules().iter().map(move |rule| {
+            let names = [("1", "www.example"), (&unwritten, &unwritten)];
+            let fillings = names.into_iter().flat_map(|(segment, host)| {
+                let methods = METHODS.into_iter().chain([other_method.as_str()]);
+                methods.map(move |method| Filling {
                     segment: segment.as_bytes(),
                     method,
                     host,
                 })
-            })
-            .collect();
-        let example = |rule| {
-            let fillings = fillings.iter().copied();
+            });
             fillings
                 .flat_map(|filling| witnesses(rule, deepest, filling))
                 .find(|witness| self.is_decided_by(rule, witness))
                 .map(|witness| self.example(&witness))
-        };
-        self.rules().iter().map(example).collect()
+        })
     }
 
     fn is_decided_by(&self, rule: &Rule, witness: &Witness<'_>) -> bool {

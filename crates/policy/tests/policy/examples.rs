@@ -7,7 +7,7 @@ use crate::generate;
 
 fn examples(text: &str) -> Vec<String> {
     let policy = Policy::from_yaml(text).unwrap().policy;
-    let examples = policy.examples().into_iter().map(Option::unwrap);
+    let examples = policy.examples().map(Option::unwrap);
     examples
         .map(|it| format!("{} {}{}", it.method, it.host.unwrap_or_default(), it.target))
         .collect()
