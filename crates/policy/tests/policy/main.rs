@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod allocations;
 mod auth_json;
+mod console;
 mod decisions;
 mod examples;
 mod generate;
