@@ -189,3 +189,15 @@ fn alerts_speak_of_metrics_that_are_there() {
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
+
+#[test]
+fn the_documentation_has_each_metric_and_no_other() {
+    let told = telling_all().metrics();
+    let types = told.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let told: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).collect();
+    let text = fs::read_to_string(file("docs/operating.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let documented = rows.filter_map(|row| row.split('`').next());
+    let documented: BTreeSet<_> = documented.filter(|it| it.starts_with("keygate_")).collect();
+    assert_eq!(documented, told);
+}

@@ -54,9 +54,10 @@ impl Role {
     }
 
     /// Starts it on the policy and the keys of a folder.
-    pub(crate) fn start(self, listen: &str, folder: &Path) -> Service {
+    pub(crate) fn start(self, listen: &str, folder: &Path, settings: &[(&str, &str)]) -> Service {
         let name = self.name();
         let mut command = keygate();
+        command.envs(settings.iter().copied());
         command.env("KEYGATE_LOG_FORMAT", "json");
         command.arg(name).args(["--listen", listen, "--operations"]);
         command.arg(format!("unix:{}", self.operations(folder).display()));
@@ -147,6 +148,11 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts all of it with the corpus' policy and keys.
     pub(crate) fn start(version: Version, setup: &Setup) -> Self {
+        Self::start_with(version, setup, &[])
+    }
+
+    /// The same, with settings for the services.
+    pub(crate) fn start_with(version: Version, setup: &Setup, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let backend = Backend::start();
@@ -162,7 +168,7 @@ impl Gateway {
             .services
             .roles()
             .iter()
-            .map(|role| role.start(&service_addresses[*role as usize], path))
+            .map(|role| role.start(&service_addresses[*role as usize], path, settings))
             .collect();
         let nginx = Nginx::start(version, path, &address);
         Self {
@@ -180,7 +186,11 @@ impl Gateway {
     pub(crate) fn restart(&mut self, n: usize) {
         let role = self.roles[n];
         self.services[n].kill();
-        self.services[n] = role.start(&self.service_addresses[role as usize], self.folder.path());
+        self.services[n] = role.start(
+            &self.service_addresses[role as usize],
+            self.folder.path(),
+            &[],
+        );
     }
 
     /// A file that the services read, or one beside it.

@@ -65,7 +65,7 @@ fn the_debug_page_tells_states_and_last_uses_and_no_digest(
         fs::copy(corpus_file(name), folder.path().join(name)).unwrap();
     }
     let listen = format!("127.0.0.1:{}", free_port());
-    let service = role.start(&listen, folder.path());
+    let service = role.start(&listen, folder.path(), &[]);
     for key in ["client-a", "inactive", "expired"] {
         let key = format!("client-key: sample-key-of-{key}");
         caller::get(&listen, "/resolve", &[&key]);

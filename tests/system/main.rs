@@ -47,3 +47,4 @@ mod secrets;
 mod shadow;
 mod shutdown;
 mod start_up;
+mod traces;

@@ -104,7 +104,7 @@ fn no_key_is_in_memory_after_ten_thousand_requests() {
          - {{id: two, clientType: A, key: {KEY}1, expiresAt: 2020-01-01T00:00:00Z}}\n"
     );
     fs::write(&keys, &text).unwrap();
-    let service = Role::Resolver.start(&address, folder.path());
+    let service = Role::Resolver.start(&address, folder.path(), &[]);
     let mut connections: Vec<_> = (0..CONNECTIONS)
         .map(|_| BufReader::new(caller::connect(&address)))
         .collect();

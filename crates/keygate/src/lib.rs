@@ -21,3 +21,4 @@ pub mod settings;
 pub mod shutdown;
 pub mod source;
 pub mod telemetry;
+pub mod traces;

@@ -25,6 +25,7 @@ use crate::{
     settings::{Settings, SettingsError},
     shutdown::Signals,
     source::{SourceError, keys_file, policy_file},
+    traces::{Traces, TracesError},
 };
 
 /// What a process is.
@@ -79,6 +80,9 @@ pub enum StartError {
     /// A file is not good.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Traces cannot be sent as the environment says.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -101,8 +105,8 @@ struct Services {
 ///
 /// # Errors
 /// The role does not start.
-pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
-    let decisions = Arc::new(Decisions::new(settings.retention()));
+pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Result<(), StartError> {
+    let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
     let services = Services::load(role, &settings, &decisions)?;
     let data = services.router();
     let Services {
@@ -145,6 +149,9 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
     server::run(listener, data, shutdown, settings.drain()).await;
     probes.abort();
     dropped.abort();
+    if let Some(traces) = traces {
+        traces.shutdown().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

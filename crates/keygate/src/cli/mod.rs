@@ -18,6 +18,7 @@ use crate::{
     role::{self, Role, StartError},
     settings::Settings,
     telemetry,
+    traces::Traces,
 };
 
 /// API keys and per-endpoint authorization beside nginx.
@@ -175,7 +176,7 @@ fn serve(role: Role, arguments: &RoleArguments) -> ExitCode {
         Err(error) => {
             complain(&error);
             match error {
-                StartError::Settings(_) => ExitCode::from(2),
+                StartError::Settings(_) | StartError::Traces(_) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -193,10 +194,11 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
     telemetry::start(settings.log_format, settings.log_level);
     Settings::warn_of_names_without_effect(role, &environment);
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?
-        .block_on(role::run(role, settings))
+        .build()?;
+    let traces = Traces::start(role, &environment, runtime.handle())?;
+    runtime.block_on(role::run(role, settings, traces))
 }
 
 /// Says what went wrong, on standard error, with every cause.

@@ -1,8 +1,9 @@
 //! Where every decision becomes a record: it is counted, and it is written and kept if it denies or
 //! a shadow would have decided otherwise.
 //!
-//! An allowance costs a few additions without order or lock, and allocates nothing. What is written
-//! is the owned [`Entry`]: the same in the log and in `/debug/decisions`.
+//! An allowance costs a few additions without order or lock, and allocates nothing, unless it is
+//! traced. What is written is the owned [`Entry`]: the same in the log, in `/debug/decisions` and in
+//! a trace.
 
 pub mod entry;
 pub mod limit;
@@ -16,11 +17,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderMap;
 use keygate_resolver::{Reason, Refusal, Resolution};
 use serde::Serialize;
 use tracing::Level;
 
-use crate::metrics::histogram::Histogram;
+use crate::{
+    metrics::histogram::Histogram,
+    traces::{self, Traces},
+};
 pub use entry::{Entry, Step};
 use limit::{PerSecond, Sample, Share};
 use recent::Recent;
@@ -48,6 +53,7 @@ pub struct Decisions {
     denials: PerSecond,
     differences: PerSecond,
     recent: Recent,
+    traces: Option<Traces>,
 }
 
 /// How many decisions were neither written nor kept.
@@ -83,9 +89,9 @@ const CAUSES: [&str; 6] = [
 ];
 
 impl Decisions {
-    /// No decisions yet.
+    /// No decisions yet; each becomes a span where traces are sent.
     #[must_use]
-    pub fn new(retention: Retention) -> Self {
+    pub fn new(retention: Retention, traces: Option<Traces>) -> Self {
         Self {
             retention,
             durations: Default::default(),
@@ -95,6 +101,7 @@ impl Decisions {
             denials: PerSecond::new(retention.deny_limit),
             differences: PerSecond::new(retention.deny_limit),
             recent: Recent::new(retention.recent),
+            traces,
         }
     }
 
@@ -157,12 +164,12 @@ impl Decisions {
         }
     }
 
-    /// Counts a decision, and writes and keeps it where that is asked for.
+    /// Counts a decision, and writes, keeps and traces it where that is asked for.
     fn note(
         &self,
         step: Step,
         occasion: Occasion,
-        started: Instant,
+        (started, headers): (Instant, &HeaderMap),
         entry: impl FnOnce(Duration) -> Entry,
     ) {
         let now = Instant::now();
@@ -174,14 +181,27 @@ impl Decisions {
             Occasion::Difference => self.differences.admits(now),
             Occasion::Allowance => sample.is_some_and(Sample::picks),
         };
+        let level = match occasion {
+            _ if admitted => Some(Level::INFO),
+            Occasion::Allowance if tracing::enabled!(target: entry::TARGET, Level::DEBUG) => {
+                Some(Level::DEBUG)
+            }
+            _ => None,
+        };
+        let traces = self.traces.as_ref();
+        let span = traces.and_then(|traces| traces.span(step, headers, took));
+        if level.is_none() && span.is_none() {
+            return;
+        }
+        let entry = entry(took);
+        if let Some(level) = level {
+            entry.log(level);
+        }
+        if let Some(span) = span {
+            traces::end(span, &entry);
+        }
         if admitted {
-            let entry = entry(took);
-            entry.log(Level::INFO);
             self.recent.keep(entry);
-        } else if occasion == Occasion::Allowance
-            && tracing::enabled!(target: entry::TARGET, Level::DEBUG)
-        {
-            entry(took).log(Level::DEBUG);
         }
     }
 }
@@ -198,7 +218,8 @@ impl keygate_resolver::Observer for Decisions {
         } else {
             Occasion::Denial
         };
-        self.note(Step::Resolve, occasion, record.started, |took| {
+        let asked = (record.started, record.headers);
+        self.note(Step::Resolve, occasion, asked, |took| {
             Entry::of_resolution(record, took)
         });
     }
@@ -211,7 +232,8 @@ impl keygate_authorizer::Observer for Decisions {
             Some(_) => Occasion::Difference,
             None => Occasion::Allowance,
         };
-        self.note(Step::Authorize, occasion, record.started, |took| {
+        let asked = (record.started, record.headers);
+        self.note(Step::Authorize, occasion, asked, |took| {
             Entry::of_decision(record, took)
         });
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Expression,
+    evaluate::evaluate,
     tree::{Expr, Fact, Kind},
     truth::Answers,
 };
@@ -38,18 +39,41 @@ impl Expression {
     /// given. Where that cannot be told, it may.
     #[must_use]
     pub fn may_pass_logged_in(&self, facts: &Facts<'_>) -> bool {
-        let mut asks_about_user = false;
-        each(&self.root, &mut |expr| {
-            asks_about_user |= matches!(
-                expr.kind,
-                Kind::Fact(Fact::Groups | Fact::Permissions | Fact::User)
-            );
-        });
-        if !asks_about_user {
-            return self.evaluate(facts) == Ok(true);
-        }
-        Answers::over_users(&self.root, facts, BUDGET).is_none_or(|answers| answers.truthy)
+        can_be(&self.root, true, facts)
     }
+}
+
+/// Whether some user can make a part as truthy as `truthy`.
+fn can_be(expr: &Expr, truthy: bool, facts: &Facts<'_>) -> bool {
+    if !asks_about_user(expr) {
+        return evaluate(expr, facts) == Ok(truthy);
+    }
+    if let Some(answers) = Answers::over_users(expr, facts, BUDGET) {
+        return if truthy {
+            answers.truthy
+        } else {
+            answers.falsy
+        };
+    }
+    let mut parts = expr.children();
+    match &expr.kind {
+        Kind::Not(operand) => can_be(operand, !truthy, facts),
+        Kind::And(_) if truthy => parts.all(|part| can_be(part, true, facts)),
+        Kind::Or(_) if !truthy => parts.all(|part| can_be(part, false, facts)),
+        Kind::And(_) | Kind::Or(_) => parts.any(|part| can_be(part, truthy, facts)),
+        _ => true,
+    }
+}
+
+fn asks_about_user(expr: &Expr) -> bool {
+    let mut asks = false;
+    each(expr, &mut |part| {
+        asks |= matches!(
+            part.kind,
+            Kind::Fact(Fact::Groups | Fact::Permissions | Fact::User)
+        );
+    });
+    asks
 }
 
 fn each<'e>(expr: &'e Expr, visit: &mut impl FnMut(&'e Expr)) {
@@ -83,6 +107,9 @@ mod tests {
     #[case("groups.staff && isBackoffice", false)]
     #[case("permissions.x && !permissions.x", false)]
     #[case("user.level === 1", true)]
+    #[case("user.level === 1 && clientType === 'A'", false)]
+    #[case("clientType === 'A' || clientType === 'B' && !(user.level > 2)", true)]
+    #[case("!(user.level > 2 || clientType === 'B')", false)]
     fn whether_a_login_may_help(#[case] text: &str, #[case] may: bool) {
         let facts = Facts {
             client_type: Some("B"),
