@@ -33,6 +33,7 @@ mod memory;
 mod nginx;
 mod outages;
 mod path_differential;
+mod policy_import;
 mod program;
 mod questions;
 mod report;
