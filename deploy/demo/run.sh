@@ -76,7 +76,8 @@ stop() {
     rm -rf "$run"
 }
 
-nginx=$(find_nginx) || { "$root/deploy/demo/install.sh" nginx && nginx=$(find_nginx); }
+find_nginx >/dev/null || "$root/deploy/demo/install.sh" nginx
+nginx=$(find_nginx) || fail "${NGINX:-nginx} is not on the path"
 for program in "$programs/keygate" "$programs/examples/demo_backend"; do
     [ -x "$program" ] || fail "$program is missing: \`make run\` builds it"
 done

@@ -1,6 +1,9 @@
 //! The demo that `make run` starts: what it prints is what happens.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -132,4 +135,23 @@ fn a_port_in_use_is_named_with_the_way_to_choose_another() {
         assert!(text.contains(&format!("port {port} is in use")), "{text}");
         assert!(text.contains(&format!("make run {name}=")), "{text}");
     }
+}
+
+#[test]
+fn without_nginx_and_without_a_way_to_install_it_nothing_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let failing = folder.path().join("apt-get");
+    fs::write(&failing, "#!/bin/sh\nexit 100\n").unwrap();
+    fs::set_permissions(&failing, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut path = OsString::from(folder.path());
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap());
+    let output = run_to_end(
+        demo(Version::Packaged)
+            .env("NGINX", "nginx-that-nobody-has")
+            .env("PATH", path),
+    );
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(!text.contains("started"), "{text}");
 }
