@@ -21,6 +21,7 @@ mod changes;
 mod corpus;
 mod demo;
 mod gateway;
+mod health;
 mod http_message;
 mod impostor;
 mod includes;

@@ -3,6 +3,7 @@
 mod check;
 mod check_nginx;
 mod explain;
+mod health;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
@@ -56,6 +57,11 @@ enum Command {
         after_help = "Example:\n  keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A"
     )]
     Explain(explain::Arguments),
+    /// Ask a running service whether it is ready.
+    #[command(
+        after_help = "Examples:\n  keygate health\n  keygate health --operations 127.0.0.1:7091"
+    )]
+    Health(health::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +93,7 @@ impl Arguments {
             Command::Serve(arguments) => serve(Role::Serve, &arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Health(arguments) => health::run(&arguments),
         }
     }
 }
