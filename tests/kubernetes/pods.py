@@ -13,7 +13,6 @@ import http.client
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import time
@@ -53,7 +52,7 @@ def playing(manifests, folder, keys=None, root=ROOT):
         for pod in sorted(manifests.pods, key=lambda pod: pod.workload == "keygate-gateway"):
             home = folder / pod.workload
             volumes = {
-                volume["name"]: lay_volume(manifests, volume, home / "volumes" / volume["name"], keys)
+                volume["name"]: lay_volume(manifests, pod, volume, home / "volumes" / volume["name"], keys)
                 for volume in pod.spec.get("volumes", [])
             }
             for spec in pod.containers:
@@ -65,9 +64,15 @@ def playing(manifests, folder, keys=None, root=ROOT):
         yield containers
 
 
-def lay_volume(manifests, volume, at, keys):
-    """A volume's folder, laid as the kubelet does: the files are links through `..data`."""
-    files = {}
+def lay_volume(manifests, pod, volume, at, keys):
+    """A volume's folder, laid as the kubelet does: the files are links through `..data`, and belong to
+    root and to the group `fsGroup`."""
+    files, group = {}, pod.spec["securityContext"].get("fsGroup", 0)
+    if "emptyDir" in volume:
+        at.mkdir(parents=True)
+        give(at, 0, group)
+        at.chmod(0o2777)
+        return at
     for kind, source in ("ConfigMap", "configMap"), ("Secret", "secret"):
         for entry in [volume, *volume.get("projected", {}).get("sources", [])]:
             if source in entry:
@@ -78,17 +83,10 @@ def lay_volume(manifests, volume, at, keys):
         (data / name).write_bytes(resolve(manifests, text))
         (at / name).symlink_to(f"..data/{name}")
     (at / "..data").symlink_to(data.name)
-    if "emptyDir" in volume:
-        # As fsGroup leaves it: the group may write, and what is made in it is the group's.
-        shutil.rmtree(at)
-        at.mkdir()
-        give_to_pod(at)
-        at.chmod(0o2770)
-    mode = volume.get("secret", {}).get("defaultMode")
-    if mode is not None:
-        for name in files:
-            give_to_pod(data / name, user=0)
-            (data / name).chmod(mode)
+    mode = volume.get("secret", {}).get("defaultMode", 0o644)
+    for name in files:
+        give(data / name, 0, group)
+        (data / name).chmod(mode)
     return at
 
 
@@ -121,9 +119,9 @@ def resolve(manifests, text):
     return re.sub(rb"server ([a-z-]+):(\d+);", address, text)
 
 
-def give_to_pod(path, user=65532):
-    if os.geteuid() == 0 and not in_user_namespace():
-        os.chown(path, user, 65532)
+def give(path, user, group):
+    if not in_user_namespace():
+        os.chown(path, user, group)
 
 
 def in_user_namespace():
@@ -147,6 +145,9 @@ class Container:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
             lines.append(f"mount --bind {file} {target}")
+        # Without one the resolver would wait for nobody.
+        (self.root / "etc").mkdir(exist_ok=True)
+        (self.root / "etc/resolv.conf").write_text("options attempts:1 timeout:1\n")
         for system, how in ("dev", "--rbind /dev"), ("proc", "-t proc proc"):
             (self.root / system).mkdir()
             lines.append(f"mount {how} {self.root}/{system}")
@@ -162,7 +163,8 @@ class Container:
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | {entry["name"]: entry["value"] for entry in self.spec.get("env", [])}
         with self.log.open("wb") as log:
             # A runtime hands the standard streams to the container's user.
-            give_to_pod(self.log)
+            context = self.pod.spec["securityContext"]
+            give(self.log, context["runAsUser"], context["runAsGroup"])
             self.process = subprocess.Popen(
                 [*ISOLATED, "/bin/sh", "-c", "\n".join(lines)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
@@ -198,7 +200,7 @@ class Container:
 
     def stop(self):
         """Ends the first process of the container, and with it all that it has started."""
-        if self.process is None:
+        if self.process is None or self.process.poll() is not None:
             return
         parent = self.process.pid
         for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():

@@ -10,6 +10,7 @@ from checkov.runner_filter import RunnerFilter
 def results(manifests, folder):
     """The failed checks, and those that were skipped, each with its reason."""
     logging.disable(logging.WARNING)
+    folder.mkdir(exist_ok=True)
     path = folder / "manifests.yaml"
     path.write_text(manifests.text)
     report = Runner().run(root_folder=None, files=[str(path)], runner_filter=RunnerFilter(framework=["kubernetes"]))

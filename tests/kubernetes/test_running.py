@@ -26,10 +26,11 @@ ANSWERS = [
 ]
 
 
-def with_what_is_yours(overlay, root=ROOT):
+def with_what_is_yours(overlay, root=ROOT, policy="deploy/demo/policy.yaml"):
     """An overlay with what it leaves to the user: a policy, and a backend. The demo brings both."""
     manifests, demo = build(f"overlays/{overlay}", root), build("overlays/demo", root)
-    manifests.find("ConfigMap", "keygate-policy")["data"]["policy.yaml"] = (DEMO / "policy.yaml").read_text()
+    if policy is not None:
+        manifests.find("ConfigMap", "keygate-policy")["data"]["policy.yaml"] = (root / policy).read_text()
     there = {entry["metadata"]["name"] for entry in manifests.objects}
     manifests.objects += [
         entry
@@ -45,6 +46,14 @@ def ask(key, target):
     return status, body if status == 200 else json.loads(body)["detail"] if body.startswith("{") else body
 
 
+def wrong_answers():
+    """What comes of a request that something else should come of."""
+    for key, target, status, answer in ANSWERS:
+        got, body = ask(key, target)
+        if (got, answer in body) != (status, True):
+            yield f"{key} on {target} gets {got} {body}"
+
+
 @pytest.fixture(params=OVERLAYS)
 def running(request, tmp_path):
     with playing(with_what_is_yours(request.param), tmp_path, KEYS) as containers:
@@ -52,9 +61,7 @@ def running(request, tmp_path):
 
 
 def test_callers_are_let_in_and_refused(running):
-    for key, target, status, answer in ANSWERS:
-        got, body = ask(key, target)
-        assert (got, answer in body) == (status, True), (key, target, got, body)
+    assert list(wrong_answers()) == []
     services = [container for name, container in running.items() if name not in ("nginx", "keygate-gateway", "backend")]
     for container in services:
         # As settings.yaml says.
@@ -73,6 +80,12 @@ def test_a_policy_that_the_kubelet_brings_is_in_force_within_a_second(running):
     started = time.monotonic()
     while ask(None, "/orders")[0] != 200:
         assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - {"demo"}))
+def test_an_overlay_as_it_is_lets_nobody_in(overlay, tmp_path):
+    with playing(with_what_is_yours(overlay, policy=None), tmp_path, KEYS):
+        assert {ask(key, target)[0] for key, target, _, _ in ANSWERS} == {401, 403, 404}
 
 
 def test_keys_that_are_not_there_keep_the_services_from_starting(tmp_path):
