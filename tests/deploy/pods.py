@@ -198,13 +198,31 @@ class Container:
     def output(self):
         return self.log.read_text()
 
+    def first_process(self):
+        """The container's process 1, by its number out here; None where it has ended."""
+        if self.process is None or self.process.poll() is not None:
+            return None
+        parent = self.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return int(children[0]) if children else None
+
+    def signal(self, number):
+        os.kill(self.first_process(), number)
+
+    def run(self, command):
+        """Runs another command in the container, and answers its exit code."""
+        inside = ["nsenter", "--target", str(self.first_process()), "--mount", "--pid"]
+        chroot = ["chroot", *self.identity().split(), str(self.root)]
+        return subprocess.run([*inside, *chroot, *command], capture_output=True).returncode
+
     def stop(self):
         """Ends the first process of the container, and with it all that it has started."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             return
-        parent = self.process.pid
-        for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-            os.kill(int(child), signal.SIGKILL)
+        if (first := self.first_process()) is not None:
+            os.kill(first, signal.SIGKILL)
+        else:
+            self.process.kill()
         self.process.wait()
 
 

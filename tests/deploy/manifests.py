@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "target/tools/kubernetes"
+TOOLS = ROOT / "target/tools/deploy"
 
 # Each as it is applied: monitoring comes on top of another one, and makes nothing run.
 OVERLAYS = ["nginx", "sidecar", "single", "demo"]
