@@ -16,6 +16,8 @@ DEPLOY_TOOLS := target/tools/deploy
 
 SECONDS_EACH := 20
 EXPRESSIONS := 1000000
+PATHS := 200000
+POLICIES := 10000
 CASES := target/tmp/system-cases.tsv
 SCRIPTS := .ci/run deploy/image.sh deploy/demo/run.sh deploy/demo/install.sh
 
@@ -51,10 +53,13 @@ cases:
 		echo "nginx $$version: $$count end-to-end cases passed"; done
 	@echo "$$(wc -l < $(CASES)) passed, 0 failed"
 
-differential: cargo node ## 1,000,000 random expressions against Node
-	@cargo build --quiet --release --package keygate-policy --example differential
-	@set -o pipefail; target/release/examples/differential $(EXPRESSIONS) | \
+differential: build tools nginx node ## Expressions against Node, paths against nginx, the matcher against its reference
+	@cargo build --quiet --package keygate-policy --example differential
+	@set -o pipefail; target/debug/examples/differential $(EXPRESSIONS) | \
 		node tests/differential/expressions.mjs $(EXPRESSIONS)
+	@KEYGATE_MATCHING_CASES=$(POLICIES) cargo test --quiet --package keygate-policy --test policy the_matcher_finds
+	@echo "matching: $(POLICIES) policies, 100 requests each, 0 disagreements with the reference"
+	@KEYGATE_PATH_CASES=$(PATHS) cargo test --quiet --package keygate --test system path_differential -- --nocapture
 
 fuzz: cargo ## The parser, on hostile text (SECONDS_EACH=20 a target)
 	tests/fuzz/run.sh $(SECONDS_EACH)

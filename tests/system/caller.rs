@@ -2,6 +2,8 @@
 
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::http_message::Message;
@@ -30,6 +32,7 @@ pub(crate) fn send(address: &str, request: &[u8]) -> Message {
         // `100 Continue` goes before the answer.
         if answer.status() >= 200 {
             answer.read_body_to_end(&mut reader).unwrap();
+            answer.assert_no_key();
             return answer;
         }
     }
@@ -42,4 +45,16 @@ pub(crate) fn get(address: &str, target: &str, headers: &[&str]) -> Message {
         "GET {target} HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n{headers}\r\n"
     );
     send(address, request.as_bytes())
+}
+
+/// Sends a `GET` to a Unix socket.
+pub(crate) fn get_unix(socket: &Path, target: &str) -> Message {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut answer = Message::read_head(&mut reader).unwrap().unwrap();
+    answer.read_body_to_end(&mut reader).unwrap();
+    answer.assert_no_key();
+    answer
 }

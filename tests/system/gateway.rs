@@ -48,12 +48,17 @@ impl Role {
         ]
     }
 
+    /// The socket of its operations listener.
+    pub(crate) fn operations(self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}-operations.sock", self.name()))
+    }
+
     /// Starts it on the policy and the keys of a folder.
-    fn start(self, listen: &str, folder: &Path) -> Service {
+    pub(crate) fn start(self, listen: &str, folder: &Path) -> Service {
         let name = self.name();
         let mut command = keygate();
         command.arg(name).args(["--listen", listen, "--operations"]);
-        command.arg(format!("unix:{}/{name}-operations.sock", folder.display()));
+        command.arg(format!("unix:{}", self.operations(folder).display()));
         if self != Self::Authorizer {
             command.arg("--keys").arg(folder.join("keys.yaml"));
         }

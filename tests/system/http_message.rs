@@ -5,6 +5,8 @@
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
+use crate::secrets;
+
 /// A request or an answer. Bytes are read as Latin-1, so that each stays visible.
 #[derive(Clone)]
 pub(crate) struct Message {
@@ -109,6 +111,20 @@ impl Message {
     /// A request's target.
     pub(crate) fn target(&self) -> &str {
         self.word(1)
+    }
+
+    /// An answer may hold no key.
+    pub(crate) fn assert_no_key(&self) {
+        for (name, value) in &self.headers {
+            secrets::assert_none_in(name.as_bytes(), "an answer");
+            secrets::assert_none_in(value.as_bytes(), "an answer");
+        }
+        secrets::assert_none_in(&self.body, "an answer");
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// An answer's status.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, thread, time::Duration};
 
+use crate::secrets;
+
 /// Which nginx.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Version {
@@ -110,5 +112,6 @@ impl Drop for Nginx {
         let pid = self.master.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
         let _ = self.master.wait();
+        secrets::assert_none_in(self.log().as_bytes(), "the log of nginx");
     }
 }

@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{net::TcpStream, os::unix::net::UnixStream, thread};
 
+use crate::{caller, secrets};
+
 /// A command of the program, cut off from the settings of whoever runs the tests.
 pub(crate) fn keygate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keygate"));
@@ -31,19 +33,45 @@ pub(crate) fn run_to_end(command: &mut Command) -> Output {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    child.wait_with_output().unwrap()
+    let output = child.wait_with_output().unwrap();
+    let shows_key = command
+        .get_args()
+        .any(|it| it == "create" || it == "rotate");
+    if shows_key {
+        secrets::assert_no_sample_in(&output.stdout, "the output");
+    } else {
+        secrets::assert_none_in(&output.stdout, "the output");
+    }
+    secrets::assert_none_in(&output.stderr, "the error output");
+    output
 }
 
 /// A role that is running; it ends with this value.
 pub(crate) struct Service {
     child: Child,
     output: PathBuf,
+    /// The socket of its operations listener, where it has one.
+    operations: Option<PathBuf>,
 }
+
+/// What a service shows to operators; some of it is not every role's.
+const PAGES: [&str; 6] = [
+    "/-/ready",
+    "/-/check-up",
+    "/metrics",
+    "/debug/config",
+    "/debug/keys",
+    "/debug/decisions",
+];
 
 impl Service {
     /// Starts a role and waits until it listens at `listen`, which its own arguments name too.
     pub(crate) fn start(mut command: Command, listen: &str, output: &Path) -> Self {
         let file = File::create(output).unwrap();
+        let operations = command.get_args().find_map(|argument| {
+            let socket = argument.to_str()?.strip_prefix("unix:")?;
+            socket.contains("operations").then(|| PathBuf::from(socket))
+        });
         let child = command
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -52,6 +80,7 @@ impl Service {
         let mut service = Self {
             child,
             output: output.to_owned(),
+            operations,
         };
         for _ in 0..1000 {
             if accepts(listen) {
@@ -74,6 +103,11 @@ impl Service {
     /// Everything that it has written.
     pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned()
+    }
+
+    /// The process, for those who look into it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal, e.g. `TERM`.
@@ -111,8 +145,17 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        if let Some(socket) = &self.operations
+            && let Ok(None) = self.child.try_wait()
+            && !thread::panicking()
+        {
+            for page in PAGES {
+                caller::get_unix(socket, page);
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        secrets::assert_none_in(self.output().as_bytes(), "a log");
     }
 }
 

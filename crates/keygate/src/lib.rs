@@ -4,6 +4,8 @@
 //! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
 
 pub mod cli;
+pub mod debug_keys;
+pub mod forgetting;
 pub mod health;
 pub mod listener;
 pub mod one_hop;

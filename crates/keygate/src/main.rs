@@ -1,8 +1,13 @@
 //! The program: reads the command line, does what it says, and tells how it went by its exit code.
 
-use std::process::ExitCode;
+use std::{alloc::System, process::ExitCode};
 
 use clap::Parser;
+use zeroizing_alloc::ZeroAlloc;
+
+/// What is freed is cleared: buffers of the HTTP and YAML libraries have held keys.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     keygate::cli::Arguments::parse().run()

@@ -14,6 +14,7 @@ use keygate_resolver::{KeyTable, Resolver};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    debug_keys,
     health::Health,
     listener::{Address, BindError, Listener},
     one_hop, operations,
@@ -85,6 +86,8 @@ pub enum StartError {
 /// A role with its files loaded, ready to be served.
 struct Services {
     data: Router,
+    /// What there is to see of it on the operations listener.
+    debug: Router,
     files: Vec<Watched>,
 }
 
@@ -96,7 +99,7 @@ struct Services {
 /// # Errors
 /// The role does not start.
 pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
-    let Services { data, files } = Services::load(role, &settings)?;
+    let Services { data, debug, files } = Services::load(role, &settings)?;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let operations = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
@@ -111,7 +114,7 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
     );
 
     // Probes are answered until the data listener has drained.
-    let probes = operations::router(Arc::clone(&health));
+    let probes = operations::router(Arc::clone(&health)).merge(debug);
     let probes = server::run(operations, probes, std::future::pending(), Duration::ZERO);
     let probes = tokio::spawn(probes);
     let shutdown = async {
@@ -132,6 +135,7 @@ impl Services {
             Role::Resolver => {
                 let (resolver, keys) = resolver(settings)?;
                 Ok(Self {
+                    debug: debug_keys::router(Arc::clone(&resolver)),
                     data: keygate_resolver::router(resolver),
                     files: vec![keys],
                 })
@@ -139,6 +143,7 @@ impl Services {
             Role::Authorizer => {
                 let (authorizer, policy) = authorizer(settings)?;
                 Ok(Self {
+                    debug: Router::new(),
                     data: keygate_authorizer::router(authorizer),
                     files: vec![policy],
                 })
@@ -147,6 +152,7 @@ impl Services {
                 let (resolver, keys) = resolver(settings)?;
                 let (authorizer, policy) = authorizer(settings)?;
                 Ok(Self {
+                    debug: debug_keys::router(Arc::clone(&resolver)),
                     data: one_hop::router(resolver, authorizer),
                     files: vec![keys, policy],
                 })
@@ -161,14 +167,16 @@ fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError>
         .keys
         .clone()
         .ok_or(SettingsError::Missing { setting: "keys" })?;
-    let resolver = Arc::new(Resolver::new(
+    let resolver = Resolver::new(
         KeyTable::default(),
         settings.credential_names(),
         settings.rejected_key_status,
-    ));
+    );
+    let resolver = Arc::new(resolver.guarded_by(settings.guessing()));
+    let pepper = settings.pepper().map_err(SettingsError::from)?;
     let target = Arc::clone(&resolver);
     let load = move |path: &Path, text: &str| {
-        let loaded = keys_file::parse(path, text, None)?;
+        let loaded = keys_file::parse(path, text, pepper.clone())?;
         loaded
             .warnings
             .iter()

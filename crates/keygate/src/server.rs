@@ -3,15 +3,19 @@
 use std::{future::Future, io, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{Request, body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::TokioIo,
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
+use tower::ServiceExt;
 
-use crate::listener::Listener;
+use crate::{
+    forgetting::{Forgetting, Grown},
+    listener::Listener,
+};
 
 /// How long to wait before accepting again where the system has no more descriptors: long enough
 /// for some to be closed, short enough for nobody to notice.
@@ -77,8 +81,12 @@ fn serve<S>(stream: S, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let grown = Grown::default();
+    let stream = TokioIo::new(Forgetting::new(stream, grown.clone()));
+    let service =
+        ServiceExt::<Request<Incoming>>::map_response(router, move |answer| grown.last(answer));
+    let connection =
+        http1::Builder::new().serve_connection(stream, TowerToHyperService::new(service));
     tokio::spawn(async move {
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended early");

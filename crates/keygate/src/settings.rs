@@ -5,6 +5,7 @@ mod mia;
 mod tests;
 
 use std::{
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,13 +22,16 @@ use keygate_policy::{
     diagnostic::nearest,
     document::yaml::{self, Content},
 };
-use keygate_resolver::{CredentialNames, router::RejectedKeyStatus};
+use keygate_resolver::{CredentialNames, Guessing, Pepper, router::RejectedKeyStatus};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     listener::{Address, SocketMode},
     role::Role,
-    source::{self, SourceError},
+    source::{
+        self, SourceError,
+        pepper::{self, PepperError, PepperText},
+    },
     telemetry::{LogFormat, LogLevel},
 };
 
@@ -42,6 +46,12 @@ pub struct Settings {
     pub keys: Option<PathBuf>,
     /// The policy file.
     pub policy: Option<PathBuf>,
+    /// The file that holds the pepper of `hmac-sha256:` digests.
+    pub pepper_file: Option<PathBuf>,
+    /// The pepper itself: in the environment alone, and no setting like others, for whatever is
+    /// wrong with a setting is shown.
+    #[serde(skip)]
+    pub pepper: Option<PepperText>,
     /// The data listener, which the gateway asks.
     pub listen: Option<Address>,
     /// The operations listener, for probes and people.
@@ -59,6 +69,10 @@ pub struct Settings {
     /// The status of the answer to a key that is not good: 401 or 403.
     #[serde(deserialize_with = "rejected_key_status")]
     pub rejected_key_status: RejectedKeyStatus,
+    /// The header in which the gateway tells the caller's address.
+    pub client_address_header: Option<Name>,
+    /// How many failed keys an address may present in a minute; without it, any number.
+    pub failed_keys_per_minute: Option<NonZeroU32>,
     /// The header in which the gateway tells the client type.
     pub client_type_header: Option<Name>,
     /// The header in which the gateway tells that the request comes by the back office.
@@ -143,6 +157,9 @@ pub enum SettingsError {
     /// A setting is unknown or has a bad value.
     #[error("{0}")]
     Setting(String),
+    /// The pepper cannot be used.
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
     /// The role cannot do without this setting.
     #[error(
         "the setting `{setting}` is missing: set `--{setting} FILE`, `{}` or `{setting}:` in a \
@@ -181,7 +198,19 @@ impl Settings {
             .merge(Serialized::globals(own.collect::<Dict>()))
             .merge(Serialized::globals(flags))
             .extract()
+            .map(|settings| Self {
+                pepper: pepper_in(&environment),
+                ..settings
+            })
             .map_err(|error| SettingsError::Setting(explain(&error)))
+    }
+
+    /// The pepper of `hmac-sha256:` digests, if one is set.
+    ///
+    /// # Errors
+    /// It cannot be read, is too short, or is set twice.
+    pub fn pepper(&self) -> Result<Option<Pepper>, PepperError> {
+        pepper::find(self.pepper_file.as_deref(), self.pepper.as_ref())
     }
 
     /// The data listener of a role.
@@ -214,6 +243,16 @@ impl Settings {
             names.cookies.clone_from(cookies);
         }
         names
+    }
+
+    /// What the resolver does about guesses.
+    #[must_use]
+    pub fn guessing(&self) -> Guessing {
+        let guessing = match &self.client_address_header {
+            Some(Name(header)) => Guessing::by(header.clone()),
+            None => Guessing::default(),
+        };
+        guessing.limited(self.failed_keys_per_minute)
     }
 
     /// The names of the headers in which the gateway describes a request.
@@ -257,18 +296,34 @@ fn settings_file(path: &Path) -> Result<Dict, SettingsError> {
     if text.trim().is_empty() {
         return Ok(Dict::new());
     }
-    yaml::from_str::<Settings>(&text, Content::Public)
-        .and_then(|_| yaml::from_str(&text, Content::Public))
+    // A pepper does not belong here; whoever wrote it here all the same must not find it in a log.
+    let content = if text.contains("pepper:") {
+        Content::Secret
+    } else {
+        Content::Public
+    };
+    yaml::from_str::<Settings>(&text, content)
+        .and_then(|_| yaml::from_str(&text, content))
         .map_err(|mistake| {
-            let shown = mistake.render(&path.display().to_string(), &text);
+            let origin = path.display().to_string();
+            let shown = match content {
+                Content::Public => mistake.render(&origin, &text),
+                Content::Secret => mistake.render_without_source(&origin, &text),
+            };
             SettingsError::File(SourceError::Rejected(vec![shown]))
         })
+}
+
+fn pepper_in(environment: &[(String, String)]) -> Option<PepperText> {
+    let mut variables = environment.iter();
+    let (_, text) = variables.find(|(name, _)| name == pepper::VARIABLE)?;
+    Some(PepperText::from(text.clone()))
 }
 
 /// The setting that a variable of the environment stands for, if it is one of ours.
 fn own_setting(name: &str, value: &str) -> Option<(String, Value)> {
     let setting = name.strip_prefix(PREFIX)?;
-    (!is_service_link(setting)).then(|| (kebab(setting), typed(value)))
+    (!is_service_link(setting) && name != pepper::VARIABLE).then(|| (kebab(setting), typed(value)))
 }
 
 /// Kubernetes puts the address of every Service of the namespace into the environment, as

@@ -3,10 +3,7 @@
 //! A generated key has 256 random bits, so a plain SHA-256 of it cannot be guessed; a pepper
 //! (HMAC, RFC 2104) protects keys that people chose, as long as the pepper is kept elsewhere.
 
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-};
+use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
@@ -72,6 +69,14 @@ impl Digest {
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
+
+    /// Its first bits, for a hash table: a digest is uniform already. Keys files are written by
+    /// the operator, so nobody outside can aim for collisions among stored digests.
+    pub(crate) fn prefix(&self) -> u64 {
+        self.bytes
+            .first_chunk()
+            .map_or(0, |first| u64::from_ne_bytes(*first))
+    }
 }
 
 impl std::str::FromStr for Digest {
@@ -79,11 +84,7 @@ impl std::str::FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let (scheme, digits) = text.split_once(':').ok_or(DigestError::UnknownScheme)?;
-        let scheme = match scheme {
-            "sha256" => Scheme::Sha256,
-            "hmac-sha256" => Scheme::HmacSha256,
-            _ => return Err(DigestError::UnknownScheme),
-        };
+        let scheme = scheme.parse()?;
         let bytes = from_hexadecimal(digits).ok_or(DigestError::NotHexadecimal(scheme))?;
         Ok(Self { scheme, bytes })
     }
@@ -115,12 +116,15 @@ impl PartialEq for Digest {
 
 impl Eq for Digest {}
 
-/// A digest is uniform already: its first eight bytes are its hash. Keys files are written by the
-/// operator, so nobody outside can aim for collisions among stored digests.
-impl Hash for Digest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        if let Some(first) = self.bytes.first_chunk() {
-            state.write_u64(u64::from_ne_bytes(*first));
+/// As it is named in a keys file and on a command line.
+impl std::str::FromStr for Scheme {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        match text {
+            "sha256" => Ok(Self::Sha256),
+            "hmac-sha256" => Ok(Self::HmacSha256),
+            _ => Err(DigestError::UnknownScheme),
         }
     }
 }

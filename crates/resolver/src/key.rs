@@ -1,12 +1,12 @@
 //! One API key: whose it is and when it is good. The key itself is not here, only its digest.
 
 use http::HeaderValue;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Digest;
 
 /// One entry of the key table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// The name people know the key by.
     pub id: KeyId,
@@ -36,7 +36,23 @@ impl Key {
             KeyState::Valid
         }
     }
+
+    /// How much longer the key is good, where its end is set and has not passed.
+    #[must_use]
+    pub fn time_left(&self, now: Timestamp) -> Option<SignedDuration> {
+        let left = self.expires_at?.duration_since(now);
+        left.is_positive().then_some(left)
+    }
+
+    /// Whether the key is in use and ends within [`SOON`]: time to make the next one.
+    #[must_use]
+    pub fn expires_soon(&self, now: Timestamp) -> bool {
+        self.active && self.time_left(now).is_some_and(|left| left <= SOON)
+    }
 }
+
+/// How long before a key's end people are told: 14 days.
+pub const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// What a key is worth at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +65,18 @@ pub enum KeyState {
     Expired,
     /// Its start has not come.
     NotYetValid,
+}
+
+/// As it is shown to people and scripts.
+impl std::fmt::Display for KeyState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Valid => "valid",
+            Self::Inactive => "inactive",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+        })
+    }
 }
 
 /// A key's name: visible ASCII, safe in a header, a log and a command line.
@@ -140,6 +168,30 @@ mod tests {
         );
         assert_eq!("è".parse::<ClientType>(), Err(NameError::NotVisibleAscii));
         assert_eq!("a".repeat(129).parse::<KeyId>(), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn the_end_of_a_key_is_told_two_weeks_before() {
+        let days = |n: i64| Timestamp::from_second(n * 86_400).unwrap();
+        let key = Key {
+            id: "k".parse().unwrap(),
+            client_type: "A".parse().unwrap(),
+            digest: Digest::sha256(b"k"),
+            active: true,
+            not_before: None,
+            expires_at: Some(days(100)),
+        };
+        let just_before = Timestamp::from_second(86 * 86_400 - 1).unwrap();
+        assert!(!key.expires_soon(just_before));
+        assert_eq!(key.time_left(days(86)), Some(SOON));
+        assert!(key.expires_soon(days(86)));
+        assert_eq!(key.time_left(days(100)), None);
+        assert!(!key.expires_soon(days(100)));
+        let off = Key {
+            active: false,
+            ..key
+        };
+        assert!(!off.expires_soon(days(86)));
     }
 
     #[test]

@@ -9,13 +9,16 @@
 
 pub mod credential;
 pub mod digest;
+pub mod generated;
+pub mod guessing;
 pub mod key;
 pub mod resolution;
 pub mod router;
 pub mod table;
 
 pub use credential::{Credential, CredentialNames};
-pub use digest::{Digest, Pepper};
+pub use digest::{Digest, Pepper, Scheme};
+pub use guessing::{Guess, Guessing};
 pub use key::{ClientType, Key, KeyId};
 pub use resolution::{Presence, Reason, Refusal, Resolution};
 pub use router::{Resolver, router};

@@ -37,12 +37,25 @@ pub enum Refusal<'t> {
     Unknown,
     /// It cannot be a key: empty, or longer than [`crate::table::LONGEST_KEY`].
     Malformed,
+    /// Whatever it is: its caller has presented too many that failed.
+    TooManyFailures,
     /// It is switched off.
     Inactive(&'t Key),
     /// Its end has passed.
     Expired(&'t Key),
     /// Its start has not come.
     NotYetValid(&'t Key),
+}
+
+impl Refusal<'_> {
+    /// Whether it is a guess at a key, good or bad.
+    #[must_use]
+    pub fn is_guess(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown | Self::Malformed | Self::TooManyFailures
+        )
+    }
 }
 
 impl<'t> Resolution<'t> {
@@ -98,6 +111,7 @@ impl fmt::Display for Refusal<'_> {
             Self::Ambiguous => "ambiguous",
             Self::Unknown => "unknown",
             Self::Malformed => "malformed",
+            Self::TooManyFailures => "too-many-failures",
             Self::Inactive(_) => "inactive",
             Self::Expired(_) => "expired",
             Self::NotYetValid(_) => "not-yet-valid",

@@ -16,7 +16,10 @@ use http::{
 };
 use jiff::Timestamp;
 
-use crate::{Credential, CredentialNames, Key, KeyTable, Presence, Reason, Resolution};
+use crate::{
+    Credential, CredentialNames, Guessing, Key, KeyTable, Presence, Reason, Refusal, Resolution,
+    guessing::Guess,
+};
 
 const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
 const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
@@ -34,6 +37,7 @@ pub struct Resolver {
     keys: ArcSwap<KeyTable>,
     names: CredentialNames,
     rejected_key_status: RejectedKeyStatus,
+    guessing: Guessing,
 }
 
 /// The status of the answer to a key that is not good.
@@ -78,12 +82,26 @@ impl Resolver {
             keys: ArcSwap::from_pointee(keys),
             names,
             rejected_key_status,
+            guessing: Guessing::default(),
         }
     }
 
+    /// The same, with another way to deal with guesses.
+    #[must_use]
+    pub fn guarded_by(mut self, guessing: Guessing) -> Self {
+        self.guessing = guessing;
+        self
+    }
+
     /// Puts other keys in force, whole: a request sees the old ones or the new ones.
+    ///
+    /// When a key was last used is taken over before the swap, so that nobody sees it forgotten,
+    /// and once more after it, for the uses in between.
     pub fn replace_keys(&self, keys: KeyTable) {
-        self.keys.store(Arc::new(keys));
+        let keys = Arc::new(keys);
+        keys.take_over_uses(&self.keys.load());
+        let former = self.keys.swap(Arc::clone(&keys));
+        keys.take_over_uses(&former);
     }
 
     /// The keys in force.
@@ -95,10 +113,17 @@ impl Resolver {
     /// Resolves the credential that stands in `headers` and logs the outcome.
     #[must_use]
     pub fn answer(&self, headers: &HeaderMap, presence: Presence) -> Answer {
+        let now = Timestamp::now();
         let keys = self.keys.load();
         let credential = Credential::read(headers, &self.names);
-        let resolution = Resolution::of(credential, presence, &keys, Timestamp::now());
-        log(&resolution);
+        let resolution = match credential {
+            Credential::One(_) if self.guessing.is_over(headers, now) => {
+                Resolution::Refused(Refusal::TooManyFailures)
+            }
+            _ => Resolution::of(credential, presence, &keys, now),
+        };
+        let guess = self.guessing.notice(headers, credential, &resolution, now);
+        log(&resolution, guess);
         Answer {
             status: self.status(resolution.reason()),
             reason: resolution.reason(),
@@ -195,14 +220,19 @@ fn respond(resolver: &Resolver, headers: &HeaderMap, presence: Presence) -> Resp
 }
 
 /// One line a request: refusals at `info`, the rest at `debug`. The credential is never in it.
-fn log(resolution: &Resolution<'_>) {
+fn log(resolution: &Resolution<'_>, guess: Option<Guess>) {
+    use tracing::field::display;
+
     let reason = resolution.reason().as_str();
     let key_id = resolution.key().map(|key| key.id.as_str());
     let client_type = resolution.key().map(|key| key.client_type.as_str());
+    let address = guess.and_then(|guess| guess.address).map(display);
+    let tag = guess.map(|guess| display(guess.tag));
     match resolution {
         Resolution::Refused(refusal) => tracing::info!(
             target: "keygate::decision",
             step = "resolve", allowed = false, reason, cause = %refusal, key_id, client_type,
+            address, tag,
         ),
         Resolution::Known(_) | Resolution::Anonymous => tracing::debug!(
             target: "keygate::decision",
@@ -339,6 +369,37 @@ mod tests {
             ask(status, path, &[("client-key", "good")]).await.status(),
             404
         );
+    }
+
+    #[test]
+    fn who_guesses_too_often_is_refused_whatever_comes_next() {
+        let guessing = Guessing::by(HeaderName::from_static("x-address"))
+            .limited(std::num::NonZeroU32::new(2));
+        let resolver = Arc::into_inner(resolver(RejectedKeyStatus::Unauthorized))
+            .unwrap()
+            .guarded_by(guessing);
+        let ask = |address: &'static str, key: &'static str| {
+            let lines = [("x-address", address), ("client-key", key)];
+            let headers = lines.map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            let answer = resolver.answer(&HeaderMap::from_iter(headers), Presence::Optional);
+            answer.reason
+        };
+        // A key that is known is no guess.
+        for _ in 0..5 {
+            assert_eq!(ask("192.0.2.1", "off"), Reason::UnknownKey);
+            assert_eq!(ask("192.0.2.1", "good"), Reason::Ok);
+        }
+        // The minute may end in between: then the count begins anew.
+        let refused = (0..2).any(|_| {
+            ask("192.0.2.1", "bad");
+            ask("192.0.2.1", "");
+            ask("192.0.2.1", "good") == Reason::UnknownKey
+        });
+        assert!(refused);
+        assert_eq!(ask("192.0.2.2", "good"), Reason::Ok);
     }
 
     #[tokio::test]

@@ -5,18 +5,25 @@ use std::{
     process::ExitCode,
 };
 
+use jiff::Timestamp;
 use keygate_resolver::KeyTable;
 
 use super::check_nginx;
-use crate::source::{self, SourceError, keys_file, policy_file};
+use crate::source::{
+    self, SourceError,
+    keys_file::{self, Loaded},
+    pepper, policy_file,
+};
 
 /// `keygate check`
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true)]
 pub(super) struct Arguments {
     /// Keys file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["policy", "nginx"])]
     keys: Option<PathBuf>,
+    /// File with the pepper of `hmac-sha256:` digests; or set `KEYGATE_PEPPER`
+    #[arg(long, value_name = "FILE", requires = "keys")]
+    pepper_file: Option<PathBuf>,
     /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -32,7 +39,10 @@ struct Report {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let keys = arguments.keys.as_deref().map(|path| (path, keys(path)));
+    let keys = arguments
+        .keys
+        .as_deref()
+        .map(|path| (path, keys(path, arguments.pepper_file.as_deref())));
     let client_types: Option<Vec<String>> = match &keys {
         Some((_, Ok((_, table)))) => Some(
             table
@@ -84,16 +94,19 @@ fn show(path: &Path, outcome: Result<Report, SourceError>) -> bool {
     }
 }
 
-fn keys(path: &Path) -> Result<(Report, KeyTable), SourceError> {
-    let loaded = keys_file::parse(path, &source::read(path)?, None)?;
-    let summary = count(loaded.table.keys().len(), "key");
-    Ok((
-        Report {
-            summary,
-            warnings: loaded.warnings,
-        },
-        loaded.table,
-    ))
+fn keys(path: &Path, pepper_file: Option<&Path>) -> Result<(Report, KeyTable), SourceError> {
+    let pepper = pepper::of_command(pepper_file)
+        .map_err(|error| SourceError::Rejected(vec![format!("error: {error}")]))?;
+    let Loaded {
+        table,
+        mut warnings,
+    } = keys_file::parse(path, &source::read(path)?, pepper)?;
+    warnings.extend(keys_file::ending_soon(
+        table.keys().iter(),
+        Timestamp::now(),
+    ));
+    let summary = count(table.keys().len(), "key");
+    Ok((Report { summary, warnings }, table))
 }
 
 /// Where the keys are known, a client type that no key has is worth a warning.

@@ -4,6 +4,8 @@ mod check;
 mod check_nginx;
 mod explain;
 mod health;
+mod import;
+mod keys;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
@@ -30,6 +32,8 @@ const EXAMPLES: &str = "Examples:
   keygate serve --keys keys.yaml --policy policy.yaml --listen unix:/run/keygate/serve.sock
   keygate check --keys keys.yaml --policy policy.yaml
   keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A
+  keygate keys create --keys keys.yaml --client-type A
+  keygate import mia console.json --keys-out keys.yaml
 
 Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
 
@@ -62,6 +66,10 @@ enum Command {
         after_help = "Examples:\n  keygate health\n  keygate health --operations 127.0.0.1:7091"
     )]
     Health(health::Arguments),
+    /// Make, list, switch, rotate and delete keys in a keys file.
+    Keys(keys::Arguments),
+    /// Write Keygate's files from those of other gateways.
+    Import(import::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +80,9 @@ struct RoleArguments {
     /// Keys file
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// File with the pepper of `hmac-sha256:` digests
+    #[arg(long, value_name = "FILE")]
+    pepper_file: Option<PathBuf>,
     /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -94,6 +105,8 @@ impl Arguments {
             Command::Check(arguments) => check::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Health(arguments) => health::run(&arguments),
+            Command::Keys(arguments) => keys::run(&arguments),
+            Command::Import(arguments) => import::run(&arguments),
         }
     }
 }
@@ -103,6 +116,7 @@ impl RoleArguments {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|it| it.display().to_string());
         let flags = [
             ("keys", path(&self.keys)),
+            ("pepper-file", path(&self.pepper_file)),
             ("policy", path(&self.policy)),
             ("listen", self.listen.clone()),
             ("operations", self.operations.clone()),

@@ -102,6 +102,34 @@ fn a_mistake_names_the_setting_and_the_mend() {
 }
 
 #[test]
+fn a_pepper_is_no_setting_like_others_and_is_never_shown() {
+    let environment = [
+        ("KEYGATE_PEPPER", "12345"),
+        ("KEYGATE_LISTEN", "127.0.0.1:1"),
+    ];
+    let settings = layered(Role::Serve, None, &environment, &[]).unwrap();
+    assert!(!format!("{settings:?}").contains("12345"));
+    let short = settings.pepper().unwrap_err().to_string();
+    assert!(short.contains("KEYGATE_PEPPER") && !short.contains("12345"));
+
+    for file in [
+        "pepper: hunter2\n",
+        "pepper: [hunter2]\n",
+        "pepper: hunter2\nlisten: [\n",
+    ] {
+        let error = layered(Role::Serve, Some(file), &[], &[]).unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    let environment = [
+        ("KEYGATE_PEPPER", "0123456789abcdef"),
+        ("KEYGATE_PEPPER_FILE", "p"),
+    ];
+    let settings = layered(Role::Serve, None, &environment, &[]).unwrap();
+    assert!(matches!(settings.pepper(), Err(PepperError::Two { .. })));
+}
+
+#[test]
 fn addresses_that_kubernetes_puts_into_the_environment_are_no_settings() {
     let environment = [
         ("KEYGATE_RESOLVER_SERVICE_HOST", "10.0.0.1"),

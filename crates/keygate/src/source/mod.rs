@@ -2,6 +2,7 @@
 //! yields the same [`keygate_resolver::KeyTable`].
 
 pub mod keys_file;
+pub mod pepper;
 pub mod policy_file;
 
 use std::{

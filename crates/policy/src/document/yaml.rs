@@ -26,7 +26,13 @@ pub fn from_str<T: DeserializeOwned>(text: &str, content: Content) -> Result<T, 
     {
         return Err(Diagnostic::error("the file is empty").help("it starts with `version: 1`"));
     }
-    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    // The files are the operator's own, and may be large: 100,000 keys are a million nodes. What
+    // makes a small file expensive, nesting and aliases, stays limited.
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        strict_booleans: true,
+        budget: serde_saphyr::budget! { max_nodes: 20_000_000, max_events: 50_000_000 },
+    };
     serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| diagnostic(&error, text, content))
 }
@@ -122,6 +128,13 @@ mod tests {
     fn mistake(text: &str, content: Content) -> String {
         let diagnostic = from_str::<Sample>(text, content).unwrap_err();
         diagnostic.render_without_source("f", text)
+    }
+
+    #[test]
+    fn a_large_file_is_read() {
+        let text = "- 1\n".repeat(300_000);
+        let numbers: Vec<u64> = from_str(&text, Content::Public).unwrap();
+        assert_eq!(numbers.len(), 300_000);
     }
 
     #[test]

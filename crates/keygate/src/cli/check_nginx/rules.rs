@@ -253,11 +253,11 @@ fn collect_places<'c>(block: &'c [Directive], scope: &Scope<'c>, places: &mut Ve
             continue;
         }
         let inside = scope.inside(directive.children());
-        collect_places(directive.children(), &inside, places);
         places.push(Place {
             directive,
-            scope: inside,
+            scope: inside.clone(),
         });
+        collect_places(directive.children(), &inside, places);
     }
 }
 

@@ -1,0 +1,61 @@
+//! `keygate import`: what other gateways know, written as Keygate's own files.
+
+mod keys;
+mod mia;
+mod nginx_map;
+mod secrets;
+
+use std::{fmt, path::PathBuf, process::ExitCode};
+
+use super::keys::KeysError;
+use crate::source::SourceError;
+
+/// `keygate import`
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Files of Mia-Platform, each taken for what it holds: API keys of a Console configuration.
+    #[command(after_help = mia::EXAMPLES)]
+    Mia(mia::Arguments),
+    /// A `map` of nginx from API keys to client types.
+    #[command(after_help = nginx_map::EXAMPLES)]
+    NginxMap(nginx_map::Arguments),
+}
+
+/// Why nothing is imported. Nothing is written then.
+#[derive(Debug, thiserror::Error)]
+enum ImportError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error("{} holds nothing to import: {wanted}", path.display())]
+    Nothing { path: PathBuf, wanted: String },
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let now = super::keys::now();
+    let done = match &arguments.command {
+        Command::Mia(arguments) => mia::run(arguments, now),
+        Command::NginxMap(arguments) => nginx_map::run(arguments, now),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            super::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What was passed over is always said.
+#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
+fn say(what: impl fmt::Display) {
+    eprintln!("{what}");
+}

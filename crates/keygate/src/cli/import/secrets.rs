@@ -1,0 +1,165 @@
+//! The API keys of a Console configuration: the array `secrets`, alone or in an object.
+
+use std::{collections::BTreeSet, fmt};
+
+use keygate_policy::{
+    diagnostic::Diagnostic,
+    document::yaml::{self, Content},
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_saphyr::Spanned;
+use zeroize::Zeroizing;
+
+use super::keys::{FoundKey, Text};
+use crate::source::SourceError;
+
+/// What an object calls its list of API keys.
+pub(super) const NAMES: [&str; 3] = ["secrets", "apiKeys", "keys"];
+
+/// What a file holds.
+pub(super) struct Found<'t> {
+    /// `None` where there is no list of keys.
+    pub(super) keys: Option<Vec<FoundKey<'t>>>,
+    /// What else is there, by its name.
+    pub(super) passed_over: BTreeSet<String>,
+}
+
+/// A file as it is written.
+struct Export {
+    secrets: Option<Vec<Spanned<Written>>>,
+    passed_over: BTreeSet<String>,
+}
+
+/// One API key as it is written.
+struct Written {
+    key: Zeroizing<String>,
+    client_type: String,
+    active: bool,
+    description: Option<String>,
+    passed_over: BTreeSet<String>,
+}
+
+/// Reads the keys of a file.
+///
+/// # Errors
+/// It is not JSON, or a key in it can be none: every mistake with its place.
+pub(super) fn read(text: &Text) -> Result<Found<'_>, SourceError> {
+    let export: Export =
+        yaml::from_str(&text.text, Content::Secret).map_err(|mistake| text.rejected(&[mistake]))?;
+    let mut passed_over = export.passed_over;
+    let Some(secrets) = export.secrets else {
+        return Ok(Found {
+            keys: None,
+            passed_over,
+        });
+    };
+    let mut mistakes = Vec::new();
+    let mut keys = Vec::with_capacity(secrets.len());
+    for secret in secrets {
+        let at = yaml::span(secret.referenced, &text.text);
+        let Written {
+            key,
+            client_type,
+            active,
+            description,
+            passed_over: more,
+        } = secret.value;
+        passed_over.extend(more);
+        let description = description.filter(|text| !text.is_empty());
+        match FoundKey::new(key, &client_type, text, at.start) {
+            Ok(key) => keys.push(key.active(active).description(description)),
+            Err(message) => mistakes.push(Diagnostic::error(message).at(at)),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(text.rejected(&mistakes));
+    }
+    Ok(Found {
+        keys: Some(keys),
+        passed_over,
+    })
+}
+
+impl<'de> Deserialize<'de> for Export {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct ListOrObject;
+        impl<'de> Visitor<'de> for ListOrObject {
+            type Value = Export;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of API keys or an object that has one")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Export, A::Error> {
+                let mut secrets = Vec::new();
+                while let Some(secret) = list.next_element()? {
+                    secrets.push(secret);
+                }
+                Ok(Export {
+                    secrets: Some(secrets),
+                    passed_over: BTreeSet::new(),
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Export, A::Error> {
+                let mut export = Export {
+                    secrets: None,
+                    passed_over: BTreeSet::new(),
+                };
+                while let Some(name) = map.next_key::<String>()? {
+                    if !NAMES.contains(&name.as_str()) {
+                        map.next_value::<IgnoredAny>()?;
+                        export.passed_over.insert(name);
+                    } else if export.secrets.replace(map.next_value()?).is_some() {
+                        return Err(A::Error::custom("there are two lists of API keys"));
+                    }
+                }
+                Ok(export)
+            }
+        }
+        from.deserialize_any(ListOrObject)
+    }
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an API key: `{\"secret\": …, \"clientType\": …, \"active\": …}`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+                let (mut key, mut client_type) = (None, None);
+                let (mut active, mut description) = (true, None);
+                let mut passed_over = BTreeSet::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "secret" | "key" => key = Some(map.next_value()?),
+                        "clientType" => client_type = Some(map.next_value()?),
+                        "active" => active = map.next_value()?,
+                        "description" => description = map.next_value()?,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            passed_over.insert(name);
+                        }
+                    }
+                }
+                Ok(Written {
+                    key: key.ok_or_else(|| A::Error::missing_field("secret"))?,
+                    client_type: client_type
+                        .ok_or_else(|| A::Error::missing_field("clientType"))?,
+                    active,
+                    description,
+                    passed_over,
+                })
+            }
+        }
+        from.deserialize_map(Object)
+    }
+}

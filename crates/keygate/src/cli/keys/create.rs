@@ -1,0 +1,54 @@
+//! `keygate keys create`
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use keygate_resolver::{ClientType, KeyId};
+
+use super::{
+    KeysError, change,
+    new_key::{Label, NewKeyArguments, free_id},
+};
+use crate::source::keys_file::store::LockedFile;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  keygate keys create --keys keys.yaml --client-type A --expires-in 90d
+  keygate keys create --keys keys.yaml --client-type A --id cms --description 'CMS front end'
+  openssl rand -hex 32 | keygate keys create --keys keys.yaml --client-type A --key-stdin";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Keys file; it is made where there is none
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+    /// What the key makes its bearer
+    #[arg(long, value_name = "TYPE")]
+    client_type: ClientType,
+    /// The key's id [default: client type and day]
+    #[arg(long)]
+    id: Option<KeyId>,
+    /// Whose the key is, for people
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    #[command(flatten)]
+    new: NewKeyArguments,
+}
+
+pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError> {
+    let key = arguments.new.key()?;
+    let file = LockedFile::open_or_new(&arguments.keys)?;
+    let entry = change(&arguments.keys, &file, |edit| {
+        let label = Label {
+            id: match &arguments.id {
+                Some(id) => id.clone(),
+                None => free_id(arguments.client_type.as_str(), now, edit.entries())?,
+            },
+            client_type: arguments.client_type.clone(),
+            description: arguments.description.clone(),
+        };
+        let entry = arguments.new.entry(&key, label, now)?;
+        edit.add(entry.clone());
+        Ok(entry)
+    })?;
+    key.show(&entry)
+}

@@ -1,0 +1,15 @@
+//! `keygate keys delete`
+
+use super::{KeysError, Target, change, say};
+use crate::source::keys_file::store::LockedFile;
+
+pub(super) fn run(target: &Target) -> Result<(), KeysError> {
+    let Target { keys, id } = target;
+    let file = LockedFile::open(keys)?;
+    let entry = change(keys, &file, |edit| Ok(edit.remove(id)?))?;
+    let client_type = &entry.key.client_type;
+    say(format_args!(
+        "key `{id}` of client type `{client_type}` is deleted"
+    ));
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! `keygate keys hash`
+
+use std::path::PathBuf;
+
+use super::{KeysError, change, new_key::DigestArguments, say};
+use crate::source::keys_file::store::LockedFile;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  keygate keys hash --keys keys.yaml
+  keygate keys hash --keys keys.yaml --scheme hmac-sha256 --pepper-file pepper";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Keys file
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+    #[command(flatten)]
+    digest: DigestArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), KeysError> {
+    let digest = arguments.digest.maker()?;
+    let file = LockedFile::open(&arguments.keys)?;
+    let hashed = change(&arguments.keys, &file, |edit| Ok(edit.hash_keys(digest)?))?;
+    match hashed {
+        0 => say("no key stands in clear"),
+        1 => say("1 key was in clear and is hashed"),
+        _ => say(format_args!("{hashed} keys were in clear and are hashed")),
+    }
+    Ok(())
+}

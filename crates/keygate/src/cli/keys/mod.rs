@@ -1,0 +1,153 @@
+//! `keygate keys`: the keys of a keys file, from their making to their end.
+//!
+//! Standard output has what was asked for, a new key or a list, and nothing else; what was done is
+//! said on standard error.
+
+mod create;
+mod delete;
+mod hash;
+mod list;
+pub(super) mod new_key;
+mod period;
+mod rotate;
+mod switch;
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use jiff::Timestamp;
+use keygate_resolver::{KeyId, generated::Weakness};
+
+use crate::source::{
+    SourceError,
+    keys_file::{
+        edit::{Edit, EditError},
+        store::{LockedFile, StoreError},
+    },
+    pepper::PepperError,
+};
+
+/// `keygate keys`
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Make a key: it is shown once, on standard output; the file keeps its digest.
+    #[command(after_help = create::EXAMPLES)]
+    Create(create::Arguments),
+    /// List the keys, with state, age and end.
+    #[command(after_help = list::EXAMPLES)]
+    List(list::Arguments),
+    /// Switch a key on.
+    #[command(after_help = "Example:\n  keygate keys enable --keys keys.yaml cms-2026-11-24")]
+    Enable(Target),
+    /// Switch a key off: it is refused within a second, and can be switched on again.
+    #[command(after_help = "Example:\n  keygate keys disable --keys keys.yaml cms-2026-11-24")]
+    Disable(Target),
+    /// Make the key that takes the place of another, which lives on for a while.
+    #[command(after_help = rotate::EXAMPLES)]
+    Rotate(rotate::Arguments),
+    /// Take a key out of the file.
+    #[command(after_help = "Example:\n  keygate keys delete --keys keys.yaml cms-2026-11-24")]
+    Delete(Target),
+    /// Put digests in the place of all keys that stand in the file in clear.
+    #[command(after_help = hash::EXAMPLES)]
+    Hash(hash::Arguments),
+}
+
+/// One key of a file.
+#[derive(Debug, clap::Args)]
+struct Target {
+    /// Keys file
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+    /// The key's id
+    id: String,
+}
+
+/// Why a command is not done. The file is as it was, but where the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeysError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
+    #[error(
+        "a digest `hmac-sha256:` needs a pepper: name its file by `--pepper-file`, or set \
+         `KEYGATE_PEPPER`"
+    )]
+    NoPepper,
+    #[error("the key is weak: {0}; `--allow-weak` takes it all the same")]
+    Weak(Weakness),
+    #[error("standard input holds no key: {0}")]
+    NotAKey(&'static str),
+    #[error("cannot read standard input: {0}")]
+    Input(io::Error),
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
+    #[error("no id can be made of `{0}`: give one with `--id`")]
+    NoId(String),
+    #[error("the end lies beyond the calendar")]
+    TooFar,
+    /// The file has changed.
+    #[error("the key `{id}` stands in the file but could not be shown ({error}): delete it")]
+    NotShown { id: KeyId, error: io::Error },
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let now = now();
+    let done = match &arguments.command {
+        Command::Create(arguments) => create::run(arguments, now),
+        Command::List(arguments) => list::run(arguments, now),
+        Command::Enable(target) => switch::run(target, true, now),
+        Command::Disable(target) => switch::run(target, false, now),
+        Command::Rotate(arguments) => rotate::run(arguments, now),
+        Command::Delete(target) => delete::run(target),
+        Command::Hash(arguments) => hash::run(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            super::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The time in whole seconds, as files hold it.
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
+}
+
+/// Changes a file: read, changed, checked and replaced under its lock.
+pub(super) fn change<T>(
+    path: &Path,
+    file: &LockedFile,
+    change: impl FnOnce(&mut Edit<'_>) -> Result<T, KeysError>,
+) -> Result<T, KeysError> {
+    let mut edit = Edit::begin(path, file.text())?;
+    let outcome = change(&mut edit)?;
+    let text = edit.finish()?;
+    if text.as_str() != file.text() {
+        file.replace(&text)?;
+    }
+    Ok(outcome)
+}
+
+/// Says what was done.
+#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
+fn say(what: impl fmt::Display) {
+    eprintln!("{what}");
+}

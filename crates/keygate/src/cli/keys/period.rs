@@ -1,0 +1,55 @@
+//! Lengths of time on the command line: `90d`, `12h`, `2w`, `1y 6mo`.
+
+use jiff::{Span, Timestamp, tz::TimeZone};
+
+/// A length of time that is not negative.
+#[derive(Debug, Clone)]
+pub(super) struct Period(Span);
+
+impl std::str::FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<Span>() {
+            Ok(span) if !span.is_negative() => Ok(Self(span)),
+            _ => Err("a length of time is written like `90d`, `12h` or `2w`".to_owned()),
+        }
+    }
+}
+
+impl Period {
+    /// The moment that lies this far ahead, in days and months of UTC.
+    pub(super) fn after(&self, now: Timestamp) -> Option<Timestamp> {
+        let now = now.to_zoned_datetime(TimeZone::UTC);
+        now.checked_add(self.0).ok().map(|then| then.timestamp())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("90d", "2027-03-01T12:00:00Z")]
+    #[case("12h", "2026-12-02T00:00:00Z")]
+    #[case("2w", "2026-12-15T12:00:00Z")]
+    #[case("30m", "2026-12-01T12:30:00Z")]
+    #[case("1y 6mo", "2028-06-01T12:00:00Z")]
+    #[case("0d", "2026-12-01T12:00:00Z")]
+    fn a_period_is_days_hours_and_weeks(#[case] text: &str, #[case] then: &str) {
+        let now = "2026-12-01T12:00:00Z".parse().unwrap();
+        let period: Period = text.parse().unwrap();
+        assert_eq!(period.after(now), Some(then.parse().unwrap()));
+    }
+
+    #[test]
+    fn anything_else_is_none() {
+        for text in ["", "90", "d", "-1d", "1d ago", "tomorrow", "90 dogs"] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+        let far: Period = "9000y".parse().unwrap();
+        assert_eq!(far.after(Timestamp::now()), None);
+    }
+}

@@ -1,0 +1,62 @@
+//! `keygate keys rotate`
+
+use jiff::Timestamp;
+use keygate_resolver::KeyId;
+
+use super::{
+    KeysError, Target, change,
+    new_key::{Label, NewKeyArguments, free_id},
+    period::Period,
+    say,
+};
+use crate::source::keys_file::store::LockedFile;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 7d --expires-in 90d
+  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 0d   # the old one ends now";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    old: Target,
+    /// How long the old key lives on beside the new one
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    overlap: Period,
+    /// The new key's id [default: the old one's with another day]
+    #[arg(long, value_name = "ID")]
+    new_id: Option<KeyId>,
+    #[command(flatten)]
+    new: NewKeyArguments,
+}
+
+pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError> {
+    let key = arguments.new.key()?;
+    let end = arguments.overlap.after(now).ok_or(KeysError::TooFar)?;
+    let Target { keys, id } = &arguments.old;
+    let file = LockedFile::open(keys)?;
+    let (old, entry) = change(keys, &file, |edit| {
+        let old = edit.entry(id)?.clone();
+        // A rotation never lets a key live longer than it would have.
+        if old.key.expires_at.is_none_or(|before| end < before) {
+            edit.set_end(id, end)?;
+        }
+        let label = Label {
+            id: match &arguments.new_id {
+                Some(id) => id.clone(),
+                None => free_id(id, now, edit.entries())?,
+            },
+            client_type: old.key.client_type.clone(),
+            description: old.description.clone(),
+        };
+        let entry = arguments.new.entry(&key, label, now)?;
+        edit.add(entry.clone());
+        Ok((old, entry))
+    })?;
+    key.show(&entry)?;
+    let end = old.key.expires_at.map_or(end, |before| before.min(end));
+    say(format_args!("the old key `{id}` ends at {end}"));
+    if old.key.expires_at.is_some() && !arguments.new.ends() {
+        say("the old key had an end and the new one has none: `--expires-in` gives it one");
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! `keygate keys enable` and `keygate keys disable`
+
+use jiff::Timestamp;
+use keygate_resolver::key::KeyState;
+
+use super::{KeysError, Target, change, say};
+use crate::source::keys_file::store::LockedFile;
+
+pub(super) fn run(target: &Target, active: bool, now: Timestamp) -> Result<(), KeysError> {
+    let Target { keys, id } = target;
+    let file = LockedFile::open(keys)?;
+    let (before, after) = change(keys, &file, |edit| {
+        let before = edit.entry(id)?.key.active;
+        if before != active {
+            edit.set_active(id, active)?;
+        }
+        Ok((before, edit.entry(id)?.key.state(now)))
+    })?;
+    let switched = if active { "on" } else { "off" };
+    if before == active {
+        say(format_args!("key `{id}` was {switched} already"));
+    } else {
+        say(format_args!("key `{id}` is {switched}"));
+    }
+    if matches!(after, KeyState::Expired | KeyState::NotYetValid) {
+        say(format_args!("it is refused all the same: it is {after}"));
+    }
+    Ok(())
+}

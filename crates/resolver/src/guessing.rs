@@ -1,0 +1,284 @@
+//! Guessing of keys: whose attempts they are, which of them are the same, and how many an address
+//! may make.
+//!
+//! A generated key cannot be guessed, however often one tries. The limit is for keys that people
+//! chose, and for the peace of logs.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::{Mutex, Once, PoisonError},
+};
+
+use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
+
+use crate::{Credential, Resolution};
+
+/// How many addresses are counted in one minute. Those that come later are not limited: to refuse
+/// whoever shares a counter with a guesser would let guessers lock others out.
+const MOST_ADDRESSES: usize = 10_000;
+
+/// What is known of guesses.
+#[derive(Debug)]
+pub struct Guessing {
+    client_address_header: HeaderName,
+    limit: Option<NonZeroU32>,
+    failures: Mutex<Failures>,
+    /// Random, and this process's alone.
+    tags: RandomState,
+    /// Whether it was said that the limit has nothing to go by.
+    no_address: Once,
+}
+
+/// One guess: a presented text that is no key.
+#[derive(Debug, Clone, Copy)]
+pub struct Guess {
+    /// The caller's address, where the gateway tells it.
+    pub address: Option<IpAddr>,
+    /// What was presented, told apart from others.
+    pub tag: Tag,
+}
+
+/// The failed keys of one minute, by address.
+#[derive(Debug, Default)]
+struct Failures {
+    minute: i64,
+    by_address: HashMap<IpAddr, u32>,
+}
+
+/// Tells whether two attempts presented the same text, and not which: 24 bits of a hash under a
+/// secret of this process. Even with the secret, any guess fits one tag in 16 million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag(u32);
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06x}", self.0)
+    }
+}
+
+impl Default for Guessing {
+    fn default() -> Self {
+        Self::by(HeaderName::from_static("x-keygate-client-address"))
+    }
+}
+
+impl Guessing {
+    /// Guesses by the address that the gateway writes into a header, any number of them.
+    #[must_use]
+    pub fn by(client_address_header: HeaderName) -> Self {
+        Self {
+            client_address_header,
+            limit: None,
+            failures: Mutex::default(),
+            tags: RandomState::new(),
+            no_address: Once::new(),
+        }
+    }
+
+    /// The same with a limit: how many failed keys an address may present in a minute.
+    #[must_use]
+    pub fn limited(self, limit: Option<NonZeroU32>) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// The caller's address, as the gateway says it. Twice is never: one of them may be the
+    /// caller's own.
+    #[must_use]
+    pub fn address(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut lines = headers.get_all(&self.client_address_header).iter();
+        let (line, second) = (lines.next()?, lines.next());
+        second.is_none().then(|| line.to_str().ok()?.parse().ok())?
+    }
+
+    /// The tag of a presented key.
+    #[must_use]
+    pub fn tag(&self, presented: &[u8]) -> Tag {
+        let [_, bytes @ ..] = self.tags.hash_one(presented).to_le_bytes();
+        let [a, b, c, ..] = bytes;
+        Tag(u32::from_le_bytes([a, b, c, 0]))
+    }
+
+    /// Whether the caller has presented as many failed keys as an address may. Without a limit no
+    /// address is looked at.
+    pub(crate) fn is_over(&self, headers: &HeaderMap, now: Timestamp) -> bool {
+        let Some(limit) = self.limit else {
+            return false;
+        };
+        let Some(address) = self.address(headers) else {
+            let header = &self.client_address_header;
+            self.no_address.call_once(|| {
+                tracing::warn!(
+                    target: "keygate::resolver",
+                    "a request without the caller's address in one header `{header}`: failed keys \
+                     are not limited for such requests"
+                );
+            });
+            return false;
+        };
+        self.in_minute_of(now, |failures| {
+            let count = failures.by_address.get(&network(address));
+            count.is_some_and(|count| *count >= limit.get())
+        })
+    }
+
+    /// Notices a guess, and counts it.
+    pub(crate) fn notice(
+        &self,
+        headers: &HeaderMap,
+        credential: Credential<'_>,
+        resolution: &Resolution<'_>,
+        now: Timestamp,
+    ) -> Option<Guess> {
+        let (Credential::One(presented), Resolution::Refused(refusal)) = (credential, resolution)
+        else {
+            return None;
+        };
+        if !refusal.is_guess() {
+            return None;
+        }
+        let address = self.address(headers);
+        self.count(address, now);
+        let tag = self.tag(presented);
+        Some(Guess { address, tag })
+    }
+
+    fn count(&self, address: Option<IpAddr>, now: Timestamp) {
+        if let (Some(_), Some(address)) = (self.limit, address) {
+            self.in_minute_of(now, |failures| failures.count(network(address)));
+        }
+    }
+
+    fn in_minute_of<T>(&self, now: Timestamp, act: impl FnOnce(&mut Failures) -> T) -> T {
+        // Counters are good whenever somebody panicked.
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now.as_second().div_euclid(60);
+        if failures.minute != minute {
+            failures.minute = minute;
+            failures.by_address.clear();
+        }
+        act(&mut failures)
+    }
+}
+
+impl Failures {
+    fn count(&mut self, address: IpAddr) {
+        if let Some(count) = self.by_address.get_mut(&address) {
+            *count = count.saturating_add(1);
+        } else if self.by_address.len() < MOST_ADDRESSES {
+            self.by_address.insert(address, 1);
+        }
+    }
+}
+
+/// The addresses that one subscriber has: an IPv6 one comes with 2^64 others (RFC 6177).
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => v4.into(),
+            None => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        let name = HeaderName::from_static("x-keygate-client-address");
+        let lines = lines
+            .iter()
+            .map(|line| (name.clone(), line.parse().unwrap()));
+        lines.collect()
+    }
+
+    fn limited(limit: u32) -> Guessing {
+        Guessing::default().limited(NonZeroU32::new(limit))
+    }
+
+    fn fail(guessing: &Guessing, address: &str, times: u32) {
+        for _ in 0..times {
+            guessing.count(guessing.address(&headers(&[address])), at(60));
+        }
+    }
+
+    #[rstest]
+    #[case::v4(&["192.0.2.1"], Some("192.0.2.1"))]
+    #[case::v6(&["2001:db8::1"], Some("2001:db8::1"))]
+    #[case::none(&[], None)]
+    #[case::twice(&["192.0.2.1", "192.0.2.1"], None)]
+    #[case::a_list(&["192.0.2.1, 192.0.2.2"], None)]
+    #[case::a_name(&["localhost"], None)]
+    #[case::a_socket(&["unix:"], None)]
+    fn the_address_in(#[case] lines: &[&str], #[case] address: Option<&str>) {
+        let address = address.map(|it| it.parse().unwrap());
+        assert_eq!(Guessing::default().address(&headers(lines)), address);
+    }
+
+    #[test]
+    fn an_address_is_over_its_limit_until_the_next_minute_and_others_are_not() {
+        let guessing = limited(3);
+        let is_over = |address, now| guessing.is_over(&headers(&[address]), now);
+        fail(&guessing, "192.0.2.1", 2);
+        assert!(!is_over("192.0.2.1", at(60)));
+        fail(&guessing, "192.0.2.1", 1);
+        assert!(is_over("192.0.2.1", at(119)));
+        assert!(!is_over("192.0.2.2", at(119)));
+        assert!(!guessing.is_over(&headers(&[]), at(119)));
+        assert!(!is_over("192.0.2.1", at(120)));
+    }
+
+    #[test]
+    fn addresses_of_one_subscriber_count_as_one() {
+        let guessing = limited(2);
+        fail(&guessing, "2001:db8:0:1::1", 1);
+        fail(&guessing, "2001:db8:0:1:ffff::2", 1);
+        fail(&guessing, "::ffff:192.0.2.1", 2);
+        let is_over = |address| guessing.is_over(&headers(&[address]), at(60));
+        assert!(is_over("2001:db8:0:1::3"));
+        assert!(!is_over("2001:db8:0:2::1"));
+        assert!(is_over("192.0.2.1") && !is_over("192.0.2.2"));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_a_full_table_locks_nobody_out() {
+        let guessing = limited(1);
+        for n in 0..20_000_u32 {
+            guessing.count(Some(IpAddr::from(n.to_be_bytes())), at(60));
+        }
+        let counted = guessing.failures.lock().unwrap().by_address.len();
+        assert_eq!(counted, MOST_ADDRESSES);
+        fail(&guessing, "192.0.2.1", 5);
+        assert!(!guessing.is_over(&headers(&["192.0.2.1"]), at(60)));
+        assert!(guessing.is_over(&headers(&["0.0.0.1"]), at(60)));
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_counted() {
+        let guessing = Guessing::default();
+        fail(&guessing, "192.0.2.1", 5);
+        assert!(guessing.failures.lock().unwrap().by_address.is_empty());
+    }
+
+    #[test]
+    fn a_tag_tells_texts_apart_in_one_process_alone() {
+        let (one, other) = (Guessing::default(), Guessing::default());
+        assert_eq!(one.tag(b"key"), one.tag(b"key"));
+        assert_ne!(one.tag(b"key"), one.tag(b"kez"));
+        assert_ne!(one.tag(b"key"), other.tag(b"key"));
+        assert_eq!(Tag(0xa1).to_string(), "0000a1");
+        assert_eq!(one.tag(b"key").to_string().len(), 6);
+    }
+}

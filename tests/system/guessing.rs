@@ -1,0 +1,129 @@
+//! Who guesses keys is seen, and slowed down.
+
+use std::time::Instant;
+
+use rstest::rstest;
+
+use crate::caller;
+use crate::gateway::{Gateway, Setup, corpus_file, free_port};
+use crate::nginx::Version;
+use crate::program::{Service, keygate};
+use crate::report;
+
+const GOOD: &str = "client-key: sample-key-of-client-a";
+
+#[rstest]
+fn a_guess_is_logged_with_address_and_tag_whatever_the_caller_says(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let gateway = Gateway::start(version, &Setup::PLAIN);
+    let spoofed = "x-keygate-client-address: 192.0.2.66";
+    for key in ["sample-key-1", "sample-key-1", "sample-key-2"] {
+        let key = format!("client-key: {key}");
+        let answer = caller::get(&gateway.address, "/orders", &[&key, spoofed]);
+        assert_eq!(answer.status(), 401);
+        assert!(answer.text().contains("unknown-key"));
+    }
+    let log = gateway.services[0].output();
+    let tags: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("address=127.0.0.1"))
+        .filter_map(|line| line.split("tag=").nth(1)?.split(' ').next())
+        .collect();
+    assert_eq!(tags.len(), 3, "{log}");
+    assert!(tags[0] == tags[1] && tags[1] != tags[2], "{tags:?}");
+    assert!(!log.contains("192.0.2.66"), "{log}");
+    report::passed(&version.number(), "a guess is logged with address and tag");
+}
+
+/// A resolver that lets an address fail three times a minute.
+fn limited(folder: &std::path::Path) -> (Service, String) {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut command = keygate();
+    command.args(["resolver", "--listen", &listen, "--operations"]);
+    command.arg(format!("unix:{}/operations.sock", folder.display()));
+    command.arg("--keys").arg(corpus_file("keys.yaml"));
+    command.env("KEYGATE_FAILED_KEYS_PER_MINUTE", "3");
+    command.env("KEYGATE_CLIENT_ADDRESS_HEADER", "x-address");
+    let service = Service::start(command, &listen, &folder.join("log"));
+    (service, listen)
+}
+
+#[test]
+fn an_address_that_fails_too_often_is_refused_unseen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, listen) = limited(folder.path());
+    let ask = |address: &str, key: &str| {
+        let address = format!("x-address: {address}");
+        let answer = caller::get(&listen, "/resolve", &[&address, key]);
+        let reason = answer.header("x-keygate-reason").map(str::to_owned);
+        (answer.status(), reason.unwrap())
+    };
+    let (good, unknown) = ((200, "ok".to_owned()), (401, "unknown-key".to_owned()));
+    // Where the minute ends in between, the count begins anew.
+    let refused = (0..2).any(|_| {
+        for n in 0..3 {
+            let guess = format!("client-key: sample-key-guess-{n}");
+            assert_eq!(ask("192.0.2.1", &guess), unknown);
+        }
+        ask("192.0.2.1", GOOD) == unknown
+    });
+    assert!(refused, "{}", service.output());
+    assert!(service.output().contains("too-many-failures"));
+    assert_eq!(ask("192.0.2.2", GOOD), good);
+    // Who has no key guesses nothing.
+    assert_eq!(ask("192.0.2.1", "x: y"), (200, "no-key".to_owned()));
+
+    let answer = caller::get(&listen, "/resolve", &[GOOD]);
+    assert_eq!(answer.status(), 200);
+    let warning = "failed keys are not limited for such requests";
+    assert!(service.output().contains(warning), "{}", service.output());
+}
+
+#[rstest]
+fn the_example_for_nginx_slows_failures_down_and_nothing_else(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+) {
+    let setup = Setup {
+        http: "limit_req_zone $binary_remote_addr zone=keygate_failures:1m rate=10r/s;",
+        server: "include keygate-limit-failures.conf;
+                 location /limited/ {
+                     error_page 401 @keygate_401_limited;
+                     include keygate-require-key.conf;
+                     proxy_pass http://backend;
+                 }",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let get = |target: &str, key| caller::get(&gateway.address, target, &[key]);
+    let bad = "client-key: sample-key-wrong";
+    let started = Instant::now();
+    for _ in 0..5 {
+        let answer = get("/limited/", bad);
+        assert_eq!(answer.status(), 401);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert!(answer.header("www-authenticate").is_some());
+        assert!(answer.text().contains("unknown-key"), "{}", answer.text());
+    }
+    let took = started.elapsed();
+    assert!(took.as_millis() >= 350, "five failures in {took:?}");
+    // Thirty at once are more than the twenty that may wait.
+    let statuses: Vec<_> = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..30)
+            .map(|_| scope.spawn(|| get("/limited/", bad).status()))
+            .collect();
+        let statuses = callers.into_iter().map(|caller| caller.join().unwrap());
+        statuses.collect()
+    });
+    let refused = statuses.iter().filter(|status| **status == 429);
+    assert!(refused.count() >= 5, "{statuses:?}");
+    let started = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(get("/limited/", GOOD).status(), 200);
+    }
+    assert!(started.elapsed().as_millis() < 900, "good requests wait");
+    report::passed(&version.number(), "failures are slowed down");
+}

@@ -1,0 +1,430 @@
+//! `keygate keys`: a key from its making to its end, as an operator sees it.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use keygate_resolver::generated::is_generated;
+use rstest::rstest;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::gateway::ROOT;
+use crate::program::{keygate, run_to_end};
+
+/// Every key in clear that a test hands in; no output may have one.
+const CLEAR: &str = "sample-key-q7LmZ2xVb9KtR4wNc6Yp";
+
+/// A keys file and a way to run commands on it.
+struct Keys {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl Keys {
+    fn none() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.yaml");
+        Self { folder, path }
+    }
+
+    fn holding(text: &str) -> Self {
+        let keys = Self::none();
+        fs::write(&keys.path, text).unwrap();
+        keys
+    }
+
+    /// Runs `keygate keys COMMAND --keys FILE …`; what stands in `input` is its standard input.
+    fn run_with(&self, command: &str, arguments: &[&str], input: &str) -> Output {
+        let stdin = self.folder.path().join("stdin");
+        fs::write(&stdin, input).unwrap();
+        let mut keygate = keygate();
+        keygate.args(["keys", command, "--keys"]).arg(&self.path);
+        keygate.args(arguments).stdin(File::open(stdin).unwrap());
+        run_to_end(&mut keygate)
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    fn run(&self, command: &str, arguments: &[&str]) -> String {
+        let output = self.run_with(command, arguments, "");
+        assert!(output.status.success(), "{command}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Makes a key; the key in clear.
+    fn create(&self, arguments: &[&str]) -> String {
+        let key = self.run("create", arguments);
+        key.strip_suffix('\n').unwrap().to_owned()
+    }
+
+    fn list(&self) -> Vec<Value> {
+        serde_json::from_str(&self.run("list", &["--output", "json"])).unwrap()
+    }
+
+    fn states(&self) -> Vec<(String, String)> {
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let rows = self.list();
+        rows.iter()
+            .map(|row| (text(row, "id"), text(row, "state")))
+            .collect()
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(&self.path).unwrap()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn check(arguments: &[&str], path: &Path) -> Output {
+    run_to_end(
+        keygate()
+            .arg("check")
+            .arg("--keys")
+            .arg(path)
+            .args(arguments),
+    )
+}
+
+#[test]
+fn a_key_is_shown_once_on_standard_output_and_stored_as_a_digest() {
+    let keys = Keys::none();
+    let output = keys.run_with("create", &["--client-type", "A", "--id", "cms"], "");
+    assert_eq!(output.status.code(), Some(0));
+    let shown = String::from_utf8(output.stdout.clone()).unwrap();
+    let key = shown.strip_suffix('\n').unwrap();
+    assert!(is_generated(key), "not a generated key");
+    let said = stderr(&output);
+    assert_eq!(said, "key `cms` of client type `A`, without end\n");
+
+    assert!(!keys.text().contains(key));
+    assert!(keys.text().contains("digest: sha256:"), "{}", keys.text());
+    assert_eq!(fs::metadata(&keys.path).unwrap().mode() & 0o777, 0o600);
+    assert!(!keys.run("list", &[]).contains(key));
+    assert_eq!(check(&[], &keys.path).status.code(), Some(0));
+    assert_ne!(
+        keys.create(&["--client-type", "A"]),
+        key,
+        "a key is made twice"
+    );
+}
+
+#[test]
+fn a_key_lives_through_switching_rotation_and_deletion() {
+    let keys = Keys::none();
+    keys.create(&[
+        "--client-type",
+        "A",
+        "--id",
+        "cms",
+        "--description",
+        "CMS: front end",
+    ]);
+    let state = |id: &str, state: &str| (id.to_owned(), state.to_owned());
+    assert_eq!(keys.states(), [state("cms", "valid")]);
+    keys.run("disable", &["cms"]);
+    assert_eq!(keys.states(), [state("cms", "inactive")]);
+    let before = keys.text();
+    keys.run("disable", &["cms"]);
+    assert_eq!(
+        keys.text(),
+        before,
+        "switching off twice is switching off once"
+    );
+    keys.run("enable", &["cms"]);
+    assert_eq!(keys.states(), [state("cms", "valid")]);
+
+    let next = keys.run("rotate", &["cms", "--overlap", "7d", "--new-id", "cms-2"]);
+    assert!(is_generated(next.trim_end()));
+    assert_eq!(
+        keys.states(),
+        [state("cms", "valid"), state("cms-2", "valid")]
+    );
+    let rows = keys.list();
+    assert_eq!(rows[0]["expiresSoon"], true);
+    let days = rows[0]["expiresInDays"].as_i64();
+    assert!(matches!(days, Some(6 | 7)), "{rows:?}");
+    assert_eq!(rows[1]["clientType"], "A");
+    assert_eq!(rows[1]["description"], "CMS: front end");
+    assert_eq!(rows[1]["expiresAt"], Value::Null);
+
+    keys.run("rotate", &["cms-2", "--overlap", "0d", "--new-id", "cms-3"]);
+    assert_eq!(keys.states()[1], state("cms-2", "expired"));
+    keys.run("delete", &["cms"]);
+    keys.run("delete", &["cms-2"]);
+    keys.run("delete", &["cms-3"]);
+    assert!(keys.list().is_empty());
+    keys.create(&["--client-type", "A"]);
+    assert_eq!(keys.list().len(), 1);
+}
+
+#[test]
+fn a_rotation_never_lets_a_key_live_longer() {
+    let keys = Keys::none();
+    keys.create(&[
+        "--client-type",
+        "A",
+        "--id",
+        "a",
+        "--expires-at",
+        "2027-01-01T00:00:00Z",
+    ]);
+    let output = keys.run_with("rotate", &["a", "--overlap", "90y"], "");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(keys.list()[0]["expiresAt"], "2027-01-01T00:00:00Z");
+    assert!(
+        stderr(&output).contains("the new one has none"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn ids_are_made_of_client_type_and_day_and_are_never_taken_twice() {
+    let keys = Keys::none();
+    for _ in 0..3 {
+        keys.create(&["--client-type", "mobile"]);
+    }
+    let ids: Vec<_> = keys.states().into_iter().map(|(id, _)| id).collect();
+    assert!(ids[0].starts_with("mobile-20"), "{ids:?}");
+    assert_eq!(ids[1], format!("{}-2", ids[0]));
+    assert_eq!(ids[2], format!("{}-3", ids[0]));
+}
+
+#[test]
+fn a_key_of_ones_own_is_stored_and_not_shown() {
+    let keys = Keys::none();
+    let create = ["--client-type", "A", "--id", "own", "--key-stdin"];
+    let output = keys.run_with("create", &create, &format!("{CLEAR}\n"));
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout.is_empty());
+    assert!(!stderr(&output).contains(CLEAR) && !keys.text().contains(CLEAR));
+
+    let again = keys.run_with("create", &["--client-type", "B", "--key-stdin"], CLEAR);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("are the same key"), "{again:?}");
+    assert!(!stderr(&again).contains(CLEAR));
+
+    let weak = ["--client-type", "A", "--key-stdin"];
+    let refused = keys.run_with("create", &weak, "password\n");
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(
+        stderr(&refused),
+        "error: the key is weak: it is shorter than 20 characters; `--allow-weak` takes it all the \
+         same\n"
+    );
+    let allowed = keys.run_with(
+        "create",
+        &[&weak[..], &["--allow-weak"]].concat(),
+        "password\n",
+    );
+    assert!(allowed.status.success(), "{allowed:?}");
+}
+
+#[test]
+fn a_file_of_clear_keys_is_hashed_whole_and_its_comments_stay() {
+    let keys = Keys::holding(&format!(
+        "# ours\nversion: 1\nkeys:\n  - id: a # first\n    clientType: A\n    key: {CLEAR}\n  \
+         - {{id: b, clientType: B, key: \"{CLEAR}-2\"}}\n"
+    ));
+    let warned = check(&[], &keys.path);
+    let warned = String::from_utf8(warned.stdout).unwrap();
+    assert!(warned.contains("the key `a` stands in clear"), "{warned}");
+    assert!(!warned.contains(CLEAR));
+    let output = keys.run_with("hash", &[], "");
+    assert_eq!(stderr(&output), "2 keys were in clear and are hashed\n");
+    let text = keys.text();
+    assert!(!text.contains(CLEAR), "a key is left");
+    assert!(
+        text.starts_with("# ours\n") && text.contains("id: a # first\n"),
+        "{text}"
+    );
+    assert_eq!(keys.list().len(), 2);
+    assert_eq!(
+        stderr(&keys.run_with("hash", &[], "")),
+        "no key stands in clear\n"
+    );
+}
+
+#[test]
+fn a_pepper_makes_keyed_digests_that_need_it_to_load_but_not_to_be_switched() {
+    let keys = Keys::none();
+    let pepper = keys.folder.path().join("pepper");
+    fs::write(&pepper, "an example pepper, not a secret\n").unwrap();
+    let pepper = pepper.to_str().unwrap();
+    keys.create(&["--client-type", "A", "--id", "a", "--pepper-file", pepper]);
+    assert!(
+        keys.text().contains("digest: hmac-sha256:"),
+        "{}",
+        keys.text()
+    );
+    keys.create(&[
+        "--client-type",
+        "A",
+        "--scheme",
+        "sha256",
+        "--pepper-file",
+        pepper,
+    ]);
+    assert_eq!(keys.list()[1]["stored"], "sha256");
+
+    assert_eq!(check(&[], &keys.path).status.code(), Some(1));
+    assert_eq!(
+        check(&["--pepper-file", pepper], &keys.path).status.code(),
+        Some(0)
+    );
+    keys.run("disable", &["a"]);
+
+    let without = keys.run_with(
+        "create",
+        &["--client-type", "A", "--scheme", "hmac-sha256"],
+        "",
+    );
+    assert_eq!(without.status.code(), Some(1));
+    assert!(stderr(&without).contains("needs a pepper"), "{without:?}");
+}
+
+#[test]
+fn keys_that_end_soon_are_told_by_list_and_check() {
+    let keys = Keys::none();
+    for (id, period) in [("far", "14d 12h"), ("soon", "12d 12h"), ("today", "5h")] {
+        keys.create(&["--client-type", "A", "--id", id, "--expires-in", period]);
+    }
+    keys.create(&["--client-type", "A", "--id", "off", "--expires-in", "2d"]);
+    keys.run("disable", &["off"]);
+    let said = stderr(&keys.run_with("list", &[], ""));
+    let checked = String::from_utf8(check(&[], &keys.path).stdout).unwrap();
+    for text in [said, checked] {
+        assert!(
+            text.contains("the key `soon` of client type `A` ends in 12 days"),
+            "{text}"
+        );
+        assert!(text.contains("the key `today` of client type `A` ends in less than a day"));
+        assert!(!text.contains("`far`") && !text.contains("`off`"), "{text}");
+    }
+    let list = keys.run("list", &[]);
+    assert!(
+        list.starts_with("ID     CLIENT TYPE  STATE     AGE  ENDS"),
+        "{list}"
+    );
+    assert!(list.contains("(in 14d)"), "{list}");
+}
+
+#[rstest]
+#[case::unknown_id("disable", &["nobody"], 1, "there is no key with the id `nobody`")]
+#[case::slip("delete", &["csm"], 1, "did you mean `cms`?")]
+#[case::taken_id("create", &["--client-type", "A", "--id", "cms"], 1, "two keys have the id `cms`")]
+#[case::never_valid("create", &["--client-type", "A", "--not-before", "2027-01-01T00:00:00Z", "--expires-at", "2026-01-01T00:00:00Z"], 1, "expires before it becomes valid")]
+#[case::no_pepper_file("create", &["--client-type", "A", "--pepper-file", "/nowhere"], 1, "cannot read the pepper")]
+#[case::far_end("create", &["--client-type", "A", "--expires-in", "9000y"], 1, "beyond the calendar")]
+#[case::no_client_type("create", &[], 2, "--client-type")]
+#[case::blank_client_type("create", &["--client-type", "A B"], 2, "visible ASCII")]
+#[case::bad_id("create", &["--client-type", "A", "--id", "a\nb"], 2, "visible ASCII")]
+#[case::bad_period("create", &["--client-type", "A", "--expires-in", "soon"], 2, "written like `90d`")]
+#[case::bad_moment("create", &["--client-type", "A", "--expires-at", "2027-01-01"], 2, "--expires-at")]
+#[case::two_ends("create", &["--client-type", "A", "--expires-at", "2027-01-01T00:00:00Z", "--expires-in", "1d"], 2, "cannot be used with")]
+#[case::unknown_scheme("create", &["--client-type", "A", "--scheme", "md5"], 2, "possible values: sha256, hmac-sha256")]
+#[case::weak_without_stdin("create", &["--client-type", "A", "--allow-weak"], 2, "--key-stdin")]
+#[case::negative_overlap("rotate", &["cms", "--overlap=-1d"], 2, "written like `90d`")]
+fn a_refusal_changes_nothing(
+    #[case] command: &str,
+    #[case] arguments: &[&str],
+    #[case] code: i32,
+    #[case] message: &str,
+) {
+    let keys = Keys::none();
+    keys.create(&["--client-type", "A", "--id", "cms"]);
+    let before = keys.text();
+    let output = keys.run_with(command, arguments, "");
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert!(stderr(&output).contains(message), "{output:?}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(keys.text(), before);
+}
+
+#[rstest]
+#[case::same_id(
+    "  - {id: a, clientType: A, key: sample-key-1}\n  - {id: a, clientType: B, key: sample-key-2}\n",
+    "two keys have the id `a`"
+)]
+#[case::same_key(
+    "  - {id: a, clientType: A, key: sample-key-1}\n  - {id: b, clientType: B, key: sample-key-1}\n",
+    "the keys `a` and `b` are the same key"
+)]
+#[case::bad_date(
+    "  - {id: a, clientType: A, key: sample-key-1, expiresAt: 2026-02-30T00:00:00Z}\n",
+    "keys.yaml:3:58"
+)]
+#[case::ends_before_it_begins(
+    "  - {id: a, clientType: A, key: sample-key-1, notBefore: 2027-01-01T00:00:00Z, expiresAt: 2026-01-01T00:00:00Z}\n",
+    "expires before it becomes valid"
+)]
+#[case::blank_in_a_key("  - {id: a, clientType: A, key: 'sample-key 1'}\n", "such as a blank")]
+#[case::blank_in_a_client_type(
+    "  - {id: a, clientType: 'A ', key: sample-key-1}\n",
+    "not a client type"
+)]
+#[case::unknown_scheme(
+    "  - {id: a, clientType: A, digest: 'md5:sample-key'}\n",
+    "a digest is `sha256:` or `hmac-sha256:`"
+)]
+#[case::digest_too_short(
+    "  - {id: a, clientType: A, digest: 'sha256:sample-key'}\n",
+    "exactly 64 hexadecimal digits"
+)]
+#[case::both(
+    "  - {id: a, clientType: A, key: sample-key-1, digest: 'sha256:00'}\n",
+    "side by side"
+)]
+#[case::unknown_field(
+    "  - {id: a, clientType: A, key: sample-key-1, enabled: true}\n",
+    "keys.yaml:3:47"
+)]
+#[case::not_yaml("  - {id: a, clientType: A, key: [sample-key-1\n", "error: ")]
+fn a_bad_file_is_refused_with_its_line_and_without_its_secrets(
+    #[case] entries: &str,
+    #[case] message: &str,
+) {
+    let keys = Keys::holding(&format!("version: 1\nkeys:\n{entries}"));
+    let before = keys.text();
+    let checked = check(&[], &keys.path);
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    let checked = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.contains(message), "{checked}");
+    assert!(checked.contains("keys.yaml:"), "no place: {checked}");
+    let listed = keys.run_with("list", &[], "");
+    let created = keys.run_with("create", &["--client-type", "A"], "");
+    for output in [&listed, &created] {
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(stderr(output).contains(message), "{output:?}");
+        assert!(output.stdout.is_empty());
+        assert!(!stderr(output).contains("sample-key") && !checked.contains("sample-key"));
+    }
+    assert_eq!(keys.text(), before);
+}
+
+#[test]
+fn the_file_in_the_documentation_loads() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/keys.md")).unwrap();
+    let (_, block) = text.split_once("```yaml\n").unwrap();
+    let (file, _) = block.split_once("```").unwrap();
+    let keys = Keys::holding(file);
+    assert_eq!(check(&[], &keys.path).status.code(), Some(0), "{file}");
+    assert_eq!(keys.list()[0]["id"], "shop-2026-11-24");
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in [
+        "create", "list", "enable", "disable", "rotate", "delete", "hash",
+    ] {
+        let output = run_to_end(keygate().args(["keys", command, "--help"]));
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            help.contains(&format!("keygate keys {command} --keys")),
+            "{help}"
+        );
+    }
+}

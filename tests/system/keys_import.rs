@@ -1,0 +1,261 @@
+//! `keygate import`: the keys of other gateways, in a keys file that holds none of them.
+
+use std::fs;
+use std::process::Output;
+
+use rstest::rstest;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{keygate, run_to_end};
+
+/// A Console configuration, as far as it matters.
+const CONSOLE: &str = r#"{
+	"version": "0.50.0",
+	"secrets": [
+		{"secret": "sample-key-of-the-cms-0\/1", "clientType": "CMS", "active": true, "description": "the 😀 \u0043MS"},
+		{"secret": "sample-key-of-partner-x-98", "clientType": "partner", "active": false, "custom": 1},
+		{"secret": "sample-key-short", "clientType": "CMS", "active": true, "description": ""}
+	],
+	"endpoints": {"/orders": {"basePath": "/orders", "secreted": true}}
+}"#;
+
+const MAP: &str = r#"
+http {
+    map $http_client_key $client_type {
+        default "";
+        volatile;
+        # ours
+        "sample-key-of-the-cms-0001" CMS; # the CMS
+        sample-key-of.partner_x-98   partner;
+        'sample-key-of-all=/+{;} '   0;
+        sample-key-of=/+==           "A";
+        \default                 D;
+        sample-key-of-nobody         "";
+    }
+    map $uri $other { /sample-key x; }
+}
+"#;
+
+struct Import {
+    folder: TempDir,
+}
+
+impl Import {
+    fn of(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("from"), text).unwrap();
+        Self { folder }
+    }
+
+    fn run(&self, kind: &str, arguments: &[&str]) -> Output {
+        let mut command = keygate();
+        command.current_dir(self.folder.path());
+        let output = run_to_end(command.args(["import", kind, "from"]).args(arguments));
+        for text in [&output.stdout, &output.stderr] {
+            let text = String::from_utf8_lossy(text);
+            assert!(
+                !text.contains("sample-key"),
+                "a key is in the output: {text}"
+            );
+        }
+        output
+    }
+
+    /// Type, state and description of each key in the file that was written.
+    fn keys(&self) -> Vec<[String; 3]> {
+        let mut list = keygate();
+        let path = self.folder.path().join("keys.yaml");
+        assert!(!fs::read_to_string(&path).unwrap().contains("sample-key"));
+        list.args(["keys", "list", "--output", "json", "--keys"])
+            .arg(path);
+        let rows: Vec<Value> = serde_json::from_slice(&run_to_end(&mut list).stdout).unwrap();
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap_or("-").to_owned();
+        rows.iter()
+            .map(|row| ["clientType", "state", "description"].map(|name| text(row, name)))
+            .collect()
+    }
+}
+
+fn list_alone(console: &str) -> &str {
+    let (_, list) = console.split_once("\"secrets\": ").unwrap();
+    list.split_once(",\n\t\"endpoints\"").unwrap().0
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[rstest]
+#[case::in_a_configuration(CONSOLE)]
+#[case::alone(list_alone(CONSOLE))]
+fn the_keys_of_a_console_configuration_become_a_hashed_keys_file(#[case] text: &str) {
+    let import = Import::of(text);
+    let output = import.run("mia", &["--keys-out", "keys.yaml"]);
+    assert!(output.status.success(), "{output:?}");
+    let row = |client_type: &str, state: &str, description: &str| {
+        [client_type, state, description].map(str::to_owned)
+    };
+    assert_eq!(
+        import.keys(),
+        [
+            row("CMS", "valid", "the 😀 CMS"),
+            row("partner", "inactive", "-"),
+            row("CMS", "valid", "-"),
+        ]
+    );
+    let said = stderr(&output);
+    assert!(said.contains("`custom` is passed over"), "{said}");
+    assert!(said.contains("is weak: it is shorter than 20"), "{said}");
+    assert!(said.ends_with("3 keys are in keys.yaml now, hashed\n"));
+    assert_eq!(
+        said.contains("`endpoints` is passed over"),
+        text == CONSOLE,
+        "{said}"
+    );
+
+    // Once more would be the same keys twice.
+    let again = import.run("mia", &["--keys-out", "keys.yaml"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("are the same key"), "{again:?}");
+    assert_eq!(import.keys().len(), 3);
+}
+
+#[test]
+fn an_imported_key_opens_what_it_opened() {
+    let import = Import::of(CONSOLE);
+    let printed = import.run("mia", &[]);
+    assert!(printed.status.success(), "{printed:?}");
+    let digest = keygate_resolver::Digest::sha256(b"sample-key-of-the-cms-0/1").to_string();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.contains(&digest), "{printed}");
+    assert!(printed.starts_with("version: 1\nkeys:\n  - id: CMS-"));
+
+    fs::write(import.folder.path().join("pepper"), "0123456789abcdef").unwrap();
+    let peppered = import.run("mia", &["--pepper-file", "pepper"]);
+    let peppered = String::from_utf8(peppered.stdout).unwrap();
+    assert_eq!(peppered.matches("digest: hmac-sha256:").count(), 3);
+}
+
+#[test]
+fn a_map_of_nginx_becomes_a_hashed_keys_file() {
+    let import = Import::of(MAP);
+    let output = import.run("nginx-map", &["--keys-out", "keys.yaml"]);
+    assert!(output.status.success(), "{output:?}");
+    let types = import
+        .keys()
+        .into_iter()
+        .map(|[client_type, ..]| client_type);
+    assert_eq!(types.collect::<Vec<_>>(), ["CMS", "partner", "A", "D"]);
+    let said = stderr(&output);
+    let passed_over = "passed over: 2 with an empty value or `0`, which are nobody's\n";
+    assert!(said.starts_with(passed_over), "{said}");
+    let text = fs::read_to_string(import.folder.path().join("keys.yaml")).unwrap();
+    for key in [
+        "sample-key-of-the-cms-0001",
+        "sample-key-of.partner_x-98",
+        "sample-key-of=/+==",
+        "default",
+    ] {
+        let digest = keygate_resolver::Digest::sha256(key.as_bytes()).to_string();
+        assert!(text.contains(&digest), "{key}");
+    }
+}
+
+#[test]
+fn a_map_of_another_variable_is_taken_where_it_is_named() {
+    let text =
+        "map $http_x_api_key $t { sample-key-1 A; }\nmap $http_client_key $u { sample-key-2 B; }\n";
+    let import = Import::of(text);
+    let output = import.run(
+        "nginx-map",
+        &["--variable", "$http_x_api_key", "--keys-out", "keys.yaml"],
+    );
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(import.keys().len(), 1);
+}
+
+#[rstest]
+#[case::not_json("mia", "{\"secrets\": [", "from:1:")]
+#[case::nothing("mia", "{}", "holds nothing to import")]
+#[case::a_policy("mia", "{\"/orders\": {\"GET\": {}}}", "holds nothing to import")]
+#[case::no_key("mia", "[{\"clientType\": \"A\"}]", "secret")]
+#[case::no_client_type("mia", "[{\"secret\": \"sample-key\"}]", "clientType")]
+#[case::active_is_text(
+    "mia",
+    "[{\"secret\": \"sample-key\", \"clientType\": \"A\", \"active\": \"yes\"}]",
+    "from:1:"
+)]
+#[case::a_blank(
+    "mia",
+    "[{\"secret\": \"sample-key 1\", \"clientType\": \"A\"}]",
+    "such as a blank\n --> from:1:2"
+)]
+#[case::empty(
+    "mia",
+    "[{\"secret\": \"\", \"clientType\": \"A\"}]",
+    "the key is empty\n --> from:1:2"
+)]
+#[case::a_blank_in_a_type(
+    "mia",
+    "[{\"secret\": \"sample-key\", \"clientType\": \"A B\"}]",
+    "not a client type"
+)]
+#[case::twice(
+    "mia",
+    "[\n{\"secret\": \"sample-key\", \"clientType\": \"A\"},\n{\"secret\": \"sample-key\", \"clientType\": \"B\"}]",
+    "twice\n --> from:3:1\n  = help: it stands at from:2:1 too"
+)]
+#[case::no_map("nginx-map", "http { }", "holds nothing to import")]
+#[case::not_nginx(
+    "nginx-map",
+    "map $http_client_key $t { sample-key",
+    "no nginx configuration"
+)]
+#[case::a_default(
+    "nginx-map",
+    "map $http_client_key $t { default A; }",
+    "the default lets in"
+)]
+#[case::a_pattern(
+    "nginx-map",
+    "map $http_client_key $t { ~^sample-key A; }",
+    "a regular expression is no key\n --> from:1:27"
+)]
+#[case::an_include(
+    "nginx-map",
+    "map $http_client_key $t { include keys.map; }",
+    "put the lines"
+)]
+#[case::host_names(
+    "nginx-map",
+    "map $http_client_key $t { hostnames; *.sample-key A; }",
+    "host names"
+)]
+#[case::a_variable(
+    "nginx-map",
+    "map $http_client_key $t { sample-key $host; }",
+    "made of a variable"
+)]
+#[case::a_blank_in_a_map(
+    "nginx-map",
+    "map $http_client_key $t { 'sample-key 1' A; }",
+    "such as a blank"
+)]
+#[case::twice_in_a_map(
+    "nginx-map",
+    "map $http_client_key $t { sample-key A; sample-key B; }",
+    "twice"
+)]
+fn what_cannot_be_imported_is_told_and_nothing_is_written(
+    #[case] kind: &str,
+    #[case] text: &str,
+    #[case] message: &str,
+) {
+    let import = Import::of(text);
+    let output = import.run(kind, &["--keys-out", "keys.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.contains(message), "{said}");
+    assert!(!import.folder.path().join("keys.yaml").exists());
+}
