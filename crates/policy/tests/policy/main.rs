@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod allocations;
 mod auth_json;
 mod decisions;
 mod generate;
