@@ -9,6 +9,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "target/tools/deploy"
+KUBECTL = TOOLS / "bin/kubectl"
 
 # Each as it is applied: monitoring comes on top of another one, and makes nothing run.
 OVERLAYS = ["nginx", "sidecar", "single", "demo"]
@@ -66,8 +67,7 @@ class Manifests:
 
 def build(overlay, root=ROOT):
     """Builds an overlay of a checkout, or of a copy of one."""
-    kubectl = os.environ.get("KUBECTL", TOOLS / "bin/kubectl")
-    command = [kubectl, "kustomize", root / "deploy/kubernetes" / overlay]
+    command = [KUBECTL, "kustomize", root / "deploy/kubernetes" / overlay]
     environment = os.environ | {"PYTHONPATH": str(TOOLS)}
     outcome = subprocess.run(command, capture_output=True, text=True, env=environment)
     if outcome.returncode != 0:

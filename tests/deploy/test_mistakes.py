@@ -91,7 +91,7 @@ MISTAKES = [
     ("nginx", f"{GATEWAY}/nginx.conf", "include services.conf;", "include service.conf;", "running", "service.conf"),
     ("nginx", f"{GATEWAY}/nginx.conf", "pid /tmp/nginx.pid;", "pid /run/nginx.pid;", "running", "/run/nginx.pid"),
     ("nginx", f"{GATEWAY}/nginx.conf", "listen 8081;", "listen 8082;", "references", "declares the ports"),
-    ("nginx", f"{GATEWAY}/nginx.conf", "worker_processes auto;", "worker_processes auto", "running", "invalid number of arguments"),
+    ("nginx", f"{GATEWAY}/nginx.conf", "worker_processes 2;", "worker_processes 2", "running", "invalid number of arguments"),
     ("nginx", f"{GATEWAY}/gateway.conf", "        include keygate-authorize.conf;\n", "", "running", "/orders/7?x=1"),
     ("nginx", f"{GATEWAY}/gateway.conf", "    include keygate-server.conf;\n", "", "running", "keygate_server"),
     ("nginx", f"{GATEWAY}/gateway.conf", "listen 8080;", "listen 80;", "references", "declares the ports"),
