@@ -10,6 +10,7 @@
 
 mod allocations;
 mod auth_json;
+mod console;
 mod decisions;
 mod generate;
 mod hosts;

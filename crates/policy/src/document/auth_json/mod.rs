@@ -12,7 +12,8 @@ mod text;
 use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
 
 use read::Reader;
-use text::{MethodText, Object};
+use text::MethodText;
+pub(super) use {read::pattern, text::Object};
 
 use super::{
     Scalar,
