@@ -26,6 +26,7 @@ mod demo;
 mod explanations;
 mod gateway;
 mod guessing;
+mod health;
 mod http_message;
 mod impostor;
 mod includes;
