@@ -59,11 +59,9 @@ impl Policy {
         let mut known = Interned::default();
         let rules = drafts.into_iter().enumerate().map(|(index, mut draft)| {
             known.share(&mut draft.demands.group_expression);
-            draft
-                .demands
-                .backoffice_expression
-                .as_mut()
-                .map(|it| known.share(it));
+            if let Some(expression) = &mut draft.demands.backoffice_expression {
+                known.share(expression);
+            }
             draft.compile(index)
         });
         let policy = Self {
