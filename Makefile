@@ -44,7 +44,7 @@ e2e: build tools nginx ## The end-to-end tests alone
 	@$(MAKE) --no-print-directory cases
 
 test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, image and systemd units: checked, and running
-	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest --quiet -p no:cacheprovider tests/deploy
+	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
 # How many end-to-end cases ran on each nginx.
 .PHONY: cases
