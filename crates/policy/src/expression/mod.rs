@@ -3,7 +3,7 @@
 //! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
 //! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
 //! meanings that [`value`] and [`text`] give, and [`explain`] shows the walk. [`warning`] finds
-//! likely mistakes, by [`truth`] tables; [`printer`] writes a tree as text.
+//! likely mistakes, by [`truth`] tables; [`mentions`] tells what a tree speaks of; [`printer`] writes a tree as text.
 //!
 //! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
 //! parser lets a tree have.
@@ -13,6 +13,7 @@ mod evaluate;
 mod explain;
 mod lexer;
 mod literal;
+mod mentions;
 mod parser;
 mod printer;
 mod text;

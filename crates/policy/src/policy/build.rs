@@ -6,7 +6,7 @@ use super::{
     HostPattern, Match, Method, Policy, PolicyError, Rule,
     matcher::{ByMethod, Matcher},
     rule::{Demands, ExpressionPlaces},
-    witness::witnesses,
+    witness::{Filling, witnesses},
 };
 use crate::path::{Pattern, TrailingSlash};
 
@@ -86,15 +86,10 @@ impl Policy {
 
     /// The rules that no request can reach.
     fn unreachable_rules(&self, places: &[Place]) -> Vec<PolicyError> {
-        let deepest = self
-            .rules
-            .iter()
-            .map(|rule| rule.path().segments().len())
-            .max()
-            .unwrap_or(0);
+        let deepest = self.deepest();
         let unreachable = self.rules.iter().zip(places).filter_map(|(rule, at)| {
             let mut winner = None;
-            for witness in witnesses(rule, deepest) {
+            for witness in witnesses(rule, deepest, Filling::UNWRITTEN) {
                 match self.find(&witness.request(), &witness.path) {
                     Match::Rule(found) if found.index == rule.index => return None,
                     other => winner = winner.or(other.rule()),
@@ -109,6 +104,12 @@ impl Policy {
             })
         });
         unreachable.collect()
+    }
+
+    /// The length of the longest pattern.
+    pub(super) fn deepest(&self) -> usize {
+        let lengths = self.rules.iter().map(|rule| rule.path().segments().len());
+        lengths.max().unwrap_or(0)
     }
 }
 

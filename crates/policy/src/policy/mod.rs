@@ -2,6 +2,7 @@
 
 mod build;
 mod error;
+mod example;
 mod host;
 mod matcher;
 mod method;
@@ -17,6 +18,7 @@ use crate::{
 
 pub(crate) use build::Draft;
 pub use error::PolicyError;
+pub use example::Example;
 pub use host::{HostError, HostPattern};
 pub use method::{Method, MethodError};
 pub use rule::Rule;

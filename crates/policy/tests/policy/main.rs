@@ -12,6 +12,7 @@ mod allocations;
 mod auth_json;
 mod console;
 mod decisions;
+mod examples;
 mod generate;
 mod hosts;
 mod matching;

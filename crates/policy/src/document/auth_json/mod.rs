@@ -300,12 +300,14 @@ impl Authorizations {
                 backoffice_authentication_required: !is_public,
                 group_expression: ordinary.expression,
                 backoffice_expression,
+                shadow: None,
                 allows_preflight: false,
                 allowed_ambiguities: Ambiguities::default(),
             },
             expression_places: ExpressionPlaces {
                 group: ordinary.place,
                 backoffice: backoffice.flatten(),
+                shadow: None,
             },
             place: entry.place.clone(),
         }
