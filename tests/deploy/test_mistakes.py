@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import monitoring
 import policies
 import references
 import schemas
@@ -22,6 +23,7 @@ RESOLVER = f"{BASE}/base/resolver/resolver.yaml"
 AUTHORIZER = f"{BASE}/base/authorizer/authorizer.yaml"
 SERVE = f"{BASE}/overlays/single/serve"
 SIDECARS = f"{BASE}/overlays/sidecar/sidecars.yaml"
+MONITORING = f"{BASE}/overlays/monitoring"
 BACKEND = f"{BASE}/overlays/demo/backend.yaml"
 
 # Overlay, file, what is in it, what comes in its place, who finds it, and by which words.
@@ -139,6 +141,14 @@ MISTAKES = [
     ("sidecar", f"{BASE}/overlays/sidecar/operations.yaml", "targetPort: 7091", "targetPort: 7081", "references", "7081"),
     ("sidecar", f"{BASE}/overlays/sidecar/operations.yaml", "        - port: 7092\n", "        - port: 7082\n", "references", "7082"),
     ("sidecar", "nginx/keygate-unix.conf", "unix:/run/keygate/authorizer.sock", "unix:/run/keygate/authoriser.sock", "running", "503"),
+    ("nginx", f"{MONITORING}/kustomization.yaml", "  - service-monitor.yaml\n", "", "monitoring", "no ServiceMonitor"),
+    ("nginx", f"{MONITORING}/service-monitor.yaml", "endpoints:", "endpoint:", "monitoring", "endpoint"),
+    ("single", f"{MONITORING}/service-monitor.yaml", "port: operations", "port: metrics", "monitoring", "nobody scrapes the port 7090"),
+    ("sidecar", f"{MONITORING}/service-monitor.yaml", "part-of: keygate", "part-of: keygte", "monitoring", "nobody scrapes"),
+    ("nginx", f"{MONITORING}/alerts.yaml", "for: 2m", "for: 3m", "monitoring", "make alerts"),
+    ("nginx", f"{BASE}/base/network-policies.yaml", "name: monitoring\n      ports:\n        - port: operations", "name: monitoring\n      ports:\n        - port: data", "monitoring", "may not reach"),
+    ("nginx", "deploy/grafana/kustomization.yaml", "grafana_dashboard:", "grafana_dashbord:", "monitoring", "does not see the dashboard"),
+    ("monitoring", "deploy/grafana/kustomization.yaml", "=dashboard.json", "=dashbord.json", "kustomize", "dashbord.json"),
     ("demo", f"{BASE}/overlays/demo/kustomization.yaml", "  - ../../../demo\n", "  - ../../../demos\n", "kustomize", "demos"),
     ("demo", f"{BASE}/overlays/demo/kustomization.yaml", "components:\n  - ../../../demo\n", "", "references", "`keygate-keys`"),
     ("demo", f"{BASE}/overlays/demo/nginx.conf", "listen 9000;", "listen 9001;", "references", "declares the ports"),
@@ -195,6 +205,8 @@ def problems(finder, overlay, root, folder):
             return references.problems(build(f"overlays/{overlay}", root), left, root)
         case "policies":
             return policies.results(build(f"overlays/{overlay}", root), folder)[0]
+        case "monitoring":
+            return monitoring.problems(build("overlays/monitoring", root), build(f"overlays/{overlay}", root), root)
         case "running":
             return running(with_what_is_yours(overlay, root), folder, root)
         case "closed":
@@ -224,8 +236,9 @@ def test_a_mistake_is_found(overlay, file, right, wrong, finder, words, copy, tm
 
 
 def test_every_file_has_a_mistake_in_the_table():
-    folders = [ROOT / BASE, ROOT / "deploy/demo", ROOT / "nginx"]
+    folders = [ROOT / BASE, ROOT / "deploy/demo", ROOT / "deploy/grafana", ROOT / "nginx"]
     files = {str(file.relative_to(ROOT)) for folder in folders for file in folder.rglob("*") if file.is_file()}
+    files -= {"deploy/grafana/dashboard.json"}  # its queries are the system tests'
     # `make run` alone uses these, and the last two are for a gateway.conf of yours: the system tests have them.
     files -= {"deploy/demo/run.sh", "deploy/demo/install.sh", "nginx/nginx.conf", "nginx/keygate.conf"}
     files -= {"nginx/keygate-require-key.conf", "nginx/keygate-limit-failures.conf"}

@@ -2,6 +2,7 @@
 
 import pytest
 
+import monitoring
 import policies
 import references
 import schemas
@@ -42,3 +43,7 @@ def test_the_pair_alone_is_good_but_for_the_gateway_that_is_yours():
     assert list(schemas.problems(pair, schemas.VERSIONS[0])) == []
     gateway = [problem for problem in references.problems(pair) if "lets in Pods that are not there" not in problem]
     assert gateway == []
+
+
+def test_monitoring_finds_every_overlay(manifests):
+    assert list(monitoring.problems(build("overlays/monitoring"), manifests)) == []

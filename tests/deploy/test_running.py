@@ -63,7 +63,10 @@ def running(request, tmp_path):
 def test_callers_are_let_in_and_refused(running):
     assert list(wrong_answers()) == []
     services = [container for name, container in running.items() if name not in ("nginx", "keygate-gateway", "backend")]
+    [endpoint] = build("overlays/monitoring").find("ServiceMonitor", "keygate")["spec"]["endpoints"]
     for container in services:
+        port = container.pod.port_number(container.spec["readinessProbe"]["httpGet"]["port"])
+        assert "keygate_" in request(port, endpoint["path"])[1]
         # As settings.yaml says.
         for line in container.output().splitlines():
             json.loads(line)
