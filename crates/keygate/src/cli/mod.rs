@@ -3,6 +3,7 @@
 mod check;
 mod check_nginx;
 mod explain;
+mod health;
 mod import;
 mod keys;
 mod matrix;
@@ -74,6 +75,11 @@ enum Command {
     /// Say whether a policy decides as a file of cases expects.
     #[command(after_help = test::EXAMPLE)]
     Test(test::Arguments),
+    /// Ask a running service whether it is ready.
+    #[command(
+        after_help = "Examples:\n  keygate health\n  keygate health --operations 127.0.0.1:7091"
+    )]
+    Health(health::Arguments),
     /// Make, list, switch, rotate and delete keys in a keys file.
     Keys(keys::Arguments),
     /// Write Keygate's files from those of other gateways.
@@ -146,6 +152,7 @@ impl Arguments {
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Matrix(arguments) => matrix::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),
+            Command::Health(arguments) => health::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
         }

@@ -34,7 +34,7 @@ pub struct Console {
 
 #[derive(Debug, Deserialize)]
 struct Document {
-    endpoints: Option<Object<Endpoint>>,
+    endpoints: Object<Endpoint>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,20 +106,17 @@ const MEANT: [&str; 9] = [
 ];
 
 impl Console {
-    /// Reads the endpoints of a configuration; `None` where it has no `endpoints`.
+    /// Reads the endpoints of a configuration.
     ///
     /// # Errors
     /// Every mistake that was found; of mistakes in the JSON itself, the first. None of them quotes
     /// the text, which may hold API keys.
-    pub fn parse(text: &str) -> Result<Option<Self>, Vec<PolicyError>> {
+    pub fn parse(text: &str) -> Result<Self, Vec<PolicyError>> {
         let as_text = |diagnostic| vec![PolicyError::Text(Box::new(diagnostic))];
         let document: Document = yaml::from_str(text, Content::Secret).map_err(as_text)?;
-        let Some(endpoints) = document.endpoints else {
-            return Ok(None);
-        };
         let everything: Value = yaml::from_str(text, Content::Secret).map_err(as_text)?;
         let console = Self {
-            endpoints: endpoints.0.into_iter().map(|(_, it)| it).collect(),
+            endpoints: document.endpoints.0.into_iter().map(|(_, it)| it).collect(),
             passed_over: passed_over(&everything),
         };
         let mut mistakes = Vec::new();
@@ -127,7 +124,7 @@ impl Console {
             endpoint.check(text, &mut mistakes);
         }
         if mistakes.is_empty() {
-            Ok(Some(console))
+            Ok(console)
         } else {
             Err(mistakes)
         }

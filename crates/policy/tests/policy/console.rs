@@ -145,7 +145,7 @@ proptest! {
         is_backoffice: bool,
         is_logged_in: bool,
     ) {
-        let console = Console::parse(&file.to_string()).unwrap().unwrap();
+        let console = Console::parse(&file.to_string()).unwrap();
         prop_assert!(console.passed_over.iter().all(|it| it == "type" || it == "catchDecorators"));
         let text = console.to_policy_yaml();
         let policy = Policy::from_yaml(&text).unwrap().policy;
@@ -182,7 +182,7 @@ fn a_configuration_becomes_a_policy_that_people_would_write() {
                 "backofficeAcl": {"inherited": true},
                 "showInDocumentation": {"inherited": true}}}}}}"#,
     );
-    let console = console.unwrap().unwrap();
+    let console = console.unwrap();
     insta::assert_snapshot!(console.to_policy_yaml(), @r#"
     version: 1
     endpoints:
