@@ -209,3 +209,22 @@ impl fmt::Display for Matrix {
 fn name<S: serde::Serializer>(reason: &Reason, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(reason.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_over_the_limit_are_counted_and_not_computed() {
+        let text = "version: 1\nendpoints: [{ path: /a }, { path: /b }, { path: /c }]\n";
+        let policy = Policy::from_yaml(text).unwrap().policy;
+        let matrix = Matrix::of(&policy, ["x"], Circumstances::default(), 2);
+        let endpoints: Vec<_> = matrix
+            .endpoints
+            .iter()
+            .map(|row| row.endpoint.as_str())
+            .collect();
+        assert_eq!((endpoints, matrix.omitted), (vec!["/a", "/b"], 1));
+        assert_eq!(matrix.client_types, [None, Some("x".to_owned())]);
+    }
+}
