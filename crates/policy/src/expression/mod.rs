@@ -29,15 +29,19 @@ pub use self::{
     explain::{Explanation, Outcome, Part},
     warning::Warning,
 };
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    sync::Arc,
+};
 
 use crate::Facts;
 
 /// A group expression that has passed every check.
 #[derive(Debug, Clone)]
 pub struct Expression {
-    source: Box<str>,
-    root: Expr,
+    // Shared, so that rules which say the same are one thing in memory, and in the processor's cache.
+    source: Arc<str>,
+    root: Arc<Expr>,
 }
 
 impl Expression {
@@ -47,7 +51,7 @@ impl Expression {
     /// The text is outside the language.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         Ok(Self {
-            root: parser::parse(source)?,
+            root: Arc::new(parser::parse(source)?),
             source: source.into(),
         })
     }
@@ -57,7 +61,7 @@ impl Expression {
     pub fn always() -> Self {
         Self {
             source: "true".into(),
-            root: Expr::constant(true),
+            root: Arc::new(Expr::constant(true)),
         }
     }
 
@@ -66,7 +70,7 @@ impl Expression {
     pub fn never() -> Self {
         Self {
             source: "false".into(),
-            root: Expr::constant(false),
+            root: Arc::new(Expr::constant(false)),
         }
     }
 

@@ -1,6 +1,9 @@
 //! Rules as a document gives them, compiled and checked against each other.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
 
 use super::{
     HostPattern, Match, Method, Policy, PolicyError, Rule,
@@ -8,7 +11,10 @@ use super::{
     rule::{Demands, ExpressionPlaces},
     witness::{Filling, witnesses},
 };
-use crate::path::{Pattern, TrailingSlash};
+use crate::{
+    expression::Expression,
+    path::{Pattern, TrailingSlash},
+};
 
 /// Where a rule stands in its text.
 pub(crate) type Place = Range<usize>;
@@ -50,10 +56,14 @@ impl Policy {
             }
         }
         let places: Vec<_> = drafts.iter().map(|draft| draft.place.clone()).collect();
-        let rules = drafts
-            .into_iter()
-            .enumerate()
-            .map(|(index, draft)| draft.compile(index));
+        let mut known = Interned::default();
+        let rules = drafts.into_iter().enumerate().map(|(index, mut draft)| {
+            known.share(&mut draft.demands.group_expression);
+            if let Some(expression) = &mut draft.demands.backoffice_expression {
+                known.share(expression);
+            }
+            draft.compile(index)
+        });
         let policy = Self {
             rules: rules.collect(),
             matcher,
@@ -110,6 +120,19 @@ impl Policy {
     pub(super) fn deepest(&self) -> usize {
         let lengths = self.rules.iter().map(|rule| rule.path().segments().len());
         lengths.max().unwrap_or(0)
+    }
+}
+
+/// The expressions of a policy by their text.
+#[derive(Default)]
+struct Interned(HashMap<String, Expression>);
+
+impl Interned {
+    /// Puts the first expression of the same text in its place.
+    fn share(&mut self, expression: &mut Expression) {
+        let source = expression.source().to_owned();
+        let first = self.0.entry(source).or_insert_with(|| expression.clone());
+        *expression = first.clone();
     }
 }
 
