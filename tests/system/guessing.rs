@@ -25,10 +25,12 @@ fn a_guess_is_logged_with_address_and_tag_whatever_the_caller_says(
         assert!(answer.text().contains("unknown-key"));
     }
     let log = gateway.services[0].output();
-    let tags: Vec<_> = log
+    let lines = log
         .lines()
-        .filter(|line| line.contains("address=127.0.0.1"))
-        .filter_map(|line| line.split("tag=").nth(1)?.split(' ').next())
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let tags: Vec<_> = lines
+        .filter(|line| line["address"] == "127.0.0.1")
+        .map(|line| line["tag"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(tags.len(), 3, "{log}");
     assert!(tags[0] == tags[1] && tags[1] != tags[2], "{tags:?}");

@@ -57,6 +57,21 @@ fn the_unix_variant_differs_in_its_server_lines_alone() {
 }
 
 #[test]
+fn the_maps_alone_are_those_of_the_variant_that_says_where_the_services_are() {
+    let (all, maps) = (directives("keygate.conf"), directives("keygate-maps.conf"));
+    let first_map = all
+        .iter()
+        .position(|line| line.starts_with("map "))
+        .unwrap();
+    assert_eq!(all[first_map..], maps[..]);
+    assert!(
+        all[..first_map]
+            .iter()
+            .all(|line| !line.starts_with("map "))
+    );
+}
+
+#[test]
 fn requiring_a_key_differs_from_authorizing_in_the_question_alone() {
     assert_eq!(
         difference(

@@ -17,7 +17,7 @@ const CONSOLE: &str = r#"{
 		{"secret": "sample-key-of-partner-x-98", "clientType": "partner", "active": false, "custom": 1},
 		{"secret": "sample-key-short", "clientType": "CMS", "active": true, "description": ""}
 	],
-	"endpoints": {"/orders": {"basePath": "/orders", "secreted": true}}
+	"services": {"orders": {"replicas": 1}}
 }"#;
 
 const MAP: &str = r#"
@@ -79,7 +79,7 @@ impl Import {
 
 fn list_alone(console: &str) -> &str {
     let (_, list) = console.split_once("\"secrets\": ").unwrap();
-    list.split_once(",\n\t\"endpoints\"").unwrap().0
+    list.split_once(",\n\t\"services\"").unwrap().0
 }
 
 fn stderr(output: &Output) -> String {
@@ -109,7 +109,7 @@ fn the_keys_of_a_console_configuration_become_a_hashed_keys_file(#[case] text: &
     assert!(said.contains("is weak: it is shorter than 20"), "{said}");
     assert!(said.ends_with("3 keys are in keys.yaml now, hashed\n"));
     assert_eq!(
-        said.contains("`endpoints` is passed over"),
+        said.contains("`services` is passed over"),
         text == CONSOLE,
         "{said}"
     );
@@ -178,7 +178,7 @@ fn a_map_of_another_variable_is_taken_where_it_is_named() {
 #[rstest]
 #[case::not_json("mia", "{\"secrets\": [", "from:1:")]
 #[case::nothing("mia", "{}", "holds nothing to import")]
-#[case::a_policy("mia", "{\"/orders\": {\"GET\": {}}}", "holds nothing to import")]
+#[case::no_lists("mia", "{\"services\": {}}", "holds nothing to import")]
 #[case::no_key("mia", "[{\"clientType\": \"A\"}]", "secret")]
 #[case::no_client_type("mia", "[{\"secret\": \"sample-key\"}]", "clientType")]
 #[case::active_is_text(

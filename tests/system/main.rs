@@ -13,15 +13,20 @@
     reason = "a test fails by panicking"
 )]
 
+mod alerts;
 mod backend;
 mod beside_other_settings;
 mod bodies_and_upgrades;
 mod caller;
 mod changes;
 mod corpus;
+mod debug_page;
+mod decision_log;
 mod demo;
+mod explanations;
 mod gateway;
 mod guessing;
+mod health;
 mod http_message;
 mod impostor;
 mod includes;
@@ -30,12 +35,17 @@ mod keys_crash;
 mod keys_import;
 mod keys_live;
 mod memory;
+mod metrics;
 mod nginx;
+mod operations;
 mod outages;
 mod path_differential;
+mod policy_import;
+mod probes;
 mod program;
 mod questions;
 mod report;
 mod secrets;
+mod shadow;
 mod shutdown;
 mod start_up;

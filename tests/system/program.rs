@@ -55,13 +55,14 @@ pub(crate) struct Service {
 }
 
 /// What a service shows to operators; some of it is not every role's.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "/-/ready",
     "/-/check-up",
     "/metrics",
     "/debug/config",
     "/debug/keys",
     "/debug/decisions",
+    "/debug/",
 ];
 
 impl Service {

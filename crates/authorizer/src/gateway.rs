@@ -32,7 +32,16 @@ pub enum ClientTypeFrom<'h> {
     /// The gateway tells it in its header: the resolver is another process.
     Gateway,
     /// It was resolved in this process; a header of that name is not believed.
-    Resolver(Option<&'h HeaderValue>),
+    Resolver(Option<Caller<'h>>),
+}
+
+/// A caller whose key was resolved in this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'h> {
+    /// The client type of the key.
+    pub client_type: &'h HeaderValue,
+    /// The id of the key.
+    pub key_id: &'h HeaderValue,
 }
 
 /// Why a question cannot be read: the gateway is set up wrongly, or somebody else is asking.
@@ -78,7 +87,7 @@ pub fn read<'h>(
     let method = text(headers, &ORIGINAL_METHOD)?.unwrap_or(method.as_str());
     let client_type = match client_type {
         ClientTypeFrom::Gateway => text(headers, &names.client_type)?,
-        ClientTypeFrom::Resolver(value) => value.and_then(|value| value.to_str().ok()),
+        ClientTypeFrom::Resolver(caller) => caller.and_then(|it| it.client_type.to_str().ok()),
     };
     Ok(Request {
         method,
@@ -143,7 +152,7 @@ mod tests {
             .map(|(name, value)| {
                 (
                     HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
+                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
                 )
             })
             .collect()

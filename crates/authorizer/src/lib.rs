@@ -7,9 +7,15 @@
 //! [`Answer`] → headers.
 
 pub mod answer;
+pub mod endpoint;
 pub mod gateway;
+pub mod observer;
 pub mod router;
+pub mod shadow;
 
 pub use answer::{Answer, AnswerWith};
-pub use gateway::{ClientTypeFrom, HeaderNames, Malformed};
+pub use endpoint::{Counters, Endpoint};
+pub use gateway::{Caller, ClientTypeFrom, HeaderNames, Malformed};
+pub use observer::{Observer, Record};
 pub use router::{Authorizer, router};
+pub use shadow::{Shadow, Verdict};

@@ -1,39 +1,44 @@
 //! The authorization service's HTTP side: the route that a gateway calls.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::{
     Router,
     extract::{Request, State},
     response::Response,
     routing::any,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use keygate_policy::{Decision, Facts, Policy, Reason, decision::Status};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use keygate_policy::{Decision, Policy, Reason, decision::Status, path::CanonicalPath};
 
-use crate::{Answer, AnswerWith, ClientTypeFrom, HeaderNames, Malformed, gateway};
+use crate::{
+    Answer, AnswerWith, ClientTypeFrom, Counters, Endpoint, HeaderNames, Observer, Record, Shadow,
+    gateway,
+};
 
 /// The authorization service: the policy in force, and how gateways ask.
 #[derive(Debug)]
 pub struct Authorizer {
     policy: ArcSwap<Snapshot>,
+    shadow: ArcSwapOption<Policy>,
+    without_rule: Counters,
     names: HeaderNames,
     answer_with: AnswerWith,
+    observer: Option<Arc<dyn Observer>>,
 }
 
-/// A policy with its rules' labels ready for response headers.
+/// A policy, and beside each of its rules what is kept of it.
 #[derive(Debug)]
 struct Snapshot {
     policy: Policy,
-    labels: Vec<Option<HeaderValue>>,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Snapshot {
-    fn new(policy: Policy) -> Self {
-        let label = |rule: &keygate_policy::policy::Rule| HeaderValue::from_str(rule.label()).ok();
-        let labels = policy.rules().iter().map(label).collect();
-        Self { policy, labels }
+    fn new(policy: Policy, former: &[Endpoint]) -> Self {
+        let endpoints = Endpoint::for_rules_of(&policy, former);
+        Self { policy, endpoints }
     }
 }
 
@@ -42,18 +47,58 @@ impl Authorizer {
     #[must_use]
     pub fn new(policy: Policy, names: HeaderNames, answer_with: AnswerWith) -> Self {
         Self {
-            policy: ArcSwap::from_pointee(Snapshot::new(policy)),
+            policy: ArcSwap::from_pointee(Snapshot::new(policy, &[])),
+            shadow: ArcSwapOption::empty(),
+            without_rule: Counters::default(),
             names,
             answer_with,
+            observer: None,
         }
+    }
+
+    /// The same, telling somebody of every decision.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// Puts another policy in force, whole: a request is decided by the old one or the new one.
     pub fn replace_policy(&self, policy: Policy) {
-        self.policy.store(Arc::new(Snapshot::new(policy)));
+        let snapshot = Snapshot::new(policy, &self.policy.load().endpoints);
+        self.policy.store(Arc::new(snapshot));
     }
 
-    /// Decides the request that the question is about, and logs the decision.
+    /// Puts another policy in force as shadow: it is tried on every request, and never enforced.
+    pub fn replace_shadow(&self, policy: Policy) {
+        self.shadow.store(Some(Arc::new(policy)));
+    }
+
+    /// Looks at the policy in force, and at the one that is tried as shadow.
+    pub fn look<T>(&self, at: impl FnOnce(&Policy, Option<&Policy>) -> T) -> T {
+        let shadow = self.shadow.load();
+        at(&self.policy.load().policy, shadow.as_deref())
+    }
+
+    /// The rules in force, in their order.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.policy.load().endpoints.clone()
+    }
+
+    /// Whether a whole policy is tried as shadow.
+    #[must_use]
+    pub fn has_shadow_policy(&self) -> bool {
+        self.shadow.load().is_some()
+    }
+
+    /// How often requests were decided without a rule.
+    #[must_use]
+    pub fn without_rule(&self) -> &Counters {
+        &self.without_rule
+    }
+
+    /// Decides the request that the question is about, and tells the observer.
     #[must_use]
     pub fn answer(
         &self,
@@ -61,29 +106,27 @@ impl Authorizer {
         uri: &Uri,
         headers: &HeaderMap,
         prefix: &str,
-        client_type: ClientTypeFrom<'_>,
+        client_type_from: ClientTypeFrom<'_>,
     ) -> Answer {
-        match gateway::read(method, uri, headers, prefix, client_type, &self.names) {
-            Ok(request) => {
-                let snapshot = self.policy.load();
-                let decision = snapshot.policy.decide(&request);
-                log(request.method, &request.facts, &decision);
-                Answer {
-                    status: status(&decision),
-                    reason: decision.reason,
-                    endpoint: decision
-                        .rule
-                        .and_then(|rule| snapshot.labels.get(rule.index())?.clone()),
-                    client_type: match client_type {
-                        ClientTypeFrom::Gateway => headers.get(&self.names.client_type),
-                        ClientTypeFrom::Resolver(value) => value,
-                    }
-                    .filter(|value| !value.is_empty())
-                    .cloned(),
-                }
-            }
+        let question = Record {
+            started: Instant::now(),
+            headers,
+            client_type_from,
+            reason: Reason::MalformedRequest,
+            cause: None,
+            request: None,
+            path: None,
+            endpoint: None,
+            shadow: None,
+        };
+        match gateway::read(method, uri, headers, prefix, client_type_from, &self.names) {
+            Ok(request) => self.decide(&request, question),
             Err(malformed) => {
-                log_malformed(&malformed);
+                self.without_rule.count(Reason::MalformedRequest);
+                self.tell(&Record {
+                    cause: Some(&malformed),
+                    ..question
+                });
                 Answer {
                     status: StatusCode::FORBIDDEN,
                     reason: Reason::MalformedRequest,
@@ -91,6 +134,46 @@ impl Authorizer {
                     client_type: None,
                 }
             }
+        }
+    }
+
+    fn decide(&self, request: &keygate_policy::Request<'_>, question: Record<'_>) -> Answer {
+        let snapshot = self.policy.load();
+        let decision = snapshot.policy.decide(request);
+        let endpoint = decision
+            .rule
+            .and_then(|rule| snapshot.endpoints.get(rule.index()));
+        let counters = endpoint.map_or(&self.without_rule, Endpoint::counters);
+        counters.count(decision.reason);
+        let shadow_policy = self.shadow.load();
+        let shadow = Shadow::of(request, &decision, shadow_policy.as_deref());
+        if let Some(shadow) = &shadow {
+            counters.count_shadow(shadow.verdict(decision.reason));
+        }
+        self.tell(&Record {
+            reason: decision.reason,
+            request: Some(request),
+            path: decision.path.as_ref().map(CanonicalPath::as_bytes),
+            endpoint: endpoint.map(Endpoint::label),
+            shadow,
+            ..question
+        });
+        Answer {
+            status: status(&decision),
+            reason: decision.reason,
+            endpoint: endpoint.and_then(Endpoint::header),
+            client_type: match question.client_type_from {
+                ClientTypeFrom::Gateway => question.headers.get(&self.names.client_type),
+                ClientTypeFrom::Resolver(caller) => caller.map(|caller| caller.client_type),
+            }
+            .filter(|value| !value.is_empty())
+            .cloned(),
+        }
+    }
+
+    fn tell(&self, record: &Record<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.decided(record);
         }
     }
 
@@ -124,36 +207,6 @@ pub fn router(authorizer: Arc<Authorizer>) -> Router {
 
 async fn authorize(State(authorizer): State<Arc<Authorizer>>, request: Request) -> Response {
     authorizer.respond(&request, "/auth", ClientTypeFrom::Gateway)
-}
-
-/// One line a decision: denials at `info`, the rest at `debug`. The query is never in it.
-fn log(method: &str, facts: &Facts<'_>, decision: &Decision<'_, '_>) {
-    let reason = decision.reason.as_str();
-    let path = decision
-        .path
-        .as_ref()
-        .map(|path| tracing::field::display(path.as_bytes().escape_ascii()));
-    let endpoint = decision.rule.map(keygate_policy::policy::Rule::label);
-    let client_type = facts.client_type;
-    if decision.is_allowed() {
-        tracing::debug!(
-            target: "keygate::decision",
-            step = "authorize", allowed = true, reason, method, path, endpoint, client_type,
-        );
-    } else {
-        tracing::info!(
-            target: "keygate::decision",
-            step = "authorize", allowed = false, reason, method, path, endpoint, client_type,
-        );
-    }
-}
-
-fn log_malformed(malformed: &Malformed) {
-    tracing::warn!(
-        target: "keygate::decision",
-        step = "authorize", allowed = false, reason = Reason::MalformedRequest.as_str(),
-        cause = %malformed,
-    );
 }
 
 fn status(decision: &Decision<'_, '_>) -> StatusCode {

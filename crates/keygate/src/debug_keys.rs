@@ -1,56 +1,53 @@
 //! `/debug/keys` on the operations listener: which keys are in force, and when each was last used,
 //! so that people dare to delete old ones. Neither keys nor digests are in it.
 
-use std::sync::Arc;
-
-use axum::{
-    Json, Router,
-    http::{HeaderValue, header::CACHE_CONTROL},
-    response::IntoResponse,
-    routing::get,
-};
 use jiff::Timestamp;
-use keygate_resolver::{Key, Resolver};
+use keygate_resolver::{Key, KeyTable};
 use serde::Serialize;
 
 /// The page.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Page<'t> {
+pub struct Page<'t> {
     /// Uses before this are not known: they are counted from the start of the process on.
-    used_since: Timestamp,
-    keys: Vec<Row<'t>>,
+    pub used_since: Timestamp,
+    /// One for each key, in the order of the source.
+    pub keys: Vec<Row<'t>>,
 }
 
-#[derive(Serialize)]
+/// What is known of one key.
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row<'t> {
-    id: &'t str,
-    client_type: &'t str,
-    state: String,
-    last_use: Option<Timestamp>,
-    not_before: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    expires_soon: bool,
+pub struct Row<'t> {
+    /// Its name.
+    pub id: &'t str,
+    /// What it makes its bearer.
+    pub client_type: &'t str,
+    /// What it is worth now.
+    pub state: String,
+    /// When it was last good for something.
+    pub last_use: Option<Timestamp>,
+    /// The first moment at which it is good.
+    pub not_before: Option<Timestamp>,
+    /// The first moment at which it no longer is.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it is time to make the next one.
+    pub expires_soon: bool,
 }
 
-/// The route of the page.
-pub fn router(resolver: Arc<Resolver>) -> Router {
-    let used_since = Timestamp::now();
-    let page = async move || {
-        let keys = resolver.keys();
+impl<'t> Page<'t> {
+    /// The keys of a table, which are used since a moment.
+    #[must_use]
+    pub fn of(keys: &'t KeyTable, used_since: Timestamp) -> Self {
         let now = Timestamp::now();
-        let page = Page {
+        let rows = keys.uses();
+        Self {
             used_since,
-            keys: keys
-                .uses()
+            keys: rows
                 .map(|(key, last_use)| Row::of(key, last_use, now))
                 .collect(),
-        };
-        let no_store = HeaderValue::from_static("no-store");
-        ([(CACHE_CONTROL, no_store)], Json(page)).into_response()
-    };
-    Router::new().route("/debug/keys", get(page))
+        }
+    }
 }
 
 impl<'t> Row<'t> {

@@ -5,9 +5,13 @@
 
 pub mod cli;
 pub mod debug_keys;
+pub mod debug_page;
+pub mod decisions;
+pub mod explain;
 pub mod forgetting;
 pub mod health;
 pub mod listener;
+pub mod metrics;
 pub mod one_hop;
 pub mod operations;
 pub mod reload;

@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 /// The address of a listener: `HOST:PORT` or `unix:/path`.
@@ -62,6 +62,12 @@ impl fmt::Display for Address {
     }
 }
 
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The permission bits of a Unix socket: who may connect is who may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenMode")]
@@ -100,6 +106,12 @@ impl TryFrom<WrittenMode> for SocketMode {
 impl fmt::Display for SocketMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04o}", self.0)
+    }
+}
+
+impl Serialize for SocketMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

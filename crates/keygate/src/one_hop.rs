@@ -9,7 +9,7 @@ use axum::{
     routing::any,
 };
 use http::HeaderName;
-use keygate_authorizer::{Authorizer, ClientTypeFrom};
+use keygate_authorizer::{Authorizer, Caller, ClientTypeFrom};
 use keygate_resolver::{Presence, Resolver};
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
@@ -40,11 +40,11 @@ async fn check(State(pair): State<Pair>, request: Request) -> Response {
     if !resolved.status.is_success() {
         return resolved.into_response();
     }
-    let client_type = resolved
-        .identity
-        .as_ref()
-        .map(|identity| &identity.client_type);
-    let client_type = ClientTypeFrom::Resolver(client_type);
+    let caller = resolved.identity.as_ref().map(|identity| Caller {
+        client_type: &identity.client_type,
+        key_id: &identity.key_id,
+    });
+    let client_type = ClientTypeFrom::Resolver(caller);
     let mut response = pair.authorizer.respond(&request, "/check", client_type);
     if let Some(identity) = resolved.identity {
         response.headers_mut().insert(KEY_ID, identity.key_id);

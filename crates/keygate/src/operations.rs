@@ -1,25 +1,76 @@
-//! The operations listener: probes now, and what operators look at. Never the gateway's business.
+//! The operations listener: probes, metrics, and what operators look at. Never the gateway's
+//! business.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::State,
-    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
+    extract::{Query, State, rejection::QueryRejection},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
     routing::get,
 };
+use jiff::Timestamp;
+use keygate_authorizer::Authorizer;
+use keygate_resolver::Resolver;
 use serde::Serialize;
+use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::health::{Health, SourceDetail};
+use crate::{
+    debug_keys, debug_page,
+    decisions::{Decisions, Dropped, Step},
+    explain::{Answer, Question},
+    health::{Health, SourceDetail},
+    metrics::{self, exposition::Format},
+    role::Role,
+    settings::InForce,
+};
+
+/// What there is to look at.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    /// What the process is.
+    pub role: Role,
+    /// Whether it is fit to be asked.
+    pub health: Arc<Health>,
+    /// What it decided.
+    pub decisions: Arc<Decisions>,
+    /// Its resolver, if it is one.
+    pub resolver: Option<Arc<Resolver>>,
+    /// Its authorization service, if it is one.
+    pub authorizer: Option<Arc<Authorizer>>,
+    /// Since when it counts.
+    pub started: Timestamp,
+    /// The settings in force, by name.
+    pub settings: BTreeMap<String, InForce>,
+}
+
+impl Operations {
+    /// The questions that this process answers.
+    pub fn steps(&self) -> impl Iterator<Item = Step> {
+        let resolve = self.resolver.as_ref().map(|_| Step::Resolve);
+        let authorize = self.authorizer.as_ref().map(|_| Step::Authorize);
+        resolve.into_iter().chain(authorize)
+    }
+}
 
 /// The routes of the operations listener.
-pub fn router(health: Arc<Health>) -> Router {
+pub fn router(operations: Operations) -> Router {
     Router::new()
         .route("/-/healthz", get(|| async { "ok\n" }))
         .route("/-/ready", get(ready))
-        .route("/-/check-up", get(ready))
-        .with_state(health)
+        .route("/-/check-up", get(check_up))
+        .route("/metrics", get(scrape))
+        .route("/debug/config", get(config))
+        .route("/debug/decisions", get(recent_decisions))
+        .route("/debug/explain", get(explain))
+        .route("/debug/keys", get(keys))
+        .merge(debug_page::router())
+        .with_state(Arc::new(operations))
         .layer(SetResponseHeaderLayer::overriding(
             CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
@@ -27,28 +78,100 @@ pub fn router(health: Arc<Health>) -> Router {
 }
 
 #[derive(Debug, Serialize)]
-struct Readiness {
+#[serde(rename_all = "camelCase")]
+struct Condition {
     ready: bool,
     version: &'static str,
     sources: Vec<SourceDetail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<Dropped>,
+}
+
+impl Condition {
+    fn of(health: &Health) -> Self {
+        Self {
+            ready: !health.is_draining(),
+            version: env!("CARGO_PKG_VERSION"),
+            sources: health.sources(),
+            dropped: None,
+        }
+    }
 }
 
 /// Ready from the first load until the shutdown begins. A file that was refused later does not
 /// make the process unfit, since the last good version is in force: it is told in the detail.
-async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, Json<Readiness>) {
-    let ready = !health.is_draining();
-    let status = if ready {
+async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
+    let condition = Condition::of(&operations.health);
+    (status(condition.ready), Json(condition))
+}
+
+/// Whether somebody should look after this process, fit or not: 503 also where the newest version
+/// of a file was refused.
+async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
+    let condition = Condition {
+        dropped: Some(operations.decisions.dropped()),
+        ..Condition::of(&operations.health)
+    };
+    let refused = |source: &SourceDetail| source.last_error.is_some();
+    let well = condition.ready && !condition.sources.iter().any(refused);
+    (status(well), Json(condition))
+}
+
+fn status(good: bool) -> StatusCode {
+    if good {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+async fn scrape(
+    State(operations): State<Arc<Operations>>,
+    headers: HeaderMap,
+) -> impl IntoResponse {
+    let accept = headers.get(ACCEPT).and_then(|it| it.to_str().ok());
+    let format = Format::negotiate(accept.unwrap_or_default());
+    let text = metrics::render(&operations, format);
+    ([(CONTENT_TYPE, format.content_type())], text)
+}
+
+async fn recent_decisions(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {
+    Json(json!({ "decisions": operations.decisions.recent() }))
+}
+
+/// How the policy in force would decide a request that somebody describes.
+async fn explain(
+    State(operations): State<Arc<Operations>>,
+    question: Result<Query<Question>, QueryRejection>,
+) -> Response {
+    let Some(authorizer) = &operations.authorizer else {
+        let error = "this process has no policy: ask the authorizer";
+        return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
     };
-    let version = env!("CARGO_PKG_VERSION");
-    (
-        status,
-        Json(Readiness {
-            ready,
-            version,
-            sources: health.sources(),
-        }),
-    )
+    match question {
+        Ok(Query(question)) => Json(explanation(authorizer, &question)).into_response(),
+        Err(rejection) => {
+            let error = json!({ "error": rejection.body_text() });
+            (StatusCode::BAD_REQUEST, Json(error)).into_response()
+        }
+    }
+}
+
+fn explanation(authorizer: &Authorizer, question: &Question) -> Answer {
+    let user = question.logged_in();
+    let request = question.request(user.as_ref());
+    authorizer.look(|policy, shadow| Answer::of(&request, policy, shadow))
+}
+
+async fn keys(State(operations): State<Arc<Operations>>) -> Response {
+    let Some(resolver) = &operations.resolver else {
+        let error = "this process has no keys: ask the resolver";
+        return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
+    };
+    let keys = resolver.keys();
+    Json(debug_keys::Page::of(&keys, operations.started)).into_response()
+}
+
+async fn config(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {
+    Json(json!({ "role": operations.role.name(), "settings": operations.settings }))
 }

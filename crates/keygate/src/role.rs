@@ -2,22 +2,24 @@
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     time::Duration,
 };
 
 use axum::Router;
+use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_policy::Policy;
 use keygate_resolver::{KeyTable, Resolver};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    debug_keys,
+    decisions::Decisions,
     health::Health,
     listener::{Address, BindError, Listener},
-    one_hop, operations,
+    one_hop,
+    operations::{self, Operations},
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
@@ -57,7 +59,9 @@ impl Role {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// The role's name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Resolver => "resolver",
             Self::Authorizer => "authorizer",
@@ -83,11 +87,10 @@ pub enum StartError {
     Signals(#[from] io::Error),
 }
 
-/// A role with its files loaded, ready to be served.
+/// A role's services with their files loaded, ready to be served.
 struct Services {
-    data: Router,
-    /// What there is to see of it on the operations listener.
-    debug: Router,
+    resolver: Option<Arc<Resolver>>,
+    authorizer: Option<Arc<Authorizer>>,
     files: Vec<Watched>,
 }
 
@@ -99,7 +102,14 @@ struct Services {
 /// # Errors
 /// The role does not start.
 pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
-    let Services { data, debug, files } = Services::load(role, &settings)?;
+    let decisions = Arc::new(Decisions::new(settings.retention()));
+    let services = Services::load(role, &settings, &decisions)?;
+    let data = services.router();
+    let Services {
+        resolver,
+        authorizer,
+        files,
+    } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let operations = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
@@ -114,9 +124,18 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
     );
 
     // Probes are answered until the data listener has drained.
-    let probes = operations::router(Arc::clone(&health)).merge(debug);
+    let probes = operations::router(Operations {
+        role,
+        health: Arc::clone(&health),
+        decisions: Arc::clone(&decisions),
+        resolver,
+        authorizer,
+        started: Timestamp::now(),
+        settings: settings.in_force(role),
+    });
     let probes = server::run(operations, probes, std::future::pending(), Duration::ZERO);
     let probes = tokio::spawn(probes);
+    let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;
         tracing::info!(signal, "stopping: not ready from here on");
@@ -125,44 +144,51 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), StartError> {
     };
     server::run(listener, data, shutdown, settings.drain()).await;
     probes.abort();
+    dropped.abort();
     tracing::info!("stopped");
     Ok(())
 }
 
 impl Services {
-    fn load(role: Role, settings: &Settings) -> Result<Self, StartError> {
-        match role {
-            Role::Resolver => {
-                let (resolver, keys) = resolver(settings)?;
-                Ok(Self {
-                    debug: debug_keys::router(Arc::clone(&resolver)),
-                    data: keygate_resolver::router(resolver),
-                    files: vec![keys],
-                })
-            }
-            Role::Authorizer => {
-                let (authorizer, policy) = authorizer(settings)?;
-                Ok(Self {
-                    debug: Router::new(),
-                    data: keygate_authorizer::router(authorizer),
-                    files: vec![policy],
-                })
-            }
-            Role::Serve => {
-                let (resolver, keys) = resolver(settings)?;
-                let (authorizer, policy) = authorizer(settings)?;
-                Ok(Self {
-                    debug: debug_keys::router(Arc::clone(&resolver)),
-                    data: one_hop::router(resolver, authorizer),
-                    files: vec![keys, policy],
-                })
-            }
+    fn load(
+        role: Role,
+        settings: &Settings,
+        decisions: &Arc<Decisions>,
+    ) -> Result<Self, StartError> {
+        let mut services = Self {
+            resolver: None,
+            authorizer: None,
+            files: Vec::new(),
+        };
+        if role != Role::Authorizer {
+            let (resolver, keys) = resolver(settings, decisions)?;
+            services.resolver = Some(resolver);
+            services.files.push(keys);
+        }
+        if role != Role::Resolver {
+            let (authorizer, policies) = authorizer(settings, decisions)?;
+            services.authorizer = Some(authorizer);
+            services.files.extend(policies);
+        }
+        Ok(services)
+    }
+
+    /// The routes of the data listener.
+    fn router(&self) -> Router {
+        match (self.resolver.clone(), self.authorizer.clone()) {
+            (Some(resolver), Some(authorizer)) => one_hop::router(resolver, authorizer),
+            (Some(resolver), None) => keygate_resolver::router(resolver),
+            (None, Some(authorizer)) => keygate_authorizer::router(authorizer),
+            (None, None) => Router::new(),
         }
     }
 }
 
 /// A resolver begins without keys, so that it refuses every key until the file is in force.
-fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError> {
+fn resolver(
+    settings: &Settings,
+    decisions: &Arc<Decisions>,
+) -> Result<(Arc<Resolver>, Watched), StartError> {
     let path = settings
         .keys
         .clone()
@@ -172,7 +198,9 @@ fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError>
         settings.credential_names(),
         settings.rejected_key_status,
     );
-    let resolver = Arc::new(resolver.guarded_by(settings.guessing()));
+    let observer: Arc<Decisions> = Arc::clone(decisions);
+    let resolver = resolver.guarded_by(settings.guessing());
+    let resolver = Arc::new(resolver.observed_by(observer));
     let pepper = settings.pepper().map_err(SettingsError::from)?;
     let target = Arc::clone(&resolver);
     let load = move |path: &Path, text: &str| {
@@ -189,27 +217,56 @@ fn resolver(settings: &Settings) -> Result<(Arc<Resolver>, Watched), StartError>
 
 /// An authorizer begins with an empty policy, so that it denies everything until the file is in
 /// force.
-fn authorizer(settings: &Settings) -> Result<(Arc<Authorizer>, Watched), StartError> {
+fn authorizer(
+    settings: &Settings,
+    decisions: &Arc<Decisions>,
+) -> Result<(Arc<Authorizer>, Vec<Watched>), StartError> {
     let path = settings
         .policy
         .clone()
         .ok_or(SettingsError::Missing { setting: "policy" })?;
-    let authorizer = Arc::new(Authorizer::new(
+    let authorizer = Authorizer::new(
         Policy::default(),
         settings.header_names(),
         settings.answer_with,
-    ));
-    let target = Arc::clone(&authorizer);
+    );
+    let observer: Arc<Decisions> = Arc::clone(decisions);
+    let authorizer = Arc::new(authorizer.observed_by(observer));
+    let mut files = vec![policy(
+        "policy",
+        path,
+        &authorizer,
+        Authorizer::replace_policy,
+    )?];
+    if let Some(path) = settings.shadow_policy.clone() {
+        files.push(policy(
+            "shadow-policy",
+            path,
+            &authorizer,
+            Authorizer::replace_shadow,
+        )?);
+    }
+    Ok((authorizer, files))
+}
+
+/// Puts a policy file in force, in the way that `replace` does.
+fn policy(
+    name: &'static str,
+    path: PathBuf,
+    authorizer: &Arc<Authorizer>,
+    replace: fn(&Authorizer, Policy),
+) -> Result<Watched, SourceError> {
+    let target = Arc::clone(authorizer);
     let load = move |path: &Path, text: &str| {
         let loaded = policy_file::parse(path, text)?;
         loaded
             .warnings
             .iter()
             .for_each(|warning| tracing::warn!("{warning}"));
-        target.replace_policy(loaded.policy);
+        replace(&target, loaded.policy);
         Ok(())
     };
-    Ok((authorizer, Watched::start("policy", path, Box::new(load))?))
+    Watched::start(name, path, Box::new(load))
 }
 
 /// Reads every file again on SIGHUP, and whenever it changes.

@@ -1,5 +1,6 @@
 //! Settings: defaults, then a settings file, then the environment, then flags.
 
+mod in_force;
 mod mia;
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,10 @@ use keygate_policy::{
     document::yaml::{self, Content},
 };
 use keygate_resolver::{CredentialNames, Guessing, Pepper, router::RejectedKeyStatus};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
+    decisions::{Retention, limit::Share},
     listener::{Address, SocketMode},
     role::Role,
     source::{
@@ -35,17 +37,22 @@ use crate::{
     telemetry::{LogFormat, LogLevel},
 };
 
+pub use in_force::InForce;
+use in_force::{Origin, Origins};
+
 const PREFIX: &str = "KEYGATE_";
 
 /// Everything that can be set, in one flat list: a setting `log-level` is `log-level` in a file,
 /// `KEYGATE_LOG_LEVEL` in the environment, and `--log-level` where there is a flag.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
     /// The keys file.
     pub keys: Option<PathBuf>,
     /// The policy file.
     pub policy: Option<PathBuf>,
+    /// A policy file that is tried on every request and never enforced.
+    pub shadow_policy: Option<PathBuf>,
     /// The file that holds the pepper of `hmac-sha256:` digests.
     pub pepper_file: Option<PathBuf>,
     /// The pepper itself: in the environment alone, and no setting like others, for whatever is
@@ -62,34 +69,82 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// How many of the allowances are logged, from 0 to 1.
+    pub decision_log_allow_sample: Share,
+    /// How many denials a second are logged at most.
+    pub decision_log_deny_limit: u16,
+    /// How many of the last denials, and of the last allowances, are kept for people to see.
+    pub recent_decisions: u16,
     /// Headers that carry a key.
-    pub key_headers: Option<Names>,
+    pub key_headers: Names,
     /// Cookies that carry a key.
-    pub key_cookies: Option<Names>,
+    pub key_cookies: Names,
     /// The status of the answer to a key that is not good: 401 or 403.
-    #[serde(deserialize_with = "rejected_key_status")]
+    #[serde(with = "rejected_key_status")]
     pub rejected_key_status: RejectedKeyStatus,
     /// The header in which the gateway tells the caller's address.
     pub client_address_header: Option<Name>,
     /// How many failed keys an address may present in a minute; without it, any number.
     pub failed_keys_per_minute: Option<NonZeroU32>,
     /// The header in which the gateway tells the client type.
-    pub client_type_header: Option<Name>,
+    pub client_type_header: Name,
     /// The header in which the gateway tells that the request comes by the back office.
-    pub backoffice_header: Option<Name>,
+    pub backoffice_header: Name,
     /// How the authorizer tells a denial.
-    #[serde(deserialize_with = "answer_with")]
+    #[serde(with = "answer_with")]
     pub answer_with: AnswerWith,
     /// How long requests in flight may take at shutdown.
-    pub drain_seconds: Option<u16>,
+    pub drain_seconds: u16,
     /// How long to go on serving, not ready, before the listeners close at shutdown.
     pub shutdown_delay_seconds: u16,
+    /// Where each setting that is no default comes from.
+    #[serde(skip)]
+    origins: Origins,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (credentials, gateway) = (CredentialNames::default(), HeaderNames::default());
+        let names = credentials.headers.iter().map(ToString::to_string);
+        Self {
+            keys: None,
+            policy: None,
+            shadow_policy: None,
+            pepper_file: None,
+            pepper: None,
+            listen: None,
+            operations: None,
+            socket_mode: SocketMode::default(),
+            log_format: LogFormat::default(),
+            log_level: LogLevel::default(),
+            decision_log_allow_sample: Share::default(),
+            decision_log_deny_limit: 1000,
+            recent_decisions: 200,
+            key_headers: Names(names.collect()),
+            key_cookies: Names(credentials.cookies),
+            rejected_key_status: RejectedKeyStatus::default(),
+            client_address_header: None,
+            failed_keys_per_minute: None,
+            client_type_header: Name(gateway.client_type),
+            backoffice_header: Name(gateway.backoffice),
+            answer_with: AnswerWith::default(),
+            drain_seconds: 10,
+            shutdown_delay_seconds: 0,
+            origins: Origins::default(),
+        }
+    }
 }
 
 /// A header's name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Name(HeaderName);
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
 
 impl TryFrom<String> for Name {
     type Error = String;
@@ -102,7 +157,7 @@ impl TryFrom<String> for Name {
 }
 
 /// Names: a list, or one text with commas, since an environment variable is a text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Names(Vec<String>);
 
 impl<'de> Deserialize<'de> for Names {
@@ -122,29 +177,60 @@ impl<'de> Deserialize<'de> for Names {
             .iter()
             .find(|name| name.parse::<HeaderName>().is_err())
         {
-            return Err(D::Error::custom(format!("`{odd}` is not a name")));
+            return Err(de::Error::custom(format!("`{odd}` is not a name")));
         }
         Ok(Self(names))
     }
 }
 
-fn rejected_key_status<'de, D: Deserializer<'de>>(from: D) -> Result<RejectedKeyStatus, D::Error> {
-    match u16::deserialize(from)? {
-        401 => Ok(RejectedKeyStatus::Unauthorized),
-        403 => Ok(RejectedKeyStatus::Forbidden),
-        other => Err(D::Error::custom(format!(
-            "`{other}` is not one of 401, 403"
-        ))),
+/// [`RejectedKeyStatus`] as it is set: a number.
+mod rejected_key_status {
+    use super::{Deserialize, Deserializer, RejectedKeyStatus, Serializer, de};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<RejectedKeyStatus, D::Error> {
+        match u16::deserialize(from)? {
+            401 => Ok(RejectedKeyStatus::Unauthorized),
+            403 => Ok(RejectedKeyStatus::Forbidden),
+            other => Err(de::Error::custom(format!(
+                "`{other}` is not one of 401, 403"
+            ))),
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(
+        it: &RejectedKeyStatus,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_u16(match it {
+            RejectedKeyStatus::Unauthorized => 401,
+            RejectedKeyStatus::Forbidden => 403,
+        })
     }
 }
 
-fn answer_with<'de, D: Deserializer<'de>>(from: D) -> Result<AnswerWith, D::Error> {
-    match String::deserialize(from)?.as_str() {
-        "status" => Ok(AnswerWith::Status),
-        "header" => Ok(AnswerWith::Header),
-        other => Err(D::Error::custom(format!(
-            "`{other}` is not one of status, header"
-        ))),
+/// [`AnswerWith`] as it is set: a word.
+mod answer_with {
+    use super::{AnswerWith, Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<AnswerWith, D::Error> {
+        match String::deserialize(from)?.as_str() {
+            "status" => Ok(AnswerWith::Status),
+            "header" => Ok(AnswerWith::Header),
+            other => Err(de::Error::custom(format!(
+                "`{other}` is not one of status, header"
+            ))),
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(it: &AnswerWith, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(match it {
+            AnswerWith::Status => "status",
+            AnswerWith::Header => "header",
+        })
     }
 }
 
@@ -183,26 +269,33 @@ impl Settings {
         flags: Dict,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
-        let mut figment = Figment::new();
-        if let Some(path) = file {
-            figment = figment.merge(Serialized::globals(settings_file(path)?));
-        }
         let environment: Vec<_> = environment.into_iter().collect();
+        let mut layers = Vec::new();
+        if let Some(path) = file {
+            layers.push((Origin::File(path.to_owned()), settings_file(path)?));
+        }
         if role == Role::Authorizer {
-            figment = figment.merge(Serialized::globals(mia::settings(&environment)?));
+            layers.push((Origin::MiaEnvironment, mia::settings(&environment)?));
         }
         let own = environment
             .iter()
             .filter_map(|(name, value)| own_setting(name, value));
-        figment
-            .merge(Serialized::globals(own.collect::<Dict>()))
-            .merge(Serialized::globals(flags))
+        layers.push((Origin::Environment, own.collect()));
+        layers.push((Origin::Flag, flags));
+
+        let (mut figment, mut origins) = (Figment::new(), Origins::default());
+        for (origin, settings) in layers {
+            origins.note(&origin, &settings);
+            figment = figment.merge(Serialized::globals(settings));
+        }
+        let settings: Self = figment
             .extract()
-            .map(|settings| Self {
-                pepper: pepper_in(&environment),
-                ..settings
-            })
-            .map_err(|error| SettingsError::Setting(explain(&error)))
+            .map_err(|error| SettingsError::Setting(explain(&error)))?;
+        Ok(Self {
+            pepper: pepper_in(&environment),
+            origins,
+            ..settings
+        })
     }
 
     /// The pepper of `hmac-sha256:` digests, if one is set.
@@ -232,17 +325,15 @@ impl Settings {
     /// Where requests carry their key.
     #[must_use]
     pub fn credential_names(&self) -> CredentialNames {
-        let mut names = CredentialNames::default();
-        if let Some(Names(headers)) = &self.key_headers {
-            names.headers = headers
+        let Names(headers) = &self.key_headers;
+        let Names(cookies) = &self.key_cookies;
+        CredentialNames {
+            headers: headers
                 .iter()
                 .filter_map(|name| name.parse().ok())
-                .collect();
+                .collect(),
+            cookies: cookies.clone(),
         }
-        if let Some(Names(cookies)) = &self.key_cookies {
-            names.cookies.clone_from(cookies);
-        }
-        names
     }
 
     /// What the resolver does about guesses.
@@ -258,14 +349,20 @@ impl Settings {
     /// The names of the headers in which the gateway describes a request.
     #[must_use]
     pub fn header_names(&self) -> HeaderNames {
-        let mut names = HeaderNames::default();
-        if let Some(Name(name)) = &self.client_type_header {
-            names.client_type = name.clone();
+        HeaderNames {
+            client_type: self.client_type_header.0.clone(),
+            backoffice: self.backoffice_header.0.clone(),
         }
-        if let Some(Name(name)) = &self.backoffice_header {
-            names.backoffice = name.clone();
+    }
+
+    /// What is written and kept of the decisions.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention {
+            allow_sample: self.decision_log_allow_sample,
+            deny_limit: self.decision_log_deny_limit,
+            recent: self.recent_decisions,
         }
-        names
     }
 
     /// Tells, for those who move from Mia-Platform, what of their environment changes nothing.
@@ -280,7 +377,7 @@ impl Settings {
     /// How long requests in flight may take at shutdown.
     #[must_use]
     pub fn drain(&self) -> Duration {
-        Duration::from_secs(self.drain_seconds.unwrap_or(10).into())
+        Duration::from_secs(self.drain_seconds.into())
     }
 
     /// How long to go on serving, not ready, before the listeners close at shutdown.

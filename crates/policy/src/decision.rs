@@ -129,6 +129,24 @@ impl Reason {
         }
     }
 
+    /// What it means, for a person who has to do something about it.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "the endpoint's demands are met",
+            Self::MissingKey => "the endpoint asks for an API key, and the request has none",
+            Self::MissingUser => "the endpoint asks for a logged-in user, and nobody is",
+            Self::ExpressionFalse => "the endpoint's expression is false for this caller",
+            Self::ExpressionError => {
+                "the endpoint's expression has no value for this caller, which denies"
+            }
+            Self::NoEndpoint => "no endpoint of the policy covers this path",
+            Self::MethodNotAllowed => "an endpoint covers this path, but not this method",
+            Self::AmbiguousPath => "servers read this path in different ways",
+            Self::MalformedRequest => "the gateway's question cannot be read",
+        }
+    }
+
     /// The status that goes with it, for a caller with a key or a user, or without both.
     #[must_use]
     pub const fn status(self, caller_is_known: bool) -> Status {

@@ -29,6 +29,8 @@ pub enum Resolution<'t> {
 /// Why a credential is refused: for the log and the operator, never for the caller.
 #[derive(Debug, Clone, Copy)]
 pub enum Refusal<'t> {
+    /// The gateway names several next steps: no telling which one is meant.
+    SeveralNextSteps,
     /// There is none where one is required.
     Missing,
     /// There are several that differ.
@@ -84,6 +86,7 @@ impl<'t> Resolution<'t> {
         match self {
             Self::Known(_) => Reason::Ok,
             Self::Anonymous => Reason::NoKey,
+            Self::Refused(Refusal::SeveralNextSteps) => Reason::MalformedRequest,
             Self::Refused(Refusal::Missing) => Reason::MissingKey,
             Self::Refused(Refusal::Ambiguous) => Reason::AmbiguousKey,
             Self::Refused(_) => Reason::UnknownKey,
@@ -107,6 +110,7 @@ impl<'t> Resolution<'t> {
 impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::SeveralNextSteps => "several-next-steps",
             Self::Missing => "missing",
             Self::Ambiguous => "ambiguous",
             Self::Unknown => "unknown",
@@ -132,9 +136,27 @@ pub enum Reason {
     AmbiguousKey,
     /// The key is not good, for whatever cause.
     UnknownKey,
+    /// The gateway's question itself is wrong.
+    MalformedRequest,
 }
 
 impl Reason {
+    /// Every reason, for metrics and documentation.
+    pub const ALL: [Self; 6] = [
+        Self::Ok,
+        Self::NoKey,
+        Self::MissingKey,
+        Self::AmbiguousKey,
+        Self::UnknownKey,
+        Self::MalformedRequest,
+    ];
+
+    /// Whether the caller may go on to the next step.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Ok | Self::NoKey)
+    }
+
     /// The name as it stands in `x-keygate-reason`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -144,6 +166,7 @@ impl Reason {
             Self::MissingKey => "missing-key",
             Self::AmbiguousKey => "ambiguous-key",
             Self::UnknownKey => "unknown-key",
+            Self::MalformedRequest => "malformed-request",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The resolver's HTTP side: the routes that a gateway calls.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -17,8 +17,8 @@ use http::{
 use jiff::Timestamp;
 
 use crate::{
-    Credential, CredentialNames, Guessing, Key, KeyTable, Presence, Reason, Refusal, Resolution,
-    guessing::Guess,
+    Credential, CredentialNames, Guessing, Key, KeyTable, Observer, Presence, Reason, Record,
+    Refusal, Resolution, guessing::Guess,
 };
 
 const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
@@ -38,6 +38,7 @@ pub struct Resolver {
     names: CredentialNames,
     rejected_key_status: RejectedKeyStatus,
     guessing: Guessing,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// The status of the answer to a key that is not good.
@@ -83,6 +84,7 @@ impl Resolver {
             names,
             rejected_key_status,
             guessing: Guessing::default(),
+            observer: None,
         }
     }
 
@@ -90,6 +92,13 @@ impl Resolver {
     #[must_use]
     pub fn guarded_by(mut self, guessing: Guessing) -> Self {
         self.guessing = guessing;
+        self
+    }
+
+    /// The same, telling somebody of every resolution.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -110,10 +119,10 @@ impl Resolver {
         self.keys.load_full()
     }
 
-    /// Resolves the credential that stands in `headers` and logs the outcome.
+    /// Resolves the credential that stands in `headers` and tells the observer.
     #[must_use]
     pub fn answer(&self, headers: &HeaderMap, presence: Presence) -> Answer {
-        let now = Timestamp::now();
+        let (started, now) = (Instant::now(), Timestamp::now());
         let keys = self.keys.load();
         let credential = Credential::read(headers, &self.names);
         let resolution = match credential {
@@ -123,7 +132,24 @@ impl Resolver {
             _ => Resolution::of(credential, presence, &keys, now),
         };
         let guess = self.guessing.notice(headers, credential, &resolution, now);
-        log(&resolution, guess);
+        self.conclude(started, headers, resolution, guess)
+    }
+
+    fn conclude(
+        &self,
+        started: Instant,
+        headers: &HeaderMap,
+        resolution: Resolution<'_>,
+        guess: Option<Guess>,
+    ) -> Answer {
+        if let Some(observer) = &self.observer {
+            observer.resolved(&Record {
+                started,
+                headers,
+                resolution,
+                guess,
+            });
+        }
         Answer {
             status: self.status(resolution.reason()),
             reason: resolution.reason(),
@@ -137,7 +163,9 @@ impl Resolver {
     fn status(&self, reason: Reason) -> StatusCode {
         match (reason, self.rejected_key_status) {
             (Reason::Ok | Reason::NoKey, _) => StatusCode::OK,
-            (Reason::UnknownKey, RejectedKeyStatus::Forbidden) => StatusCode::FORBIDDEN,
+            (Reason::MalformedRequest, _) | (Reason::UnknownKey, RejectedKeyStatus::Forbidden) => {
+                StatusCode::FORBIDDEN
+            }
             (Reason::MissingKey | Reason::AmbiguousKey | Reason::UnknownKey, _) => {
                 StatusCode::UNAUTHORIZED
             }
@@ -201,44 +229,19 @@ async fn require(State(resolver): State<Arc<Resolver>>, request: Request) -> Res
 fn respond(resolver: &Resolver, headers: &HeaderMap, presence: Presence) -> Response {
     let mut steps = headers.get_all(NEXT).iter();
     let (next, second) = (steps.next(), steps.next());
-    if second.is_some() {
-        tracing::warn!(target: "keygate::decision", "several `x-keygate-next` headers: denied");
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::FORBIDDEN;
-        response
-            .headers_mut()
-            .insert(REASON, HeaderValue::from_static("malformed-request"));
-        return response;
-    }
-    let mut response = resolver.answer(headers, presence).into_response();
+    let answer = if second.is_some() {
+        let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
+        resolver.conclude(Instant::now(), headers, refusal, None)
+    } else {
+        resolver.answer(headers, presence)
+    };
+    let mut response = answer.into_response();
     if let Some(next) = next
         && response.status() == StatusCode::OK
     {
         response.headers_mut().insert(ACCEL_REDIRECT, next.clone());
     }
     response
-}
-
-/// One line a request: refusals at `info`, the rest at `debug`. The credential is never in it.
-fn log(resolution: &Resolution<'_>, guess: Option<Guess>) {
-    use tracing::field::display;
-
-    let reason = resolution.reason().as_str();
-    let key_id = resolution.key().map(|key| key.id.as_str());
-    let client_type = resolution.key().map(|key| key.client_type.as_str());
-    let address = guess.and_then(|guess| guess.address).map(display);
-    let tag = guess.map(|guess| display(guess.tag));
-    match resolution {
-        Resolution::Refused(refusal) => tracing::info!(
-            target: "keygate::decision",
-            step = "resolve", allowed = false, reason, cause = %refusal, key_id, client_type,
-            address, tag,
-        ),
-        Resolution::Known(_) | Resolution::Anonymous => tracing::debug!(
-            target: "keygate::decision",
-            step = "resolve", allowed = true, reason, key_id, client_type,
-        ),
-    }
 }
 
 #[cfg(test)]
@@ -354,6 +357,7 @@ mod tests {
         assert!(refused.headers().get("x-accel-redirect").is_none());
         let doubled = ask(status, "/resolve", &[next, next, ("client-key", "good")]).await;
         assert_eq!(doubled.status(), 403);
+        assert_eq!(doubled.headers()["x-keygate-reason"], "malformed-request");
         assert!(doubled.headers().get("x-accel-redirect").is_none());
     }
 

@@ -1,7 +1,7 @@
 //! The key table: every known key by its digest.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::atomic::{AtomicI64, Ordering},
 };
 
@@ -87,6 +87,13 @@ impl KeyTable {
             by_digest,
             pepper,
         })
+    }
+
+    /// The client types that keys have, each once.
+    #[must_use]
+    pub fn client_types(&self) -> BTreeSet<&str> {
+        let keys = self.keys.iter();
+        keys.map(|key| key.client_type.as_str()).collect()
     }
 
     /// The checks of [`KeyTable::new`] but for the pepper, for those who only write the keys down.

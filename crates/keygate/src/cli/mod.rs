@@ -3,13 +3,17 @@
 mod check;
 mod check_nginx;
 mod explain;
+mod health;
 mod import;
 mod keys;
+mod matrix;
+mod test;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use figment::value::{Dict, Value};
+use serde::Serialize;
 
 use crate::{
     role::{self, Role, StartError},
@@ -31,6 +35,8 @@ const EXAMPLES: &str = "Examples:
   keygate serve --keys keys.yaml --policy policy.yaml --listen unix:/run/keygate/serve.sock
   keygate check --keys keys.yaml --policy policy.yaml
   keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A
+  keygate matrix --policy policy.yaml --keys keys.yaml
+  keygate test cases.yaml
   keygate keys create --keys keys.yaml --client-type A
   keygate import mia console.json --keys-out keys.yaml
 
@@ -60,10 +66,55 @@ enum Command {
         after_help = "Example:\n  keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A"
     )]
     Explain(explain::Arguments),
+    /// Say what each client type may do, endpoint by endpoint.
+    #[command(
+        after_help = "Examples:\n  keygate matrix --policy policy.yaml\n  keygate matrix --policy policy.yaml --keys keys.yaml --groups staff --output json"
+    )]
+    Matrix(matrix::Arguments),
+    /// Say whether a policy decides as a file of cases expects.
+    #[command(after_help = test::EXAMPLE)]
+    Test(test::Arguments),
+    /// Ask a running service whether it is ready.
+    #[command(
+        after_help = "Examples:\n  keygate health\n  keygate health --operations 127.0.0.1:7091"
+    )]
+    Health(health::Arguments),
     /// Make, list, switch, rotate and delete keys in a keys file.
     Keys(keys::Arguments),
     /// Write Keygate's files from those of other gateways.
     Import(import::Arguments),
+}
+
+/// How an answer looks.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+impl Output {
+    #[expect(clippy::print_stdout, reason = "the answer of a command")]
+    fn print(self, answer: &(impl std::fmt::Display + Serialize)) {
+        match self {
+            Self::Text => println!("{answer}"),
+            Self::Json => println!("{}", serde_json::json!(answer)),
+        }
+    }
+}
+
+/// The exit code of a command that answers yes or no.
+fn exit(answer: Result<bool, impl std::error::Error>) -> ExitCode {
+    match answer {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(2)
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +149,9 @@ impl Arguments {
             Command::Serve(arguments) => serve(Role::Serve, &arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Matrix(arguments) => matrix::run(&arguments),
+            Command::Test(arguments) => test::run(&arguments),
+            Command::Health(arguments) => health::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
         }

@@ -177,3 +177,26 @@ fn mia_platforms_environment_is_the_authorizers_alone() {
         "127.0.0.1:7081"
     );
 }
+
+#[test]
+fn every_setting_in_force_tells_where_it_comes_from() {
+    let file = Some("log-level: debug\nkey-headers: [x-key]\n");
+    let environment = [
+        ("KEYGATE_LOG_LEVEL", "warn"),
+        ("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "0.25"),
+        ("LOG_LEVEL", "trace"),
+        ("HTTP_PORT", "3000"),
+    ];
+    let flags = [("policy", "policy.yaml")];
+    let settings = layered(Role::Authorizer, file, &environment, &flags).unwrap();
+    let lines: Vec<_> = settings
+        .in_force(Role::Authorizer)
+        .iter()
+        .map(|(name, setting)| {
+            // The settings file is a temporary one.
+            let from = setting.from.rsplit('/').next().unwrap();
+            format!("{name}: {} from {from}", setting.value)
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}

@@ -49,6 +49,8 @@ struct Entry {
     #[serde(default, deserialize_with = "present")]
     backoffice_expression: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
+    shadow: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
     cors_preflight: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
     allow_ambiguous: Option<Spanned<Vec<Spanned<String>>>>,
@@ -111,6 +113,7 @@ struct Own {
     methods: Option<Vec<Method>>,
     group: Option<(Expression, Scalar)>,
     backoffice: Option<(Expression, Scalar)>,
+    shadow: Option<(Expression, Scalar)>,
     allows_preflight: Option<bool>,
     allowed_ambiguities: Option<Ambiguities>,
     description: Option<String>,
@@ -120,12 +123,15 @@ struct Own {
 }
 
 impl Own {
-    /// What is left out comes from the endpoint, each field alone.
+    /// What is left out comes from the endpoint, each field alone. A shadow goes with the
+    /// expression that it is to replace.
     fn or(self, endpoint: Self) -> Self {
+        let inherited_shadow = endpoint.shadow.filter(|_| self.group.is_none());
         Self {
             methods: self.methods.or(endpoint.methods),
             group: self.group.or(endpoint.group),
             backoffice: self.backoffice.or(endpoint.backoffice),
+            shadow: self.shadow.or(inherited_shadow),
             allows_preflight: self.allows_preflight.or(endpoint.allows_preflight),
             allowed_ambiguities: self.allowed_ambiguities.or(endpoint.allowed_ambiguities),
             description: self.description.or(endpoint.description),
@@ -150,6 +156,7 @@ impl Own {
         let authentication_required = self.authentication_required.unwrap_or(false);
         let (group_expression, group) = self.group.unzip();
         let (backoffice_expression, backoffice) = self.backoffice.unzip();
+        let (shadow_expression, shadow) = self.shadow.unzip();
         Draft {
             base,
             route,
@@ -164,10 +171,15 @@ impl Own {
                     .unwrap_or(authentication_required),
                 group_expression: group_expression.unwrap_or_else(Expression::always),
                 backoffice_expression,
+                shadow: shadow_expression,
                 allows_preflight: self.allows_preflight.unwrap_or(false),
                 allowed_ambiguities: self.allowed_ambiguities.unwrap_or_default(),
             },
-            expression_places: ExpressionPlaces { group, backoffice },
+            expression_places: ExpressionPlaces {
+                group,
+                backoffice,
+                shadow,
+            },
             place: at.place(),
         }
     }
@@ -253,6 +265,7 @@ impl Reader<'_> {
             methods,
             group: self.expression(entry.group_expression.as_ref()),
             backoffice: self.expression(entry.backoffice_expression.as_ref()),
+            shadow: self.expression(entry.shadow.as_ref()),
             allows_preflight: self.choice(
                 "corsPreflight",
                 entry.cors_preflight.as_ref(),

@@ -76,14 +76,13 @@ pub(super) fn evaluate(root: &Expr, facts: &Facts<'_>) -> Result<bool, Evaluatio
     // Most expressions have no list that needs places, and clearing them costs more than the rest.
     if root.needs_places() {
         let places = places();
-        Ok(Evaluator {
+        Evaluator {
             facts,
             places: &places,
         }
-        .value(root)?
-        .is_truthy())
+        .is_truthy(root)
     } else {
-        Ok(Evaluator { facts, places: &[] }.value(root)?.is_truthy())
+        Evaluator { facts, places: &[] }.is_truthy(root)
     }
 }
 
@@ -101,8 +100,36 @@ pub(super) struct Evaluator<'v> {
 }
 
 impl<'v> Evaluator<'v> {
+    /// Whether the value of one part is truthy. Where that is all that matters, no value is made.
+    fn is_truthy(&self, expr: &'v Expr) -> Result<bool, EvaluationError> {
+        match &expr.kind {
+            Kind::Not(operand) => Ok(!self.is_truthy(operand)?),
+            Kind::And(operands) => self.any(operands, false).map(|found| !found),
+            Kind::Or(operands) => self.any(operands, true),
+            Kind::Binary {
+                operator,
+                left,
+                right,
+            } => self.binary(*operator, left, right, expr.span),
+            _ => Ok(self.value(expr)?.is_truthy()),
+        }
+    }
+
+    /// Whether one of the operands is as truthy as `truthy`; those after it are not evaluated.
+    fn any(&self, operands: &'v [Expr], truthy: bool) -> Result<bool, EvaluationError> {
+        for operand in operands {
+            if self.is_truthy(operand)? == truthy {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The value of one part.
-    // Half of all parts are leaves: these cost a branch where they are used, not a call.
+    #[expect(
+        clippy::inline_always,
+        reason = "half of all parts are leaves: where they are used they cost a branch, not a call"
+    )]
     #[inline(always)]
     pub(super) fn value(&self, expr: &'v Expr) -> Result<Value<'v>, EvaluationError> {
         Ok(match &expr.kind {
@@ -121,7 +148,7 @@ impl<'v> Evaluator<'v> {
             span: expr.span,
         };
         match &expr.kind {
-            Kind::Not(operand) => Ok(Value::Bool(!self.value(operand)?.is_truthy())),
+            Kind::Not(operand) => Ok(Value::Bool(!self.is_truthy(operand)?)),
             Kind::And(operands) => self.last_until(operands, false),
             Kind::Or(operands) => self.last_until(operands, true),
             Kind::Binary {

@@ -3,7 +3,7 @@
 //! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
 //! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
 //! meanings that [`value`] and [`text`] give, and [`explain`] shows the walk. [`warning`] finds
-//! likely mistakes, by [`truth`] tables; [`printer`] writes a tree as text.
+//! likely mistakes, by [`truth`] tables; [`mentions`] tells what a tree speaks of; [`printer`] writes a tree as text.
 //!
 //! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
 //! parser lets a tree have.
@@ -13,6 +13,7 @@ mod evaluate;
 mod explain;
 mod lexer;
 mod literal;
+mod mentions;
 mod parser;
 mod printer;
 mod text;
@@ -28,15 +29,19 @@ pub use self::{
     explain::{Explanation, Outcome, Part},
     warning::Warning,
 };
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    sync::Arc,
+};
 
 use crate::Facts;
 
 /// A group expression that has passed every check.
 #[derive(Debug, Clone)]
 pub struct Expression {
-    source: Box<str>,
-    root: Expr,
+    // Shared, so that rules which say the same are one thing in memory, and in the processor's cache.
+    source: Arc<str>,
+    root: Arc<Expr>,
 }
 
 impl Expression {
@@ -46,7 +51,7 @@ impl Expression {
     /// The text is outside the language.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         Ok(Self {
-            root: parser::parse(source)?,
+            root: Arc::new(parser::parse(source)?),
             source: source.into(),
         })
     }
@@ -56,7 +61,7 @@ impl Expression {
     pub fn always() -> Self {
         Self {
             source: "true".into(),
-            root: Expr::constant(true),
+            root: Arc::new(Expr::constant(true)),
         }
     }
 
@@ -65,7 +70,7 @@ impl Expression {
     pub fn never() -> Self {
         Self {
             source: "false".into(),
-            root: Expr::constant(false),
+            root: Arc::new(Expr::constant(false)),
         }
     }
 

@@ -26,17 +26,32 @@ impl Answers {
     /// The answers that `expr` can give; `None` where they cannot be told, or where telling would
     /// take more than is left of `budget`.
     pub(super) fn of(expr: &Expr, budget: &mut usize) -> Option<Self> {
-        let mut questions = Questions::default();
-        questions.collect(expr, Use::Equality)?;
-        let rows = questions.rows()?;
-        *budget = budget.checked_sub(rows.checked_mul(questions.nodes)?)?;
+        let questions = Questions::about(expr, budget)?;
         let mut answers = Self::default();
-        questions.for_each_caller(|facts| match evaluate(expr, facts) {
-            Ok(true) => answers.truthy = true,
-            Ok(false) => answers.falsy = true,
-            Err(_) => answers.error = true,
+        questions.for_each_caller(|facts| answers.note(expr, facts));
+        Some(answers)
+    }
+
+    /// The answers that `expr` can give over all users, with the rest of the facts as given.
+    pub(super) fn over_users(expr: &Expr, facts: &Facts<'_>, mut budget: usize) -> Option<Self> {
+        let questions = Questions::about(expr, &mut budget)?;
+        let mut answers = Self::default();
+        questions.for_each_caller(|Facts { user, .. }| {
+            let facts = Facts {
+                user: *user,
+                ..*facts
+            };
+            answers.note(expr, &facts);
         });
         Some(answers)
+    }
+
+    fn note(&mut self, expr: &Expr, facts: &Facts<'_>) {
+        match evaluate(expr, facts) {
+            Ok(true) => self.truthy = true,
+            Ok(false) => self.falsy = true,
+            Err(_) => self.error = true,
+        }
     }
 }
 
@@ -62,6 +77,15 @@ struct Questions<'e> {
 }
 
 impl<'e> Questions<'e> {
+    /// The questions that `expr` asks, where they can be told and trying them is within `budget`.
+    fn about(expr: &'e Expr, budget: &mut usize) -> Option<Self> {
+        let mut questions = Self::default();
+        questions.collect(expr, Use::Equality)?;
+        let evaluations = questions.rows()?.checked_mul(questions.nodes)?;
+        *budget = budget.checked_sub(evaluations)?;
+        Some(questions)
+    }
+
     /// `None` where there is a question with more answers than can be tried.
     fn collect(&mut self, expr: &'e Expr, usage: Use) -> Option<()> {
         self.nodes += 1;

@@ -1,14 +1,20 @@
 //! Rules as a document gives them, compiled and checked against each other.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
 
 use super::{
     HostPattern, Match, Method, Policy, PolicyError, Rule,
     matcher::{ByMethod, Matcher},
     rule::{Demands, ExpressionPlaces},
-    witness::witnesses,
+    witness::{Filling, witnesses},
 };
-use crate::path::{Pattern, TrailingSlash};
+use crate::{
+    expression::Expression,
+    path::{Pattern, TrailingSlash},
+};
 
 /// Where a rule stands in its text.
 pub(crate) type Place = Range<usize>;
@@ -50,10 +56,14 @@ impl Policy {
             }
         }
         let places: Vec<_> = drafts.iter().map(|draft| draft.place.clone()).collect();
-        let rules = drafts
-            .into_iter()
-            .enumerate()
-            .map(|(index, draft)| draft.compile(index));
+        let mut known = Interned::default();
+        let rules = drafts.into_iter().enumerate().map(|(index, mut draft)| {
+            known.share(&mut draft.demands.group_expression);
+            if let Some(expression) = &mut draft.demands.backoffice_expression {
+                known.share(expression);
+            }
+            draft.compile(index)
+        });
         let policy = Self {
             rules: rules.collect(),
             matcher,
@@ -86,15 +96,10 @@ impl Policy {
 
     /// The rules that no request can reach.
     fn unreachable_rules(&self, places: &[Place]) -> Vec<PolicyError> {
-        let deepest = self
-            .rules
-            .iter()
-            .map(|rule| rule.path().segments().len())
-            .max()
-            .unwrap_or(0);
+        let deepest = self.deepest();
         let unreachable = self.rules.iter().zip(places).filter_map(|(rule, at)| {
             let mut winner = None;
-            for witness in witnesses(rule, deepest) {
+            for witness in witnesses(rule, deepest, Filling::UNWRITTEN) {
                 match self.find(&witness.request(), &witness.path) {
                     Match::Rule(found) if found.index == rule.index => return None,
                     other => winner = winner.or(other.rule()),
@@ -109,6 +114,25 @@ impl Policy {
             })
         });
         unreachable.collect()
+    }
+
+    /// The length of the longest pattern.
+    pub(super) fn deepest(&self) -> usize {
+        let lengths = self.rules.iter().map(|rule| rule.path().segments().len());
+        lengths.max().unwrap_or(0)
+    }
+}
+
+/// The expressions of a policy by their text.
+#[derive(Default)]
+struct Interned(HashMap<String, Expression>);
+
+impl Interned {
+    /// Puts the first expression of the same text in its place.
+    fn share(&mut self, expression: &mut Expression) {
+        let source = expression.source().to_owned();
+        let first = self.0.entry(source).or_insert_with(|| expression.clone());
+        *expression = first.clone();
     }
 }
 

@@ -22,9 +22,16 @@ pub(super) struct Matcher {
 /// What is at one base path: an area for each host.
 #[derive(Debug, Default)]
 pub(super) struct Base {
+    any: Option<Area>,
+    // Apart, for most bases name no hosts: what every request reads stays small.
+    hosts: Option<Box<Hosts>>,
+}
+
+/// The areas of a base that are for some hosts alone.
+#[derive(Debug, Default)]
+struct Hosts {
     exact: HashMap<Box<str>, Area>,
     below: HashMap<Box<str>, Area>,
-    any: Option<Area>,
 }
 
 /// What is at one base path on one host.
@@ -80,22 +87,29 @@ impl Matcher {
 impl Base {
     /// The area for a request's host: an exact one, then the nearest domain's, then that of all.
     fn area(&self, host: Option<&RequestHost>) -> Option<&Area> {
-        host.filter(|_| !(self.exact.is_empty() && self.below.is_empty()))
-            .and_then(|host| {
-                self.exact
-                    .get(host.as_str())
-                    .or_else(|| host.domains().find_map(|domain| self.below.get(domain)))
-            })
-            .or(self.any.as_ref())
+        let of_host = self.hosts.as_ref().and_then(|hosts| hosts.area(host?));
+        of_host.or(self.any.as_ref())
     }
 
     /// The area of a host pattern, or of all hosts.
     pub(super) fn entry(&mut self, host: Option<&HostPattern>) -> &mut Area {
+        let Some(host) = host else {
+            return self.any.get_or_insert_default();
+        };
+        let hosts = self.hosts.get_or_insert_default();
         match host {
-            None => self.any.get_or_insert_default(),
-            Some(HostPattern::Exact(name)) => self.exact.entry(name.clone()).or_default(),
-            Some(HostPattern::Below(domain)) => self.below.entry(domain.clone()).or_default(),
+            HostPattern::Exact(name) => hosts.exact.entry(name.clone()).or_default(),
+            HostPattern::Below(domain) => hosts.below.entry(domain.clone()).or_default(),
         }
+    }
+}
+
+impl Hosts {
+    /// The area of a host: its own, or else that of the nearest domain.
+    fn area(&self, host: &RequestHost) -> Option<&Area> {
+        self.exact
+            .get(host.as_str())
+            .or_else(|| host.domains().find_map(|domain| self.below.get(domain)))
     }
 }
 

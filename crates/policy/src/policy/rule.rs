@@ -35,6 +35,7 @@ pub(crate) struct Demands {
     pub(crate) backoffice_authentication_required: bool,
     pub(crate) group_expression: Expression,
     pub(crate) backoffice_expression: Option<Expression>,
+    pub(crate) shadow: Option<Expression>,
     pub(crate) allows_preflight: bool,
     pub(crate) allowed_ambiguities: Ambiguities,
 }
@@ -44,6 +45,7 @@ pub(crate) struct Demands {
 pub(crate) struct ExpressionPlaces {
     pub(crate) group: Option<crate::document::Scalar>,
     pub(crate) backoffice: Option<crate::document::Scalar>,
+    pub(crate) shadow: Option<crate::document::Scalar>,
 }
 
 impl Rule {
@@ -142,8 +144,27 @@ impl Rule {
         self.demands.allowed_ambiguities
     }
 
+    /// The expression that is tried in the place of the one that decides, where that is the
+    /// ordinary one.
+    #[must_use]
+    pub fn shadow_expression(&self, is_backoffice: bool) -> Option<&Expression> {
+        let is_ordinary = !is_backoffice || self.demands.backoffice_expression.is_none();
+        self.demands.shadow.as_ref().filter(|_| is_ordinary)
+    }
+
     /// What the rule makes of a request that it matches.
     pub(super) fn judge(&self, request: &Request<'_>) -> Reason {
+        self.judge_by(self.expression(request.facts.is_backoffice), request)
+    }
+
+    /// What the rule would make of a request that it matches if its shadow expression decided.
+    #[must_use]
+    pub fn judge_by_shadow(&self, request: &Request<'_>) -> Option<Reason> {
+        let expression = self.shadow_expression(request.facts.is_backoffice)?;
+        Some(self.judge_by(expression, request))
+    }
+
+    fn judge_by(&self, expression: &Expression, request: &Request<'_>) -> Reason {
         let facts = &request.facts;
         if self.allows_preflight() && is_preflight(request) {
             return Reason::Ok;
@@ -154,7 +175,7 @@ impl Rule {
         if self.authentication_required(facts.is_backoffice) && facts.user.is_none() {
             return Reason::MissingUser;
         }
-        match self.expression(facts.is_backoffice).evaluate(facts) {
+        match expression.evaluate(facts) {
             Ok(true) => Reason::Ok,
             Ok(false) => Reason::ExpressionFalse,
             Err(_) => Reason::ExpressionError,
@@ -168,6 +189,7 @@ impl Rule {
                 self.demands.backoffice_expression.as_ref(),
                 &self.places.backoffice,
             ),
+            (self.demands.shadow.as_ref(), &self.places.shadow),
         ];
         expressions
             .into_iter()

@@ -8,15 +8,27 @@
 use super::{HostPattern, Rule, build::or_all};
 use crate::{Facts, Request, path::Segment};
 
-/// No segment that a policy writes: those are UTF-8.
-const UNWRITTEN_SEGMENT: &[u8] = b"\xff";
-/// No host or method that a policy names: those are ASCII.
-const UNWRITTEN_NAME: &str = "\u{fffd}";
+/// What stands where a rule leaves something open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Filling<'f> {
+    pub(super) segment: &'f [u8],
+    pub(super) method: &'f str,
+    pub(super) host: &'f str,
+}
+
+impl Filling<'static> {
+    /// What no policy writes: segments are UTF-8 there, hosts and methods are ASCII.
+    pub(super) const UNWRITTEN: Self = Self {
+        segment: b"\xff",
+        method: "\u{fffd}",
+        host: "\u{fffd}",
+    };
+}
 
 /// One request that a rule matches unless another one takes it.
 pub(super) struct Witness<'r> {
-    method: &'r str,
-    host: String,
+    pub(super) method: &'r str,
+    pub(super) host: String,
     /// The canonical path.
     pub(super) path: Vec<u8>,
 }
@@ -33,19 +45,23 @@ impl Witness<'_> {
     }
 }
 
-/// The witnesses of a rule; `deepest` is the length of the longest pattern in its policy, and one
+/// The witnesses of a rule, filled so; `deepest` is the length of the longest pattern in its policy, and one
 /// segment more behaves like any number more.
-pub(super) fn witnesses(rule: &Rule, deepest: usize) -> impl Iterator<Item = Witness<'_>> {
-    let hosts = or_all(rule.hosts()).map(|host| match host {
+pub(super) fn witnesses<'r>(
+    rule: &'r Rule,
+    deepest: usize,
+    filling: Filling<'r>,
+) -> impl Iterator<Item = Witness<'r>> {
+    let hosts = or_all(rule.hosts()).map(move |host| match host {
         Some(HostPattern::Exact(name)) => name.to_string(),
-        Some(HostPattern::Below(domain)) => format!("{UNWRITTEN_NAME}.{domain}"),
-        None => UNWRITTEN_NAME.to_owned(),
+        Some(HostPattern::Below(domain)) => format!("{}.{domain}", filling.host),
+        None => filling.host.to_owned(),
     });
     hosts.flat_map(move |host| {
         or_all(rule.methods().unwrap_or_default()).flat_map(move |method| {
-            let method = method.map_or(UNWRITTEN_NAME, |method| method.as_str());
+            let method = method.map_or(filling.method, |method| method.as_str());
             let host = host.clone();
-            paths(rule, deepest).map(move |path| Witness {
+            paths(rule, deepest, filling.segment).map(move |path| Witness {
                 method,
                 host: host.clone(),
                 path,
@@ -54,14 +70,18 @@ pub(super) fn witnesses(rule: &Rule, deepest: usize) -> impl Iterator<Item = Wit
     })
 }
 
-fn paths(rule: &Rule, deepest: usize) -> impl Iterator<Item = Vec<u8>> {
+fn paths<'r>(
+    rule: &'r Rule,
+    deepest: usize,
+    filling: &'r [u8],
+) -> impl Iterator<Item = Vec<u8>> + use<'r> {
     let mut start = Vec::new();
     let mut has_rest = false;
     for segment in rule.path().segments() {
         match segment {
             Segment::Rest(_) => has_rest = true,
             Segment::Literal(text) => start.extend([b"/", &**text].concat()),
-            Segment::Parameter(_) => start.extend([b"/", UNWRITTEN_SEGMENT].concat()),
+            Segment::Parameter(_) => start.extend([b"/", filling].concat()),
         }
     }
     let more = match (has_rest, rule.is_route()) {
@@ -71,11 +91,7 @@ fn paths(rule: &Rule, deepest: usize) -> impl Iterator<Item = Vec<u8>> {
     };
     let is_exact = *more.end() == 0;
     more.flat_map(move |count| {
-        let path = [
-            start.as_slice(),
-            &[b"/", UNWRITTEN_SEGMENT].concat().repeat(count),
-        ]
-        .concat();
+        let path = [start.as_slice(), &[b"/", filling].concat().repeat(count)].concat();
         let with_slash = (!is_exact || path.is_empty()).then(|| [path.as_slice(), b"/"].concat());
         [Some(path).filter(|path| !path.is_empty()), with_slash]
             .into_iter()

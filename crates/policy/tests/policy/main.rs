@@ -8,8 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod allocations;
 mod auth_json;
+mod console;
 mod decisions;
+mod examples;
 mod generate;
 mod hosts;
 mod matching;

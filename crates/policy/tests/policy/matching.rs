@@ -1,5 +1,7 @@
 //! The matcher against the reference: the same rule, the same errors.
 
+use std::fmt::Write as _;
+
 use keygate_policy::{
     Facts, Policy, Request,
     policy::{Match, PolicyError},
@@ -147,4 +149,75 @@ fn every_rule_that_matches(model: &Model) -> std::collections::BTreeSet<usize> {
         }
     }
     found
+}
+
+/// A policy of a few rules, among so many others.
+fn among(others: usize) -> Policy {
+    let mut text = "version: 1
+endpoints:
+  - {path: /public, apiKeyRequired: false}
+  - {path: /public/admin, methods: [GET], groupExpression: clientType === 'A'}
+  - {path: /api/prod, groupExpression: clientType === 'B', routes: [{path: '/{id}', methods: [PUT]}]}
+"
+    .to_owned();
+    for number in 0..others {
+        let _ = writeln!(
+            text,
+            "  - {{path: /other-{number}, groupExpression: 'false'}}"
+        );
+        let _ = writeln!(
+            text,
+            "  - {{path: /api/prod-{number}, apiKeyRequired: false}}"
+        );
+    }
+    Policy::from_yaml(&text).unwrap().policy
+}
+
+#[test]
+fn the_answer_is_the_same_among_one_a_hundred_and_ten_thousand_others() {
+    let policies = [0, 1, 100, 10_000].map(among);
+    let targets = [
+        "/public",
+        "/public/",
+        "//public",
+        "/public/../public/admin",
+        "/public/admin",
+        "/public/%61dmin",
+        "/public/admin/x",
+        "/publicity",
+        "/api/prod",
+        "/api/prod-x",
+        "/api/prod/7",
+        "/api/prod/7/8",
+        "/api/prod/../prod-x",
+        "/api/%70rod/7",
+        "/api",
+        "/",
+        "/api/prod%2f7",
+        "/api/prod;x/7",
+    ];
+    for target in targets {
+        for method in ["GET", "PUT", "HEAD"] {
+            for client_type in [None, Some("A"), Some("B")] {
+                let answer = |policy: &Policy| {
+                    let decision = policy.decide(&Request {
+                        method,
+                        target: target.as_bytes(),
+                        host: None,
+                        is_cors_preflight: false,
+                        facts: Facts {
+                            client_type,
+                            ..Facts::default()
+                        },
+                    });
+                    let label = decision.rule.map(|rule| rule.label().to_owned());
+                    (decision.reason, decision.status, label)
+                };
+                let [alone, others @ ..] = &policies;
+                for policy in others {
+                    assert_eq!(answer(policy), answer(alone), "{method} {target}");
+                }
+            }
+        }
+    }
 }

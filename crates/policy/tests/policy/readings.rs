@@ -165,6 +165,26 @@ proptest! {
     }
 }
 
+#[test]
+fn a_path_that_takes_too_long_to_compare_is_refused() {
+    let policy = Policy::from_yaml(&NESTED.replace("ALLOWED", "double-encoding"))
+        .unwrap()
+        .policy;
+    let reason = |target: String| policy.decide(&request(target.as_bytes())).reason;
+    assert_eq!(
+        reason(format!("/files/{}%2541", "a/".repeat(100))),
+        Reason::Ok
+    );
+    assert_eq!(
+        reason(format!("/files/{}%2541", "a/".repeat(4000))),
+        Reason::AmbiguousPath
+    );
+    assert_eq!(
+        reason(format!("/files/{}", "./a//".repeat(1500))),
+        Reason::Ok
+    );
+}
+
 const NESTED: &str = "
 version: 1
 endpoints:

@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 use keygate_policy::diagnostic::{Diagnostic, line_and_column};
 use keygate_resolver::{ClientType, Key, generated::Weakness, table::LONGEST_KEY};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{ImportError, say};
@@ -31,7 +32,7 @@ use crate::{
 pub(super) struct OutArguments {
     /// Keys file to write; keys are added where it exists [default: standard output]
     #[arg(long, value_name = "FILE")]
-    keys_out: Option<PathBuf>,
+    pub(super) keys_out: Option<PathBuf>,
     #[command(flatten)]
     digest: DigestArguments,
 }
@@ -64,6 +65,19 @@ impl Text {
         let origin = self.path.display().to_string();
         let show = |mistake: &Diagnostic| mistake.render_without_source(&origin, &self.text);
         SourceError::Rejected(mistakes.iter().map(show).collect())
+    }
+
+    pub(super) fn warn_of(&self, warnings: &[Diagnostic]) {
+        let origin = self.path.display().to_string();
+        for warning in warnings {
+            say(warning.render_without_source(&origin, &self.text));
+        }
+    }
+
+    /// Whether it is an `auth.json`: an object of paths.
+    pub(super) fn is_auth_json(&self) -> bool {
+        let object: Option<Map<String, Value>> = serde_json::from_str(&self.text).ok();
+        object.is_some_and(|object| object.keys().any(|name| name.starts_with('/')))
     }
 
     fn place(&self, at: usize) -> String {

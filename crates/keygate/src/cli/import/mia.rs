@@ -6,43 +6,93 @@ use jiff::Timestamp;
 
 use super::{
     ImportError,
-    keys::{self, OutArguments, Text},
-    say, secrets,
+    keys::{self, FoundKey, Text},
+    policy, say, secrets,
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
-  keygate import mia console.json --keys-out keys.yaml
-  keygate import mia console.json --keys-out keys.yaml --pepper-file pepper";
+  keygate import mia auth.json auth-extension.json --policy-out policy.yaml
+  keygate import mia console.json --policy-out policy.yaml --keys-out keys.yaml
+  keygate import mia console.json --policy-out policy.yaml --keys-out keys.yaml --pepper-file pepper
+
+What a later auth.json says of a path, a method and a gateway wins over an earlier one.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Files as the Console exports them, each taken for what it holds
+    /// Console configurations or auth.json files, each taken for what it holds
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Policy file to write; it must not exist yet [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    policy_out: Option<PathBuf>,
     #[command(flatten)]
-    keys: OutArguments,
+    keys: keys::OutArguments,
+}
+
+/// What the files hold.
+#[derive(Default)]
+struct Found<'t> {
+    policy: Option<policy::Found>,
+    keys: Option<Vec<FoundKey<'t>>>,
 }
 
 pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportError> {
     let texts = arguments.files.iter().map(|path| Text::read(path));
     let texts = texts.collect::<Result<Vec<_>, _>>()?;
-    let mut keys = Vec::new();
+    let mut found = Found::default();
     for text in &texts {
-        let found = secrets::read(text)?;
+        found.take(text)?;
+    }
+    let Found { policy, keys } = found;
+    let out = arguments.policy_out.as_deref();
+    let both = policy.is_some() && keys.is_some();
+    if both && out.is_none() && arguments.keys.keys_out.is_none() {
+        return Err(ImportError::OneOutput);
+    }
+    // Everything is checked before anything is written.
+    let policy = policy
+        .map(|policy| policy::text(&policy, out))
+        .transpose()?;
+    if let Some(keys) = keys {
+        keys::write(&keys, &arguments.keys, now)?;
+    }
+    policy.map_or(Ok(()), |text| policy::write(&text, out))
+}
+
+impl<'t> Found<'t> {
+    /// Takes one file for what it holds.
+    fn take(&mut self, text: &'t Text) -> Result<(), ImportError> {
+        if text.is_auth_json() {
+            self.policy = Some(policy::auth_json(self.policy.take(), text)?);
+            return Ok(());
+        }
+        let mut found = secrets::read(text)?;
+        let has_endpoints = found.passed_over.remove("endpoints");
+        if found.keys.is_none() && !has_endpoints {
+            return Err(ImportError::Nothing {
+                path: text.path.clone(),
+                wanted: format!(
+                    "an auth.json, a list of API keys, or an object with `endpoints` or such a \
+                     list as `{}`",
+                    secrets::NAMES.join("` or `")
+                ),
+            });
+        }
+        if has_endpoints {
+            let console = policy::console(text)?;
+            found.passed_over.extend(console.passed_over.clone());
+            if self.policy.is_some() {
+                return Err(ImportError::TwoPolicies(text.path.clone()));
+            }
+            self.policy = Some(policy::Found::Console(console));
+        }
+        if let Some(keys) = found.keys {
+            self.keys.get_or_insert_default().extend(keys);
+        }
         for passed_over in &found.passed_over {
             let path = text.path.display();
             say(format_args!("{path}: `{passed_over}` is passed over"));
         }
-        let Some(mut found) = found.keys else {
-            return Err(ImportError::Nothing {
-                path: text.path.clone(),
-                wanted: format!(
-                    "a list of API keys, or an object that has one as `{}`",
-                    secrets::NAMES.join("` or `")
-                ),
-            });
-        };
-        keys.append(&mut found);
+        Ok(())
     }
-    keys::write(&keys, &arguments.keys, now)
 }

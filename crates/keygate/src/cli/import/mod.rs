@@ -3,9 +3,10 @@
 mod keys;
 mod mia;
 mod nginx_map;
+mod policy;
 mod secrets;
 
-use std::{fmt, path::PathBuf, process::ExitCode};
+use std::{fmt, io, path::PathBuf, process::ExitCode};
 
 use super::keys::KeysError;
 use crate::source::SourceError;
@@ -20,7 +21,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Files of Mia-Platform, each taken for what it holds: API keys of a Console configuration.
+    /// Files of Mia-Platform, each taken for what it holds: an auth.json, or the endpoints and
+    /// API keys of a Console configuration.
     #[command(after_help = mia::EXAMPLES)]
     Mia(mia::Arguments),
     /// A `map` of nginx from API keys to client types.
@@ -37,6 +39,20 @@ enum ImportError {
     Keys(#[from] KeysError),
     #[error("{} holds nothing to import: {wanted}", path.display())]
     Nothing { path: PathBuf, wanted: String },
+    #[error("{} has endpoints, and a file before it had: import one of them alone", .0.display())]
+    TwoPolicies(PathBuf),
+    #[error(
+        "there are endpoints and API keys: name a file for one of them, with `--policy-out` or `--keys-out`"
+    )]
+    OneOutput,
+    #[error("{} is there already: remove it, or name another file", .0.display())]
+    Exists(PathBuf),
+    #[error("cannot write {}", path.display())]
+    Unwritable {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {

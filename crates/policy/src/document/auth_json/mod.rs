@@ -12,7 +12,8 @@ mod text;
 use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
 
 use read::Reader;
-use text::{MethodText, Object};
+use text::MethodText;
+pub(super) use {read::pattern, text::Object};
 
 use super::{
     Scalar,
@@ -299,12 +300,14 @@ impl Authorizations {
                 backoffice_authentication_required: !is_public,
                 group_expression: ordinary.expression,
                 backoffice_expression,
+                shadow: None,
                 allows_preflight: false,
                 allowed_ambiguities: Ambiguities::default(),
             },
             expression_places: ExpressionPlaces {
                 group: ordinary.place,
                 backoffice: backoffice.flatten(),
+                shadow: None,
             },
             place: entry.place.clone(),
         }

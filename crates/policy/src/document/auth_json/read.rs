@@ -27,19 +27,10 @@ pub(super) struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    /// A path; `:name` is a parameter, as in the Console's routes.
+    /// The path that a name stands for.
     pub(super) fn path(&mut self, name: &Spanned<String>) -> Option<Pattern> {
         let place = Scalar::new(name, self.text);
-        let mut taken = BTreeSet::new();
-        let segments = name.value.split('/').map(|segment| {
-            if let Some(parameter) = segment.strip_prefix(':') {
-                format!("{{{}}}", parameter_name(parameter, &mut taken))
-            } else {
-                segment.replace('{', "%7B").replace('}', "%7D")
-            }
-        });
-        let text = segments.collect::<Vec<_>>().join("/");
-        Pattern::base(&text, TrailingSlash::Ignore)
+        Pattern::base(&pattern(&name.value), TrailingSlash::Ignore)
             .map_err(|error| {
                 let diagnostic = Box::new(error.diagnostic().at(place.place()));
                 self.errors.push(PolicyError::Path { error, diagnostic });
@@ -132,6 +123,19 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// A path of theirs as a policy writes it: `:name` is a parameter, braces are letters.
+pub(in crate::document) fn pattern(path: &str) -> String {
+    let mut taken = BTreeSet::new();
+    let segments = path.split('/').map(|segment| {
+        if let Some(parameter) = segment.strip_prefix(':') {
+            format!("{{{}}}", parameter_name(parameter, &mut taken))
+        } else {
+            segment.replace('{', "%7B").replace('}', "%7D")
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 /// A parameter's name as a pattern takes it: its own, or else one that nobody has.

@@ -1,0 +1,121 @@
+//! `keygate health`: is the service of this machine ready? For containers, which have no shell and
+//! no HTTP client to ask with.
+
+use std::{
+    env,
+    io::{self, Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use figment::value::Dict;
+
+use crate::{
+    listener::Address,
+    role::Role,
+    settings::{Settings, SettingsError},
+};
+
+/// A service that takes longer than this is not well.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Far more than an answer has.
+const LONGEST_ANSWER: u64 = 64 * 1024;
+
+/// `keygate health`
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Settings file (YAML) of the service
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Operations listener of the service: `HOST:PORT` or `unix:/path`
+    #[arg(long, value_name = "ADDRESS")]
+    operations: Option<Address>,
+}
+
+/// What the operations listener says.
+struct Answer {
+    status: u16,
+    detail: String,
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let addresses = match arguments.addresses() {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            super::complain(&error);
+            return ExitCode::from(2);
+        }
+    };
+    let mut outcomes = addresses.iter().map(|address| (address, ask(address)));
+    let Some(answer) = outcomes.find_map(|(_, outcome)| outcome.ok()) else {
+        let tried: Vec<_> = addresses.iter().map(Address::to_string).collect();
+        println!("not ready: nobody answers at {}", tried.join(", "));
+        return ExitCode::FAILURE;
+    };
+    println!("{}", answer.detail);
+    if answer.status == 200 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+impl Arguments {
+    /// Where the service listens by its settings; where those do not say, it is at one of the
+    /// defaults, since nobody told which role it has.
+    fn addresses(&self) -> Result<Vec<Address>, SettingsError> {
+        if let Some(address) = &self.operations {
+            return Ok(vec![address.clone()]);
+        }
+        let environment = env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let settings = Settings::layered(
+            Role::Serve,
+            self.config.as_deref(),
+            Dict::new(),
+            environment,
+        )?;
+        Ok(match settings.operations {
+            Some(address) => vec![address],
+            None => [Role::Serve, Role::Resolver, Role::Authorizer]
+                .map(Role::default_operations)
+                .to_vec(),
+        })
+    }
+}
+
+/// Asks for readiness in plain HTTP/1.1 (RFC 9112): one request, and all that comes until the end.
+fn ask(address: &Address) -> io::Result<Answer> {
+    match address {
+        Address::Tcp(text) => {
+            let stream = TcpStream::connect(text)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            exchange(stream)
+        }
+        Address::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            exchange(stream)
+        }
+    }
+}
+
+fn exchange(mut stream: impl Read + Write) -> io::Result<Answer> {
+    stream.write_all(b"GET /-/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.take(LONGEST_ANSWER).read_to_string(&mut text)?;
+    let answer = text.split_once("\r\n\r\n").and_then(|(head, body)| {
+        let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+        Some(Answer {
+            status,
+            detail: body.trim_end().to_owned(),
+        })
+    });
+    answer.ok_or_else(|| io::Error::other("this is no answer of HTTP/1.1"))
+}

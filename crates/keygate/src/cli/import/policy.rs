@@ -1,0 +1,83 @@
+//! Endpoints as Mia-Platform keeps them → a `policy.yaml` that decides the same.
+
+use std::{fs::File, io::Write as _, path::Path};
+
+use keygate_policy::{
+    Policy,
+    document::{auth_json::AuthJson, console::Console},
+    policy::PolicyError,
+};
+
+use super::{ImportError, keys::Text, say};
+use crate::source::SourceError;
+
+/// The policy that is made of the files, and what it is made of.
+pub(super) enum Found {
+    /// One `auth.json`, or several merged in their order.
+    AuthJson(AuthJson),
+    /// The endpoints of a Console configuration.
+    Console(Console),
+}
+
+/// Reads an `auth.json` and puts it over those before it.
+///
+/// # Errors
+/// Every mistake in it, or it comes after a Console configuration's endpoints.
+pub(super) fn auth_json(found: Option<Found>, text: &Text) -> Result<Found, ImportError> {
+    let file = AuthJson::parse(&text.text).map_err(|errors| rejected(text, &errors))?;
+    text.warn_of(&file.warnings);
+    match found {
+        None => Ok(Found::AuthJson(file)),
+        Some(Found::AuthJson(before)) => Ok(Found::AuthJson(before.extended_by(file))),
+        Some(Found::Console(_)) => Err(ImportError::TwoPolicies(text.path.clone())),
+    }
+}
+
+/// The endpoints of a Console configuration.
+pub(super) fn console(text: &Text) -> Result<Console, SourceError> {
+    Console::parse(&text.text).map_err(|errors| rejected(text, &errors))
+}
+
+fn rejected(text: &Text, errors: &[PolicyError]) -> SourceError {
+    let mistakes: Vec<_> = errors.iter().map(PolicyError::diagnostic).collect();
+    text.rejected(&mistakes)
+}
+
+/// The text of the policy, which is known to load and to have a place.
+pub(super) fn text(found: &Found, out: Option<&Path>) -> Result<String, ImportError> {
+    let text = match found {
+        Found::AuthJson(file) => file.to_policy_yaml(),
+        Found::Console(console) => console.to_policy_yaml(),
+    };
+    let origin = "the policy that would be written";
+    Policy::from_yaml(&text).map_err(|errors| {
+        let show = |error: &PolicyError| error.diagnostic().render(origin, &text);
+        SourceError::Rejected(errors.iter().map(show).collect())
+    })?;
+    match out {
+        // Nobody's own changes are overwritten.
+        Some(path) if path.exists() => Err(ImportError::Exists(path.to_owned())),
+        _ => Ok(text),
+    }
+}
+
+/// Writes the policy down.
+pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
+    let Some(path) = out else {
+        print(text);
+        return Ok(());
+    };
+    File::create_new(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| ImportError::Unwritable {
+            path: path.to_owned(),
+            error,
+        })?;
+    say(format_args!("the endpoints are in {} now", path.display()));
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn print(text: &str) {
+    print!("{text}");
+}

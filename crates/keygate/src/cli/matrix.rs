@@ -1,0 +1,67 @@
+//! `keygate matrix`: what each client type may do, endpoint by endpoint.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use serde_json::{Map, Value};
+
+use super::Output;
+use crate::{
+    explain::{
+        matrix::{Circumstances, Matrix},
+        question::{logged_in, properties},
+    },
+    source::{self, SourceError, keys_file, policy_file},
+};
+
+/// `keygate matrix`
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Policy file: policy.yaml, or Mia-Platform's auth.json
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Keys file: a column for each client type that its keys have, named in the policy or not
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Groups of the user who is logged in, with commas
+    #[arg(long, value_delimiter = ',')]
+    groups: Vec<String>,
+    /// Permissions of the user who is logged in, with commas
+    #[arg(long, value_delimiter = ',')]
+    permissions: Vec<String>,
+    /// Properties of the user who is logged in, as a JSON object
+    #[arg(long, value_name = "JSON", value_parser = properties)]
+    user: Option<Map<String, Value>>,
+    /// The requests come by the back-office gateway
+    #[arg(long)]
+    backoffice: bool,
+    /// How the answer looks
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    super::exit(matrix(arguments))
+}
+
+fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
+    let text = source::read(&arguments.policy)?;
+    let policy = policy_file::parse(&arguments.policy, &text)?.policy;
+    let entries = match &arguments.keys {
+        Some(path) => keys_file::contents(path, &source::read(path)?)?.entries,
+        None => Vec::new(),
+    };
+    let user = logged_in(
+        &arguments.groups,
+        &arguments.permissions,
+        arguments.user.as_ref(),
+    );
+    let circumstances = Circumstances {
+        user: user.as_ref(),
+        is_backoffice: arguments.backoffice,
+    };
+    let known = entries.iter().map(|entry| entry.key.client_type.as_str());
+    arguments
+        .output
+        .print(&Matrix::of(&policy, known, circumstances, usize::MAX));
+    Ok(true)
+}

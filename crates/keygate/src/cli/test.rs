@@ -1,0 +1,104 @@
+//! `keygate test`: does a policy decide as a file of cases expects?
+
+use std::{fmt, path::PathBuf, process::ExitCode};
+
+use super::Output;
+use crate::{
+    explain::cases::{Cases, Report},
+    source::{self, SourceError, policy_file},
+};
+
+/// `keygate test`
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// File of cases (YAML)
+    #[arg(value_name = "FILE")]
+    cases: PathBuf,
+    /// Policy file, in the place of the one that the file of cases names
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// How the answer looks
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) const EXAMPLE: &str = "Example:
+  keygate test cases.yaml
+
+A file of cases:
+  version: 1
+  policy: policy.yaml           # from where this file is
+  cases:
+    - name: the shop may read   # for people; default: the request
+      request: { uri: /orders/7, clientType: shop }
+      expect: allowed
+    - request: { method: POST, uri: /orders/7/refund, clientType: shop }
+      expect: expression-false  # or denied, for whatever reason
+      endpoint: POST /orders/{id}/refund
+
+A request has what `keygate explain` takes: method, uri, host, clientType, groups, permissions, user,
+backoffice.";
+
+/// Why no case was tried.
+#[derive(Debug, thiserror::Error)]
+enum TestError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(
+        "no policy to test: write `policy: FILE` into {}, beside its `version:`, or give \
+         `--policy FILE`",
+        .0.display()
+    )]
+    NoPolicy(PathBuf),
+    #[error("no cases in {}: a test that tries nothing shows nothing", .0.display())]
+    NoCases(PathBuf),
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    super::exit(test(arguments))
+}
+
+/// Prints what differs, and answers whether nothing does.
+fn test(arguments: &Arguments) -> Result<bool, TestError> {
+    let origin = arguments.cases.display().to_string();
+    let text = source::read(&arguments.cases)?;
+    let cases = Cases::parse(&text)
+        .map_err(|mistake| SourceError::Rejected(vec![mistake.render(&origin, &text)]))?;
+    if cases.is_empty() {
+        return Err(TestError::NoCases(arguments.cases.clone()));
+    }
+    // A path in the file is meant from where the file is, wherever the command is given.
+    let beside = |path: &PathBuf| arguments.cases.with_file_name("").join(path);
+    let path = arguments
+        .policy
+        .clone()
+        .or_else(|| cases.policy.as_ref().map(beside))
+        .ok_or_else(|| TestError::NoPolicy(arguments.cases.clone()))?;
+    let policy = policy_file::parse(&path, &source::read(&path)?)?.policy;
+    let report = cases.run(&policy);
+    let good = report.failed.is_empty();
+    arguments.output.print(&Outcome { origin, report });
+    Ok(good)
+}
+
+#[derive(serde::Serialize)]
+struct Outcome {
+    #[serde(skip)]
+    origin: String,
+    #[serde(flatten)]
+    report: Report,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for failure in &self.report.failed {
+            writeln!(
+                f,
+                "{}:{}: {}\n{failure}\n",
+                self.origin, failure.line, failure.name
+            )?;
+        }
+        let Report { passed, failed } = &self.report;
+        write!(f, "{passed} passed, {} failed", failed.len())
+    }
+}

@@ -1,0 +1,151 @@
+//! The debug page: what a person looks at who wants to see rather than read. Rendered here, whole;
+//! its script does no more than to fetch the last decisions again.
+//!
+//! It shows what the JSON routes beside it show, and is made of the same values.
+
+mod access;
+mod words;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::get,
+};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use self::access::Access;
+use crate::{
+    debug_keys,
+    decisions::{Entry, Step, limit::Share},
+    health::SourceDetail,
+    operations::Operations,
+};
+
+/// Nothing from elsewhere, and nothing inline: a name or a path that a caller chose stays text.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// Keys shown at most: a page is for looking.
+const KEYS_SHOWN: usize = 1_000;
+
+/// The routes of the page.
+pub fn router() -> Router<Arc<Operations>> {
+    let set = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, value);
+    let text = HeaderValue::from_static;
+    Router::new()
+        .route("/debug", get(|| async { Redirect::permanent("debug/") }))
+        .route("/debug/", get(page))
+        .route("/debug/recent", get(recent))
+        .route("/debug/page.css", get(async || asset("text/css", STYLE)))
+        .route(
+            "/debug/page.js",
+            get(async || asset("text/javascript", SCRIPT)),
+        )
+        .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))
+        .layer(set(header::X_CONTENT_TYPE_OPTIONS, text("nosniff")))
+        .layer(set(header::REFERRER_POLICY, text("no-referrer")))
+}
+
+const STYLE: &str = include_str!("../../templates/page.css");
+const SCRIPT: &str = include_str!("../../templates/page.js");
+
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind)], text)
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    role: &'static str,
+    version: &'static str,
+    ready: bool,
+    sources: Vec<SourceDetail>,
+    access: Option<Access>,
+    samples_allowances: bool,
+    decisions: Vec<Arc<Entry>>,
+    keys: Option<Keys<'a>>,
+}
+
+/// The rows of the last decisions alone.
+#[derive(Template)]
+#[template(path = "decisions.html")]
+struct Recent {
+    decisions: Vec<Arc<Entry>>,
+}
+
+struct Keys<'a> {
+    page: debug_keys::Page<'a>,
+    /// How many there are in each state.
+    states: BTreeMap<String, usize>,
+    omitted: usize,
+}
+
+impl<'a> Keys<'a> {
+    fn of(mut page: debug_keys::Page<'a>) -> Self {
+        let mut states = BTreeMap::new();
+        for key in &page.keys {
+            *states.entry(key.state.clone()).or_default() += 1;
+        }
+        let omitted = page.keys.len().saturating_sub(KEYS_SHOWN);
+        page.keys.truncate(KEYS_SHOWN);
+        Self {
+            page,
+            states,
+            omitted,
+        }
+    }
+}
+
+/// A large matrix takes its time, which requests of the gateway must not wait for.
+async fn page(State(operations): State<Arc<Operations>>, RawQuery(query): RawQuery) -> Response {
+    let render = move || render(&operations, query.as_deref().unwrap_or_default());
+    match tokio::task::spawn_blocking(render).await {
+        Ok(Ok(page)) => Html(page).into_response(),
+        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn render(operations: &Operations, query: &str) -> askama::Result<String> {
+    let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
+    let client_types = keys.iter().flat_map(|keys| keys.client_types());
+    let client_types: Vec<_> = client_types.collect();
+    let authorizer = operations.authorizer.as_ref();
+    let page = Page {
+        role: operations.role.name(),
+        version: env!("CARGO_PKG_VERSION"),
+        ready: !operations.health.is_draining(),
+        sources: operations.health.sources(),
+        access: authorizer.map(|authorizer| Access::of(authorizer, &client_types, query)),
+        samples_allowances: operations.decisions.allow_sample() != Share::default(),
+        decisions: decisions(operations),
+        keys: keys
+            .as_deref()
+            .map(|keys| Keys::of(debug_keys::Page::of(keys, operations.started))),
+    };
+    page.render()
+}
+
+async fn recent(State(operations): State<Arc<Operations>>) -> Response {
+    let decisions = decisions(&operations);
+    match (Recent { decisions }).render() {
+        Ok(rows) => Html(rows).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The last decisions. Where one process takes both steps, the first one's success says nothing
+/// that the second one does not.
+fn decisions(operations: &Operations) -> Vec<Arc<Entry>> {
+    let mut decisions = operations.decisions.recent();
+    if operations.authorizer.is_some() {
+        decisions.retain(|entry| entry.step == Step::Authorize || !entry.allowed);
+    }
+    decisions
+}

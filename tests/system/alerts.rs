@@ -1,0 +1,191 @@
+//! The dashboard and the alert rules of `deploy/` say what they mean, of metrics that are there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::caller;
+use crate::gateway::{ROOT, corpus_file, free_port};
+use crate::metrics::{keep_busy, prometheus_tool};
+use crate::operations::{Watched, until};
+use crate::program::{Service, run_to_end};
+
+const DASHBOARD: &str = "deploy/grafana/dashboard.json";
+const ALERTS: &str = "deploy/prometheus/alerts.yaml";
+
+fn file(name: &str) -> PathBuf {
+    Path::new(ROOT).join(name)
+}
+
+fn promtool(arguments: &[&str]) {
+    let mut command = Command::new(prometheus_tool("promtool"));
+    let output = run_to_end(
+        command
+            .args(arguments)
+            .current_dir(file("deploy/prometheus")),
+    );
+    let said = [output.stdout, output.stderr].concat();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
+}
+
+/// Each query of the dashboard, with its variables filled in.
+fn queries() -> Vec<String> {
+    let dashboard: Value = serde_json::from_slice(&fs::read(file(DASHBOARD)).unwrap()).unwrap();
+    let targets = dashboard["panels"].as_array().unwrap().iter();
+    let targets = targets.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let queries = targets.map(|target| target["expr"].as_str().unwrap());
+    queries
+        .map(|query| {
+            query
+                .replace("$job", ".*")
+                .replace("$__rate_interval", "1m")
+        })
+        .collect()
+}
+
+/// The names of Keygate's own metrics in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+    words.filter(|word| word.starts_with("keygate_")).collect()
+}
+
+/// A service of which everything that there can be is told: it has decided in every way, has a
+/// shadow, and a key that will expire.
+fn telling_all() -> Watched {
+    let shadow = corpus_file("policy.yaml").display().to_string();
+    let watched = Watched::start(&[("KEYGATE_SHADOW_POLICY", &shadow)]);
+    let keys = fs::read_to_string(watched.path("keys.yaml")).unwrap();
+    let expiring = "  - { id: expiring, clientType: A, key: sample-key-of-expiring, \
+                    expiresAt: 2999-01-01T00:00:00Z }\n";
+    watched.write("keys.yaml", &(keys + expiring));
+    until("the keys are in force", || {
+        watched.metrics().contains(r#"key_id="expiring""#)
+    });
+    keep_busy(&watched);
+    watched
+}
+
+/// A Prometheus that scrapes a service and watches over it by the rules.
+struct Prometheus {
+    address: String,
+    _service: Service,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    fn watching(watched: &Watched) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let address = format!("127.0.0.1:{}", free_port());
+        let configuration = format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
+             rule_files: [{}]\n\
+             scrape_configs:\n  - job_name: keygate\n    static_configs: [{{ targets: ['{}'] }}]\n",
+            file(ALERTS).display(),
+            watched.operations
+        );
+        fs::write(path("prometheus.yml"), configuration).unwrap();
+        let mut command = Command::new(prometheus_tool("prometheus"));
+        command
+            .stdin(Stdio::null())
+            .arg(format!(
+                "--config.file={}",
+                path("prometheus.yml").display()
+            ))
+            .arg(format!("--storage.tsdb.path={}", path("data").display()))
+            .arg(format!("--web.listen-address={address}"));
+        let service = Service::start(command, &address, &path("log"));
+        Self {
+            address,
+            _service: service,
+            _folder: folder,
+        }
+    }
+
+    /// An answer; nothing while it is starting.
+    fn get(&self, path: &str) -> Value {
+        let answer = caller::get(&self.address, path, &[]);
+        if answer.status() == 503 {
+            return Value::Null;
+        }
+        serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+    }
+
+    fn query(&self, query: &str) -> Value {
+        let encode = |byte: u8| format!("%{byte:02X}");
+        let query: String = query.bytes().map(encode).collect();
+        self.get(&format!("/api/v1/query?query={query}"))
+    }
+}
+
+#[test]
+fn promtool_finds_nothing_wrong_with_the_alert_rules() {
+    promtool(&[
+        "check",
+        "rules",
+        "--lint=all",
+        "--lint-fatal",
+        "alerts.yaml",
+    ]);
+}
+
+#[test]
+fn each_alert_speaks_where_it_should_and_is_silent_otherwise() {
+    promtool(&["test", "rules", "alerts-test.yaml"]);
+    let rules = fs::read_to_string(file(ALERTS)).unwrap();
+    let cases = fs::read_to_string(file("deploy/prometheus/alerts-test.yaml")).unwrap();
+    let alerts = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    for alert in alerts {
+        assert!(cases.contains(alert), "no case for {alert}");
+    }
+}
+
+#[test]
+fn prometheus_knows_an_answer_to_all_that_the_dashboard_asks() {
+    let watched = telling_all();
+    let prometheus = Prometheus::watching(&watched);
+    // A rate needs two samples.
+    until("it has scraped twice", || {
+        let scrapes = prometheus.query("count_over_time(keygate_build_info[1m])");
+        let value = &scrapes["data"]["result"][0]["value"][1];
+        value
+            .as_str()
+            .is_some_and(|count| count.parse::<u32>().unwrap() > 1)
+    });
+    let queries = queries();
+    assert!(queries.len() > 12, "{queries:?}");
+    for query in queries {
+        let answer = prometheus.query(&query);
+        assert_eq!(answer["status"], "success", "{query}: {answer}");
+        let result = answer["data"]["result"].as_array().unwrap();
+        assert!(!result.is_empty(), "no data: {query}");
+    }
+    let rules = prometheus.get("/api/v1/rules");
+    let rules = rules["data"]["groups"][0]["rules"].as_array().unwrap();
+    assert!(rules.len() > 8);
+    for rule in rules {
+        assert_eq!(rule["health"], "ok", "{rule}");
+    }
+}
+
+#[test]
+fn alerts_speak_of_metrics_that_are_there() {
+    let told = telling_all().metrics();
+    let told = names(&told);
+    let rules = fs::read_to_string(file(ALERTS)).unwrap();
+    let unknown: Vec<_> = names(&rules)
+        .into_iter()
+        .filter(|it| !told.contains(it))
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}

@@ -1,0 +1,301 @@
+//! The decision log: one line a denial, whoever reads it learns who, what and why, and no secret.
+
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::caller;
+use crate::gateway::{Gateway, Services, Setup};
+use crate::nginx::Version;
+use crate::operations::{Watched, until};
+use crate::report;
+
+/// A line or an entry without what differs from run to run.
+fn without_times(value: &Value) -> Value {
+    let mut value = value.clone();
+    let fields = value.as_object_mut().unwrap();
+    for (name, is_right) in [
+        ("timestamp", Value::is_string as fn(&Value) -> bool),
+        ("time", Value::is_string),
+        ("durationMicros", Value::is_u64),
+    ] {
+        if let Some(value) = fields.remove(name) {
+            assert!(is_right(&value), "{name}: {value}");
+        }
+    }
+    value
+}
+
+fn lines_of(output: &str) -> Vec<Value> {
+    let lines = output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|line: &Value| line["target"] == "keygate::decision")
+        .collect()
+}
+
+#[test]
+fn a_denial_is_one_line_that_says_who_what_and_why() {
+    let watched = Watched::start(&[]);
+    watched.check(&[
+        "original-request-uri: //orders/./1?token=hidden-in-the-query",
+        "original-request-method: POST",
+        "client-key: sample-key-of-client-c",
+        "x-request-id: 7f3a",
+    ]);
+    let lines = watched.decision_log();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(
+        without_times(&lines[0]),
+        json!({
+            "level": "INFO",
+            "target": "keygate::decision",
+            "step": "authorize",
+            "allowed": false,
+            "reason": "expression-false",
+            "requestId": "7f3a",
+            "clientType": "C",
+            "keyId": "client-c",
+            "method": "POST",
+            "host": "gateway.example",
+            "path": "/orders/1",
+            "endpoint": "/orders",
+        })
+    );
+}
+
+#[rstest]
+#[case::expired(
+    "client-key: sample-key-of-expired",
+    "unknown-key",
+    "expired",
+    Some("expired")
+)]
+#[case::inactive(
+    "client-key: sample-key-of-inactive",
+    "unknown-key",
+    "inactive",
+    Some("inactive")
+)]
+#[case::nobodys("client-key: sample-key-of-nobody", "unknown-key", "unknown", None)]
+#[case::two("client-key: a\r\nsecret: b", "ambiguous-key", "ambiguous", None)]
+fn a_refused_key_is_told_by_its_id_and_the_cause_that_the_caller_is_not_told(
+    #[case] credential: &str,
+    #[case] reason: &str,
+    #[case] cause: &str,
+    #[case] key_id: Option<&str>,
+) {
+    let watched = Watched::start(&[]);
+    let answer = watched.check(&["original-request-uri: /orders", credential]);
+    assert!(!format!("{answer:?}").contains(cause) || cause == "unknown" || cause == "ambiguous");
+    let lines = watched.decision_log();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["step"], "resolve");
+    assert_eq!(lines[0]["reason"], reason);
+    assert_eq!(lines[0]["cause"], cause);
+    assert_eq!(lines[0]["keyId"].as_str(), key_id);
+}
+
+#[test]
+fn a_path_without_a_single_reading_is_told_as_it_came_and_without_its_query() {
+    let watched = Watched::start(&[]);
+    watched.decide("/public/..;/admin?token=hidden-in-the-query", None);
+    watched.decide("http://user:hidden@host/public/..;/admin", None);
+    let raw: Vec<_> = watched
+        .decision_log()
+        .iter()
+        .map(|line| line["rawPath"].clone())
+        .collect();
+    assert_eq!(raw, [json!("/public/..;/admin"), Value::Null]);
+    assert!(!watched.service.output().contains("hidden"));
+}
+
+#[test]
+fn a_question_that_cannot_be_read_says_what_is_wrong_with_it() {
+    let watched = Watched::start(&[]);
+    watched.check(&["original-request-uri: /a", "original-request-uri: /b"]);
+    watched.check(&[
+        "original-request-uri: /a",
+        "x-keygate-next: /a",
+        "x-keygate-next: /b",
+    ]);
+    let lines = watched.decision_log();
+    assert_eq!(lines[0]["reason"], "malformed-request");
+    assert_eq!(
+        lines[0]["cause"],
+        "the header `original-request-uri` is there more than once"
+    );
+}
+
+#[test]
+fn no_key_and_no_query_is_written_at_any_level() {
+    let watched = Watched::start(&[
+        ("KEYGATE_LOG_LEVEL", "trace"),
+        ("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1"),
+    ]);
+    for (target, client) in [
+        ("/orders?token=hidden-in-the-query", "client-a"),
+        ("/orders?token=hidden-in-the-query", "client-c"),
+        ("/public/..;/x?token=hidden-in-the-query", "client-c"),
+        ("/orders?token=hidden-in-the-query", "expired"),
+        ("/orders?token=hidden-in-the-query", "nobody-at-all"),
+    ] {
+        watched.decide(target, Some(client));
+    }
+    let pages = [
+        "/debug/decisions",
+        "/debug/config",
+        "/metrics",
+        "/-/check-up",
+    ];
+    let mut written = watched.service.output();
+    for page in pages {
+        written += &String::from_utf8(watched.page(page).body).unwrap();
+    }
+    for secret in ["sample-key-of", "hidden-in-the-query"] {
+        assert!(!written.contains(secret), "`{secret}` is in {written}");
+    }
+}
+
+#[test]
+fn what_a_caller_sends_stays_in_its_field() {
+    let watched = Watched::start(&[("KEYGATE_LOG_FORMAT", "text")]);
+    let long = "x".repeat(5000);
+    watched.check(&[
+        "original-request-uri: /a%0aINFO%20forged%22",
+        "x-request-id: a\" allowed=true",
+        &format!("x-other: {long}"),
+    ]);
+    watched.check(&[
+        &format!("original-request-uri: /{long}"),
+        &format!("x-request-id: {long}"),
+    ]);
+    let output = watched.service.output();
+    let lines: Vec<_> = output
+        .lines()
+        .filter(|line| line.contains("keygate::decision"))
+        .collect();
+    assert_eq!(lines.len(), 2, "{output}");
+    assert!(
+        lines[0].contains(r#"requestId="a\" allowed=true""#),
+        "{output}"
+    );
+    assert!(
+        lines[1].len() < 3000,
+        "{} bytes in one line",
+        lines[1].len()
+    );
+}
+
+#[rstest]
+#[case::by_default(&[], 0)]
+#[case::half(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "0.5")], 10)]
+#[case::all(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")], 20)]
+#[case::debug(&[("KEYGATE_LOG_LEVEL", "debug")], 20)]
+fn allowances_are_written_as_often_as_set(
+    #[case] settings: &[(&str, &str)],
+    #[case] expected: usize,
+) {
+    let watched = Watched::start(settings);
+    for _ in 0..10 {
+        // Two decisions each: the key, and the request.
+        assert_eq!(watched.decide("/orders", Some("client-a")), "ok");
+    }
+    let lines = watched.decision_log();
+    assert_eq!(lines.len(), expected, "{lines:?}");
+    assert!(lines.iter().all(|line| line["allowed"] == true));
+}
+
+#[test]
+fn denials_over_the_limit_are_counted_and_the_loss_is_told() {
+    let watched = Watched::start(&[("KEYGATE_DECISION_LOG_DENY_LIMIT", "3")]);
+    let started = Instant::now();
+    for _ in 0..40 {
+        watched.decide("/elsewhere", None);
+    }
+    let seconds = usize::try_from(started.elapsed().as_secs()).unwrap() + 2;
+    let written = watched.decision_log().len();
+    assert!((3..=3 * seconds).contains(&written), "{written} lines");
+    let dropped = watched.metric(r#"keygate_decision_log_dropped_total{kind="denial"}"#);
+    assert!((dropped - (40.0 - f64::from(u32::try_from(written).unwrap()))).abs() < 0.5);
+    assert_eq!(
+        watched.json("/-/check-up")["dropped"]["denials"],
+        json!(40 - written)
+    );
+    let told = |line: &Value| line["denials"] == json!(40 - written) && line["level"] == "WARN";
+    let patience = Duration::from_secs(15);
+    while !watched.log().iter().any(told) {
+        assert!(started.elapsed() < patience, "{}", watched.service.output());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn the_last_decisions_can_be_looked_at() {
+    let watched = Watched::start(&[
+        ("KEYGATE_RECENT_DECISIONS", "5"),
+        ("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1"),
+    ]);
+    watched.decide("/orders", Some("client-c"));
+    for n in 0..20 {
+        watched.decide(&format!("/public/{n}"), None);
+    }
+    let page = watched.json("/debug/decisions");
+    let entries = page["decisions"].as_array().unwrap();
+    assert_eq!(
+        entries.len(),
+        6,
+        "five allowances, and the denial that they do not push out"
+    );
+    assert_eq!(entries[0]["path"], "/public/19", "newest first");
+    assert_eq!(
+        without_times(&entries[5]),
+        json!({
+            "step": "authorize",
+            "allowed": false,
+            "reason": "expression-false",
+            "clientType": "C",
+            "keyId": "client-c",
+            "method": "GET",
+            "host": "gateway.example",
+            "path": "/orders",
+            "endpoint": "/orders",
+        })
+    );
+}
+
+#[rstest]
+fn the_lines_of_one_request_bear_the_gateways_id_and_the_keys(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values(Services::PairOverTcp, Services::Single)] services: Services,
+) {
+    let setup = Setup {
+        services,
+        location: "proxy_set_header x-request-id $request_id;",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let ask = |target: &str, client: &str| {
+        let key = format!("client-key: sample-key-of-{client}");
+        // Neither is taken from a caller.
+        let spoofed = ["x-request-id: spoofed", "x-keygate-key-id: spoofed"];
+        caller::get(&gateway.address, target, &[&key, spoofed[0], spoofed[1]]).status()
+    };
+    let lines = || -> Vec<Value> {
+        let outputs = gateway.services.iter().map(crate::program::Service::output);
+        outputs.flat_map(|output| lines_of(&output)).collect()
+    };
+    assert_eq!(ask("/admin", "client-b"), 403);
+    until("the denial is written", || !lines().is_empty());
+    let denial = &lines()[0];
+    assert_eq!(denial["keyId"], "client-b");
+    let id = denial["requestId"].as_str().unwrap();
+    assert_eq!(id.len(), 32, "nginx's id of the request: {id}");
+
+    assert_eq!(ask("/orders", "expired"), 401);
+    until("the refusal is written", || lines().len() == 2);
+    assert!(lines().iter().all(|line| line["requestId"] != "spoofed"));
+    report::passed(&version.number(), &format!("decision log: {services:?}"));
+}

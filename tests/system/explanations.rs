@@ -1,0 +1,257 @@
+//! How requests would be decided, and why: by commands and by the running service, alike.
+
+use std::fs;
+use std::process::Output;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::caller;
+use crate::operations::Watched;
+use crate::program::{keygate, run_to_end};
+
+const POLICY: &str = "\
+version: 1
+endpoints:
+  - path: /orders
+    groupExpression: clientType === 'A' || clientType === 'B'
+    routes:
+      - path: /{id}/refund
+        methods: [POST]
+        groupExpression: groups.finance && clientType === 'A'
+        shadow: groups.finance
+  - path: /public
+    apiKeyRequired: false
+  - path: /user
+    apiKeyRequired: false
+    authenticationRequired: true
+  - path: /staff
+    description: nobody needs a key
+    apiKeyRequired: false
+    groupExpression: groups.staff
+  - path: /level
+    apiKeyRequired: false
+    groupExpression: user.profile.level === 1
+  - path: /backoffice
+    groupExpression: 'false'
+    backofficeExpression: clientType === 'C'
+";
+
+const CASES: &str = "\
+version: 1
+cases:
+  - name: B may read orders
+    request: { uri: /orders/7, clientType: B }
+    expect: allowed
+  - request: { method: POST, uri: /orders/7/refund, clientType: B }
+    expect: expression-false
+    endpoint: POST /orders/{id}/refund
+  - request: { uri: /user }
+    expect: denied
+  - request: { uri: /staff, groups: [staff], user: { name: x } }
+    expect: allowed
+  - request: { uri: /backoffice, clientType: C, backoffice: true }
+    expect: allowed
+";
+
+/// A folder with the policy and what else a test needs.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files.iter().chain(&[("policy.yaml", POLICY)]) {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+/// Runs a command where these files are.
+fn run_in(folder: &TempDir, arguments: &[&str]) -> Output {
+    run_to_end(keygate().args(arguments).current_dir(folder.path()))
+}
+
+fn run(arguments: &[&str]) -> Output {
+    run_in(
+        &folder(&[]),
+        &[arguments, &["--policy", "policy.yaml"]].concat(),
+    )
+}
+
+fn answer(output: &Output) -> (Option<i32>, String) {
+    let said = [output.stdout.clone(), output.stderr.clone()].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+fn test_file(text: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let folder = folder(&[("cases.yaml", text)]);
+    let command = ["test", "cases.yaml", "--policy", "policy.yaml"];
+    answer(&run_in(&folder, &[&command, arguments].concat()))
+}
+
+#[test]
+fn explain_says_what_decides_and_which_part_of_it() {
+    let (code, said) = answer(&run(&[
+        "explain",
+        "--method",
+        "POST",
+        "--uri",
+        "/orders/7/refund",
+        "--client-type",
+        "B",
+    ]));
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn the_matrix_shows_each_client_type_at_each_endpoint() {
+    let keys = "version: 1\nkeys: [{ id: k, clientType: other, key: x }]\n";
+    let folder = folder(&[("keys.yaml", keys)]);
+    let files = ["--policy", "policy.yaml", "--keys", "keys.yaml"];
+    let (code, said) = answer(&run_in(&folder, &[&["matrix"][..], &files].concat()));
+    assert_eq!(code, Some(0));
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn the_matrix_of_somebody_in_the_back_office_is_another() {
+    let output = run(&[
+        "matrix",
+        "--output",
+        "json",
+        "--backoffice",
+        "--groups",
+        "staff",
+    ]);
+    let matrix: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let client_types = matrix["clientTypes"].as_array().unwrap();
+    let rows = matrix["endpoints"].as_array().unwrap();
+    let cell = |endpoint: &str, client_type: Value| {
+        let column = client_types
+            .iter()
+            .position(|it| *it == client_type)
+            .unwrap();
+        let row = rows.iter().find(|row| row["endpoint"] == endpoint).unwrap();
+        row["cells"][column]["reason"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(cell("/staff", Value::Null), "ok");
+    assert_eq!(cell("/backoffice", json!("C")), "ok");
+    assert_eq!(cell("/backoffice", json!("A")), "expression-false");
+    assert_eq!(cell("/backoffice", Value::Null), "missing-key");
+}
+
+#[test]
+fn cases_that_come_out_as_expected_are_counted() {
+    assert_eq!(
+        test_file(CASES, &[]),
+        (Some(0), "5 passed, 0 failed\n".to_owned())
+    );
+}
+
+#[test]
+fn a_case_that_comes_out_otherwise_is_shown_with_the_difference() {
+    let wrong = CASES
+        .replace("expect: expression-false", "expect: missing-user")
+        .replace(
+            "clientType: B }\n    expect: allowed",
+            "clientType: C }\n    expect: allowed",
+        );
+    let (code, said) = test_file(&wrong, &[]);
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(said);
+    let (code, said) = test_file(&wrong, &["--output", "json"]);
+    assert_eq!(code, Some(1));
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(report["passed"], 3);
+    assert_eq!(report["failed"][0]["line"], 3);
+    assert_eq!(
+        report["failed"][1]["decided"],
+        "denied (expression-false) by POST /orders/{id}/refund"
+    );
+}
+
+#[rstest]
+#[case("version: 2\ncases: []\n", "version 2 of the format is not known")]
+#[case("version: 1\ncases: []\n", "no cases in")]
+#[case(
+    "version: 1\ncases: [{ request: { uri: / }, expect: maybe }]\n",
+    "`maybe` is not one of allowed, denied, missing-key"
+)]
+#[case(
+    "version: 1\ncases: [{ request: { uri: /, clientTyp: A }, expect: denied }]\n",
+    "did you mean `clientType`?"
+)]
+fn a_file_of_cases_that_is_wrong_is_no_failed_test(#[case] text: &str, #[case] expected: &str) {
+    let (code, said) = test_file(text, &[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn the_policy_that_a_file_of_cases_names_is_found_from_there() {
+    let naming = CASES.replace("cases:", "policy: policy.yaml\ncases:");
+    let folder = folder(&[("cases.yaml", &naming), ("nameless.yaml", CASES)]);
+    let output = run_to_end(keygate().arg("test").arg(folder.path().join("cases.yaml")));
+    assert_eq!(answer(&output).0, Some(0));
+    let (code, said) = answer(&run_in(&folder, &["test", "nameless.yaml"]));
+    assert_eq!(code, Some(2));
+    assert!(said.contains("no policy to test"), "{said}");
+}
+
+/// A service with the policy in force, and maybe another as shadow.
+fn service(shadow: Option<&str>) -> Watched {
+    let files: Vec<_> = shadow
+        .map(|text| ("shadow.yaml", text))
+        .into_iter()
+        .collect();
+    let folder = folder(&files);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut settings = vec![("KEYGATE_POLICY", path("policy.yaml"))];
+    settings.extend(shadow.map(|_| ("KEYGATE_SHADOW_POLICY", path("shadow.yaml"))));
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, path)| (*name, path.as_str()))
+        .collect();
+    // Both are read before it listens.
+    Watched::start(&settings)
+}
+
+#[rstest]
+#[case("uri=/orders/7&client-type=B", &["--uri", "/orders/7", "--client-type", "B"])]
+#[case(
+    "method=POST&uri=/orders/7/refund&client-type=B&groups=&user=",
+    &["--method", "POST", "--uri", "/orders/7/refund", "--client-type", "B"]
+)]
+#[case(
+    "uri=/staff&groups=staff,%20x&permissions=p&user=%7B%22a%22:1%7D&backoffice=true",
+    &["--uri", "/staff", "--groups", "staff,x", "--permissions", "p", "--user", r#"{"a":1}"#,
+      "--backoffice"]
+)]
+#[case("uri=/public/..%3B/x&host=h", &["--uri", "/public/..;/x", "--host", "h"])]
+fn the_running_service_explains_as_the_command_does(#[case] query: &str, #[case] flags: &[&str]) {
+    let explained = service(None).json(&format!("/debug/explain?{query}"));
+    let output = run(&[&["explain", "--output", "json"], flags].concat());
+    let expected: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(explained, expected);
+}
+
+#[test]
+fn an_explanation_is_of_the_policy_in_force_and_of_its_shadow() {
+    let watched = service(Some("version: 1\nendpoints: [{ path: /orders }]\n"));
+    let explained = watched.json("/debug/explain?uri=/orders&client-type=C");
+    assert_eq!(explained["reason"], "expression-false");
+    assert_eq!(explained["shadow"]["reason"], "ok");
+    assert_eq!(explained["shadow"]["endpoint"], "/orders");
+}
+
+#[rstest]
+#[case("", "uri")]
+#[case("?uri=/&clienttype=A", "clienttype")]
+#[case("?uri=/&user=x", "not a JSON object")]
+fn a_question_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str) {
+    let watched = Watched::start(&[]);
+    let answer = caller::get(&watched.operations, &format!("/debug/explain{query}"), &[]);
+    assert_eq!(answer.status(), 400);
+    let error: Value = serde_json::from_slice(&answer.body).unwrap();
+    let error = error["error"].as_str().unwrap();
+    assert!(error.contains(expected), "{error}");
+}

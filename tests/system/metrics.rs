@@ -1,0 +1,238 @@
+//! Metrics count what happened, and those who made the formats can read them.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::caller;
+use crate::gateway::ROOT;
+use crate::operations::{Watched, until};
+
+const OPENMETRICS: &str = "accept: application/openmetrics-text; version=1.0.0";
+
+/// A tool of Prometheus, where `make tools` has put it or the system has it.
+pub(crate) fn prometheus_tool(name: &str) -> PathBuf {
+    let tools = Path::new(ROOT).join("target/tools/prometheus/usr/bin");
+    [tools, "/usr/bin".into(), "/usr/local/bin".into()]
+        .iter()
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("no {name}: `make tools` installs it"))
+}
+
+/// Runs a checker over a text and expects that it finds nothing.
+fn assert_accepted(checker: &mut Command, text: &[u8]) {
+    let mut child = checker
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "{said}\n{}",
+        String::from_utf8_lossy(text)
+    );
+}
+
+/// A service that has decided in every way that it can.
+fn busy() -> Watched {
+    let watched = Watched::start(&[]);
+    keep_busy(&watched);
+    watched
+}
+
+/// Has a service decide in every way that it can.
+pub(crate) fn keep_busy(watched: &Watched) {
+    let decisions = [
+        ("/orders", Some("client-a"), "ok"),
+        ("/orders", Some("client-a"), "ok"),
+        ("/orders?x=1", Some("client-c"), "expression-false"),
+        ("/orders", None, "missing-key"),
+        ("/public", None, "ok"),
+        ("/user", None, "missing-user"),
+        ("/level", None, "expression-error"),
+        ("/elsewhere", None, "no-endpoint"),
+        ("/public/..;/orders", None, "ambiguous-path"),
+        ("/orders", Some("nobody"), "unknown-key"),
+        ("/orders", Some("expired"), "unknown-key"),
+        ("/orders", Some("inactive"), "unknown-key"),
+        ("/orders", Some("future"), "unknown-key"),
+    ];
+    for (target, client, reason) in decisions {
+        assert_eq!(watched.decide(target, client), reason, "{target}");
+    }
+    let post = [
+        "original-request-uri: /read",
+        "original-request-method: POST",
+    ];
+    assert_eq!(
+        watched.check(&post).header("x-keygate-reason"),
+        Some("method-not-allowed")
+    );
+    let malformed = ["original-request-uri: /", "isbackoffice: maybe"];
+    assert_eq!(
+        watched.check(&malformed).header("x-keygate-reason"),
+        Some("malformed-request")
+    );
+}
+
+#[test]
+fn every_decision_is_counted_under_its_step_reason_and_endpoint() {
+    let watched = busy();
+    let text = watched.metrics();
+    let counted: Vec<_> = text
+        .lines()
+        .filter(|line| {
+            let is_count =
+                line.starts_with("keygate_decisions") || line.starts_with("keygate_refused");
+            is_count && !line.ends_with(" 0")
+        })
+        .collect();
+    insta::assert_snapshot!(counted.join("\n"));
+}
+
+#[test]
+fn keys_durations_and_the_build_are_told() {
+    let watched = busy();
+    for (sample, value) in [
+        (r#"keygate_keys{state="valid"}"#, 5.0),
+        (r#"keygate_keys{state="inactive"}"#, 1.0),
+        (r#"keygate_keys{state="expired"}"#, 1.0),
+        (r#"keygate_keys{state="not-yet-valid"}"#, 1.0),
+        (
+            r#"keygate_decision_duration_seconds_count{step="resolve"}"#,
+            15.0,
+        ),
+        (
+            r#"keygate_decision_duration_seconds_count{step="authorize"}"#,
+            11.0,
+        ),
+        (
+            r#"keygate_decision_duration_seconds_bucket{step="authorize",le="1.0"}"#,
+            11.0,
+        ),
+        (r#"keygate_decision_log_dropped_total{kind="denial"}"#, 0.0),
+        (
+            concat!(
+                r#"keygate_build_info{version=""#,
+                env!("CARGO_PKG_VERSION"),
+                r#"",role="serve"}"#
+            ),
+            1.0,
+        ),
+    ] {
+        assert!(
+            (watched.metric(sample) - value).abs() < f64::EPSILON,
+            "{sample}"
+        );
+    }
+    let took = watched.metric(r#"keygate_decision_duration_seconds_sum{step="authorize"}"#);
+    assert!(took > 0.0 && took < 1.0, "{took} seconds for 11 decisions");
+}
+
+#[test]
+fn the_keys_that_expire_next_are_told_one_by_one() {
+    let watched = Watched::start(&[]);
+    let key = |n: usize| {
+        format!(
+            "  - {{ id: k{n}, clientType: A, key: sample-{n}, expiresAt: 2999-01-01T00:00:{:02}Z }}\n",
+            n % 60
+        )
+    };
+    let keys: String = (0..150).map(key).collect();
+    let old = "  - { id: old, clientType: A, key: sample-old, expiresAt: 2001-01-01T00:00:00Z }\n";
+    watched.write("keys.yaml", &format!("version: 1\nkeys:\n{keys}{old}"));
+    until("the keys are in force", || {
+        watched.metrics().contains(r#"key_id="k0""#)
+    });
+    let text = watched.metrics();
+    let told = |line: &&str| line.starts_with("keygate_key_expiry_timestamp_seconds{");
+    assert_eq!(text.lines().filter(told).count(), 100);
+    let soonest =
+        r#"keygate_key_expiry_timestamp_seconds{key_id="k60",client_type="A"} 32472144000"#;
+    assert!(text.lines().any(|line| line == soonest), "{text}");
+    assert!(
+        !text.contains(r#"key_id="k59""#),
+        "it expires after 100 others"
+    );
+    assert!(!text.contains(r#"key_id="old""#), "it has expired");
+}
+
+#[test]
+fn a_reload_is_told_and_does_not_begin_the_counts_anew() {
+    let watched = Watched::start(&[]);
+    watched.decide("/public", None);
+    let ok = r#"keygate_decisions_total{step="authorize",outcome="allowed",reason="ok",endpoint="/public"}"#;
+    let generation = r#"keygate_reload_generation{source="policy"}"#;
+    let successful = r#"keygate_reload_last_successful{source="policy"}"#;
+    let metric = |sample| watched.metric(sample).to_string();
+    assert_eq!([metric(ok), metric(generation)], ["1", "1"]);
+
+    watched.write(
+        "policy.yaml",
+        "version: 1\nendpoints: [{ path: /new }, { path: /public, apiKeyRequired: false }]\n",
+    );
+    until("the new policy is in force", || metric(generation) == "2");
+    watched.decide("/public", None);
+    assert_eq!([metric(ok), metric(successful)], ["2", "1"]);
+    let text = watched.metrics();
+    assert!(text.contains(r#"endpoint="/new""#) && !text.contains(r#"endpoint="/orders""#));
+
+    watched.write("policy.yaml", "version: 1\nendpoint: []\n");
+    let failures = r#"keygate_reload_failures_total{source="policy"}"#;
+    until("the bad policy is refused", || metric(failures) == "1");
+    assert_eq!([metric(generation), metric(successful)], ["2", "0"]);
+    let loaded =
+        watched.metric(r#"keygate_reload_last_success_timestamp_seconds{source="policy"}"#);
+    let now = std::time::SystemTime::now();
+    let now = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
+    assert!((0.0..60.0).contains(&(now - loaded)), "{loaded}");
+}
+
+#[test]
+fn prometheus_finds_nothing_wrong_with_the_text() {
+    let text = busy().page("/metrics");
+    assert_eq!(
+        text.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let mut promtool = Command::new(prometheus_tool("promtool"));
+    assert_accepted(promtool.args(["check", "metrics"]), &text.body);
+}
+
+#[test]
+fn the_reference_parser_takes_the_openmetrics_text() {
+    let answer = caller::get(&busy().operations, "/metrics", &[OPENMETRICS]);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    let parse = "import sys; from prometheus_client.openmetrics import parser; \
+                 families = list(parser.text_string_to_metric_families(sys.stdin.read())); \
+                 assert len(families) > 8, families";
+    let mut python = Command::new("python3");
+    python
+        .env("PYTHONPATH", Path::new(ROOT).join("target/tools/python"))
+        .args(["-c", parse]);
+    assert_accepted(&mut python, &answer.body);
+}
+
+#[test]
+fn neither_metrics_nor_debug_are_on_the_data_listener() {
+    let watched = Watched::start(&[]);
+    for path in ["/metrics", "/debug/decisions", "/debug/config", "/-/ready"] {
+        assert_eq!(
+            caller::get(&watched.data, path, &[]).status(),
+            404,
+            "{path}"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Probes: ready from the load to the signal, and told apart from whether somebody should look.
+
+use std::time::{Duration, Instant};
+
+use crate::operations::{Watched, until};
+use crate::program::accepts;
+
+#[test]
+fn at_the_end_it_is_not_ready_first_then_serves_on_and_then_drains() {
+    let mut watched = Watched::start(&[("KEYGATE_SHUTDOWN_DELAY_SECONDS", "2")]);
+    assert_eq!(watched.page("/-/ready").status(), 200);
+    watched.service.signal("TERM");
+    let signalled = Instant::now();
+    until("it is not ready", || {
+        watched.page("/-/ready").status() == 503
+    });
+    assert_eq!(watched.json("/-/ready")["ready"], false);
+    assert_eq!(watched.page("/-/healthz").status(), 200);
+    // Whoever has not heard of it yet is served on new connections.
+    while signalled.elapsed() < Duration::from_millis(1500) {
+        assert_eq!(watched.decide("/public", None), "ok");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(watched.service.wait(Duration::from_secs(5)).success());
+    assert!(signalled.elapsed() >= Duration::from_secs(2));
+    assert!(!accepts(&watched.data) && !accepts(&watched.operations));
+}
+
+#[test]
+fn a_refused_file_leaves_it_ready_and_the_check_up_not() {
+    let watched = Watched::start(&[]);
+    assert_eq!(watched.page("/-/check-up").status(), 200);
+    watched.write("policy.yaml", "version: 1\nendpoints: [{ pth: /a }]\n");
+    until("the file is refused", || {
+        watched.page("/-/check-up").status() == 503
+    });
+    assert_eq!(watched.page("/-/ready").status(), 200);
+    let sources = watched.json("/-/check-up")["sources"].clone();
+    let policy = sources
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["name"] == "policy")
+        .unwrap();
+    let error = policy["lastError"].as_str().unwrap();
+    assert!(
+        error.contains("policy.yaml:2:") && error.contains("did you mean `path`"),
+        "{error}"
+    );
+    assert_eq!(policy["generation"], 1);
+
+    watched.write("policy.yaml", "version: 1\nendpoints: [{ path: /a }]\n");
+    until("a good file mends it", || {
+        watched.page("/-/check-up").status() == 200
+    });
+}
+
+#[test]
+fn the_settings_in_force_are_shown_with_where_they_come_from() {
+    let watched = Watched::start(&[("KEYGATE_RECENT_DECISIONS", "7")]);
+    let page = watched.json("/debug/config");
+    assert_eq!(page["role"], "serve");
+    let settings = &page["settings"];
+    assert_eq!(settings["recent-decisions"]["value"], 7);
+    assert_eq!(
+        settings["recent-decisions"]["from"],
+        "KEYGATE_RECENT_DECISIONS"
+    );
+    assert_eq!(settings["operations"]["value"], watched.operations);
+    assert_eq!(settings["operations"]["from"], "--operations");
+    assert_eq!(settings["decision-log-deny-limit"]["from"], "default");
+}
