@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench check lint tools clean cargo nginx node chromium
+.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-policy check lint tools clean cargo nginx node chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -77,7 +77,10 @@ differential: build tools nginx node ## Expressions against Node, paths against 
 fuzz: cargo ## Expressions and paths, on hostile text (SECONDS_EACH=20 a target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
-bench: cargo ## What evaluating an expression costs
+bench: cargo ## What authorization costs, beside nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
+	@python3 tests/bench/bench.py --out docs $(BENCH)
+
+bench-policy: cargo ## What evaluating an expression costs
 	cargo bench --package keygate-policy
 
 check: cargo ## Formatting and clippy

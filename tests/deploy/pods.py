@@ -161,7 +161,7 @@ class Container:
                 lines.append(f"mount -o remount,bind,ro {target}")
         if self.spec["securityContext"]["readOnlyRootFilesystem"]:
             lines.append(f"mount -o remount,bind,ro {self.root}")
-        lines.append(f"exec chroot {self.identity()} {self.root} {shlex.join(command)}")
+        lines.append(f"exec {shlex.join([*self.entering(), *command])}")
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | {entry["name"]: entry["value"] for entry in self.spec.get("env", [])}
         with self.log.open("wb") as log:
             # A runtime hands the standard streams to the container's user.
@@ -172,13 +172,14 @@ class Container:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
             )
 
-    def identity(self):
-        # Where the tests run as an ordinary user there is no other user to become.
-        if in_user_namespace():
-            return ""
+    def entering(self):
+        """What makes the root of the image the root, and the process the user that the manifest names."""
         context = self.pod.spec["securityContext"]
-        groups = context.get("fsGroup", context["runAsGroup"])
-        return f"--userspec={context['runAsUser']}:{context['runAsGroup']} --groups={groups}"
+        user, group = context["runAsUser"], context["runAsGroup"]
+        if in_user_namespace():
+            return ["unshare", "--user", f"--map-user={user}", f"--map-group={group}", f"--root={self.root}"]
+        groups = context.get("fsGroup", group)
+        return ["chroot", f"--userspec={user}:{group}", f"--groups={groups}", str(self.root)]
 
     def until_ready(self):
         """Asks the probes until they say yes."""
@@ -230,8 +231,7 @@ class Container:
     def run(self, command):
         """Runs another command in the container, and answers its exit code."""
         inside = ["nsenter", "--target", str(self.first_process()), "--mount", "--pid"]
-        chroot = ["chroot", *self.identity().split(), str(self.root)]
-        return subprocess.run([*inside, *chroot, *command], capture_output=True).returncode
+        return subprocess.run([*inside, *self.entering(), *command], capture_output=True).returncode
 
     def stop(self):
         """Ends the first process of the container, and with it all that it has started."""

@@ -15,7 +15,7 @@ LEFT_TO_THE_USER = {("Secret", "keygate-keys")}
 
 def problems(manifests, left_to_the_user=LEFT_TO_THE_USER, root=ROOT):
     for check in (volumes, mounts, accounts, services, probes, disruptions, scaling, network, spread, names,
-                  listeners, sidecars, shutdown, pod_security, quantities):
+                  listeners, sidecars, shutdown, pod_security, quantities, secrets):
         for problem in check(manifests):
             if not any(f"{kind} `{name}`" in problem for kind, name in left_to_the_user):
                 yield problem
@@ -226,6 +226,16 @@ def quantities(manifests):
                 for amount in amounts.values():
                     if re.fullmatch(r"[0-9.]+(m|k|Ki|M|Mi|G|Gi)?", str(amount)) is None:
                         yield f"{pod.workload}: {container['name']}: `{amount}` is no quantity"
+
+
+def secrets(manifests):
+    """Root and the Pod's group read a Secret's files, and nobody else."""
+    for pod in manifests.pods:
+        for volume in pod.spec.get("volumes", []):
+            if "secret" in volume and volume["secret"].get("defaultMode", 0o644) != 0o440:
+                yield f"{pod.workload}: the files of `{volume['name']}` are not readable by the Pod's group alone"
+            if "secret" in volume and "fsGroup" not in pod.spec["securityContext"]:
+                yield f"{pod.workload} has no fsGroup, and cannot read `{volume['name']}`"
 
 
 def includes(manifests, root):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from manifests import ROOT
-from pods import KEYGATE, libraries
+from pods import KEYGATE, in_user_namespace, libraries
 
 SYSTEMD = ROOT / "deploy/systemd"
 INSTALLED = {
@@ -100,7 +100,7 @@ def connect(path):
         asking.connect(str(path))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become the users of the units")
+@pytest.mark.skipif(in_user_namespace(), reason="only root may become the users of the units")
 def test_each_role_runs_as_its_user_and_reads_what_is_its_own(machine):
     for tool in ["systemd-sysusers"], ["systemd-tmpfiles", "--create", "--prefix=/etc/keygate", "--prefix=/run/keygate"]:
         subprocess.run([*tool, f"--root={machine}"], check=True, capture_output=True)

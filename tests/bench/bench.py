@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""What authorization costs, side by side: `make bench`.
+
+Everything is started once; then each round measures every variant in turn (A B C … A B C …), so that
+whatever else the machine does meets all of them. What counts is the ratio to bare nginx of the same
+round; times and rates of one machine say little about another.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import load
+import report
+import traffic
+import variants
+from processes import Failed, Lab
+from tools import ROOT, Tools
+
+
+def main():
+    arguments = parse()
+    tools = Tools()
+    tools.install()
+    with tempfile.TemporaryDirectory(prefix="keygate-bench-") as folder:
+        # nginx's worker is another user where the benchmark runs as root.
+        os.chmod(folder, 0o755)
+        lab = Lab(Path(folder))
+        try:
+            results = measure(lab, tools, arguments)
+        finally:
+            lab.stop()
+    results["versions"] = tools.versions()
+    results["settings"] = {
+        "rounds": arguments.rounds, "seconds": arguments.seconds, "rate": arguments.rate,
+        "connections": load.CONNECTIONS, "keys": traffic.KEYS, "endpoints": traffic.ENDPOINTS,
+        "processors": os.cpu_count(),
+    }  # fmt: skip
+    print(report.table(results))
+    if arguments.out:
+        report.write(results, arguments.out)
+
+
+def measure(lab, tools, arguments):
+    builder = variants.Builder(lab, tools)
+    started = {}
+    for name in arguments.variants:
+        started[name] = variants.ALL[name](builder)
+        started[name].check()
+    for process in lab.running:
+        process.find_children()
+    sets = arguments.headers
+    scripts = {headers: traffic.write_wrk_script(lab.folder, headers) for headers in sets}
+    results = {name: {"title": variant.name, **{headers: [] for headers in sets}, "paced": []}
+               for name, variant in started.items()}  # fmt: skip
+    for number in range(arguments.rounds):
+        say(f"round {number + 1} of {arguments.rounds}, load average {os.getloadavg()[0]:.1f}")
+        for headers in sets:
+            for name, variant in started.items():
+                one = load.saturate(variant, scripts[headers], arguments.seconds)
+                results[name][headers].append({"per_second": one.per_second, "cpu": one.cpu})
+        for name, variant in started.items() if arguments.rate else ():
+            one = load.pace(variant, tools.oha, arguments.rate, arguments.seconds)
+            results[name]["paced"].append({"p50": one.p50, "p99": one.p99})
+    for name, variant in started.items():
+        memory = {}
+        for process in variant.processes:
+            memory[process.part] = memory.get(process.part, 0) + process.memory()
+        results[name]["memory"] = memory
+    return {"measured": time.strftime("%Y-%m-%d"), "variants": results}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
+    parser.add_argument("--seconds", type=int, default=2, help="of each measurement (default 2)")
+    parser.add_argument("--rate", type=int, default=2000,
+                        help="requests per second for the latencies; 0 leaves them out (default 2000)")  # fmt: skip
+    parser.add_argument("--headers", action="append", choices=traffic.HEADERS,
+                        help="default: all")
+    parser.add_argument("--out", type=Path, help="folder for speed.json and speed.svg")
+    parser.add_argument("variants", nargs="*", metavar="VARIANT",
+                        help=f"default: all of {', '.join(variants.ALL)}")  # fmt: skip
+    arguments = parser.parse_args()
+    unknown = set(arguments.variants) - set(variants.ALL)
+    if unknown:
+        parser.error(f"no such variant: {', '.join(sorted(unknown))}")
+    arguments.headers = arguments.headers or list(traffic.HEADERS)
+    arguments.variants = arguments.variants or list(variants.ALL)
+    if "bare" not in arguments.variants:
+        arguments.variants.insert(0, "bare")
+    return arguments
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    try:
+        main()
+    except Failed as failed:
+        sys.exit(f"error: {failed}")

@@ -1,0 +1,74 @@
+"""Load, and what is read off it."""
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+
+import traffic
+from processes import Failed
+
+CONNECTIONS = 32
+WARM_UP = 0.4
+
+
+@dataclass
+class Saturated:
+    """As many requests as 32 connections can make."""
+
+    requests: int
+    per_second: float
+    cpu: dict  # part -> microseconds a request
+
+
+@dataclass
+class Paced:
+    """Requests at a fixed rate, timed from when they were due."""
+
+    p50: float  # milliseconds
+    p99: float
+
+
+def saturate(variant, script, seconds) -> Saturated:
+    wrk(variant, script, WARM_UP)
+    before = [(process, process.cpu_seconds()) for process in variant.processes]
+    requests, per_second = wrk(variant, script, seconds)
+    cpu = {}
+    for process, start in before:
+        spent = (process.cpu_seconds() - start) / requests * 1e6
+        cpu[process.part] = cpu.get(process.part, 0.0) + spent
+    return Saturated(requests, per_second, cpu)
+
+
+def wrk(variant, script, seconds):
+    # wrk takes whole seconds; a short warm-up is ended by the clock.
+    whole = seconds >= 1
+    argv = ["wrk", "--threads", "1", "--connections", CONNECTIONS, "--duration", f"{max(1, round(seconds))}s",
+            "--script", script, f"http://127.0.0.1:{variant.port}"]  # fmt: skip
+    try:
+        run = subprocess.run([str(word) for word in argv], capture_output=True, text=True,
+                             timeout=None if whole else seconds)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return 0, 0.0
+    refused = re.search(r"(Non-2xx or 3xx responses|Socket errors).*", run.stdout)
+    requests = re.search(r"(\d+) requests in", run.stdout)
+    if refused or not requests or int(requests[1]) == 0:
+        raise Failed(f"`{variant.name}` did not answer every request with 200:\n{run.stdout}{run.stderr}")
+    return int(requests[1]), float(re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)[1])
+
+
+def pace(variant, oha, rate, seconds) -> Paced:
+    headers = {**traffic.HEADERS["small"], "client-key": traffic.key(1)}
+    argv = [oha, "--no-tui", "--output-format", "json", "-z", f"{seconds}s", "-c", CONNECTIONS, "-q", rate,
+            "--latency-correction", "--wait-ongoing-requests-after-deadline"]  # fmt: skip
+    for name, value in headers.items():
+        argv += ["-H", f"{name}: {value}"]
+    argv.append(f"http://127.0.0.1:{variant.port}{traffic.target(1)}")
+    run = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
+    if run.returncode != 0:
+        raise Failed(f"oha: {run.stderr}")
+    report = json.loads(run.stdout)
+    percentiles = report["latencyPercentiles"]
+    if set(report["statusCodeDistribution"]) != {"200"}:
+        raise Failed(f"`{variant.name}` did not answer every request with 200: {report['statusCodeDistribution']}")
+    return Paced(percentiles["p50"] * 1e3, percentiles["p99"] * 1e3)

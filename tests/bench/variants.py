@@ -1,0 +1,282 @@
+"""The variants: what stands between the caller and the same backend."""
+
+import json
+import shutil
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import gateways
+import traffic
+from processes import Failed, Lab, Process, free_port
+
+HERE = Path(__file__).parent
+INCLUDES = HERE.parent.parent / "nginx"
+
+
+@dataclass
+class Variant:
+    name: str
+    port: int
+    processes: list[Process]
+    checks_keys: bool = True
+    tells_identity: bool = True
+
+    def check(self):
+        """A good key passes with its client type, a wrong one does not: else it is no comparison."""
+        status, seen = self.ask(traffic.key(1), 1)
+        if status != 200 or (self.tells_identity and seen != traffic.client_type(1)):
+            raise Failed(f"`{self.name}` answers a good key with {status}, client type {seen!r}")
+        status, _ = self.ask(traffic.WRONG_KEY, 1)
+        if self.checks_keys and status not in (401, 403):
+            raise Failed(f"`{self.name}` answers a wrong key with {status}")
+        status, _ = self.ask(traffic.key(1), 7)
+        if self.checks_keys and self.tells_identity and status not in (401, 403):
+            raise Failed(f"`{self.name}` answers a client type at another's endpoint with {status}")
+
+    def ask(self, key, endpoint):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{traffic.target(endpoint)}", headers={"client-key": key, "host": "api.example.com"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.headers.get("seen-client-type")
+        except urllib.error.HTTPError as error:
+            return error.code, None
+
+
+class Builder:
+    """Starts the backend and, on request, variants in front of it."""
+
+    def __init__(self, lab: Lab, tools):
+        self.lab, self.tools = lab, tools
+        traffic.write_keygate_files(lab.folder)
+        rules = {
+            "keys": {traffic.key(n): traffic.client_type(n) for n in range(traffic.KEYS)},
+            "endpoints": {traffic.prefix(n): traffic.allowed(n) for n in range(traffic.ENDPOINTS)},
+        }
+        (lab.folder / "rules.json").write_text(json.dumps(rules))
+        self.backend_port = free_port()
+        self.backend = self.nginx("backend", self.backend_port, gateways.BACKEND.format(port=self.backend_port))
+
+    # Programs
+
+    def nginx(self, part, listens, http) -> Process:
+        folder = self.lab.folder / f"nginx-{len(self.lab.running):02}"
+        folder.mkdir()
+        for include in INCLUDES.glob("keygate*.conf"):
+            shutil.copy(include, folder)
+        configuration = folder / "nginx.conf"
+        configuration.write_text(gateways.nginx(folder, http.replace("FOLDER", str(folder))))
+        argv = [self.tools.nginx, "-p", folder, "-c", configuration, "-e", folder / "error.log"]
+        return self.lab.start(part, argv, listens)
+
+    def gateway(self, port, **levels) -> Process:
+        return self.nginx("gateway", port, gateways.proxy(port, self.backend_port, **levels))
+
+    def keygate(self, role, address) -> Process:
+        files = {"resolver": ["--keys", "keys.yaml"], "authorizer": ["--policy", "policy.yaml"]}
+        files["serve"] = files["resolver"] + files["authorizer"]
+        argv = [self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
+        # nginx's worker is another user where the benchmark runs as root.
+        return self.lab.start("authorization", [*argv, "--listen", listen(address)], address,
+                              env={"KEYGATE_SOCKET_MODE": "0666"})  # fmt: skip
+
+    def address(self, unix):
+        return self.lab.folder / f"{len(self.lab.running):02}.sock" if unix else free_port()
+
+    def trivial(self, address, headers) -> Process:
+        where = f"unix:{address}" if isinstance(address, Path) else f"127.0.0.1:{address}"
+        return self.nginx("authorization", address, gateways.fixed_answer(where, headers))
+
+    # Variants: nginx
+
+    def bare(self):
+        port = free_port()
+        gateway = self.gateway(port, location="")
+        return Variant("nginx, no authorization", port, [gateway, self.backend], False, False)
+
+    def map(self):
+        port = free_port()
+        http, locations = gateways.nginx_map()
+        gateway = self.gateway(port, location="", http=http, server=locations)
+        return Variant("nginx map, in process", port, [gateway, self.backend])
+
+    def one_hop(self, name, service, address, extra="", **kinds):
+        """`auth_request` as people write it, to one service."""
+        port = free_port()
+        http = gateways.upstream("service", nginx_address(address))
+        server = gateways.ask("/_auth", "http://service/auth", extra)
+        gateway = self.gateway(port, location=gateways.AUTH_REQUEST_LOCATION, http=http, server=server)
+        return Variant(name, port, [gateway, service, self.backend], **kinds)
+
+    def trivial_one_hop(self, unix):
+        address = self.address(unix)
+        service = self.trivial(address, {"client-type": traffic.client_type(1)})
+        return self.one_hop(f"trivial nginx, {over(unix)}", service, address, checks_keys=False)
+
+    def trivial_pair(self, unix):
+        first = self.address(unix)
+        resolver = self.trivial(first, {"client-type": traffic.client_type(1), "x-accel-redirect": "@second"})
+        second = self.address(unix)
+        authorizer = self.trivial(second, {"client-type": traffic.client_type(1)})
+        port = free_port()
+        http = gateways.upstream("first", nginx_address(first)) + gateways.upstream("second", nginx_address(second))
+        step = "set $resolved $upstream_http_client_type;\nproxy_set_header client-type $resolved;"
+        server = gateways.ask("/_auth", "http://first/resolve") + gateways.ask("@second", "http://second", step).replace(
+            "location = @second", "location @second"
+        )
+        gateway = self.gateway(port, location=gateways.AUTH_REQUEST_LOCATION, http=http, server=server)
+        return Variant(f"trivial nginx pair, {over(unix)}", port,
+                       [gateway, resolver, authorizer, self.backend], False)  # fmt: skip
+
+    def akas(self):
+        port = free_port()
+        service = self.tools.start_akas(self.lab, port)
+        bearer = 'proxy_set_header authorization "Bearer $http_client_key";'
+        return self.one_hop("AKAS, TCP", service, port, bearer, tells_identity=False)
+
+    def node(self):
+        port = free_port()
+        argv = ["node", HERE / "authorizers/node.mjs", port, self.lab.folder / "rules.json"]
+        return self.one_hop("Node authorizer, TCP", self.lab.start("authorization", argv, port), port)
+
+    def fastapi(self):
+        port = free_port()
+        argv = [self.tools.uvicorn, "fastapi_app:app", "--port", port, "--no-access-log", "--app-dir",
+                HERE / "authorizers"]  # fmt: skip
+        service = self.lab.start("authorization", argv, port, env={"RULES": self.lab.folder / "rules.json"})
+        return self.one_hop("FastAPI authorizer, TCP", service, port)
+
+    # Variants: Keygate, with the includes of this repository
+
+    def trivial_serve_includes(self):
+        address = self.address(unix=True)
+        service = self.trivial(address, {"client-type": traffic.client_type(1)})
+        return self.keygate_gateway("trivial nginx, Unix, our includes", {"serve": address}, [service],
+                                    "keygate-server-single.conf", checks_keys=False)  # fmt: skip
+
+    def trivial_pair_includes(self):
+        first = self.address(unix=True)
+        step = {"client-type": traffic.client_type(1), "x-accel-redirect": "/_keygate/authorizer"}
+        resolver = self.trivial(first, step)
+        second = self.address(unix=True)
+        authorizer = self.trivial(second, {"client-type": traffic.client_type(1)})
+        addresses = {"resolver": first, "authorizer": second}
+        return self.keygate_gateway("trivial nginx pair, Unix, our includes", addresses, [resolver, authorizer],
+                                    "keygate-server.conf", checks_keys=False)  # fmt: skip
+
+    def pair(self, unix):
+        resolver = self.address(unix)
+        services = [self.keygate("resolver", resolver)]
+        authorizer = self.address(unix)
+        services.append(self.keygate("authorizer", authorizer))
+        addresses = {"resolver": resolver, "authorizer": authorizer}
+        return self.keygate_gateway(f"Keygate pair, {over(unix)}", addresses, services, "keygate-server.conf")
+
+    def serve(self, unix):
+        address = self.address(unix)
+        services = [self.keygate("serve", address)]
+        return self.keygate_gateway(f"Keygate serve, {over(unix)}", {"serve": address}, services,
+                                    "keygate-server-single.conf")  # fmt: skip
+
+    def keygate_gateway(self, name, addresses, services, server, **kinds):
+        port = free_port()
+        # The includes as they are, but for where the services are.
+        conf = (INCLUDES / "keygate.conf").read_text()
+        for role, default in {"resolver": 7081, "authorizer": 7082, "serve": 7080}.items():
+            conf = conf.replace(f"127.0.0.1:{default};", nginx_address(addresses.get(role, default)) + ";")
+        (self.lab.folder / f"keygate-{port}.conf").write_text(conf)
+        gateway = self.gateway(
+            port,
+            http=f"    include {self.lab.folder}/keygate-{port}.conf;\n",
+            server=f"        include {server};\n",
+            location="            include keygate-authorize.conf;\n",
+        )
+        return Variant(name, port, [gateway, *services, self.backend], **kinds)
+
+    # Variants: other gateways
+
+    def haproxy(self):
+        port = free_port()
+        file = self.lab.folder / "haproxy.cfg"
+        file.write_text(gateways.haproxy(self.lab.folder, port, self.backend_port))
+        gateway = self.lab.start("gateway", ["haproxy", "-db", "-f", file], port)
+        return Variant("HAProxy map, in process", port, [gateway, self.backend])
+
+    def envoy(self, name, services=(), checks_keys=True, tells_identity=True, **parts):
+        port = free_port()
+        file = self.lab.folder / f"envoy-{port}.json"
+        file.write_text(gateways.envoy(port, self.backend_port, **parts))
+        argv = [self.tools.envoy, "--config-path", file, "--concurrency", 1, "--use-dynamic-base-id",
+                "--log-level", "error"]  # fmt: skip
+        gateway = self.lab.start("gateway", argv, port)
+        return Variant(name, port, [gateway, *services, self.backend], checks_keys, tells_identity)
+
+    def envoy_bare(self):
+        return self.envoy("Envoy, no authorization", checks_keys=False, tells_identity=False)
+
+    def envoy_own(self):
+        filters, routes = gateways.envoy_keys_and_rules()
+        return self.envoy("Envoy api_key_auth + RBAC", filters=filters, routes=routes)
+
+    def envoy_asks(self, name, service, port, path_prefix, checks_keys):
+        return self.envoy(name, [service], checks_keys, filters=[gateways.envoy_ext_authz(port, path_prefix)],
+                          clusters=[gateways.cluster("authorization", port)])  # fmt: skip
+
+    def envoy_trivial(self):
+        port = free_port()
+        service = self.trivial(port, {"client-type": traffic.client_type(1)})
+        return self.envoy_asks("Envoy ext_authz, trivial nginx", service, port, "/check", False)
+
+    def envoy_keygate(self):
+        port = free_port()
+        return self.envoy_asks("Envoy ext_authz, Keygate serve", self.keygate("serve", port), port, "/check", True)
+
+    def caddy(self):
+        port, address = free_port(), free_port()
+        service = self.keygate("serve", address)
+        file = self.lab.folder / "Caddyfile"
+        file.write_text(gateways.caddy(port, self.backend_port, address))
+        argv = [self.tools.caddy, "run", "--config", file, "--adapter", "caddyfile"]
+        gateway = self.lab.start("gateway", argv, port, env={"HOME": self.lab.folder, "GOMAXPROCS": 1})
+        return Variant("Caddy forward_auth, Keygate serve", port, [gateway, service, self.backend])
+
+
+def over(unix):
+    return "Unix" if unix else "TCP"
+
+
+def listen(address):
+    return f"unix:{address}" if isinstance(address, Path) else f"127.0.0.1:{address}"
+
+
+def nginx_address(address):
+    return listen(address)
+
+
+# In the order of the table; the first is what every other is held against.
+ALL = {
+    "bare": Builder.bare,
+    "map": Builder.map,
+    "haproxy": Builder.haproxy,
+    "trivial-tcp": lambda builder: builder.trivial_one_hop(unix=False),
+    "trivial-unix": lambda builder: builder.trivial_one_hop(unix=True),
+    "trivial-unix-includes": Builder.trivial_serve_includes,
+    "serve-tcp": lambda builder: builder.serve(unix=False),
+    "serve-unix": lambda builder: builder.serve(unix=True),
+    "trivial-pair-tcp": lambda builder: builder.trivial_pair(unix=False),
+    "trivial-pair-unix": lambda builder: builder.trivial_pair(unix=True),
+    "trivial-pair-unix-includes": Builder.trivial_pair_includes,
+    "pair-tcp": lambda builder: builder.pair(unix=False),
+    "pair-unix": lambda builder: builder.pair(unix=True),
+    "akas": Builder.akas,
+    "node": Builder.node,
+    "fastapi": Builder.fastapi,
+    "envoy": Builder.envoy_bare,
+    "envoy-own": Builder.envoy_own,
+    "envoy-trivial": Builder.envoy_trivial,
+    "envoy-keygate": Builder.envoy_keygate,
+    "caddy": Builder.caddy,
+}
