@@ -31,5 +31,5 @@ for target; do
     "target/$host/release/$target" "target/corpus/$target" "seeds/$seeds" \
         -dict="seeds/$seeds.dict" -artifact_prefix="artifacts/$target/" \
         -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
-        -print_final_stats=1 -verbosity=0
+        -print_final_stats=1 -print_funcs=0 -verbosity=0
 done
