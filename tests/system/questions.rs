@@ -7,6 +7,7 @@ use crate::gateway::{Gateway, Services, Setup};
 use crate::http_message::Message;
 use crate::impostor::Impostor;
 use crate::nginx::Version;
+use crate::operations::Watched;
 use crate::report;
 
 const RESOLVED: &str = "HTTP/1.1 200 OK\r\nclient-type: A\r\n\
@@ -176,4 +177,22 @@ fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know
         Some(properties.as_str())
     );
     report::passed(&version.number(), "questions: a user's identity");
+}
+
+/// A gateway that puts the path of its own request behind ours asks for `/` like this.
+#[rstest]
+#[case("/resolve/", 200, "no-key")]
+#[case("/require/", 401, "missing-key")]
+#[case("/auth/", 403, "no-endpoint")]
+#[case("/auth/?a=1", 403, "no-endpoint")]
+#[case("/check/", 403, "no-endpoint")]
+fn a_question_about_the_root_is_a_question(
+    #[case] target: &str,
+    #[case] status: u16,
+    #[case] reason: &str,
+) {
+    let watched = Watched::start(&[]);
+    let answer = caller::get(&watched.data, target, &[]);
+    assert_eq!(answer.status(), status, "{answer:?}");
+    assert_eq!(answer.header("x-keygate-reason"), Some(reason));
 }

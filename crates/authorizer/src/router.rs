@@ -199,8 +199,10 @@ impl Authorizer {
 /// The routes of the data listener: `/auth` and everything below it, by any method. Anything else
 /// is 404, so that a wrong gateway setting is not taken for a decision.
 pub fn router(authorizer: Arc<Authorizer>) -> Router {
+    // A wildcard takes no empty rest: what is asked about `/` has a route of its own.
     Router::new()
         .route("/auth", any(authorize))
+        .route("/auth/", any(authorize))
         .route("/auth/{*rest}", any(authorize))
         .with_state(authorizer)
 }

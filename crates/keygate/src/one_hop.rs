@@ -26,8 +26,10 @@ pub fn router(resolver: Arc<Resolver>, authorizer: Arc<Authorizer>) -> Router {
         resolver: Arc::clone(&resolver),
         authorizer: Arc::clone(&authorizer),
     };
+    // A wildcard takes no empty rest: what is asked about `/` has a route of its own.
     Router::new()
         .route("/check", any(check))
+        .route("/check/", any(check))
         .route("/check/{*rest}", any(check))
         .with_state(pair)
         .merge(keygate_resolver::router(resolver))

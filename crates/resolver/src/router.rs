@@ -206,10 +206,13 @@ impl Answer {
 /// The routes of the data listener: `/resolve`, `/require` and everything below them, by any
 /// method. Anything else is 404, so that a wrong gateway setting is not taken for a decision.
 pub fn router(resolver: Arc<Resolver>) -> Router {
+    // A wildcard takes no empty rest: what is asked about `/` has a route of its own.
     Router::new()
         .route("/resolve", any(resolve))
+        .route("/resolve/", any(resolve))
         .route("/resolve/{*rest}", any(resolve))
         .route("/require", any(require))
+        .route("/require/", any(require))
         .route("/require/{*rest}", any(require))
         .with_state(resolver)
 }
