@@ -1,10 +1,7 @@
 //! A decision as a gateway gets it.
 
-use axum::{body::Body, response::Response};
-use http::{
-    HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_LENGTH, WWW_AUTHENTICATE},
-};
+use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use keygate_http1::{Response, Value};
 use keygate_policy::Reason;
 
 const ALLOWED: HeaderName = HeaderName::from_static("mia-allowed");
@@ -28,7 +25,7 @@ pub enum AnswerWith {
 
 /// The answer to one question.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Answer<'h> {
     /// 200, 401 or 403.
     pub status: StatusCode,
     /// Why.
@@ -36,35 +33,28 @@ pub struct Answer {
     /// The rule that decided.
     pub endpoint: Option<HeaderValue>,
     /// The client type that the decision was made for.
-    pub client_type: Option<HeaderValue>,
+    pub client_type: Option<Value<'h>>,
 }
 
-impl Answer {
-    /// The answer as a gateway gets it: headers alone, with an empty body.
-    #[must_use]
-    pub fn into_response(self, with: AnswerWith) -> Response {
-        let allowed = self.reason == Reason::Ok;
+impl Answer<'_> {
+    /// The answer as a gateway gets it: headers alone.
+    pub fn begin<'o>(&self, with: AnswerWith, out: &'o mut Vec<u8>) -> Response<'o> {
+        let allowed = if self.reason == Reason::Ok { "1" } else { "0" };
         let status = match with {
             AnswerWith::Status => self.status,
             AnswerWith::Header => StatusCode::OK,
         };
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        headers.insert(
-            ALLOWED,
-            HeaderValue::from_static(if allowed { "1" } else { "0" }),
-        );
-        headers.insert(REASON, HeaderValue::from_static(self.reason.as_str()));
+        let mut response = Response::begin(out, status);
+        response.header(&ALLOWED, &HeaderValue::from_static(allowed));
+        response.header(&REASON, &HeaderValue::from_static(self.reason.as_str()));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+            response.header(&WWW_AUTHENTICATE, &CHALLENGE);
         }
-        if let Some(endpoint) = self.endpoint {
-            headers.insert(ENDPOINT, endpoint);
+        if let Some(endpoint) = &self.endpoint {
+            response.header(&ENDPOINT, endpoint);
         }
         if let Some(client_type) = self.client_type {
-            headers.insert(CLIENT_TYPE, client_type);
+            response.header(&CLIENT_TYPE, client_type);
         }
         response
     }

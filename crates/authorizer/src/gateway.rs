@@ -1,6 +1,7 @@
 //! What a gateway says about a request, read from the headers of its question.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderName, HeaderValue, Method, header};
+use keygate_http1::{Doubled, Head, Headers, Value};
 use keygate_policy::{Facts, Request};
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
@@ -70,21 +71,20 @@ pub enum Malformed {
 /// # Errors
 /// See [`Malformed`]; a question that cannot be read is denied.
 pub fn read<'h>(
-    method: &'h Method,
-    uri: &'h Uri,
-    headers: &'h HeaderMap,
+    head: &Head<'h>,
     prefix: &str,
     client_type: ClientTypeFrom<'h>,
     names: &HeaderNames,
 ) -> Result<Request<'h>, Malformed> {
+    let headers = head.headers;
     let (target, host) = match single(headers, &ORIGINAL_URI)? {
         Some(target) => (target.as_bytes(), text(headers, &ORIGINAL_HOST)?),
         None => (
-            below(uri, prefix).ok_or(Malformed::NoTarget)?,
+            below(head, prefix).ok_or(Malformed::NoTarget)?,
             text(headers, &header::HOST)?,
         ),
     };
-    let method = text(headers, &ORIGINAL_METHOD)?.unwrap_or(method.as_str());
+    let method = text(headers, &ORIGINAL_METHOD)?.unwrap_or(head.method);
     let client_type = match client_type {
         ClientTypeFrom::Gateway => text(headers, &names.client_type)?,
         ClientTypeFrom::Resolver(caller) => caller.and_then(|it| it.client_type.to_str().ok()),
@@ -94,8 +94,10 @@ pub fn read<'h>(
         target,
         host,
         is_cors_preflight: method == Method::OPTIONS.as_str()
-            && headers.contains_key(header::ORIGIN)
-            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
+            && headers.first(&header::ORIGIN).is_some()
+            && headers
+                .first(&header::ACCESS_CONTROL_REQUEST_METHOD)
+                .is_some(),
         facts: Facts {
             client_type,
             is_backoffice: switch(headers, &names.backoffice)?,
@@ -105,36 +107,30 @@ pub fn read<'h>(
 }
 
 /// The part of the request target below `prefix`, with its query.
-fn below<'h>(uri: &'h Uri, prefix: &str) -> Option<&'h [u8]> {
-    let below = uri.path_and_query()?.as_str().strip_prefix(prefix)?;
+fn below<'h>(head: &Head<'h>, prefix: &str) -> Option<&'h [u8]> {
+    let below = head.behind(prefix)?;
     below.starts_with('/').then_some(below.as_bytes())
 }
 
-fn single<'h>(
-    headers: &'h HeaderMap,
-    name: &HeaderName,
-) -> Result<Option<&'h HeaderValue>, Malformed> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        (_, Some(_)) => Err(Malformed::Doubled(name.clone())),
-    }
+fn single<'h>(headers: Headers<'h>, name: &HeaderName) -> Result<Option<Value<'h>>, Malformed> {
+    let doubled = |Doubled| Malformed::Doubled(name.clone());
+    headers.single(name).map_err(doubled)
 }
 
 /// The value as text; an empty one is the same as none, since nginx cannot send an empty header.
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
+fn text<'h>(headers: Headers<'h>, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
     let Some(value) = single(headers, name)? else {
         return Ok(None);
     };
     let text = value
         .to_str()
-        .map_err(|_| Malformed::NotText(name.clone()))?;
+        .ok_or_else(|| Malformed::NotText(name.clone()))?;
     Ok((!text.is_empty()).then_some(text))
 }
 
 /// Mia-Platform's Envoy sends `0` for off; anything unclear is refused, since either way could be
 /// the laxer one.
-fn switch(headers: &HeaderMap, name: &HeaderName) -> Result<bool, Malformed> {
+fn switch(headers: Headers<'_>, name: &HeaderName) -> Result<bool, Malformed> {
     match text(headers, name)? {
         Some("1" | "true") => Ok(true),
         None | Some("0" | "false") => Ok(false),
@@ -145,67 +141,49 @@ fn switch(headers: &HeaderMap, name: &HeaderName) -> Result<bool, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::asking::ask;
 
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+    fn read_it(target: &str, lines: &[(&str, &str)]) -> Result<String, Malformed> {
+        let names = HeaderNames::default();
+        ask(target, lines, |head| {
+            read(head, "/auth", ClientTypeFrom::Gateway, &names).map(|request| {
+                format!(
+                    "{} {} host={:?} type={:?} backoffice={}",
+                    request.method,
+                    String::from_utf8_lossy(request.target),
+                    request.host,
+                    request.facts.client_type,
+                    request.facts.is_backoffice
                 )
             })
-            .collect()
-    }
-
-    fn read_it(uri: &str, headers: &HeaderMap) -> Result<String, Malformed> {
-        let uri = uri.parse().unwrap();
-        let names = HeaderNames::default();
-        read(
-            &Method::GET,
-            &uri,
-            headers,
-            "/auth",
-            ClientTypeFrom::Gateway,
-            &names,
-        )
-        .map(|request| {
-            format!(
-                "{} {} host={:?} type={:?} backoffice={}",
-                request.method,
-                String::from_utf8_lossy(request.target),
-                request.host,
-                request.facts.client_type,
-                request.facts.is_backoffice
-            )
         })
     }
 
     #[test]
     fn nginx_tells_the_request_in_headers() {
-        let headers = headers(&[
+        let lines = &[
             ("original-request-uri", "/orders/1?q=2"),
             ("original-request-method", "POST"),
             ("original-request-host", "api.example.com"),
             ("host", "keygate_authorizer"),
             ("client-type", "A"),
             ("isbackoffice", "1"),
-        ]);
+        ];
         assert_eq!(
-            read_it("/auth", &headers).unwrap(),
+            read_it("/auth", lines).unwrap(),
             "POST /orders/1?q=2 host=Some(\"api.example.com\") type=Some(\"A\") backoffice=true"
         );
     }
 
     #[test]
     fn envoy_tells_the_request_in_the_path() {
-        let headers = headers(&[("host", "api.example.com"), ("isbackoffice", "0")]);
+        let lines = &[("host", "api.example.com"), ("isbackoffice", "0")];
         assert_eq!(
-            read_it("/auth/orders/1?q=2", &headers).unwrap(),
+            read_it("/auth/orders/1?q=2", lines).unwrap(),
             "GET /orders/1?q=2 host=Some(\"api.example.com\") type=None backoffice=false"
         );
         assert_eq!(
-            read_it("/auth//orders", &headers).unwrap(),
+            read_it("/auth//orders", lines).unwrap(),
             "GET //orders host=Some(\"api.example.com\") type=None backoffice=false"
         );
     }
@@ -213,7 +191,7 @@ mod tests {
     #[test]
     fn a_question_that_could_be_read_in_two_ways_is_not_read() {
         let uri = ("original-request-uri", "/");
-        let refused = |lines: &[_]| read_it("/auth", &headers(lines)).unwrap_err().to_string();
+        let refused = |lines: &[_]| read_it("/auth", lines).unwrap_err().to_string();
         assert_eq!(
             refused(&[]),
             "neither `original-request-uri` nor a path below `/auth` tells the request target"
@@ -232,24 +210,23 @@ mod tests {
             refused(&[uri, ("isbackoffice", "yes")]),
             "the header `isbackoffice` is not one of `1`, `true`, `0`, `false` or empty"
         );
-        let mut latin = headers(&[uri]);
-        latin.insert("client-type", HeaderValue::from_bytes(b"\xe8").unwrap());
         assert_eq!(
-            read_it("/auth", &latin).unwrap_err().to_string(),
+            refused(&[uri, ("client-type", "\u{e8}")]),
             "the header `client-type` has a value that is not visible ASCII"
         );
     }
 
     #[test]
     fn a_client_type_header_is_not_believed_where_the_key_was_resolved_here() {
-        let headers = headers(&[
+        let lines = &[
             ("original-request-uri", "/"),
             ("client-type", "A"),
             ("client-type", "B"),
-        ]);
-        let (uri, names) = (Uri::from_static("/check"), HeaderNames::default());
-        let from = ClientTypeFrom::Resolver(None);
-        let request = read(&Method::GET, &uri, &headers, "/check", from, &names).unwrap();
-        assert_eq!(request.facts.client_type, None);
+        ];
+        let (from, names) = (ClientTypeFrom::Resolver(None), HeaderNames::default());
+        ask("/check", lines, |head| {
+            let request = read(head, "/check", from, &names).unwrap();
+            assert_eq!(request.facts.client_type, None);
+        });
     }
 }

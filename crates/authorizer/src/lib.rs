@@ -7,15 +7,17 @@
 //! [`Answer`] → headers.
 
 pub mod answer;
+#[cfg(test)]
+mod asking;
 pub mod endpoint;
 pub mod gateway;
 pub mod observer;
-pub mod router;
+pub mod service;
 pub mod shadow;
 
 pub use answer::{Answer, AnswerWith};
 pub use endpoint::{Counters, Endpoint};
 pub use gateway::{Caller, ClientTypeFrom, HeaderNames, Malformed};
 pub use observer::{Observer, Record};
-pub use router::{Authorizer, router};
+pub use service::Authorizer;
 pub use shadow::{Shadow, Verdict};

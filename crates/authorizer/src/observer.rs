@@ -2,7 +2,8 @@
 
 use std::{fmt, time::Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderName;
+use keygate_http1::{Headers, Value};
 use keygate_policy::{Reason, Request};
 
 use crate::{ClientTypeFrom, Malformed, Shadow, Verdict};
@@ -23,7 +24,7 @@ pub struct Record<'a> {
     pub started: Instant,
     /// The headers of the question, for what ties it to other records. They hold secrets: never to
     /// be written as a whole.
-    pub headers: &'a HeaderMap,
+    pub headers: Headers<'a>,
     /// Where the client type is known from.
     pub client_type_from: ClientTypeFrom<'a>,
     /// Why.
@@ -51,10 +52,10 @@ impl<'a> Record<'a> {
 
     /// The id of the caller's key, as the gateway passes it on from the resolver.
     #[must_use]
-    pub fn key_id(&self) -> Option<&'a HeaderValue> {
+    pub fn key_id(&self) -> Option<Value<'a>> {
         match self.client_type_from {
-            ClientTypeFrom::Gateway => self.headers.get(KEY_ID),
-            ClientTypeFrom::Resolver(caller) => caller.map(|caller| caller.key_id),
+            ClientTypeFrom::Gateway => self.headers.first(&KEY_ID),
+            ClientTypeFrom::Resolver(caller) => caller.map(|caller| caller.key_id.into()),
         }
     }
 }

@@ -4,15 +4,15 @@
 //! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
 
 pub mod cli;
+pub mod connection;
+pub mod data;
 pub mod debug_keys;
 pub mod debug_page;
 pub mod decisions;
 pub mod explain;
-pub mod forgetting;
 pub mod health;
 pub mod listener;
 pub mod metrics;
-pub mod one_hop;
 pub mod operations;
 pub mod reload;
 pub mod role;

@@ -25,6 +25,7 @@ use crate::{
     decisions::{Decisions, Dropped, Step},
     explain::{Answer, Question},
     health::{Health, SourceDetail},
+    listener::Listener,
     metrics::{self, exposition::Format},
     role::Role,
     settings::InForce,
@@ -55,6 +56,18 @@ impl Operations {
         let resolve = self.resolver.as_ref().map(|_| Step::Resolve);
         let authorize = self.authorizer.as_ref().map(|_| Step::Authorize);
         resolve.into_iter().chain(authorize)
+    }
+}
+
+/// Answers operators until it is dropped.
+pub async fn serve(listener: Listener, router: Router) {
+    let ended = match listener {
+        Listener::Tcp(listener) => axum::serve(listener, router).await,
+        // The socket's file goes when nobody listens any more.
+        Listener::Unix(listener, _file) => axum::serve(listener, router).await,
+    };
+    if let Err(error) = ended {
+        tracing::error!(%error, "operators are answered no longer");
     }
 }
 

@@ -4,10 +4,8 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
-    time::Duration,
 };
 
-use axum::Router;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_policy::Policy;
@@ -15,10 +13,10 @@ use keygate_resolver::{KeyTable, Resolver};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    data::Data,
     decisions::Decisions,
     health::Health,
     listener::{Address, BindError, Listener},
-    one_hop,
     operations::{self, Operations},
     reload::{self, Watched},
     server,
@@ -93,8 +91,7 @@ pub enum StartError {
 
 /// A role's services with their files loaded, ready to be served.
 struct Services {
-    resolver: Option<Arc<Resolver>>,
-    authorizer: Option<Arc<Authorizer>>,
+    data: Data,
     files: Vec<Watched>,
 }
 
@@ -107,38 +104,31 @@ struct Services {
 /// The role does not start.
 pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
-    let services = Services::load(role, &settings, &decisions)?;
-    let data = services.router();
-    let Services {
-        resolver,
-        authorizer,
-        files,
-    } = services;
+    let Services { data, files } = Services::load(role, &settings, &decisions)?;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
-    let operations = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
+    let watched_at = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
     let mut signals = Signals::install()?;
     reload_on_hangup(files)?;
     tracing::info!(
         role = role.name(),
         version = env!("CARGO_PKG_VERSION"),
         listen = listener.address(),
-        operations = operations.address(),
+        operations = watched_at.address(),
         "started"
     );
 
     // Probes are answered until the data listener has drained.
-    let probes = operations::router(Operations {
+    let router = operations::router(Operations {
         role,
         health: Arc::clone(&health),
         decisions: Arc::clone(&decisions),
-        resolver,
-        authorizer,
+        resolver: data.resolver.clone(),
+        authorizer: data.authorizer.clone(),
         started: Timestamp::now(),
         settings: settings.in_force(role),
     });
-    let probes = server::run(operations, probes, std::future::pending(), Duration::ZERO);
-    let probes = tokio::spawn(probes);
+    let probes = tokio::spawn(operations::serve(watched_at, router));
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;
@@ -163,31 +153,20 @@ impl Services {
         decisions: &Arc<Decisions>,
     ) -> Result<Self, StartError> {
         let mut services = Self {
-            resolver: None,
-            authorizer: None,
+            data: Data::default(),
             files: Vec::new(),
         };
         if role != Role::Authorizer {
             let (resolver, keys) = resolver(settings, decisions)?;
-            services.resolver = Some(resolver);
+            services.data.resolver = Some(resolver);
             services.files.push(keys);
         }
         if role != Role::Resolver {
             let (authorizer, policies) = authorizer(settings, decisions)?;
-            services.authorizer = Some(authorizer);
+            services.data.authorizer = Some(authorizer);
             services.files.extend(policies);
         }
         Ok(services)
-    }
-
-    /// The routes of the data listener.
-    fn router(&self) -> Router {
-        match (self.resolver.clone(), self.authorizer.clone()) {
-            (Some(resolver), Some(authorizer)) => one_hop::router(resolver, authorizer),
-            (Some(resolver), None) => keygate_resolver::router(resolver),
-            (None, Some(authorizer)) => keygate_authorizer::router(authorizer),
-            (None, None) => Router::new(),
-        }
     }
 }
 

@@ -1,21 +1,12 @@
-//! Serves a router on a listener until it is told to stop, and then finishes what is in flight.
+//! The data listener: accepts connections until it is told to stop, and then finishes what is in
+//! flight.
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::{Request, body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::TokioIo,
-    server::graceful::{GracefulShutdown, Watcher},
-    service::TowerToHyperService,
-};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tower::ServiceExt;
+use socket2::Socket;
+use tokio::sync::watch;
 
-use crate::{
-    forgetting::{Forgetting, Grown},
-    listener::Listener,
-};
+use crate::{connection, data::Data, listener::Listener};
 
 /// How long to wait before accepting again where the system has no more descriptors: long enough
 /// for some to be closed, short enough for nobody to notice.
@@ -28,28 +19,31 @@ const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 /// keeps idle connections on purpose.
 pub async fn run(
     listener: Listener,
-    router: Router,
+    data: Data,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
 ) {
-    let graceful = GracefulShutdown::new();
+    let data = Arc::new(data);
+    let (close, closing) = watch::channel(false);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &router, &graceful) => accepted,
+            accepted = accept(&listener) => accepted,
             () = &mut shutdown => break,
         };
-        if let Err(error) = accepted {
-            tracing::warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
+        match accepted {
+            Ok(socket) => serve(socket, Arc::clone(&data), closing.clone()),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
+            }
         }
     }
     // New connections are refused from here on; connections that are open end after their request.
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    drop(closing);
+    close.send_replace(true);
+    if tokio::time::timeout(drain, close.closed()).await.is_err() {
         tracing::warn!(
             ?drain,
             "requests were still in flight when the drain time was over"
@@ -57,38 +51,21 @@ pub async fn run(
     }
 }
 
-async fn accept(
-    listener: &Listener,
-    router: &Router,
-    graceful: &GracefulShutdown,
-) -> io::Result<()> {
+async fn accept(listener: &Listener) -> io::Result<Socket> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, _) = listener.accept().await?;
             // An answer is one small write: it must not wait for the gateway's acknowledgement.
             stream.set_nodelay(true)?;
-            serve(stream, router.clone(), graceful.watcher());
+            Ok(stream.into_std()?.into())
         }
-        Listener::Unix(listener, _) => {
-            let (stream, _) = listener.accept().await?;
-            serve(stream, router.clone(), graceful.watcher());
-        }
+        Listener::Unix(listener, _) => Ok(listener.accept().await?.0.into_std()?.into()),
     }
-    Ok(())
 }
 
-fn serve<S>(stream: S, router: Router, watcher: Watcher)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let grown = Grown::default();
-    let stream = TokioIo::new(Forgetting::new(stream, grown.clone()));
-    let service =
-        ServiceExt::<Request<Incoming>>::map_response(router, move |answer| grown.last(answer));
-    let connection =
-        http1::Builder::new().serve_connection(stream, TowerToHyperService::new(service));
+fn serve(socket: Socket, data: Arc<Data>, closing: watch::Receiver<bool>) {
     tokio::spawn(async move {
-        if let Err(error) = watcher.watch(connection).await {
+        if let Err(error) = connection::serve(socket, &data, closing).await {
             tracing::debug!(%error, "a connection ended early");
         }
     });

@@ -23,7 +23,7 @@ use keygate_policy::{
     diagnostic::nearest,
     document::yaml::{self, Content},
 };
-use keygate_resolver::{CredentialNames, Guessing, Pepper, router::RejectedKeyStatus};
+use keygate_resolver::{CredentialNames, Guessing, Pepper, service::RejectedKeyStatus};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{

@@ -13,15 +13,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::HeaderMap;
+use keygate_http1::Headers;
 use opentelemetry::{
     Context, KeyValue,
-    propagation::TextMapPropagator,
+    propagation::{Extractor, TextMapPropagator},
     trace::{Span as _, SpanKind, Tracer as _, TracerProvider as _},
 };
-use opentelemetry_http::{
-    Bytes, HeaderExtractor, HttpClient, HttpError, Request, Response, hyper::HyperClient,
-};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, hyper::HyperClient};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
@@ -187,10 +185,10 @@ impl Traces {
 
     /// The span of a decision that took so long until now; `None` where it is not sampled.
     #[must_use]
-    pub fn span(&self, step: Step, headers: &HeaderMap, took: Duration) -> Option<Span> {
+    pub fn span(&self, step: Step, headers: Headers<'_>, took: Duration) -> Option<Span> {
         let parent = self
             .propagator
-            .extract_with_context(&Context::new(), &HeaderExtractor(headers));
+            .extract_with_context(&Context::new(), &Carrier(headers));
         let span = self
             .tracer
             .span_builder(step.as_str())
@@ -207,6 +205,21 @@ impl Traces {
         if let Ok(Err(error)) = last.await {
             tracing::warn!(%error, "not all traces were sent");
         }
+    }
+}
+
+/// The header lines of a question, for the propagator to look up its own.
+struct Carrier<'h>(Headers<'h>);
+
+impl Extractor for Carrier<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let mut lines = self.0.iter();
+        let (_, value) = lines.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        value.to_str()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.iter().map(|(name, _)| name).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The API key in a request's headers.
 
-use http::{HeaderMap, HeaderName, header::COOKIE};
+use http::{HeaderName, header::COOKIE};
+use keygate_http1::Headers;
 
 /// Where a request may carry its key.
 #[derive(Debug, Clone)]
@@ -38,15 +39,19 @@ pub enum Credential<'h> {
 impl<'h> Credential<'h> {
     /// Reads the credential: every header and every cookie of a known name counts.
     #[must_use]
-    pub fn read(headers: &'h HeaderMap, names: &CredentialNames) -> Self {
-        let by_header = names.headers.iter().flat_map(|name| headers.get_all(name));
-        let found = by_header.fold(Self::None, |found, value| found.and(value.as_bytes()));
-        headers
-            .get_all(COOKIE)
-            .iter()
-            .flat_map(|line| cookies(line.as_bytes()))
-            .filter(|(name, _)| names.cookies.iter().any(|known| known.as_bytes() == *name))
-            .fold(found, |found, (_, value)| found.and(value))
+    pub fn read(headers: Headers<'h>, names: &CredentialNames) -> Self {
+        let mut found = Self::None;
+        for (name, value) in headers.iter() {
+            let is = |known: &HeaderName| name.eq_ignore_ascii_case(known.as_str());
+            if names.headers.iter().any(is) {
+                found = found.and(value.as_bytes());
+            } else if is(&COOKIE) {
+                found = cookies(value.as_bytes())
+                    .filter(|(name, _)| names.cookies.iter().any(|it| it.as_bytes() == *name))
+                    .fold(found, |found, (_, value)| found.and(value));
+            }
+        }
+        found
     }
 
     fn and(self, value: &'h [u8]) -> Self {
@@ -71,10 +76,10 @@ fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use rstest::rstest;
 
     use super::*;
+    use crate::asking::ask;
 
     #[rstest]
     #[case::nothing(&[], Credential::None)]
@@ -99,10 +104,9 @@ mod tests {
     #[case::two_cookie_lines(&[("cookie", "mia_client_key=k"), ("cookie", "mia_client_key=l")], Credential::Ambiguous)]
     #[case::the_first_again_after_another(&[("client-key", "k"), ("client-key", "l"), ("client-key", "k")], Credential::Ambiguous)]
     fn the_credential_of(#[case] lines: &[(&str, &str)], #[case] expected: Credential<'_>) {
-        let headers = lines
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()))
-            .collect();
-        assert!(Credential::read(&headers, &CredentialNames::default()) == expected);
+        ask("/", lines, |head| {
+            let names = CredentialNames::default();
+            assert!(Credential::read(head.headers, &names) == expected);
+        });
     }
 }

@@ -13,8 +13,9 @@ use std::{
     sync::{Mutex, Once, PoisonError},
 };
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use jiff::Timestamp;
+use keygate_http1::Headers;
 
 use crate::{Credential, Resolution};
 
@@ -89,10 +90,9 @@ impl Guessing {
     /// The caller's address, as the gateway says it. Twice is never: one of them may be the
     /// caller's own.
     #[must_use]
-    pub fn address(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut lines = headers.get_all(&self.client_address_header).iter();
-        let (line, second) = (lines.next()?, lines.next());
-        second.is_none().then(|| line.to_str().ok()?.parse().ok())?
+    pub fn address(&self, headers: Headers<'_>) -> Option<IpAddr> {
+        let line = headers.single(&self.client_address_header).ok()??;
+        line.to_str()?.parse().ok()
     }
 
     /// The tag of a presented key.
@@ -105,7 +105,7 @@ impl Guessing {
 
     /// Whether the caller has presented as many failed keys as an address may. Without a limit no
     /// address is looked at.
-    pub(crate) fn is_over(&self, headers: &HeaderMap, now: Timestamp) -> bool {
+    pub(crate) fn is_over(&self, headers: Headers<'_>, now: Timestamp) -> bool {
         let Some(limit) = self.limit else {
             return false;
         };
@@ -129,7 +129,7 @@ impl Guessing {
     /// Notices a guess, and counts it.
     pub(crate) fn notice(
         &self,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         credential: Credential<'_>,
         resolution: &Resolution<'_>,
         now: Timestamp,
@@ -196,12 +196,12 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn headers(lines: &[&str]) -> HeaderMap {
-        let name = HeaderName::from_static("x-keygate-client-address");
-        let lines = lines
+    fn ask<T>(addresses: &[&str], answer: impl FnOnce(Headers<'_>) -> T) -> T {
+        let lines: Vec<_> = addresses
             .iter()
-            .map(|line| (name.clone(), line.parse().unwrap()));
-        lines.collect()
+            .map(|it| ("x-keygate-client-address", *it))
+            .collect();
+        crate::asking::ask("/", &lines, |head| answer(head.headers))
     }
 
     fn limited(limit: u32) -> Guessing {
@@ -210,7 +210,8 @@ mod tests {
 
     fn fail(guessing: &Guessing, address: &str, times: u32) {
         for _ in 0..times {
-            guessing.count(guessing.address(&headers(&[address])), at(60));
+            let address = ask(&[address], |headers| guessing.address(headers));
+            guessing.count(address, at(60));
         }
     }
 
@@ -224,19 +225,20 @@ mod tests {
     #[case::a_socket(&["unix:"], None)]
     fn the_address_in(#[case] lines: &[&str], #[case] address: Option<&str>) {
         let address = address.map(|it| it.parse().unwrap());
-        assert_eq!(Guessing::default().address(&headers(lines)), address);
+        let guessing = Guessing::default();
+        assert_eq!(ask(lines, |headers| guessing.address(headers)), address);
     }
 
     #[test]
     fn an_address_is_over_its_limit_until_the_next_minute_and_others_are_not() {
         let guessing = limited(3);
-        let is_over = |address, now| guessing.is_over(&headers(&[address]), now);
+        let is_over = |address, now| ask(&[address], |headers| guessing.is_over(headers, now));
         fail(&guessing, "192.0.2.1", 2);
         assert!(!is_over("192.0.2.1", at(60)));
         fail(&guessing, "192.0.2.1", 1);
         assert!(is_over("192.0.2.1", at(119)));
         assert!(!is_over("192.0.2.2", at(119)));
-        assert!(!guessing.is_over(&headers(&[]), at(119)));
+        assert!(!ask(&[], |headers| guessing.is_over(headers, at(119))));
         assert!(!is_over("192.0.2.1", at(120)));
     }
 
@@ -246,7 +248,7 @@ mod tests {
         fail(&guessing, "2001:db8:0:1::1", 1);
         fail(&guessing, "2001:db8:0:1:ffff::2", 1);
         fail(&guessing, "::ffff:192.0.2.1", 2);
-        let is_over = |address| guessing.is_over(&headers(&[address]), at(60));
+        let is_over = |address| ask(&[address], |headers| guessing.is_over(headers, at(60)));
         assert!(is_over("2001:db8:0:1::3"));
         assert!(!is_over("2001:db8:0:2::1"));
         assert!(is_over("192.0.2.1") && !is_over("192.0.2.2"));
@@ -261,8 +263,9 @@ mod tests {
         let counted = guessing.failures.lock().unwrap().by_address.len();
         assert_eq!(counted, MOST_ADDRESSES);
         fail(&guessing, "192.0.2.1", 5);
-        assert!(!guessing.is_over(&headers(&["192.0.2.1"]), at(60)));
-        assert!(guessing.is_over(&headers(&["0.0.0.1"]), at(60)));
+        let is_over = |address| ask(&[address], |headers| guessing.is_over(headers, at(60)));
+        assert!(!is_over("192.0.2.1"));
+        assert!(is_over("0.0.0.1"));
     }
 
     #[test]

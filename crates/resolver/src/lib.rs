@@ -7,6 +7,8 @@
 //! A request's way is one line: headers → [`Credential`] → [`KeyTable::find`] → [`Resolution`] →
 //! headers.
 
+#[cfg(test)]
+mod asking;
 pub mod credential;
 pub mod digest;
 pub mod generated;
@@ -14,7 +16,7 @@ pub mod guessing;
 pub mod key;
 pub mod observer;
 pub mod resolution;
-pub mod router;
+pub mod service;
 pub mod table;
 
 pub use credential::{Credential, CredentialNames};
@@ -23,5 +25,5 @@ pub use guessing::{Guess, Guessing};
 pub use key::{ClientType, Key, KeyId};
 pub use observer::{Observer, Record};
 pub use resolution::{Presence, Reason, Refusal, Resolution};
-pub use router::{Resolver, router};
+pub use service::Resolver;
 pub use table::KeyTable;

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Instant};
 
-use http::HeaderMap;
+use keygate_http1::Headers;
 
 use crate::{Resolution, guessing::Guess};
 
@@ -20,7 +20,7 @@ pub struct Record<'a> {
     pub started: Instant,
     /// The headers of the question, for what ties it to other records. They hold the credential:
     /// never to be written as a whole.
-    pub headers: &'a HeaderMap,
+    pub headers: Headers<'a>,
     /// What became of it.
     pub resolution: Resolution<'a>,
     /// Who guessed and what, where it was a guess; nothing of the key can be told from it.

@@ -2,8 +2,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderName;
 use jiff::Timestamp;
+use keygate_http1::{Headers, Value};
 use keygate_resolver::Resolution;
 use serde::Serialize;
 use tracing::Level;
@@ -220,12 +221,12 @@ impl Entry {
     }
 }
 
-fn request_id(headers: &HeaderMap) -> Option<String> {
-    headers.get(REQUEST_ID).and_then(text)
+fn request_id(headers: Headers<'_>) -> Option<String> {
+    headers.first(&REQUEST_ID).and_then(text)
 }
 
-fn text(value: &HeaderValue) -> Option<String> {
-    value.to_str().ok().filter(|it| !it.is_empty()).map(bounded)
+fn text(value: Value<'_>) -> Option<String> {
+    value.to_str().filter(|it| !it.is_empty()).map(bounded)
 }
 
 /// The path of a request target. The query may hold anything, and so may the user name before the

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::HeaderMap;
+use keygate_http1::Headers;
 use keygate_resolver::{Reason, Refusal, Resolution};
 use serde::Serialize;
 use tracing::Level;
@@ -169,7 +169,7 @@ impl Decisions {
         &self,
         step: Step,
         occasion: Occasion,
-        (started, headers): (Instant, &HeaderMap),
+        (started, headers): (Instant, Headers<'_>),
         entry: impl FnOnce(Duration) -> Entry,
     ) {
         let now = Instant::now();

@@ -1,21 +1,19 @@
-//! The authorization service's HTTP side: the route that a gateway calls.
+//! The authorization service: what gateways ask it, and what they are told.
 
 use std::{sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use axum::{
-    Router,
-    extract::{Request, State},
-    response::Response,
-    routing::any,
-};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::StatusCode;
+use keygate_http1::{Head, Response, Value};
 use keygate_policy::{Decision, Policy, Reason, decision::Status, path::CanonicalPath};
 
 use crate::{
     Answer, AnswerWith, ClientTypeFrom, Counters, Endpoint, HeaderNames, Observer, Record, Shadow,
     gateway,
 };
+
+/// The path that it is asked at.
+const PATH: &str = "/auth";
 
 /// The authorization service: the policy in force, and how gateways ask.
 #[derive(Debug)]
@@ -100,17 +98,15 @@ impl Authorizer {
 
     /// Decides the request that the question is about, and tells the observer.
     #[must_use]
-    pub fn answer(
+    pub fn answer<'h>(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
         prefix: &str,
-        client_type_from: ClientTypeFrom<'_>,
-    ) -> Answer {
+        head: &Head<'h>,
+        client_type_from: ClientTypeFrom<'h>,
+    ) -> Answer<'h> {
         let question = Record {
             started: Instant::now(),
-            headers,
+            headers: head.headers,
             client_type_from,
             reason: Reason::MalformedRequest,
             cause: None,
@@ -119,7 +115,7 @@ impl Authorizer {
             endpoint: None,
             shadow: None,
         };
-        match gateway::read(method, uri, headers, prefix, client_type_from, &self.names) {
+        match gateway::read(head, prefix, client_type_from, &self.names) {
             Ok(request) => self.decide(&request, question),
             Err(malformed) => {
                 self.without_rule.count(Reason::MalformedRequest);
@@ -137,7 +133,11 @@ impl Authorizer {
         }
     }
 
-    fn decide(&self, request: &keygate_policy::Request<'_>, question: Record<'_>) -> Answer {
+    fn decide<'h>(
+        &self,
+        request: &keygate_policy::Request<'h>,
+        question: Record<'h>,
+    ) -> Answer<'h> {
         let snapshot = self.policy.load();
         let decision = snapshot.policy.decide(request);
         let endpoint = decision
@@ -163,11 +163,12 @@ impl Authorizer {
             reason: decision.reason,
             endpoint: endpoint.and_then(Endpoint::header),
             client_type: match question.client_type_from {
-                ClientTypeFrom::Gateway => question.headers.get(&self.names.client_type),
-                ClientTypeFrom::Resolver(caller) => caller.map(|caller| caller.client_type),
+                ClientTypeFrom::Gateway => question.headers.first(&self.names.client_type),
+                ClientTypeFrom::Resolver(caller) => {
+                    caller.map(|caller| Value::from(caller.client_type))
+                }
             }
-            .filter(|value| !value.is_empty())
-            .cloned(),
+            .filter(|value| !value.is_empty()),
         }
     }
 
@@ -177,38 +178,28 @@ impl Authorizer {
         }
     }
 
-    /// [`Authorizer::answer`] as the response that the settings ask for.
+    /// Whether it is asked: by `/auth` and everything below it, by any method.
     #[must_use]
-    pub fn respond(
-        &self,
-        request: &Request,
-        prefix: &str,
-        client_type: ClientTypeFrom<'_>,
-    ) -> Response {
-        self.answer(
-            request.method(),
-            request.uri(),
-            request.headers(),
-            prefix,
-            client_type,
-        )
-        .into_response(self.answer_with)
+    pub fn is_asked(head: &Head<'_>) -> bool {
+        head.behind(PATH).is_some()
     }
-}
 
-/// The routes of the data listener: `/auth` and everything below it, by any method. Anything else
-/// is 404, so that a wrong gateway setting is not taken for a decision.
-pub fn router(authorizer: Arc<Authorizer>) -> Router {
-    // A wildcard takes no empty rest: what is asked about `/` has a route of its own.
-    Router::new()
-        .route("/auth", any(authorize))
-        .route("/auth/", any(authorize))
-        .route("/auth/{*rest}", any(authorize))
-        .with_state(authorizer)
-}
+    /// Answers what is asked there, by the client type that the gateway tells.
+    pub fn respond<'o>(&self, head: &Head<'_>, out: &'o mut Vec<u8>) -> Response<'o> {
+        self.respond_at(PATH, head, ClientTypeFrom::Gateway, out)
+    }
 
-async fn authorize(State(authorizer): State<Arc<Authorizer>>, request: Request) -> Response {
-    authorizer.respond(&request, "/auth", ClientTypeFrom::Gateway)
+    /// [`Authorizer::answer`] as the response that the settings ask for.
+    pub fn respond_at<'o>(
+        &self,
+        prefix: &str,
+        head: &Head<'_>,
+        client_type: ClientTypeFrom<'_>,
+        out: &'o mut Vec<u8>,
+    ) -> Response<'o> {
+        self.answer(prefix, head, client_type)
+            .begin(self.answer_with, out)
+    }
 }
 
 fn status(decision: &Decision<'_, '_>) -> StatusCode {

@@ -1,20 +1,11 @@
-//! The resolver's HTTP side: the routes that a gateway calls.
+//! The resolver as a service: what gateways ask it, and what they are told.
 
 use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    response::Response,
-    routing::any,
-};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_LENGTH, WWW_AUTHENTICATE},
-};
+use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use jiff::Timestamp;
+use keygate_http1::{Head, Headers, Response};
 
 use crate::{
     Credential, CredentialNames, Guessing, Key, KeyTable, Observer, Presence, Reason, Record,
@@ -121,7 +112,7 @@ impl Resolver {
 
     /// Resolves the credential that stands in `headers` and tells the observer.
     #[must_use]
-    pub fn answer(&self, headers: &HeaderMap, presence: Presence) -> Answer {
+    pub fn answer(&self, headers: Headers<'_>, presence: Presence) -> Answer {
         let (started, now) = (Instant::now(), Timestamp::now());
         let keys = self.keys.load();
         let credential = Credential::read(headers, &self.names);
@@ -138,7 +129,7 @@ impl Resolver {
     fn conclude(
         &self,
         started: Instant,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         resolution: Resolution<'_>,
         guess: Option<Guess>,
     ) -> Answer {
@@ -184,76 +175,62 @@ impl Identity {
 }
 
 impl Answer {
-    /// The answer as a gateway gets it: headers alone, with an empty body.
-    #[must_use]
-    pub fn into_response(self) -> Response {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        headers.insert(REASON, HeaderValue::from_static(self.reason.as_str()));
+    /// The answer as a gateway gets it: headers alone.
+    pub fn begin<'o>(&self, out: &'o mut Vec<u8>) -> Response<'o> {
+        let mut response = Response::begin(out, self.status);
+        response.header(&REASON, &HeaderValue::from_static(self.reason.as_str()));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+            response.header(&WWW_AUTHENTICATE, &CHALLENGE);
         }
-        if let Some(identity) = self.identity {
-            headers.insert(CLIENT_TYPE, identity.client_type);
-            headers.insert(KEY_ID, identity.key_id);
+        if let Some(identity) = &self.identity {
+            response.header(&CLIENT_TYPE, &identity.client_type);
+            response.header(&KEY_ID, &identity.key_id);
         }
         response
     }
 }
 
-/// The routes of the data listener: `/resolve`, `/require` and everything below them, by any
-/// method. Anything else is 404, so that a wrong gateway setting is not taken for a decision.
-pub fn router(resolver: Arc<Resolver>) -> Router {
-    // A wildcard takes no empty rest: what is asked about `/` has a route of its own.
-    Router::new()
-        .route("/resolve", any(resolve))
-        .route("/resolve/", any(resolve))
-        .route("/resolve/{*rest}", any(resolve))
-        .route("/require", any(require))
-        .route("/require/", any(require))
-        .route("/require/{*rest}", any(require))
-        .with_state(resolver)
-}
-
-async fn resolve(State(resolver): State<Arc<Resolver>>, request: Request) -> Response {
-    respond(&resolver, request.headers(), Presence::Optional)
-}
-
-async fn require(State(resolver): State<Arc<Resolver>>, request: Request) -> Response {
-    respond(&resolver, request.headers(), Presence::Required)
-}
-
-/// Answers, and on success sends nginx on to the step that it names.
-///
-/// A success without that redirect ends nginx's `auth_request` as allowed. So where it is not
-/// clear what the next step is, there is no success.
-fn respond(resolver: &Resolver, headers: &HeaderMap, presence: Presence) -> Response {
-    let mut steps = headers.get_all(NEXT).iter();
-    let (next, second) = (steps.next(), steps.next());
-    let answer = if second.is_some() {
-        let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
-        resolver.conclude(Instant::now(), headers, refusal, None)
-    } else {
-        resolver.answer(headers, presence)
-    };
-    let mut response = answer.into_response();
-    if let Some(next) = next
-        && response.status() == StatusCode::OK
-    {
-        response.headers_mut().insert(ACCEL_REDIRECT, next.clone());
+impl Resolver {
+    /// What is asked: by `/resolve` and `/require` and everything below them, by any method.
+    #[must_use]
+    pub fn is_asked(head: &Head<'_>) -> Option<Presence> {
+        if head.behind("/resolve").is_some() {
+            Some(Presence::Optional)
+        } else {
+            head.behind("/require").map(|_| Presence::Required)
+        }
     }
-    response
+
+    /// Answers, and on success sends nginx on to the step that it names.
+    ///
+    /// A success without that redirect ends nginx's `auth_request` as allowed. So where it is not
+    /// clear what the next step is, there is no success.
+    pub fn respond<'o>(
+        &self,
+        headers: Headers<'_>,
+        presence: Presence,
+        out: &'o mut Vec<u8>,
+    ) -> Response<'o> {
+        let (answer, next) = if let Ok(next) = headers.single(&NEXT) {
+            (self.answer(headers, presence), next)
+        } else {
+            let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
+            (self.conclude(Instant::now(), headers, refusal, None), None)
+        };
+        let mut response = answer.begin(out);
+        if let Some(next) = next.filter(|_| answer.status == StatusCode::OK) {
+            response.header(&ACCEL_REDIRECT, next);
+        }
+        response
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use tower::ServiceExt;
 
     use super::*;
-    use crate::Digest;
+    use crate::{Digest, asking};
 
     fn key(id: &str, client_type: &str) -> Key {
         Key {
@@ -292,15 +269,30 @@ mod tests {
         ))
     }
 
-    async fn ask(status: RejectedKeyStatus, path: &str, lines: &[(&str, &str)]) -> Response {
-        let mut request = http::Request::post(path);
-        for (name, value) in lines {
-            request = request.header(*name, *value);
+    /// The lines of an answer; none where the path is nobody's.
+    struct Told(String);
+
+    impl Told {
+        fn status(&self) -> &str {
+            self.0.get(9..12).unwrap_or_default()
         }
-        router(resolver(status))
-            .oneshot(request.body(Body::empty()).unwrap())
-            .await
-            .unwrap()
+
+        fn header(&self, name: &str) -> Option<&str> {
+            let mut lines = self.0.lines().filter_map(|line| line.split_once(": "));
+            lines.find(|line| line.0 == name).map(|line| line.1)
+        }
+    }
+
+    fn ask(status: RejectedKeyStatus, path: &str, lines: &[(&str, &str)]) -> Told {
+        let mut out = Vec::new();
+        asking::ask(path, lines, |head| {
+            if let Some(presence) = Resolver::is_asked(head) {
+                resolver(status)
+                    .respond(head.headers, presence, &mut out)
+                    .end();
+            }
+        });
+        Told(String::from_utf8(out).unwrap())
     }
 
     #[rstest]
@@ -316,21 +308,15 @@ mod tests {
     #[case("/resolve", &[("client-key", "off")], 401, "unknown-key")]
     #[case("/resolve", &[("client-key", "old")], 401, "unknown-key")]
     #[case("/resolve", &[("client-key", "new")], 401, "unknown-key")]
-    #[tokio::test]
-    async fn the_answer_to(
+    fn the_answer_to(
         #[case] path: &str,
         #[case] lines: &[(&str, &str)],
         #[case] status: u16,
         #[case] reason: &str,
     ) {
-        let answer = ask(RejectedKeyStatus::Unauthorized, path, lines).await;
-        let header = |name: &str| {
-            answer
-                .headers()
-                .get(name)
-                .map(|value| value.to_str().unwrap())
-        };
-        assert_eq!(answer.status().as_u16(), status);
+        let answer = ask(RejectedKeyStatus::Unauthorized, path, lines);
+        let header = |name| answer.header(name);
+        assert_eq!(answer.status(), status.to_string());
         assert_eq!(header("x-keygate-reason"), Some(reason));
         assert_eq!(header("content-length"), Some("0"));
         assert_eq!(header("www-authenticate").is_some(), status == 401);
@@ -341,27 +327,31 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn a_rejected_key_may_be_403_and_nothing_else_is() {
+    #[test]
+    fn a_rejected_key_may_be_403_and_nothing_else_is() {
         let forbidden = RejectedKeyStatus::Forbidden;
-        let rejected = ask(forbidden, "/resolve", &[("client-key", "bad")]).await;
-        assert_eq!(rejected.status(), 403);
-        assert!(rejected.headers().get("www-authenticate").is_none());
-        assert_eq!(ask(forbidden, "/require", &[]).await.status(), 401);
+        let rejected = ask(forbidden, "/resolve", &[("client-key", "bad")]);
+        assert_eq!(rejected.status(), "403");
+        assert_eq!(rejected.header("www-authenticate"), None);
+        assert_eq!(ask(forbidden, "/require", &[]).status(), "401");
     }
 
-    #[tokio::test]
-    async fn only_a_success_goes_on_to_the_next_step() {
+    #[test]
+    fn only_a_success_goes_on_to_the_next_step() {
         let status = RejectedKeyStatus::Unauthorized;
         let next = ("x-keygate-next", "@keygate_authorizer");
-        let allowed = ask(status, "/resolve", &[next, ("client-key", "good")]).await;
-        assert_eq!(allowed.headers()["x-accel-redirect"], "@keygate_authorizer");
-        let refused = ask(status, "/resolve", &[next, ("client-key", "bad")]).await;
-        assert!(refused.headers().get("x-accel-redirect").is_none());
-        let doubled = ask(status, "/resolve", &[next, next, ("client-key", "good")]).await;
-        assert_eq!(doubled.status(), 403);
-        assert_eq!(doubled.headers()["x-keygate-reason"], "malformed-request");
-        assert!(doubled.headers().get("x-accel-redirect").is_none());
+        let step = |answer: &Told| answer.header("x-accel-redirect").map(str::to_owned);
+        let allowed = ask(status, "/resolve", &[next, ("client-key", "good")]);
+        assert_eq!(step(&allowed).as_deref(), Some("@keygate_authorizer"));
+        let refused = ask(status, "/resolve", &[next, ("client-key", "bad")]);
+        assert_eq!(step(&refused), None);
+        let doubled = ask(status, "/resolve", &[next, next, ("client-key", "good")]);
+        assert_eq!(doubled.status(), "403");
+        assert_eq!(
+            doubled.header("x-keygate-reason"),
+            Some("malformed-request")
+        );
+        assert_eq!(step(&doubled), None);
     }
 
     #[rstest]
@@ -369,13 +359,9 @@ mod tests {
     #[case("/resolver")]
     #[case("/-/healthz")]
     #[case("/metrics")]
-    #[tokio::test]
-    async fn no_other_path_is_answered(#[case] path: &str) {
-        let status = RejectedKeyStatus::Unauthorized;
-        assert_eq!(
-            ask(status, path, &[("client-key", "good")]).await.status(),
-            404
-        );
+    fn no_other_path_is_a_question(#[case] path: &str) {
+        let presence = asking::ask(path, &[("client-key", "good")], Resolver::is_asked);
+        assert_eq!(presence, None);
     }
 
     #[test]
@@ -387,12 +373,8 @@ mod tests {
             .guarded_by(guessing);
         let ask = |address: &'static str, key: &'static str| {
             let lines = [("x-address", address), ("client-key", key)];
-            let headers = lines.map(|(name, value)| {
-                let name = HeaderName::from_static(name);
-                (name, HeaderValue::from_static(value))
-            });
-            let answer = resolver.answer(&HeaderMap::from_iter(headers), Presence::Optional);
-            answer.reason
+            let answer = |head: &Head<'_>| resolver.answer(head.headers, Presence::Optional);
+            asking::ask("/", &lines, answer).reason
         };
         // A key that is known is no guess.
         for _ in 0..5 {
@@ -409,21 +391,15 @@ mod tests {
         assert_eq!(ask("192.0.2.2", "good"), Reason::Ok);
     }
 
-    #[tokio::test]
-    async fn other_keys_take_the_place_of_the_old_ones_whole() {
+    #[test]
+    fn other_keys_take_the_place_of_the_old_ones_whole() {
         let resolver = resolver(RejectedKeyStatus::Unauthorized);
-        let headers = HeaderMap::from_iter([(
-            HeaderName::from_static("client-key"),
-            HeaderValue::from_static("good"),
-        )]);
-        assert_eq!(
-            resolver.answer(&headers, Presence::Required).reason,
-            Reason::Ok
-        );
+        let ask = || {
+            let answer = |head: &Head<'_>| resolver.answer(head.headers, Presence::Required);
+            asking::ask("/", &[("client-key", "good")], answer).reason
+        };
+        assert_eq!(ask(), Reason::Ok);
         resolver.replace_keys(KeyTable::new(vec![key("other", "B")], None).unwrap());
-        assert_eq!(
-            resolver.answer(&headers, Presence::Required).reason,
-            Reason::UnknownKey
-        );
+        assert_eq!(ask(), Reason::UnknownKey);
     }
 }
