@@ -267,6 +267,52 @@ fn the_last_decisions_can_be_looked_at() {
 }
 
 #[rstest]
+#[case("", &["/x", "/orders", "/orders/1", "/orders", ""])]
+#[case("?client-type=C", &["/orders"])]
+#[case("?client-type=&endpoint=", &["/x", "/orders", "/orders/1", "/orders", ""])]
+#[case("?endpoint=/orders&allowed=true", &["/orders", "/orders/1"])]
+#[case("?reason=no-endpoint", &["/x"])]
+#[case("?step=resolve", &[""])]
+#[case("?step=authorize&allowed=false", &["/x", "/orders"])]
+#[case("?reason=ok&allowed=false", &[])]
+fn the_last_decisions_are_filtered_as_asked(#[case] query: &str, #[case] paths: &[&str]) {
+    let watched = Watched::start(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")]);
+    watched.decide("/x", Some("client-a"));
+    watched.decide("/orders", Some("client-c"));
+    watched.decide("/orders/1", Some("client-b"));
+    watched.decide("/orders", Some("client-a"));
+    watched.decide("/orders", Some("expired"));
+    let page = watched.json(&format!("/debug/decisions{query}"));
+    let entries = page["decisions"].as_array().unwrap().iter();
+    // The first step's good answers say nothing here.
+    let shown = entries.filter(|entry| entry["step"] != "resolve" || entry["allowed"] == false);
+    let mut shown: Vec<_> = shown
+        .map(|entry| entry["path"].as_str().unwrap_or_default())
+        .collect();
+    let mut expected = paths.to_vec();
+    shown.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(shown, expected);
+}
+
+#[rstest]
+#[case(
+    "clienttype=C",
+    "expected one of `client-type`, `endpoint`, `reason`, `step`, `allowed`"
+)]
+#[case("reason=expression-fals", "known are ambiguous-key, ambiguous-path, ")]
+#[case("step=both", "expected `resolve` or `authorize`")]
+#[case("allowed=maybe", "`allowed`")]
+fn a_filter_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str) {
+    let watched = Watched::start(&[]);
+    let answer = watched.page(&format!("/debug/decisions?{query}"));
+    assert_eq!(answer.status(), 400);
+    let error: Value = serde_json::from_slice(&answer.body).unwrap();
+    let error = error["error"].as_str().unwrap();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[rstest]
 fn the_lines_of_one_request_bear_the_gateways_id_and_the_keys(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
     #[values(Services::PairOverTcp, Services::Single)] services: Services,

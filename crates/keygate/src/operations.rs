@@ -22,7 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     debug_keys, debug_page,
-    decisions::{Decisions, Dropped, Step},
+    decisions::{Decisions, Dropped, Filter, Step},
     explain::{Answer, Question},
     health::{Health, SourceDetail},
     metrics::{self, exposition::Format},
@@ -135,8 +135,24 @@ async fn scrape(
     ([(CONTENT_TYPE, format.content_type())], text)
 }
 
-async fn recent_decisions(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {
-    Json(json!({ "decisions": operations.decisions.recent() }))
+/// Those of the kept decisions that somebody asks for.
+async fn recent_decisions(
+    State(operations): State<Arc<Operations>>,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Response {
+    let filter = match filter {
+        Ok(Query(filter)) => filter,
+        Err(rejection) => return refusal(&rejection),
+    };
+    let mut decisions = operations.decisions.recent();
+    decisions.retain(|entry| filter.admits(entry));
+    Json(json!({ "decisions": decisions })).into_response()
+}
+
+/// A query that is wrong is never taken for one that asks less.
+fn refusal(rejection: &QueryRejection) -> Response {
+    let error = json!({ "error": rejection.body_text() });
+    (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }
 
 /// How the policy in force would decide a request that somebody describes.
@@ -150,10 +166,7 @@ async fn explain(
     };
     match question {
         Ok(Query(question)) => Json(explanation(authorizer, &question)).into_response(),
-        Err(rejection) => {
-            let error = json!({ "error": rejection.body_text() });
-            (StatusCode::BAD_REQUEST, Json(error)).into_response()
-        }
+        Err(rejection) => refusal(&rejection),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use keygate_resolver::Resolution;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 /// The target of the events of the decision log.
@@ -17,7 +17,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_TEXT: usize = 1024;
 
 /// Which question was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Whose is the key?

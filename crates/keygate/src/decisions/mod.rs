@@ -6,6 +6,7 @@
 //! a trace.
 
 pub mod entry;
+pub mod filter;
 pub mod limit;
 pub mod recent;
 
@@ -27,6 +28,7 @@ use crate::{
     traces::{self, Traces},
 };
 pub use entry::{Entry, Step};
+pub use filter::Filter;
 use limit::{PerSecond, Sample, Share};
 use recent::Recent;
 
