@@ -147,6 +147,7 @@ impl Resolver {
                 started,
                 headers,
                 resolution,
+                status: self.status(resolution.reason()),
                 guess,
             });
         }
