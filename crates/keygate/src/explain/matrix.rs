@@ -88,8 +88,8 @@ pub struct Circumstances<'a> {
 }
 
 impl Matrix {
-    /// The matrix of a policy for callers without a key, for the client types that the policy
-    /// names, and for those that keys have; with so many rows at most.
+    /// The matrix of a policy for callers without a key, for the client types that the policy or a
+    /// shadow names, and for those that keys have; with so many rows at most.
     #[must_use]
     pub fn of<'a>(
         policy: &'a Policy,
@@ -98,9 +98,17 @@ impl Matrix {
         most_rows: usize,
     ) -> Self {
         let mut client_types: BTreeSet<&str> = known.into_iter().collect();
-        for rule in policy.rules() {
-            client_types.extend(rule.group_expression().client_types());
-            client_types.extend(rule.backoffice_expression().client_types());
+        let shadow_rules = circumstances.shadow_policy.map(Policy::rules);
+        for rule in policy
+            .rules()
+            .iter()
+            .chain(shadow_rules.unwrap_or_default())
+        {
+            let shadow = rule.shadow_expression(false);
+            let expressions = [rule.group_expression(), rule.backoffice_expression()];
+            for expression in expressions.into_iter().chain(shadow) {
+                client_types.extend(expression.client_types());
+            }
         }
         let client_types: Vec<_> = std::iter::once(None)
             .chain(client_types.into_iter().map(Some))
@@ -322,6 +330,21 @@ fn name<S: serde::Serializer>(reason: &Reason, to: S) -> Result<S::Ok, S::Error>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_type_that_only_a_shadow_names_has_a_column() {
+        let text = "version: 1\nendpoints: [{ path: /a, shadow: clientType === 'NEW' }]\n";
+        let policy = Policy::from_yaml(text).unwrap().policy;
+        let text =
+            "version: 1\nendpoints: [{ path: /a, groupExpression: clientType === 'NEWER' }]\n";
+        let circumstances = Circumstances {
+            shadow_policy: Some(&Policy::from_yaml(text).unwrap().policy),
+            ..Circumstances::default()
+        };
+        let matrix = Matrix::of(&policy, [], circumstances, 1);
+        let named = [None, Some("NEW".to_owned()), Some("NEWER".to_owned())];
+        assert_eq!(matrix.client_types, named);
+    }
 
     /// The cells of a policy's first row: no key, A, B, C.
     fn first_row(rule: &str, circumstances: Circumstances<'_>) -> Vec<String> {
