@@ -4,6 +4,7 @@ Every check fails with an exception that says what is wrong. axe-core, the engin
 accessibility checkers, looks at each state of the page in light and dark.
 """
 
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -99,6 +100,25 @@ def by_keyboard(context):
     assert outline != "none", "nobody sees where the keyboard is"
 
 
+def mistakes(context):
+    page = context.new_page()
+    answer = page.goto(f"{PAGE}?method=POST&uri=/orders&host=h&user=x#explanation")
+    assert answer.status == 400, answer.status
+    expect(page.get_by_label("Method", exact=True)).to_have_value("POST")
+    field = page.get_by_label("User, as JSON", exact=True)
+    expect(field).to_have_value("x")
+    expect(field).to_be_focused()
+    expect(field).to_be_in_viewport()
+    expect(field).to_have_accessible_description(re.compile("not a JSON object"))
+    accessible(page, "with a mistake")
+    field.fill("")
+    page.get_by_role("button", name="Explain").click()
+    expect(page.locator(".verdict")).to_contain_text("missing-key")
+    page.goto(f"{PAGE}?uri=/orders&client-type=nobody")
+    expect(page.locator("#explanation")).to_contain_text("no valid key has the client type")
+    accessible(page, "with a warning")
+
+
 def live(context):
     page = watched(context)
     page.goto(PAGE)
@@ -131,6 +151,7 @@ with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
     for scheme in ("light", "dark"):
         looks(browser.new_context(color_scheme=scheme), scheme)
+        mistakes(browser.new_context(color_scheme=scheme))
     fits_a_phone(browser)
     by_keyboard(browser.new_context())
     live(browser.new_context())

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rstest::rstest;
+
 use crate::caller;
 use crate::gateway::{ROOT, corpus_file, free_port};
 use crate::metrics::keep_busy;
@@ -101,12 +103,93 @@ fn each_role_shows_what_it_knows() {
     }
 }
 
-#[test]
-fn a_question_that_is_wrong_is_told_so_on_the_page() {
+#[rstest]
+#[case("uri=/orders&user=x&groups=staff", &["not a JSON object", r#"value="staff""#, r#"name="user" value="x""#])]
+#[case("uri=&client-type=A", &["a path is needed", r#"name="client-type" value="A""#])]
+#[case("client-type=A", &["a path is needed"])]
+#[case("uri=+&user=x", &["a path is needed", "not a JSON object"])]
+#[case("uri=/orders&colour=red", &["unknown field `colour`", r#"value="/orders""#])]
+fn a_question_that_is_wrong_is_told_so_beside_what_was_typed(
+    #[case] query: &str,
+    #[case] shown: &[&str],
+) {
     let watched = Watched::start(&[]);
-    let page = watched.page("/debug/?uri=/orders&user=x");
-    assert_eq!(page.status(), 200);
+    let page = watched.page(&format!("/debug/?{query}"));
+    assert_eq!(page.status(), 400);
     let text = page.text();
-    assert!(text.contains("not a JSON object"), "{text}");
+    for shown in shown {
+        assert!(text.contains(shown), "`{shown}` is not in {text}");
+    }
     assert!(!text.contains("class=\"verdict"), "{text}");
+}
+
+#[rstest]
+#[case("D", Some("no valid key has the client type `D`"))]
+#[case(
+    "admin",
+    Some("no valid key has the client type `admin`: did you mean `ADMIN`?")
+)]
+#[case(
+    "LATER",
+    Some("no valid key has the client type `LATER`: the key `later` is not-yet-valid")
+)]
+#[case("A", None)]
+#[case("", None)]
+fn a_client_type_that_nobody_can_have_is_warned_of(
+    #[case] client_type: &str,
+    #[case] warning: Option<&str>,
+) {
+    let watched = Watched::start(&[]);
+    let keys = fs::read_to_string(watched.path("keys.yaml")).unwrap();
+    let later = "  - { id: later, clientType: LATER, key: sample-key-of-later, notBefore: 2999-01-01T00:00:00Z }\n";
+    watched.write("keys.yaml", &(keys + later));
+    until("the keys are in force", || {
+        watched.page("/debug/").text().contains("later")
+    });
+    let query = format!("?uri=/orders&client-type={client_type}");
+    let explained = watched.json(&format!("/debug/explain{query}"));
+    assert_eq!(explained["warning"].as_str(), warning);
+    let page = watched.page(&format!("/debug/{query}")).text();
+    assert_eq!(page.contains("no valid key"), warning.is_some(), "{page}");
+}
+
+#[test]
+fn where_no_key_came_no_part_of_the_expression_is_said_to_decide() {
+    let watched = Watched::start(&[]);
+    let page = watched.page("/debug/?uri=/orders&host=h").text();
+    assert!(page.contains("an API key ← decided</span>, then"), "{page}");
+    assert_eq!(page.matches("← decided").count(), 1, "{page}");
+    let page = watched
+        .page("/debug/?uri=/orders&host=h&client-type=C")
+        .text();
+    assert_eq!(page.matches("← decided").count(), 1, "{page}");
+    assert!(page.contains("an API key</span>, then"), "{page}");
+}
+
+#[test]
+fn refused_keys_are_summed_up_by_their_cause() {
+    let watched = Watched::start(&[]);
+    assert!(
+        watched
+            .page("/debug/")
+            .text()
+            .contains("No key was refused")
+    );
+    watched.decide("/orders", Some("expired"));
+    watched.decide("/orders", Some("nobody"));
+    watched.decide("/orders", Some("nobody-else"));
+    let page = watched.page("/debug/").text();
+    for count in ["2 unknown", "1 expired"] {
+        assert!(page.contains(count), "{page}");
+    }
+}
+
+#[test]
+fn what_is_linked_for_programs_says_something() {
+    let watched = Watched::start(&[]);
+    let page = watched.page("/debug/").text();
+    let (_, link) = page.split_once("<a href=\"explain").unwrap();
+    let (query, _) = link.split_once('"').unwrap();
+    let explained = watched.json(&format!("/debug/explain{}", query.replace("&#38;", "&")));
+    assert_eq!(explained["endpoint"], "/orders");
 }

@@ -54,6 +54,7 @@ fn a_denial_is_one_line_that_says_who_what_and_why() {
             "target": "keygate::decision",
             "step": "authorize",
             "allowed": false,
+            "status": 403,
             "reason": "expression-false",
             "requestId": "7f3a",
             "clientType": "C",
@@ -96,6 +97,34 @@ fn a_refused_key_is_told_by_its_id_and_the_cause_that_the_caller_is_not_told(
     assert_eq!(lines[0]["reason"], reason);
     assert_eq!(lines[0]["cause"], cause);
     assert_eq!(lines[0]["keyId"].as_str(), key_id);
+}
+
+#[rstest]
+#[case::no_key("/orders", None, 401)]
+#[case::no_user("/user", Some("client-a"), 401)]
+#[case::not_this_one("/orders", Some("client-c"), 403)]
+#[case::a_wrong_key("/orders", Some("expired"), 401)]
+#[case::allowed("/orders", Some("client-a"), 200)]
+fn a_decision_has_the_status_that_the_gateway_was_told(
+    #[case] target: &str,
+    #[case] client: Option<&str>,
+    #[case] status: u16,
+) {
+    let watched = Watched::start(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")]);
+    let key = client.map(|client| format!("client-key: sample-key-of-{client}"));
+    let uri = format!("original-request-uri: {target}");
+    let headers: Vec<_> = [uri.as_str()].into_iter().chain(key.as_deref()).collect();
+    assert_eq!(watched.check(&headers).status(), status);
+    assert_eq!(watched.decision_log().last().unwrap()["status"], status);
+    let kept = watched.json("/debug/decisions");
+    assert_eq!(kept["decisions"][0]["status"], status);
+}
+
+#[test]
+fn a_refused_key_has_the_status_of_the_settings() {
+    let watched = Watched::start(&[("KEYGATE_REJECTED_KEY_STATUS", "403")]);
+    watched.decide("/orders", Some("expired"));
+    assert_eq!(watched.decision_log()[0]["status"], 403);
 }
 
 #[test]
@@ -255,6 +284,7 @@ fn the_last_decisions_can_be_looked_at() {
         json!({
             "step": "authorize",
             "allowed": false,
+            "status": 403,
             "reason": "expression-false",
             "clientType": "C",
             "keyId": "client-c",
@@ -264,6 +294,52 @@ fn the_last_decisions_can_be_looked_at() {
             "endpoint": "/orders",
         })
     );
+}
+
+#[rstest]
+#[case("", &["/x", "/orders", "/orders/1", "/orders", ""])]
+#[case("?client-type=C", &["/orders"])]
+#[case("?client-type=&endpoint=", &["/x", "/orders", "/orders/1", "/orders", ""])]
+#[case("?endpoint=/orders&allowed=true", &["/orders", "/orders/1"])]
+#[case("?reason=no-endpoint", &["/x"])]
+#[case("?step=resolve", &[""])]
+#[case("?step=authorize&allowed=false", &["/x", "/orders"])]
+#[case("?reason=ok&allowed=false", &[])]
+fn the_last_decisions_are_filtered_as_asked(#[case] query: &str, #[case] paths: &[&str]) {
+    let watched = Watched::start(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")]);
+    watched.decide("/x", Some("client-a"));
+    watched.decide("/orders", Some("client-c"));
+    watched.decide("/orders/1", Some("client-b"));
+    watched.decide("/orders", Some("client-a"));
+    watched.decide("/orders", Some("expired"));
+    let page = watched.json(&format!("/debug/decisions{query}"));
+    let entries = page["decisions"].as_array().unwrap().iter();
+    // The first step's good answers say nothing here.
+    let shown = entries.filter(|entry| entry["step"] != "resolve" || entry["allowed"] == false);
+    let mut shown: Vec<_> = shown
+        .map(|entry| entry["path"].as_str().unwrap_or_default())
+        .collect();
+    let mut expected = paths.to_vec();
+    shown.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(shown, expected);
+}
+
+#[rstest]
+#[case(
+    "clienttype=C",
+    "expected one of `client-type`, `endpoint`, `reason`, `step`, `allowed`"
+)]
+#[case("reason=expression-fals", "known are ambiguous-key, ambiguous-path, ")]
+#[case("step=both", "expected `resolve` or `authorize`")]
+#[case("allowed=maybe", "allowed: provided string was not `true` or `false`")]
+fn a_filter_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str) {
+    let watched = Watched::start(&[]);
+    let answer = watched.page(&format!("/debug/decisions?{query}"));
+    assert_eq!(answer.status(), 400);
+    let error: Value = serde_json::from_slice(&answer.body).unwrap();
+    let error = error["error"].as_str().unwrap();
+    assert!(error.contains(expected), "{error}");
 }
 
 #[rstest]

@@ -113,6 +113,27 @@ fn the_matrix_shows_each_client_type_at_each_endpoint() {
 }
 
 #[test]
+fn a_shadow_policy_is_tried_by_commands_too() {
+    let shadow =
+        "version: 1\nendpoints: [{ path: /orders, groupExpression: clientType === 'C' }]\n";
+    let folder = folder(&[("shadow.yaml", shadow)]);
+    let files = ["--policy", "policy.yaml", "--shadow-policy", "shadow.yaml"];
+    let (_, said) = answer(&run_in(&folder, &[&["matrix"][..], &files].concat()));
+    let orders = said.lines().nth(1).unwrap();
+    assert_eq!(
+        orders.split_whitespace().collect::<Vec<_>>(),
+        ["/orders", "k", "✓~", "✓~", "✗~"]
+    );
+    let question = ["explain", "--uri", "/orders", "--client-type", "A"];
+    let (code, said) = answer(&run_in(&folder, &[&question[..], &files].concat()));
+    assert_eq!(code, Some(0), "a shadow changes no answer");
+    assert!(
+        said.contains("shadow    would deny (expression-false)"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_matrix_of_somebody_in_the_back_office_is_another() {
     let output = run(&[
         "matrix",

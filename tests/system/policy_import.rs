@@ -122,6 +122,21 @@ fn a_console_configuration_becomes_a_policy_and_a_keys_file() {
 }
 
 #[rstest]
+#[case::an_auth_json("auth.json", AUTH)]
+#[case::a_console_configuration("console.json", CONSOLE)]
+fn what_is_odd_about_an_expression_is_told_with_its_place(#[case] name: &str, #[case] text: &str) {
+    let odd = text.replacen("clientType == 'A'", "groups.admin === 'yes'", 1);
+    let folder = folder(&[(name, &odd)]);
+    let files = ["--policy-out", "policy.yaml", "--keys-out", "keys.yaml"];
+    let output = run(&folder, &[&["import", "mia", name][..], &files].concat());
+    assert!(output.status.success(), "{output:?}");
+    let said = stderr(&output);
+    let warning = "warning: `groups.admin === 'yes'` is never true";
+    assert!(said.contains(warning), "{said}");
+    assert!(said.contains(&format!("--> {name}:")), "{said}");
+}
+
+#[rstest]
 #[case::one_output(&[("a.json", CONSOLE)], "name a file for one of them")]
 #[case::two_policies(&[("a.json", AUTH), ("b.json", CONSOLE)], "b.json has endpoints, and a file before it had")]
 #[case::two_policies_turned(&[("a.json", CONSOLE), ("b.json", AUTH)], "b.json has endpoints, and a file before it had")]

@@ -228,6 +228,48 @@ fn a_shadow_policy_is_tried_on_everything() {
 }
 
 #[test]
+fn what_a_shadow_would_change_is_summed_up_over_what_is_kept() {
+    let watched = start(WITH_SHADOWS, None);
+    for (target, client) in [
+        ("/orders", Some("client-c")),
+        ("/orders/1", Some("client-a")),
+        ("/orders/2", Some("client-a")),
+        ("/closed", Some("client-a")),
+        ("/orders", None),
+    ] {
+        watched.decide(target, client);
+    }
+    let mut summary = watched.json("/debug/shadow");
+    for difference in summary["differences"].as_array_mut().unwrap() {
+        let last = difference.as_object_mut().unwrap().remove("last");
+        assert!(last.unwrap().is_string());
+    }
+    assert_eq!(
+        summary,
+        json!({ "kept": 5, "differences": [
+            { "endpoint": "/orders", "clientType": "A", "wouldAllow": 0, "wouldDeny": 2 },
+            { "endpoint": "/orders", "clientType": "C", "wouldAllow": 1, "wouldDeny": 0 },
+        ] })
+    );
+    for path in ["/debug/", "/debug/recent"] {
+        let page = watched.page(path).text();
+        assert!(
+            page.contains("over the 5 decisions that are kept"),
+            "{page}"
+        );
+        assert!(
+            page.contains("decisions?endpoint=/orders&#38;client-type=A"),
+            "{page}"
+        );
+    }
+    let matrix = watched.page("/debug/").text();
+    assert!(
+        matrix.contains("A, /orders: allowed; a shadow would answer otherwise: denied"),
+        "{matrix}"
+    );
+}
+
+#[test]
 fn a_bad_shadow_policy_leaves_the_last_good_one_and_the_policy_alone() {
     let folder = tempfile::tempdir().unwrap();
     let shadow = folder.path().join("shadow.yaml");

@@ -182,14 +182,15 @@ fn what_is_left_is_sent_at_the_end() {
     let collector = Collector::start("200 OK");
     let mut watched = traced(&collector, &[("OTEL_BSP_SCHEDULE_DELAY", "60000")]);
     watched.decide("/public", None);
-    watched.service.signal("TERM");
-    assert!(
-        watched
-            .service
-            .wait(std::time::Duration::from_secs(8))
-            .success()
-    );
+    end(&mut watched);
     assert_eq!(collector.spans().len(), 2);
+}
+
+/// Has it stop, and so send what it has not sent yet.
+fn end(watched: &mut Watched) {
+    watched.service.signal("TERM");
+    let patience = std::time::Duration::from_secs(8);
+    assert!(watched.service.wait(patience).success());
 }
 
 #[test]
@@ -220,13 +221,7 @@ fn nothing_is_sent_unless_asked_for(#[case] settings: &[(&str, &str)]) {
     let settings: Vec<_> = settings.iter().copied().chain(endpoint).collect();
     let mut watched = Watched::start(&settings);
     watched.decide("/public", None);
-    watched.service.signal("TERM");
-    assert!(
-        watched
-            .service
-            .wait(std::time::Duration::from_secs(8))
-            .success()
-    );
+    end(&mut watched);
     assert!(collector.received.lock().unwrap().is_empty());
 }
 

@@ -22,7 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     debug_keys, debug_page,
-    decisions::{Decisions, Dropped, Step},
+    decisions::{Decisions, Differences, Dropped, Filter, Step},
     explain::{Answer, Question},
     health::{Health, SourceDetail},
     listener::Listener,
@@ -82,6 +82,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/debug/decisions", get(recent_decisions))
         .route("/debug/explain", get(explain))
         .route("/debug/keys", get(keys))
+        .route("/debug/shadow", get(shadow_differences))
         .merge(debug_page::router())
         .with_state(Arc::new(operations))
         .layer(SetResponseHeaderLayer::overriding(
@@ -148,8 +149,29 @@ async fn scrape(
     ([(CONTENT_TYPE, format.content_type())], text)
 }
 
-async fn recent_decisions(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {
-    Json(json!({ "decisions": operations.decisions.recent() }))
+/// Those of the kept decisions that somebody asks for.
+async fn recent_decisions(
+    State(operations): State<Arc<Operations>>,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Response {
+    let filter = match filter {
+        Ok(Query(filter)) => filter,
+        Err(rejection) => return refusal(&rejection),
+    };
+    let mut decisions = operations.decisions.recent();
+    decisions.retain(|entry| filter.admits(entry));
+    Json(json!({ "decisions": decisions })).into_response()
+}
+
+/// What shadows would have changed of the kept decisions.
+async fn shadow_differences(State(operations): State<Arc<Operations>>) -> Json<Differences> {
+    Json(Differences::of(&operations.decisions.recent()))
+}
+
+/// A query that is wrong is never taken for one that asks less.
+fn refusal(rejection: &QueryRejection) -> Response {
+    let error = json!({ "error": rejection.body_text() });
+    (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }
 
 /// How the policy in force would decide a request that somebody describes.
@@ -162,18 +184,12 @@ async fn explain(
         return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
     };
     match question {
-        Ok(Query(question)) => Json(explanation(authorizer, &question)).into_response(),
-        Err(rejection) => {
-            let error = json!({ "error": rejection.body_text() });
-            (StatusCode::BAD_REQUEST, Json(error)).into_response()
+        Ok(Query(question)) => {
+            let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
+            Json(Answer::by(authorizer, keys.as_deref(), &question)).into_response()
         }
+        Err(rejection) => refusal(&rejection),
     }
-}
-
-fn explanation(authorizer: &Authorizer, question: &Question) -> Answer {
-    let user = question.logged_in();
-    let request = question.request(user.as_ref());
-    authorizer.look(|policy, shadow| Answer::of(&request, policy, shadow))
 }
 
 async fn keys(State(operations): State<Arc<Operations>>) -> Response {

@@ -18,6 +18,14 @@ pub struct Facts<'a> {
     pub user: Option<&'a User>,
 }
 
+impl Facts<'_> {
+    /// Whether it is known who calls: by a key, a login or both.
+    #[must_use]
+    pub const fn caller_is_known(&self) -> bool {
+        self.client_type.is_some() || self.user.is_some()
+    }
+}
+
 /// Somebody who is logged in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct User {

@@ -67,15 +67,30 @@ pub enum KeyState {
     NotYetValid,
 }
 
-/// As it is shown to people and scripts.
-impl std::fmt::Display for KeyState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
+impl KeyState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [
+        Self::Valid,
+        Self::Inactive,
+        Self::Expired,
+        Self::NotYetValid,
+    ];
+
+    /// The name, as it is shown to people and scripts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Valid => "valid",
             Self::Inactive => "inactive",
             Self::Expired => "expired",
             Self::NotYetValid => "not-yet-valid",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for KeyState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Instant};
 
+use http::StatusCode;
 use keygate_http1::Headers;
 
 use crate::{Resolution, guessing::Guess};
@@ -23,6 +24,8 @@ pub struct Record<'a> {
     pub headers: Headers<'a>,
     /// What became of it.
     pub resolution: Resolution<'a>,
+    /// What the gateway is answered.
+    pub status: StatusCode,
     /// Who guessed and what, where it was a guess; nothing of the key can be told from it.
     pub guess: Option<Guess>,
 }

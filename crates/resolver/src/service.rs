@@ -138,6 +138,7 @@ impl Resolver {
                 started,
                 headers,
                 resolution,
+                status: self.status(resolution.reason()),
                 guess,
             });
         }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use super::Output;
 use crate::{
     explain::{Answer, Question},
-    source::{self, SourceError, policy_file},
+    source::{SourceError, policy_file},
 };
 
 /// `keygate explain`
@@ -14,6 +14,9 @@ pub(super) struct Arguments {
     /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
+    /// Policy file that is tried as shadow: what it would answer
+    #[arg(long, value_name = "FILE")]
+    shadow_policy: Option<PathBuf>,
     #[command(flatten)]
     question: Question,
     /// How the answer looks
@@ -27,11 +30,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 /// Prints the explanation, and answers whether the request would be allowed.
 fn explain(arguments: &Arguments) -> Result<bool, SourceError> {
-    let text = source::read(&arguments.policy)?;
-    let policy = policy_file::parse(&arguments.policy, &text)?.policy;
+    let policy = policy_file::read(&arguments.policy)?;
+    let shadow_policy = arguments.shadow_policy.as_deref();
+    let shadow_policy = shadow_policy.map(policy_file::read).transpose()?;
     let user = arguments.question.logged_in();
     let request = arguments.question.request(user.as_ref());
-    let answer = Answer::of(&request, &policy, None);
+    let answer = Answer::of(&request, &policy, shadow_policy.as_ref());
     arguments.output.print(&answer);
     Ok(answer.allowed)
 }

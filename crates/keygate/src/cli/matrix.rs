@@ -22,6 +22,9 @@ pub(super) struct Arguments {
     /// Keys file: a column for each client type that its keys have, named in the policy or not
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// Policy file that is tried as shadow: marks where it would answer otherwise
+    #[arg(long, value_name = "FILE")]
+    shadow_policy: Option<PathBuf>,
     /// Groups of the user who is logged in, with commas
     #[arg(long, value_delimiter = ',')]
     groups: Vec<String>,
@@ -44,8 +47,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
-    let text = source::read(&arguments.policy)?;
-    let policy = policy_file::parse(&arguments.policy, &text)?.policy;
+    let policy = policy_file::read(&arguments.policy)?;
+    let shadow_policy = arguments.shadow_policy.as_deref();
+    let shadow_policy = shadow_policy.map(policy_file::read).transpose()?;
     let entries = match &arguments.keys {
         Some(path) => keys_file::contents(path, &source::read(path)?)?.entries,
         None => Vec::new(),
@@ -58,6 +62,7 @@ fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
     let circumstances = Circumstances {
         user: user.as_ref(),
         is_backoffice: arguments.backoffice,
+        shadow_policy: shadow_policy.as_ref(),
     };
     let known = entries.iter().map(|entry| entry.key.client_type.as_str());
     arguments

@@ -74,7 +74,7 @@ fn test(arguments: &Arguments) -> Result<bool, TestError> {
         .clone()
         .or_else(|| cases.policy.as_ref().map(beside))
         .ok_or_else(|| TestError::NoPolicy(arguments.cases.clone()))?;
-    let policy = policy_file::parse(&path, &source::read(&path)?)?.policy;
+    let policy = policy_file::read(&path)?;
     let report = cases.run(&policy);
     let good = report.failed.is_empty();
     arguments.output.print(&Outcome { origin, report });

@@ -1,10 +1,9 @@
 //! The parts of the page that are about the policy: the form, the explanation and the matrix.
 
-use axum::extract::Query;
-use http::Uri;
 use keygate_authorizer::Authorizer;
+use keygate_resolver::KeyTable;
 
-use super::words;
+use super::{form::Form, words};
 use crate::explain::{
     Answer, Question,
     matrix::{Cell, Circumstances, Matrix, Row},
@@ -15,12 +14,9 @@ const ROWS_SHOWN: usize = 500;
 
 /// What the policy in force does.
 pub(super) struct Access {
-    /// What the form asks, or would ask.
-    pub(super) question: Question,
-    /// What is wrong with it.
-    pub(super) mistake: Option<String>,
-    /// The answer.
-    pub(super) answer: Option<Answer>,
+    pub(super) form: Form,
+    /// What the form asks, and the answer.
+    pub(super) explained: Option<(Question, Answer)>,
     pub(super) matrix: Matrix,
 }
 
@@ -28,47 +24,42 @@ pub(super) struct Access {
 pub(super) struct Link {
     pub(super) class: &'static str,
     pub(super) mark: &'static str,
+    /// What stands beside the mark.
+    pub(super) asides: Vec<&'static str>,
     pub(super) title: String,
     pub(super) href: String,
 }
 
 impl Access {
-    pub(super) fn of(authorizer: &Authorizer, client_types: &[&str], query: &str) -> Self {
-        let (question, mistake) = read(query);
-        let is_asked = mistake.is_none() && !question.uri.is_empty();
-        let user = question.logged_in();
-        let (answer, matrix) = authorizer.look(|policy, shadow| {
-            let request = question.request(user.as_ref());
-            let known = client_types.iter().copied();
-            (
-                is_asked.then(|| Answer::of(&request, policy, shadow)),
-                Matrix::of(policy, known, Circumstances::default(), ROWS_SHOWN),
-            )
+    pub(super) fn of(authorizer: &Authorizer, keys: Option<&KeyTable>, query: &str) -> Self {
+        let (form, question) = Form::read(query);
+        let explained = question.map(|question| {
+            let answer = Answer::by(authorizer, keys, &question);
+            (question, answer)
+        });
+        let known = keys.map(KeyTable::client_types).unwrap_or_default();
+        let matrix = authorizer.look(|policy, shadow_policy| {
+            let circumstances = Circumstances {
+                shadow_policy,
+                ..Circumstances::default()
+            };
+            Matrix::of(policy, known.iter().copied(), circumstances, ROWS_SHOWN)
         });
         Self {
-            question,
-            mistake,
-            answer,
+            form,
+            explained,
             matrix,
         }
     }
 
-    /// Whether a field is filled in that the form hides at first.
-    pub(super) fn has_more(&self) -> bool {
-        let Question {
-            host,
-            permissions,
-            user,
-            backoffice,
-            ..
-        } = &self.question;
-        host.is_some() || !permissions.is_empty() || user.is_some() || *backoffice
-    }
-
-    /// The user's properties as the form's field holds them.
-    pub(super) fn user(&self) -> String {
-        let properties = self.question.user.clone();
-        properties.map_or_else(String::new, |it| serde_json::Value::Object(it).to_string())
+    /// A question that has an answer with something in it, for programs.
+    pub(super) fn example(&self) -> Option<String> {
+        let example = &self.matrix.endpoints.first()?.example;
+        Some(words::query(&[
+            ("method", &example.method),
+            ("uri", &example.uri),
+            ("host", example.host.as_deref().unwrap_or_default()),
+        ]))
     }
 
     pub(super) fn cells(&self, row: &Row) -> Vec<Link> {
@@ -81,39 +72,29 @@ impl Access {
 
 fn link(row: &Row, client_type: Option<&str>, cell: Cell) -> Link {
     let who = client_type.unwrap_or("no key");
+    let mut title = format!("{who}, {}: {}", row.endpoint, cell.outlook.meaning());
+    for (_, about, outlook) in cell.asides() {
+        title.push_str("; ");
+        title.push_str(about);
+        title.push_str(": ");
+        title.push_str(outlook.meaning());
+    }
     Link {
-        class: match cell.mark() {
+        class: match cell.outlook.mark() {
             "✓" => "ok",
             "?" => "depends",
             "k" => "key",
             "!" => "fails",
             _ => "no",
         },
-        mark: cell.mark(),
-        title: format!("{who}, {}: {}", row.endpoint, cell.meaning()),
+        mark: cell.outlook.mark(),
+        asides: cell.asides().map(|(mark, ..)| mark).collect(),
+        title,
         href: words::link(&[
             ("method", &row.example.method),
             ("uri", &row.example.uri),
             ("host", row.example.host.as_deref().unwrap_or_default()),
             ("client-type", client_type.unwrap_or_default()),
         ]),
-    }
-}
-
-/// The question of a query string; without one, that of a form not yet filled in.
-fn read(query: &str) -> (Question, Option<String>) {
-    if query.is_empty() {
-        return (Question::default(), None);
-    }
-    let parsed = Uri::builder()
-        .path_and_query(format!("/?{query}"))
-        .build()
-        .map_err(|error| error.to_string())
-        .and_then(|uri| {
-            Query::<Question>::try_from_uri(&uri).map_err(|rejection| rejection.body_text())
-        });
-    match parsed {
-        Ok(Query(question)) => (question, None),
-        Err(mistake) => (Question::default(), Some(mistake)),
     }
 }

@@ -4,6 +4,7 @@
 //! It shows what the JSON routes beside it show, and is made of the same values.
 
 mod access;
+mod form;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -21,7 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use self::access::Access;
 use crate::{
     debug_keys,
-    decisions::{Entry, Step, limit::Share},
+    decisions::{Differences, Entry, Step, limit::Share},
     health::SourceDetail,
     operations::Operations,
 };
@@ -34,6 +35,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Keys shown at most: a page is for looking.
 const KEYS_SHOWN: usize = 1_000;
+
+/// Lines of what shadows would change shown at most.
+const DIFFERENCES_SHOWN: usize = 50;
 
 /// The routes of the page.
 pub fn router() -> Router<Arc<Operations>> {
@@ -70,6 +74,7 @@ struct Page<'a> {
     access: Option<Access>,
     samples_allowances: bool,
     decisions: Vec<Arc<Entry>>,
+    shadow: Differences,
     keys: Option<Keys<'a>>,
 }
 
@@ -78,6 +83,7 @@ struct Page<'a> {
 #[template(path = "decisions.html")]
 struct Recent {
     decisions: Vec<Arc<Entry>>,
+    shadow: Differences,
 }
 
 struct Keys<'a> {
@@ -85,17 +91,21 @@ struct Keys<'a> {
     /// How many there are in each state.
     states: BTreeMap<String, usize>,
     omitted: usize,
+    /// How often a key was refused, by cause, where it ever was.
+    refused: Vec<(&'static str, u64)>,
 }
 
 impl<'a> Keys<'a> {
-    fn of(mut page: debug_keys::Page<'a>) -> Self {
+    fn of(mut page: debug_keys::Page<'a>, operations: &Operations) -> Self {
         let mut states = BTreeMap::new();
         for key in &page.keys {
             *states.entry(key.state.clone()).or_default() += 1;
         }
         let omitted = page.keys.len().saturating_sub(KEYS_SHOWN);
         page.keys.truncate(KEYS_SHOWN);
+        let refused = operations.decisions.refused_keys();
         Self {
+            refused: refused.filter(|(_, count)| *count > 0).collect(),
             page,
             states,
             omitted,
@@ -107,34 +117,42 @@ impl<'a> Keys<'a> {
 async fn page(State(operations): State<Arc<Operations>>, RawQuery(query): RawQuery) -> Response {
     let render = move || render(&operations, query.as_deref().unwrap_or_default());
     match tokio::task::spawn_blocking(render).await {
-        Ok(Ok(page)) => Html(page).into_response(),
+        Ok(Ok((status, page))) => (status, Html(page)).into_response(),
         Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-fn render(operations: &Operations, query: &str) -> askama::Result<String> {
+fn render(operations: &Operations, query: &str) -> askama::Result<(StatusCode, String)> {
     let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
-    let client_types = keys.iter().flat_map(|keys| keys.client_types());
-    let client_types: Vec<_> = client_types.collect();
     let authorizer = operations.authorizer.as_ref();
+    let access = authorizer.map(|it| Access::of(it, keys.as_deref(), query));
+    let is_wrong = access.as_ref().is_some_and(|it| it.form.is_wrong());
+    let status = if is_wrong {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
+    let decisions = decisions(operations);
     let page = Page {
         role: operations.role.name(),
         version: env!("CARGO_PKG_VERSION"),
         ready: !operations.health.is_draining(),
         sources: operations.health.sources(),
-        access: authorizer.map(|authorizer| Access::of(authorizer, &client_types, query)),
+        access,
         samples_allowances: operations.decisions.allow_sample() != Share::default(),
-        decisions: decisions(operations),
+        shadow: Differences::of(&decisions),
+        decisions,
         keys: keys
             .as_deref()
-            .map(|keys| Keys::of(debug_keys::Page::of(keys, operations.started))),
+            .map(|keys| Keys::of(debug_keys::Page::of(keys, operations.started), operations)),
     };
-    page.render()
+    Ok((status, page.render()?))
 }
 
 async fn recent(State(operations): State<Arc<Operations>>) -> Response {
     let decisions = decisions(&operations);
-    match (Recent { decisions }).render() {
+    let shadow = Differences::of(&decisions);
+    match (Recent { decisions, shadow }).render() {
         Ok(rows) => Html(rows).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -5,7 +5,7 @@ use keygate_policy::expression::Explanation;
 
 use crate::{
     debug_keys,
-    decisions::{Entry, Step},
+    decisions::{Entry, Step, differences::Difference},
 };
 
 /// How long ago a moment was, by its largest unit.
@@ -119,12 +119,27 @@ pub(super) fn lines(explanation: &Explanation) -> Vec<Line> {
 
 /// A link to the explanation of a question, on this page.
 pub(super) fn link(fields: &[(&str, &str)]) -> String {
+    format!("{}#explanation", query(fields))
+}
+
+/// Where the decisions of one line of the shadow's summary are told one by one, for programs.
+pub(super) fn decisions_of(difference: &Difference) -> String {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let query = query(&[
+        ("endpoint", &text(&difference.endpoint)),
+        ("client-type", &text(&difference.client_type)),
+    ]);
+    format!("decisions{query}")
+}
+
+/// A query string of the fields that are filled in.
+pub(super) fn query(fields: &[(&str, &str)]) -> String {
     let fields: Vec<_> = fields
         .iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("{name}={}", encoded(value)))
         .collect();
-    format!("?{}#explanation", fields.join("&"))
+    format!("?{}", fields.join("&"))
 }
 
 /// Percent-encoded but for what RFC 3986, section 2.3 leaves as it is, and slashes, which may

@@ -5,8 +5,9 @@ use std::{net::IpAddr, time::Duration};
 use http::HeaderName;
 use jiff::Timestamp;
 use keygate_http1::{Headers, Value};
+use keygate_policy::Facts;
 use keygate_resolver::Resolution;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 /// The target of the events of the decision log.
@@ -18,7 +19,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_TEXT: usize = 1024;
 
 /// Which question was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Whose is the key?
@@ -51,6 +52,8 @@ pub struct Entry {
     pub step: Step,
     /// Whether the caller may go on.
     pub allowed: bool,
+    /// The HTTP status that says so to the gateway.
+    pub status: u16,
     /// Why, as the caller was told.
     pub reason: &'static str,
     /// Why precisely, as the caller was not told.
@@ -109,11 +112,12 @@ pub struct ShadowEntry {
 }
 
 impl Entry {
-    fn new(step: Step, allowed: bool, reason: &'static str, took: Duration) -> Self {
+    fn new(step: Step, status: u16, reason: &'static str, took: Duration) -> Self {
         Self {
             time: Timestamp::now(),
             step,
-            allowed,
+            allowed: status == 200,
+            status,
             reason,
             cause: None,
             address: None,
@@ -136,6 +140,7 @@ impl Entry {
     #[must_use]
     pub fn of_resolution(record: &keygate_resolver::Record<'_>, took: Duration) -> Self {
         let reason = record.resolution.reason();
+        let status = record.status.as_u16();
         let key = record.resolution.key();
         Self {
             cause: match &record.resolution {
@@ -147,7 +152,7 @@ impl Entry {
             request_id: request_id(record.headers),
             client_type: key.map(|key| key.client_type.as_str().to_owned()),
             key_id: key.map(|key| key.id.as_str().to_owned()),
-            ..Self::new(Step::Resolve, reason.is_success(), reason.as_str(), took)
+            ..Self::new(Step::Resolve, status, reason.as_str(), took)
         }
     }
 
@@ -159,7 +164,8 @@ impl Entry {
             Some(_) => None,
             None => path_of(request.target),
         });
-        let allowed = record.reason == keygate_policy::Reason::Ok;
+        let caller_is_known = facts.is_some_and(Facts::caller_is_known);
+        let status = record.reason.status(caller_is_known).code();
         Self {
             cause: record.cause.map(ToString::to_string),
             request_id: request_id(record.headers),
@@ -178,7 +184,7 @@ impl Entry {
                 reason: shadow.reason.as_str(),
                 endpoint: shadow.endpoint.map(str::to_owned),
             }),
-            ..Self::new(Step::Authorize, allowed, record.reason.as_str(), took)
+            ..Self::new(Step::Authorize, status, record.reason.as_str(), took)
         }
     }
 
@@ -192,6 +198,7 @@ impl Entry {
                     $level,
                     step = self.step.as_str(),
                     allowed = self.allowed,
+                    status = self.status,
                     reason = self.reason,
                     cause = self.cause,
                     address = self.address.map(tracing::field::display),

@@ -5,7 +5,9 @@
 //! traced. What is written is the owned [`Entry`]: the same in the log, in `/debug/decisions` and in
 //! a trace.
 
+pub mod differences;
 pub mod entry;
+pub mod filter;
 pub mod limit;
 pub mod recent;
 
@@ -26,7 +28,9 @@ use crate::{
     metrics::histogram::Histogram,
     traces::{self, Traces},
 };
+pub use differences::Differences;
 pub use entry::{Entry, Step};
+pub use filter::Filter;
 use limit::{PerSecond, Sample, Share};
 use recent::Recent;
 

@@ -5,7 +5,9 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use keygate_policy::{Facts, Policy, Reason, Rule, User, policy::Example};
+use keygate_policy::{
+    Decision, Facts, Policy, Reason, Request, Rule, User, expression::Expression, policy::Example,
+};
 use serde::Serialize;
 
 /// What each client type may do, endpoint by endpoint.
@@ -52,6 +54,21 @@ pub struct Shown {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
+    /// The answer.
+    #[serde(flatten)]
+    pub outlook: Outlook,
+    /// What a shadow would answer, where that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Outlook>,
+    /// The answer to the same request by the back-office gateway, where that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoffice: Option<Outlook>,
+}
+
+/// One answer, and what it may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outlook {
     /// Why, which tells what.
     #[serde(serialize_with = "name")]
     pub reason: Reason,
@@ -66,11 +83,13 @@ pub struct Circumstances<'a> {
     pub user: Option<&'a User>,
     /// Whether requests come by the back-office gateway.
     pub is_backoffice: bool,
+    /// A whole policy that is tried as shadow.
+    pub shadow_policy: Option<&'a Policy>,
 }
 
 impl Matrix {
-    /// The matrix of a policy for callers without a key, for the client types that the policy
-    /// names, and for those that keys have; with so many rows at most.
+    /// The matrix of a policy for callers without a key, for the client types that the policy or a
+    /// shadow names, and for those that keys have; with so many rows at most.
     #[must_use]
     pub fn of<'a>(
         policy: &'a Policy,
@@ -79,9 +98,17 @@ impl Matrix {
         most_rows: usize,
     ) -> Self {
         let mut client_types: BTreeSet<&str> = known.into_iter().collect();
-        for rule in policy.rules() {
-            client_types.extend(rule.group_expression().client_types());
-            client_types.extend(rule.backoffice_expression().client_types());
+        let shadow_rules = circumstances.shadow_policy.map(Policy::rules);
+        for rule in policy
+            .rules()
+            .iter()
+            .chain(shadow_rules.unwrap_or_default())
+        {
+            let shadow = rule.shadow_expression(false);
+            let expressions = [rule.group_expression(), rule.backoffice_expression()];
+            for expression in expressions.into_iter().chain(shadow) {
+                client_types.extend(expression.client_types());
+            }
         }
         let client_types: Vec<_> = std::iter::once(None)
             .chain(client_types.into_iter().map(Some))
@@ -92,7 +119,8 @@ impl Matrix {
             endpoints: rows
                 .take(most_rows)
                 .filter_map(|(rule, example)| {
-                    Some(row(policy, rule, &example?, &client_types, circumstances))
+                    let example = example?;
+                    Some(row(policy, rule, &example, &client_types, circumstances))
                 })
                 .collect(),
             client_types: client_types
@@ -100,6 +128,22 @@ impl Matrix {
                 .map(|it| it.map(str::to_owned))
                 .collect(),
         }
+    }
+
+    fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.endpoints.iter().flat_map(|row| &row.cells)
+    }
+
+    /// The marks that stand beside others in its cells, and what they mean.
+    #[must_use]
+    pub fn asides(&self) -> Vec<(&'static str, &'static str)> {
+        let (shadow, backoffice) = (
+            self.cells().any(|cell| cell.shadow.is_some()),
+            self.cells().any(|cell| cell.backoffice.is_some()),
+        );
+        let used = [(SHADOW, shadow), (BACKOFFICE, backoffice)];
+        let used = used.into_iter().filter(|(_, is_used)| *is_used);
+        used.map(|(aside, _)| aside).collect()
     }
 }
 
@@ -116,7 +160,7 @@ fn row(
             is_backoffice: circumstances.is_backoffice,
             user: circumstances.user,
         };
-        Cell::of(policy, rule, example, facts)
+        Cell::of(policy, circumstances.shadow_policy, example, facts)
     };
     Row {
         endpoint: rule.label().to_owned(),
@@ -131,8 +175,65 @@ fn row(
 }
 
 impl Cell {
-    fn of(policy: &Policy, rule: &Rule, example: &Example, facts: Facts<'_>) -> Self {
-        let reason = policy.decide(&example.request(facts)).reason;
+    fn of(
+        policy: &Policy,
+        shadow_policy: Option<&Policy>,
+        example: &Example,
+        facts: Facts<'_>,
+    ) -> Self {
+        let request = example.request(facts);
+        let decision = policy.decide(&request);
+        let outlook = Outlook::of(&decision, &request);
+        let shadow = match shadow_policy {
+            Some(shadow) => Some(Outlook::of(&shadow.decide(&request), &request)),
+            None => Outlook::by_shadow_expression(&decision, &request),
+        };
+        let backoffice = (!facts.is_backoffice).then(|| {
+            let facts = Facts {
+                is_backoffice: true,
+                ..facts
+            };
+            let request = example.request(facts);
+            Outlook::of(&policy.decide(&request), &request)
+        });
+        Self {
+            outlook,
+            shadow: shadow.filter(|shadow| shadow.differs_from(outlook)),
+            backoffice: backoffice.filter(|backoffice| backoffice.differs_from(outlook)),
+        }
+    }
+
+    /// What there is to say beside its mark: a mark, what it is about, and how it would come out.
+    pub fn asides(self) -> impl Iterator<Item = (&'static str, &'static str, Outlook)> {
+        let aside = |(mark, about)| move |outlook| (mark, about, outlook);
+        let shadow = self.shadow.map(aside(SHADOW));
+        shadow
+            .into_iter()
+            .chain(self.backoffice.map(aside(BACKOFFICE)))
+    }
+}
+
+/// The mark of a cell where a shadow would answer otherwise.
+pub const SHADOW: (&str, &str) = ("~", "a shadow would answer otherwise");
+/// The mark of a cell that comes out otherwise through the back office.
+pub const BACKOFFICE: (&str, &str) = ("b", "otherwise through the back office");
+
+impl Outlook {
+    fn of(decision: &Decision<'_, '_>, request: &Request<'_>) -> Self {
+        let is_backoffice = request.facts.is_backoffice;
+        let expression = decision.rule.map(|rule| rule.expression(is_backoffice));
+        Self::new(decision.reason, expression, &request.facts)
+    }
+
+    /// What the shadow expression of the rule that decides would answer, where it has one.
+    fn by_shadow_expression(decision: &Decision<'_, '_>, request: &Request<'_>) -> Option<Self> {
+        let rule = decision.rule?;
+        let expression = rule.shadow_expression(request.facts.is_backoffice);
+        let reason = rule.judge_by_shadow(request)?;
+        Some(Self::new(reason, expression, &request.facts))
+    }
+
+    fn new(reason: Reason, expression: Option<&Expression>, facts: &Facts<'_>) -> Self {
         let could_be_logged_in = facts.user.is_none()
             && matches!(
                 reason,
@@ -141,10 +242,14 @@ impl Cell {
         Self {
             reason,
             depends_on_user: could_be_logged_in
-                && rule
-                    .expression(facts.is_backoffice)
-                    .may_pass_logged_in(&facts),
+                && expression.is_some_and(|expression| expression.may_pass_logged_in(facts)),
         }
+    }
+
+    /// Whether somebody gets another answer, not only another reason.
+    fn differs_from(self, other: Self) -> bool {
+        let outcome = |it: Self| (it.reason == Reason::Ok, it.depends_on_user);
+        outcome(self) != outcome(other)
     }
 
     /// One character that tells it apart without colour.
@@ -172,35 +277,47 @@ impl Cell {
     }
 }
 
+/// For people: the mark, and those of what else there is to say.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.outlook.mark())?;
+        self.asides().try_for_each(|(mark, ..)| f.write_str(mark))
+    }
+}
+
 /// A table for people, with the marks that it uses explained below.
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<_> = self
-            .client_types
-            .iter()
-            .map(|it| it.as_deref().unwrap_or("no key"))
+        let head = self.client_types.iter();
+        let head = head.map(|it| it.as_deref().unwrap_or("no key").to_owned());
+        let mut lines = vec![("endpoint", head.collect::<Vec<_>>())];
+        lines.extend(self.endpoints.iter().map(|row| {
+            let cells = row.cells.iter().map(Cell::to_string);
+            (row.endpoint.as_str(), cells.collect())
+        }));
+        let labels = lines.iter().map(|(label, _)| label.chars().count());
+        let label_width = labels.max().unwrap_or_default();
+        let widths: Vec<_> = (0..self.client_types.len())
+            .map(|column| {
+                let texts = lines.iter().filter_map(|(_, texts)| texts.get(column));
+                texts
+                    .map(|text| text.chars().count())
+                    .max()
+                    .unwrap_or_default()
+            })
             .collect();
-        let labels = self.endpoints.iter().map(|row| row.endpoint.as_str());
-        let width = labels.map(str::len).chain(["endpoint".len()]).max();
-        let width = width.unwrap_or_default();
-        let mut line = format!("{:width$}", "endpoint");
-        for column in &columns {
-            line.push_str("  ");
-            line.push_str(column);
-        }
-        f.write_str(&line)?;
-        let mut legend = BTreeSet::new();
-        for row in &self.endpoints {
-            let mut line = format!("{:width$}", row.endpoint);
-            for (cell, column) in row.cells.iter().zip(&columns) {
-                legend.insert((cell.mark(), cell.meaning()));
-                let _ = write!(line, "  {:1$}", cell.mark(), column.len());
+        for (label, texts) in &lines {
+            let mut line = format!("{label:label_width$}");
+            for (text, width) in texts.iter().zip(&widths) {
+                let _ = write!(line, "  {text:width$}");
             }
-            write!(f, "\n{}", line.trim_end())?;
+            writeln!(f, "{}", line.trim_end())?;
         }
-        f.write_str("\n")?;
+        let marks = self.cells().map(|cell| cell.outlook);
+        let legend: BTreeSet<_> = marks.map(|it| (it.mark(), it.meaning())).collect();
         legend
-            .iter()
+            .into_iter()
+            .chain(self.asides())
             .try_for_each(|(mark, meaning)| write!(f, "\n{mark} {meaning}"))
     }
 }
@@ -213,6 +330,54 @@ fn name<S: serde::Serializer>(reason: &Reason, to: S) -> Result<S::Ok, S::Error>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_type_that_only_a_shadow_names_has_a_column() {
+        let text = "version: 1\nendpoints: [{ path: /a, shadow: clientType === 'NEW' }]\n";
+        let policy = Policy::from_yaml(text).unwrap().policy;
+        let text =
+            "version: 1\nendpoints: [{ path: /a, groupExpression: clientType === 'NEWER' }]\n";
+        let circumstances = Circumstances {
+            shadow_policy: Some(&Policy::from_yaml(text).unwrap().policy),
+            ..Circumstances::default()
+        };
+        let matrix = Matrix::of(&policy, [], circumstances, 1);
+        let named = [None, Some("NEW".to_owned()), Some("NEWER".to_owned())];
+        assert_eq!(matrix.client_types, named);
+    }
+
+    /// The cells of a policy's first row: no key, A, B, C.
+    fn first_row(rule: &str, circumstances: Circumstances<'_>) -> Vec<String> {
+        let text = format!("version: 1\nendpoints: [{{ path: /a, {rule} }}]\n");
+        let policy = Policy::from_yaml(&text).unwrap().policy;
+        let matrix = Matrix::of(&policy, ["A", "B", "C"], circumstances, 1);
+        let cells = matrix.endpoints[0].cells.iter();
+        cells.map(Cell::to_string).collect()
+    }
+
+    #[test]
+    fn a_cell_says_where_a_shadow_or_the_back_office_comes_out_otherwise() {
+        let plain = Circumstances::default();
+        let only_a = "groupExpression: clientType === 'A'";
+        assert_eq!(first_row(only_a, plain), ["k", "✓", "✗", "✗"]);
+        let rule = format!("{only_a}, shadow: clientType === 'B'");
+        assert_eq!(first_row(&rule, plain), ["k", "✓~", "✗~", "✗"]);
+        let rule = format!("{only_a}, shadow: clientType === 'A' || groups.x");
+        assert_eq!(first_row(&rule, plain), ["k", "✓", "✗~", "✗~"]);
+        let rule = format!("{only_a}, backofficeExpression: clientType === 'C'");
+        assert_eq!(first_row(&rule, plain), ["k", "✓b", "✗", "✗b"]);
+        let backoffice = Circumstances {
+            is_backoffice: true,
+            ..plain
+        };
+        assert_eq!(first_row(&rule, backoffice), ["k", "✗", "✗", "✓"]);
+        let nothing = Policy::default();
+        let shadowed = Circumstances {
+            shadow_policy: Some(&nothing),
+            ..plain
+        };
+        assert_eq!(first_row(&rule, shadowed), ["k", "✓~b", "✗", "✗b"]);
+    }
 
     #[test]
     fn rows_over_the_limit_are_counted_and_not_computed() {

@@ -7,9 +7,15 @@ pub mod question;
 
 use std::fmt;
 
+use jiff::Timestamp;
+use keygate_authorizer::Authorizer;
 use keygate_policy::{
-    Decision, Policy, Reason, Request, Rule, expression::Explanation, path::CanonicalPath,
+    Decision, Policy, Reason, Request, Rule,
+    diagnostic::nearest,
+    expression::{Explanation, Expression},
+    path::CanonicalPath,
 };
+use keygate_resolver::{KeyTable, key::KeyState};
 use serde::Serialize;
 
 pub use question::Question;
@@ -36,6 +42,9 @@ pub struct Answer {
     /// What the rule's shadow, or a whole shadow policy, would answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowAnswer>,
+    /// What is odd about the question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// What a rule asks for.
@@ -70,7 +79,9 @@ impl Answer {
     #[must_use]
     pub fn of(request: &Request<'_>, policy: &Policy, shadow_policy: Option<&Policy>) -> Self {
         let decision = policy.decide(request);
-        let demands = decision.rule.map(|rule| Demands::of(rule, request));
+        let demands = decision
+            .rule
+            .map(|rule| Demands::of(rule, request, decision.reason));
         Self {
             allowed: decision.is_allowed(),
             status: decision.status.code(),
@@ -83,17 +94,80 @@ impl Answer {
                 Some(policy) => Some(ShadowAnswer::by_policy(request, policy)),
                 None => ShadowAnswer::by_expression(request, &decision),
             },
+            warning: None,
         }
+    }
+
+    /// What the policy in force makes of a question, and the keys where the process has some.
+    #[must_use]
+    pub fn by(authorizer: &Authorizer, keys: Option<&KeyTable>, question: &Question) -> Self {
+        let user = question.logged_in();
+        let request = question.request(user.as_ref());
+        let answer = authorizer.look(|policy, shadow| Self::of(&request, policy, shadow));
+        let client_type = question.client_type.as_deref();
+        Self {
+            warning: keys
+                .zip(client_type)
+                .and_then(|(keys, client_type)| nobodys(client_type, keys)),
+            ..answer
+        }
+    }
+
+    /// What the rule asks for, in the order that it is looked at, and whether that decided. What
+    /// of the expression decided, its own parts tell.
+    #[must_use]
+    pub fn steps(&self) -> Vec<(&'static str, bool)> {
+        let Some(demands) = &self.demands else {
+            return Vec::new();
+        };
+        let is = |reason: Reason| self.reason == reason.as_str();
+        let steps = [
+            (
+                demands.api_key_required,
+                ("an API key", is(Reason::MissingKey)),
+            ),
+            (
+                demands.authentication_required,
+                ("a logged-in user", is(Reason::MissingUser)),
+            ),
+            (true, ("its expression to be true", false)),
+        ];
+        let asked = steps.into_iter().filter(|(is_asked, _)| *is_asked);
+        asked.map(|(_, step)| step).collect()
     }
 }
 
+/// What there is to say of a client type that nobody can come with.
+fn nobodys(client_type: &str, keys: &KeyTable) -> Option<String> {
+    let now = Timestamp::now();
+    let its = || {
+        let keys = keys.keys().iter();
+        keys.filter(|key| key.client_type.as_str() == client_type)
+    };
+    if its().any(|key| key.state(now) == KeyState::Valid) {
+        return None;
+    }
+    let what = format!("no valid key has the client type `{client_type}`");
+    Some(match its().next() {
+        Some(key) => format!(
+            "{what}: the key `{}` is {}",
+            key.id.as_str(),
+            key.state(now)
+        ),
+        None => match nearest(client_type, keys.client_types()) {
+            Some(meant) => format!("{what}: did you mean `{meant}`?"),
+            None => what,
+        },
+    })
+}
+
 impl Demands {
-    fn of(rule: &Rule, request: &Request<'_>) -> Self {
+    fn of(rule: &Rule, request: &Request<'_>, reason: Reason) -> Self {
         let is_backoffice = request.facts.is_backoffice;
         Self {
             api_key_required: rule.api_key_required(),
             authentication_required: rule.authentication_required(is_backoffice),
-            expression: rule.expression(is_backoffice).explain(&request.facts),
+            expression: explain(rule.expression(is_backoffice), request, reason),
         }
     }
 }
@@ -101,12 +175,15 @@ impl Demands {
 impl ShadowAnswer {
     fn by_policy(request: &Request<'_>, policy: &Policy) -> Self {
         let Decision { reason, rule, .. } = policy.decide(request);
-        let expression = |rule: &Rule| rule.expression(request.facts.is_backoffice).clone();
+        let expression = |rule: &Rule| {
+            let expression = rule.expression(request.facts.is_backoffice);
+            explain(expression, request, reason)
+        };
         Self {
             allowed: reason == Reason::Ok,
             reason: reason.as_str(),
             endpoint: rule.map(|rule| rule.label().to_owned()),
-            expression: rule.map(|rule| expression(rule).explain(&request.facts)),
+            expression: rule.map(expression),
         }
     }
 
@@ -118,8 +195,17 @@ impl ShadowAnswer {
             allowed: reason == Reason::Ok,
             reason: reason.as_str(),
             endpoint: Some(rule.label().to_owned()),
-            expression: Some(expression.explain(&request.facts)),
+            expression: Some(explain(expression, request, reason)),
         })
+    }
+}
+
+/// The parts of an expression, none of which decided where something before it did.
+fn explain(expression: &Expression, request: &Request<'_>, reason: Reason) -> Explanation {
+    let explanation = expression.explain(&request.facts);
+    match reason {
+        Reason::MissingKey | Reason::MissingUser => explanation.settled_before(),
+        _ => explanation,
     }
 }
 
@@ -138,7 +224,12 @@ impl fmt::Display for Answer {
         let endpoint = self.endpoint.as_deref().unwrap_or(none);
         write!(f, "\nendpoint  {endpoint}")?;
         if let Some(demands) = &self.demands {
-            write!(f, "\nasks for  {}", demands.in_words())?;
+            f.write_str("\nasks for  ")?;
+            for (number, (step, decided)) in self.steps().into_iter().enumerate() {
+                f.write_str(if number > 0 { ", then " } else { "" })?;
+                f.write_str(step)?;
+                f.write_str(if decided { " ← decided" } else { "" })?;
+            }
             write!(f, "\n\n{}", demands.expression)?;
         }
         if let Some(shadow) = &self.shadow {
@@ -149,19 +240,6 @@ impl fmt::Display for Answer {
             }
         }
         Ok(())
-    }
-}
-
-impl Demands {
-    /// What a request needs besides the expression.
-    #[must_use]
-    pub const fn in_words(&self) -> &'static str {
-        match (self.api_key_required, self.authentication_required) {
-            (true, true) => "an API key, a logged-in user and the expression",
-            (true, false) => "an API key and the expression",
-            (false, true) => "a logged-in user and the expression",
-            (false, false) => "the expression alone",
-        }
     }
 }
 

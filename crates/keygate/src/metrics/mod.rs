@@ -172,16 +172,10 @@ fn refused_keys(text: &mut Exposition, decisions: &Decisions) {
 
 fn keys(text: &mut Exposition, table: &KeyTable) {
     let now = Timestamp::now();
-    let states = [
-        (KeyState::Valid, "valid"),
-        (KeyState::Inactive, "inactive"),
-        (KeyState::Expired, "expired"),
-        (KeyState::NotYetValid, "not-yet-valid"),
-    ];
     let mut family = text.family(Kind::Gauge, "keygate_keys", "Known keys, by their state.");
-    for (state, name) in states {
+    for state in KeyState::ALL {
         let count = table.keys().iter().filter(|key| key.state(now) == state);
-        family.sample(&[("state", name)], count.count());
+        family.sample(&[("state", state.as_str())], count.count());
     }
     let mut family = text.family(
         Kind::Gauge,

@@ -5,6 +5,7 @@ use std::path::Path;
 use keygate_policy::{Policy, document::auth_json::AuthJson, policy::Loaded};
 
 use super::SourceError;
+use crate::source;
 
 /// What a policy file holds.
 #[derive(Debug)]
@@ -13,6 +14,14 @@ pub struct PolicyFile {
     pub policy: Policy,
     /// What is probably not meant, ready to be shown.
     pub warnings: Vec<String>,
+}
+
+/// Reads a policy file, for the commands that need the policy alone.
+///
+/// # Errors
+/// It cannot be read, or it is wrong.
+pub(crate) fn read(path: &Path) -> Result<Policy, SourceError> {
+    Ok(parse(path, &source::read(path)?)?.policy)
 }
 
 /// Reads the text of a policy file; a name that ends in `.json` says that it is an `auth.json`.

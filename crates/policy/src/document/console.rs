@@ -6,21 +6,20 @@
 //! path and verb alone; what it inherits, and what a back office inherits, is left out of the
 //! policy too, and inherited there by the same rules.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::{
-    Scalar,
     auth_json::{Object, pattern},
-    write::scalar,
+    scalar::expression,
+    write::{head, scalar, write_entry},
     yaml::{self, Content},
 };
 use crate::{
     diagnostic::Diagnostic,
-    expression::Expression,
     policy::{Method, PolicyError},
 };
 
@@ -30,6 +29,8 @@ pub struct Console {
     endpoints: Vec<Endpoint>,
     /// The fields of endpoints and routes that mean nothing here.
     pub passed_over: BTreeSet<String>,
+    /// What is probably not what was meant.
+    pub warnings: Vec<Diagnostic>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,30 +116,26 @@ impl Console {
         let as_text = |diagnostic| vec![PolicyError::Text(Box::new(diagnostic))];
         let document: Document = yaml::from_str(text, Content::Secret).map_err(as_text)?;
         let everything: Value = yaml::from_str(text, Content::Secret).map_err(as_text)?;
-        let console = Self {
-            endpoints: document.endpoints.0.into_iter().map(|(_, it)| it).collect(),
-            passed_over: passed_over(&everything),
-        };
+        let endpoints: Vec<_> = document.endpoints.0.into_iter().map(|(_, it)| it).collect();
         let mut mistakes = Vec::new();
-        for endpoint in &console.endpoints {
-            endpoint.check(text, &mut mistakes);
+        let mut warnings = Vec::new();
+        for endpoint in &endpoints {
+            endpoint.check(text, &mut mistakes, &mut warnings);
         }
-        if mistakes.is_empty() {
-            Ok(console)
-        } else {
-            Err(mistakes)
+        if !mistakes.is_empty() {
+            return Err(mistakes);
         }
+        Ok(Self {
+            endpoints,
+            passed_over: passed_over(&everything),
+            warnings,
+        })
     }
 
     /// The text of a `policy.yaml` that asks for the same.
     #[must_use]
     pub fn to_policy_yaml(&self) -> String {
-        let mut text = "version: 1\nendpoints:".to_owned();
-        text.push_str(if self.endpoints.is_empty() {
-            " []\n"
-        } else {
-            "\n"
-        });
+        let mut text = head(self.endpoints.is_empty());
         for endpoint in &self.endpoints {
             endpoint.write(&mut text);
         }
@@ -147,12 +144,19 @@ impl Console {
 }
 
 impl Endpoint {
-    fn check(&self, text: &str, mistakes: &mut Vec<PolicyError>) {
-        let expressions = [Some(&self.acl), self.backoffice_acl.0.as_ref()];
-        check_expressions(&expressions, text, mistakes);
-        for (_, route) in self.routes.iter().flat_map(|routes| &routes.0) {
-            let expressions = [route.acl.0.as_ref(), route.backoffice_acl.0.as_ref()];
-            check_expressions(&expressions, text, mistakes);
+    fn check(&self, text: &str, mistakes: &mut Vec<PolicyError>, warnings: &mut Vec<Diagnostic>) {
+        let mut check = |written: Option<&Spanned<String>>| {
+            if let Some(Err(mistake)) = written.map(|it| expression(it, text, warnings)) {
+                mistakes.push(mistake);
+            }
+        };
+        check(Some(&self.acl));
+        check(self.backoffice_acl.0.as_ref());
+        for route in self.routes() {
+            check(route.acl.0.as_ref());
+            check(route.backoffice_acl.0.as_ref());
+        }
+        for route in self.routes() {
             if let Some(method) = route.method()
                 && let Err(error) = Method::parse(method)
             {
@@ -162,20 +166,21 @@ impl Endpoint {
         }
     }
 
+    fn routes(&self) -> impl Iterator<Item = &Route> {
+        let routes = self.routes.iter().flat_map(|routes| &routes.0);
+        routes.map(|(_, route)| route)
+    }
+
     fn write(&self, text: &mut String) {
         let fields = [
-            (
-                "description",
-                self.description.as_deref().unwrap_or_default(),
-            ),
-            ("apiKeyRequired", as_yaml(self.secreted)),
-            ("authenticationRequired", as_yaml(!self.public)),
-            ("groupExpression", &self.acl.value),
-            ("backofficeExpression", value(&self.backoffice_acl)),
+            ("description", description(self.description.as_deref())),
+            ("apiKeyRequired", Some(self.secreted.to_string())),
+            ("authenticationRequired", Some((!self.public).to_string())),
+            ("groupExpression", Some(scalar(&self.acl.value))),
+            ("backofficeExpression", self.backoffice_acl.scalar()),
         ];
         write_entry(text, "  ", &pattern(&self.base_path.value), &fields);
-        let routes = self.routes.iter().flat_map(|routes| &routes.0);
-        for (number, (_, route)) in routes.enumerate() {
+        for (number, route) in self.routes().enumerate() {
             if number == 0 {
                 text.push_str("    routes:\n");
             }
@@ -191,75 +196,42 @@ impl Route {
     }
 
     fn write(&self, text: &mut String) {
-        let methods = self.method().map(|method| format!("[{method}]"));
-        let required = |public: bool| as_yaml(!public);
+        let required = self.public.0.map(|public| !public);
         let fields = [
-            ("methods", methods.as_deref().unwrap_or_default()),
-            (
-                "description",
-                self.description.as_deref().unwrap_or_default(),
-            ),
-            ("apiKeyRequired", self.secreted.0.map_or("", as_yaml)),
-            ("authenticationRequired", self.public.0.map_or("", required)),
-            ("groupExpression", value(&self.acl)),
-            ("backofficeExpression", value(&self.backoffice_acl)),
+            ("methods", self.method().map(|method| format!("[{method}]"))),
+            ("description", description(self.description.as_deref())),
+            ("apiKeyRequired", self.secreted.0.map(|it| it.to_string())),
+            ("authenticationRequired", required.map(|it| it.to_string())),
+            ("groupExpression", self.acl.scalar()),
+            ("backofficeExpression", self.backoffice_acl.scalar()),
         ];
         write_entry(text, "      ", &pattern(&self.path.value), &fields);
     }
 }
 
-fn value(field: &Inheritable<Spanned<String>>) -> &str {
-    field.0.as_ref().map_or("", |text| &text.value)
-}
-
-fn as_yaml(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
-}
-
-/// One list item of the policy; a field without a text is left out.
-fn write_entry(text: &mut String, indent: &str, path: &str, fields: &[(&str, &str)]) {
-    let _ = writeln!(text, "{indent}- path: {}", scalar(path));
-    for (name, value) in fields {
-        let value = match *name {
-            _ if value.is_empty() => continue,
-            "description" | "groupExpression" | "backofficeExpression" => scalar(value),
-            _ => (*value).to_owned(),
-        };
-        let _ = writeln!(text, "{indent}  {name}: {value}");
+impl Inheritable<Spanned<String>> {
+    fn scalar(&self) -> Option<String> {
+        self.0.as_ref().map(|text| scalar(&text.value))
     }
 }
 
-fn check_expressions(
-    expressions: &[Option<&Spanned<String>>],
-    text: &str,
-    mistakes: &mut Vec<PolicyError>,
-) {
-    for written in expressions.iter().flatten() {
-        if let Err(error) = Expression::parse(&written.value) {
-            let place = Scalar::new(written, text);
-            let diagnostic: Diagnostic = place.shift(error.diagnostic(), &written.value);
-            mistakes.push(PolicyError::Expression(Box::new(diagnostic)));
-        }
-    }
+fn description(written: Option<&str>) -> Option<String> {
+    written.filter(|text| !text.is_empty()).map(scalar)
 }
 
+/// The names of the fields that mean nothing here.
 fn passed_over(configuration: &Value) -> BTreeSet<String> {
-    let entries = |of: &Value, name: &str| -> Vec<Value> {
-        let object = of.get(name).and_then(Value::as_object);
-        object
-            .into_iter()
-            .flat_map(|it| it.values().cloned())
-            .collect()
-    };
     let endpoints = entries(configuration, "endpoints");
-    let routes: Vec<_> = endpoints
-        .iter()
-        .flat_map(|endpoint| entries(endpoint, "routes"))
-        .collect();
-    let fields = endpoints.iter().chain(&routes).filter_map(Value::as_object);
-    fields
+    endpoints
+        .flat_map(|endpoint| std::iter::once(endpoint).chain(entries(endpoint, "routes")))
+        .filter_map(Value::as_object)
         .flat_map(|object| object.keys())
         .filter(|name| !MEANT.contains(&name.as_str()))
         .cloned()
         .collect()
+}
+
+fn entries<'v>(of: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    let object = of.get(name).and_then(Value::as_object);
+    object.into_iter().flat_map(|object| object.values())
 }

@@ -7,6 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::{
     Scalar,
+    scalar::expression,
     yaml::{self, Content},
 };
 use crate::{
@@ -294,25 +295,9 @@ impl Reader<'_> {
     }
 
     fn expression(&mut self, written: Option<&Spanned<String>>) -> Option<(Expression, Scalar)> {
-        let written = written?;
-        let place = Scalar::new(written, self.text);
-        match Expression::parse(&written.value) {
-            Ok(expression) => {
-                let warnings = expression.warnings(None);
-                self.warnings.extend(
-                    warnings
-                        .iter()
-                        .map(|warning| place.shift(warning.diagnostic(), &written.value)),
-                );
-                Some((expression, place))
-            }
-            Err(error) => {
-                let diagnostic = place.shift(error.diagnostic(), &written.value);
-                self.errors
-                    .push(PolicyError::Expression(Box::new(diagnostic)));
-                None
-            }
-        }
+        expression(written?, self.text, &mut self.warnings)
+            .map_err(|error| self.errors.push(error))
+            .ok()
     }
 
     /// One of the values of a field.

@@ -5,7 +5,11 @@ use std::ops::Range;
 use serde_saphyr::Spanned;
 
 use super::yaml;
-use crate::diagnostic::{Diagnostic, line_and_column};
+use crate::{
+    diagnostic::{Diagnostic, line_and_column},
+    expression::Expression,
+    policy::PolicyError,
+};
 
 /// Where a string of a file stands.
 #[derive(Debug, Clone)]
@@ -14,6 +18,21 @@ pub(crate) struct Scalar {
     at: Range<usize>,
     /// Where its text starts, if the file holds it letter for letter: in one line, without escapes.
     text_start: Option<usize>,
+}
+
+/// The expression that stands in a file; `warnings` gets what is odd about it.
+pub(super) fn expression(
+    written: &Spanned<String>,
+    file: &str,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<(Expression, Scalar), PolicyError> {
+    let place = Scalar::new(written, file);
+    let shift = |diagnostic| place.shift(diagnostic, &written.value);
+    let expression = Expression::parse(&written.value)
+        .map_err(|error| PolicyError::Expression(Box::new(shift(error.diagnostic()))))?;
+    let odd = expression.warnings(None);
+    warnings.extend(odd.iter().map(|warning| shift(warning.diagnostic())));
+    Ok((expression, place))
 }
 
 impl Scalar {

@@ -6,11 +6,9 @@ use crate::policy::{Draft, Method};
 
 /// The file that says what these endpoints ask for.
 pub(super) fn policy_yaml(endpoints: &[Draft]) -> String {
-    let mut text = "version: 1\nendpoints:".to_owned();
-    text.push_str(if endpoints.is_empty() { " []\n" } else { "\n" });
+    let mut text = head(endpoints.is_empty());
     for endpoint in endpoints {
         let demands = &endpoint.demands;
-        let path = scalar(&endpoint.base.to_string());
         let methods = endpoint.methods.as_ref().map(|methods| {
             let names: Vec<_> = methods.iter().map(Method::as_str).collect();
             format!("[{}]", names.join(", "))
@@ -38,14 +36,30 @@ pub(super) fn policy_yaml(endpoints: &[Draft]) -> String {
                 backoffice_expression.map(|expression| scalar(expression.source())),
             ),
         ];
-        let _ = writeln!(text, "  - path: {path}");
-        for (name, value) in fields {
-            if let Some(value) = value {
-                let _ = writeln!(text, "    {name}: {value}");
-            }
-        }
+        write_entry(&mut text, "  ", &endpoint.base.to_string(), &fields);
     }
     text
+}
+
+/// What comes before the endpoints.
+pub(super) fn head(is_empty: bool) -> String {
+    let endpoints = if is_empty { " []" } else { "" };
+    format!("version: 1\nendpoints:{endpoints}\n")
+}
+
+/// One endpoint or route: a list item; a field without a value is left out.
+pub(super) fn write_entry(
+    text: &mut String,
+    indent: &str,
+    path: &str,
+    fields: &[(&str, Option<String>)],
+) {
+    let _ = writeln!(text, "{indent}- path: {}", scalar(path));
+    for (name, value) in fields {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{indent}  {name}: {value}");
+        }
+    }
 }
 
 /// A string as YAML reads it back: plain where that is safe in a block mapping, else in quotes.

@@ -193,6 +193,22 @@ fn json(value: Value<'_>, depth: usize) -> Json {
     }
 }
 
+impl Explanation {
+    /// The same where the answer was settled before the expression's turn: no part of it decided.
+    #[must_use]
+    pub fn settled_before(mut self) -> Self {
+        self.root.decide_nothing();
+        self
+    }
+}
+
+impl Part {
+    fn decide_nothing(&mut self) {
+        self.decided = false;
+        self.parts.iter_mut().for_each(Self::decide_nothing);
+    }
+}
+
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write_part(&self.root, "", f)

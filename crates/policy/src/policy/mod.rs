@@ -95,10 +95,9 @@ impl Policy {
         if reason == Reason::Ok && !self.passes_every_reading(request, path.ambiguities()) {
             return Decision::without_rule(Reason::AmbiguousPath);
         }
-        let facts = &request.facts;
         Decision {
             reason,
-            status: reason.status(facts.client_type.is_some() || facts.user.is_some()),
+            status: reason.status(request.facts.caller_is_known()),
             rule: found.rule(),
             path: Some(path),
         }

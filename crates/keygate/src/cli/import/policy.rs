@@ -35,7 +35,9 @@ pub(super) fn auth_json(found: Option<Found>, text: &Text) -> Result<Found, Impo
 
 /// The endpoints of a Console configuration.
 pub(super) fn console(text: &Text) -> Result<Console, SourceError> {
-    Console::parse(&text.text).map_err(|errors| rejected(text, &errors))
+    let console = Console::parse(&text.text).map_err(|errors| rejected(text, &errors))?;
+    text.warn_of(&console.warnings);
+    Ok(console)
 }
 
 fn rejected(text: &Text, errors: &[PolicyError]) -> SourceError {

@@ -13,8 +13,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, nearest},
-    document::{Scalar, yaml},
-    expression::Expression,
+    document::{Scalar, scalar::expression, yaml},
     path::{Pattern, TrailingSlash},
     policy::{Method, PolicyError},
 };
@@ -100,25 +99,14 @@ impl Reader<'_> {
     }
 
     fn authorization(&mut self, text: &AuthorizationText) -> Option<Authorization> {
-        let source = &text.expression;
-        let place = Scalar::new(source, self.text);
-        match Expression::parse(&source.value) {
-            Ok(expression) => {
-                let warnings = expression.warnings(None);
-                let shifted = warnings
-                    .iter()
-                    .map(|warning| place.shift(warning.diagnostic(), &source.value));
-                self.warnings.extend(shifted);
-                Some(Authorization {
-                    expression,
-                    public: text.public,
-                    place: Some(place),
-                })
-            }
+        match expression(&text.expression, self.text, &mut self.warnings) {
+            Ok((expression, place)) => Some(Authorization {
+                expression,
+                public: text.public,
+                place: Some(place),
+            }),
             Err(error) => {
-                let diagnostic = place.shift(error.diagnostic(), &source.value);
-                self.errors
-                    .push(PolicyError::Expression(Box::new(diagnostic)));
+                self.errors.push(error);
                 None
             }
         }
