@@ -24,4 +24,4 @@ pub use key::{ClientType, Key, KeyId};
 pub use observer::{Observer, Record};
 pub use resolution::{Presence, Reason, Refusal, Resolution};
 pub use router::{Resolver, router};
-pub use table::KeyTable;
+pub use table::{KeyRef, KeyTable};

@@ -17,7 +17,7 @@ use http::{
 use jiff::Timestamp;
 
 use crate::{
-    Credential, CredentialNames, Guessing, Key, KeyTable, Observer, Presence, Reason, Record,
+    Credential, CredentialNames, Guessing, KeyRef, KeyTable, Observer, Presence, Reason, Record,
     Refusal, Resolution, guessing::Guess,
 };
 
@@ -175,10 +175,10 @@ impl Resolver {
 
 impl Identity {
     /// Both values share their bytes with the key table: a copy counts a reference.
-    fn of(key: &Key) -> Self {
+    fn of(key: KeyRef<'_>) -> Self {
         Self {
-            client_type: key.client_type.header().clone(),
-            key_id: key.id.header().clone(),
+            client_type: key.client_type().header().clone(),
+            key_id: key.id_header(),
         }
     }
 }
@@ -253,7 +253,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::Digest;
+    use crate::{Digest, Key};
 
     fn key(id: &str, client_type: &str) -> Key {
         Key {

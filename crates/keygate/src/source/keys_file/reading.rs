@@ -66,13 +66,8 @@ struct Read {
 pub(super) fn contents(origin: &str, text: &str) -> Result<Contents, SourceError> {
     let reader = Reader { origin, text };
     let read = reader.read()?;
-    let keys: Vec<_> = read
-        .contents
-        .entries
-        .iter()
-        .map(|it| it.key.clone())
-        .collect();
-    match KeyTable::check(&keys) {
+    let keys = read.contents.entries.iter().map(|entry| &entry.key);
+    match KeyTable::check(keys) {
         Ok(()) => Ok(read.contents),
         Err(error) => Err(reader.rejected(&[collision(&error, &read.ids)])),
     }
@@ -302,7 +297,12 @@ mod tests {
         let loaded = loaded(&text).unwrap();
         let now = "2026-12-01T00:00:00Z".parse().unwrap();
         assert_eq!(
-            loaded.table.find(b"abc", now).unwrap().client_type.as_str(),
+            loaded
+                .table
+                .find(b"abc", now)
+                .unwrap()
+                .client_type()
+                .as_str(),
             "A"
         );
         assert!(loaded.table.find(b"x", now).is_err());
