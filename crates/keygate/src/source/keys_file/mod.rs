@@ -1,10 +1,11 @@
 //! The keys file, `keys.yaml`: read into a key table, and changed in place.
 //!
-//! - `reading`: text → entries, with every mistake told by its place;
+//! - `reading`: text → entries, with every mistake told by its place; `json`: JSON, at speed;
 //! - [`edit`]: text → text with a change, where everything else stays as it was written;
 //! - [`store`]: the file on the disk: one writer at a time, the old file or the new one, never half.
 
 pub mod edit;
+mod json;
 mod reading;
 pub mod store;
 
@@ -18,6 +19,11 @@ use super::SourceError;
 
 /// The version of the format that this program reads.
 const VERSION: u64 = 1;
+
+/// A key is switched on unless the file says otherwise.
+fn yes() -> bool {
+    true
+}
 
 /// One entry of a keys file: the key, and what the file says about it to people.
 #[derive(Clone, PartialEq, Eq)]
