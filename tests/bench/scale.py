@@ -226,10 +226,11 @@ def spread(values):
 
 def table(results):
     show = lambda values, digits: "{1:.{d}f} ({0:.{d}f}–{2:.{d}f})".format(*values, d=digits)  # noqa: E731
-    lines = ["     keys   ns a look-up           ratio               bytes a key"]
+    lines = ["     keys   bytes each   ns a look-up, 100 keys asked  ratio              all keys asked    ratio"]
     for row in results["lookup"]:
-        lines.append(f"{row['keys']:>9,}   {show(row['nanoseconds'], 0):<20}  {show(row['ratio'], 2):<18}  "
-                     f"{row['bytes_per_key']:.1f}")  # fmt: skip
+        cells = (f"{show(row[kind]['nanoseconds'], 0):<16}  {show(row[kind]['ratio'], 2):<17}"
+                 for kind in ("hundred_asked", "all_asked"))  # fmt: skip
+        lines.append(f"{row['keys']:>9,}   {row['bytes_per_key']:>10.1f}   {'  '.join(cells)}")
     lines += ["", "endpoints   ns a decision: ten asked, all asked"]
     for row in results["endpoints"]:
         lines.append(f"{row['endpoints']:>9,}   {row['ten_asked']:>24}  {row['all_asked']:>9}")

@@ -1,7 +1,9 @@
 //! The cost of a look-up, and of a key's place in memory, by the number of keys: `make bench-scale`.
 //!
-//! Every key is as likely to be asked for as any other, in no order that a cache could guess, and
-//! half of what is asked for is no key at all. Sizes take turns in each round; what counts is the
+//! Two kinds of callers: a hundred keys, wherever among the others they are, and all of them alike.
+//! The first is what finding a key costs; the second adds what it costs to fetch it from memory,
+//! because nobody has asked for it lately. Half of what is asked for is no key at all, and nothing
+//! comes in an order that a cache could guess. Sizes take turns in each round; what counts is the
 //! ratio to the smallest table in the same round.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
@@ -20,7 +22,8 @@ use keygate_resolver::{
 const SIZES: [u64; 4] = [100, 10_000, 1_000_000, 5_000_000];
 const CLIENT_TYPES: u64 = 100;
 const ROUNDS: u64 = 21;
-const ASKED: u64 = 100_000;
+const ASKED: u32 = 100_000;
+const HUNDRED: u64 = 100;
 
 /// Numbers in no order (splitmix64).
 fn scattered(number: u64) -> u64 {
@@ -65,15 +68,18 @@ fn filled(size: u64) -> Result<KeyTable, TableError> {
     builder.finish(None)
 }
 
-/// What one round asks of a table: half of it is known.
-fn questions(size: u64, round: u64) -> Vec<String> {
+/// What one round asks of a table, for so many of its keys: half of it is known.
+fn questions(size: u64, asked: u64, round: u64) -> Vec<String> {
     let question = |turn| {
-        let number = scattered(round * ASKED + turn) % size;
-        secret(if turn % 2 == 0 { number } else { number + size })
+        let any = scattered(round * u64::from(ASKED) + turn);
+        let number = any % asked * (size / asked);
+        secret(if any >> 63 == 0 {
+            number
+        } else {
+            number + size
+        })
     };
-    let mut questions: Vec<_> = (0..ASKED).map(question).collect();
-    questions.sort_by_cached_key(|it| scattered(it.bytes().map(u64::from).sum()));
-    questions
+    (0..ASKED.into()).map(question).collect()
 }
 
 fn ask(table: &KeyTable, questions: &[String], now: Timestamp) -> Duration {
@@ -84,17 +90,16 @@ fn ask(table: &KeyTable, questions: &[String], now: Timestamp) -> Duration {
     start.elapsed()
 }
 
-/// The nanoseconds of one look-up, by round and size.
-fn rounds(tables: &[KeyTable]) -> Vec<Vec<f64>> {
+/// The nanoseconds of one look-up of a hundred keys and of one of all, by size.
+fn round(tables: &[KeyTable], round: u64) -> Vec<[f64; 2]> {
     let now = Timestamp::now();
-    let round = |round: u64| {
-        let one = |(table, size): (&KeyTable, u64)| {
-            let questions = questions(size, round);
-            ask(table, &questions, now).as_secs_f64() * 1e9 / ASKED as f64
-        };
-        tables.iter().zip(SIZES).map(one).collect()
+    let one = |(table, size): (&KeyTable, u64)| {
+        [HUNDRED, size].map(|asked| {
+            let questions = questions(size, asked, round);
+            ask(table, &questions, now).as_secs_f64() * 1e9 / f64::from(ASKED)
+        })
     };
-    (0..ROUNDS).map(round).collect()
+    tables.iter().zip(SIZES).map(one).collect()
 }
 
 /// Minimum, median and maximum.
@@ -106,25 +111,20 @@ fn spread(mut values: Vec<f64>) -> [f64; 3] {
 }
 
 fn main() -> Result<(), TableError> {
-    let (tables, bytes): (Vec<_>, Vec<_>) = SIZES
-        .into_iter()
-        .map(table)
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .unzip();
-    let rounds = rounds(&tables);
+    let tables: Vec<_> = SIZES.into_iter().map(table).collect::<Result<_, _>>()?;
+    let (tables, bytes): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
+    let rounds: Vec<_> = (0..ROUNDS).map(|number| round(&tables, number)).collect();
     for ((place, size), bytes) in SIZES.into_iter().enumerate().zip(bytes) {
-        let of = |value: fn(f64, f64) -> f64| {
-            let pairs = rounds
-                .iter()
-                .filter_map(|round| Some((*round.get(place)?, *round.first()?)));
-            spread(pairs.map(|(own, smallest)| value(own, smallest)).collect())
-        };
-        let [nanoseconds, ratio] = [of(|own, _| own), of(|own, smallest| own / smallest)];
-        println!(
-            "{{\"keys\": {size}, \"nanoseconds\": {nanoseconds:.1?}, \"ratio\": {ratio:.3?}, \
-             \"bytes_per_key\": {bytes:.1}}}"
-        );
+        print!("{{\"keys\": {size}, \"bytes_per_key\": {bytes:.1}");
+        for (name, kind) in [("hundred_asked", 0), ("all_asked", 1)] {
+            let of = |round: &Vec<[f64; 2]>, place| Some(*round.get::<usize>(place)?.get(kind)?);
+            let own = rounds.iter().filter_map(|round| of(round, place));
+            let ratio = |round| Some(of(round, place)? / of(round, 0)?);
+            let nanoseconds = spread(own.collect());
+            let ratio = spread(rounds.iter().filter_map(ratio).collect());
+            print!(", \"{name}\": {{\"nanoseconds\": {nanoseconds:.1?}, \"ratio\": {ratio:.3?}}}");
+        }
+        println!("}}");
     }
     Ok(())
 }

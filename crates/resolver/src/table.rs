@@ -1,16 +1,17 @@
 //! The key table: every known key by its digest.
 
 mod builder;
+mod index;
 mod record;
 
 use std::{borrow::Borrow, collections::BTreeSet, sync::atomic::Ordering};
 
 use bytes::Bytes;
-use hashbrown::HashTable;
 use jiff::Timestamp;
 
 use crate::{ClientType, Digest, Key, KeyId, Pepper, Refusal, key::KeyState};
 pub use builder::Builder;
+use index::Index;
 pub use record::KeyRef;
 use record::Record;
 
@@ -27,8 +28,8 @@ pub struct KeyTable {
     ids: Bytes,
     /// The client types, each once.
     client_types: Vec<ClientType>,
-    /// Places in `records`. An index of places instead of a map of digests: a tenth of the memory.
-    by_digest: HashTable<u32>,
+    /// Places in `records`.
+    by_digest: Index,
     pepper: Option<Pepper>,
 }
 
@@ -151,9 +152,13 @@ impl KeyTable {
     }
 
     fn key_of(&self, digest: &Digest) -> Option<KeyRef<'_>> {
-        let is_it = |place: &u32| self.record(*place).is_some_and(|it| it.digest == *digest);
+        let is_it = |place| self.record(place).is_some_and(|it| it.digest == *digest);
         let place = self.by_digest.find(digest.prefix(), is_it)?;
-        self.record(*place).and_then(|record| self.view(record))
+        self.key_at(place)
+    }
+
+    fn key_at(&self, place: u32) -> Option<KeyRef<'_>> {
+        self.record(place).and_then(|record| self.view(record))
     }
 
     fn record(&self, place: u32) -> Option<&Record> {

@@ -6,10 +6,8 @@ use std::{
     sync::atomic::AtomicU32,
 };
 
-use hashbrown::{HashTable, hash_table::Entry};
-
-use super::{KeyTable, TableError, record::Record};
-use crate::{ClientType, Digest, Key, Pepper, Scheme};
+use super::{KeyTable, TableError, index::Index, record::Record};
+use crate::{ClientType, Key, Pepper, Scheme};
 
 /// A table that is being filled, key by key: who reads a million keys need not hold them twice.
 #[derive(Debug, Default)]
@@ -85,7 +83,7 @@ impl Builder {
             records: self.records,
             ids: self.ids.into(),
             client_types: self.client_types,
-            by_digest: HashTable::new(),
+            by_digest: Index::default(),
             pepper: None,
         };
         table.by_digest = index(&table)?;
@@ -94,15 +92,10 @@ impl Builder {
 }
 
 /// The places of the keys by their digests.
-fn index(table: &KeyTable) -> Result<HashTable<u32>, TableError> {
+fn index(table: &KeyTable) -> Result<Index, TableError> {
     let hasher = RandomState::new();
-    let hash = |id: &str| hasher.hash_one(id);
-    let key_at = |place: &u32| table.record(*place).and_then(|record| table.view(record));
-    let id_at = |place: &u32| key_at(place).map(|key| key.id());
-    let digest_at = |place: &u32| table.record(*place).map(|record| &record.digest);
-    // No table grows while it is filled: what rehashes is never called.
-    let mut by_id = HashTable::with_capacity(table.records.len());
-    let mut by_digest = HashTable::with_capacity(table.records.len());
+    let mut by_id = Index::with_capacity(table.records.len());
+    let mut by_digest = Index::with_capacity(table.records.len());
     for (place, key) in table.keys().enumerate() {
         let number = u32::try_from(place).map_err(|_| TableError::TooMany)?;
         let validity = key.validity();
@@ -112,43 +105,27 @@ fn index(table: &KeyTable) -> Result<HashTable<u32>, TableError> {
             let id = key.key_id();
             return Err(TableError::NeverValid { id, place });
         }
-        let (id, digest) = (key.id(), &key.record.digest);
-        let entry = by_id.entry(
-            hash(id),
-            |other| id_at(other) == Some(id),
-            |other| id_at(other).map_or(0, hash),
-        );
-        if let Some(first) = taken(entry, number) {
+        let hash = hasher.hash_one(key.id());
+        let same_id = |other| table.key_at(other).is_some_and(|it| it.id() == key.id());
+        if let Some(first) = by_id.find(hash, same_id) {
             return Err(TableError::SameId {
                 id: key.key_id(),
                 places: [to_place(first), place],
             });
         }
-        let entry = by_digest.entry(
-            digest.prefix(),
-            |other| digest_at(other) == Some(digest),
-            |other| digest_at(other).map_or(0, Digest::prefix),
-        );
-        if let Some(first) = taken(entry, number) {
-            let other = key_at(&first).unwrap_or(key);
+        by_id.insert(hash, number);
+        let digest = &key.record.digest;
+        let same_digest = |other| table.record(other).is_some_and(|it| it.digest == *digest);
+        if let Some(first) = by_digest.find(digest.prefix(), same_digest) {
+            let other = table.key_at(first).unwrap_or(key);
             return Err(TableError::SameDigest {
                 ids: [other.key_id(), key.key_id()],
                 places: [to_place(first), place],
             });
         }
+        by_digest.insert(digest.prefix(), number);
     }
     Ok(by_digest)
-}
-
-/// Takes the entry for a place, or says which place has it.
-fn taken(entry: Entry<'_, u32>, place: u32) -> Option<u32> {
-    match entry {
-        Entry::Vacant(vacant) => {
-            vacant.insert(place);
-            None
-        }
-        Entry::Occupied(first) => Some(*first.get()),
-    }
 }
 
 fn to_place(number: u32) -> usize {
