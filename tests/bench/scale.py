@@ -150,6 +150,7 @@ def reloads(lab, tools, arguments):
     process.find_children()
     found = {"quiet": [], "reloading": []}
     resident = process.memory()
+    scrapes = [scrape(operations) for _ in range(5)]
     ask(tools.oha, port, arguments.rate, 2)
     count = 0
     for number in range(arguments.rounds):
@@ -160,12 +161,20 @@ def reloads(lab, tools, arguments):
         count += reloading.count
     pairs = list(zip(found["quiet"], found["reloading"]))
     return {
-        "rate": arguments.rate, "reloads": count, "resident_bytes": resident,
+        "rate": arguments.rate, "reloads": count, "resident_bytes": resident, "scrape_milliseconds": spread(scrapes),
         "milliseconds_each": count and arguments.rounds * arguments.seconds * 1000 // count,
         **{kind: {name: spread([run[name] for run in runs]) for name in ("p50", "p99")}
            for kind, runs in found.items()},
         "ratio": {name: spread([busy[name] / quiet[name] for quiet, busy in pairs]) for name in ("p50", "p99")},
     }  # fmt: skip
+
+
+def scrape(operations):
+    """Milliseconds for the metrics, which look at every key."""
+    start = time.monotonic()
+    with urllib.request.urlopen(f"http://127.0.0.1:{operations}/metrics") as answer:
+        answer.read()
+    return (time.monotonic() - start) * 1e3
 
 
 class Reloading:
@@ -240,6 +249,7 @@ def table(results):
                      f"{row['file_bytes'] / 1e6:.0f}")  # fmt: skip
     reload = results["reload"]
     lines += ["", f"{reload['rate']} requests a second; {reload['reloads']} reloads, one after the other"]
+    lines.append(f"        memory      {reload['resident_bytes'] / 1e6:.0f} MB; metrics {show(reload['scrape_milliseconds'], 0)} ms")
     for kind in ("quiet", "reloading", "ratio"):
         unit = "" if kind == "ratio" else " ms"
         lines.append(f"{kind:>14}      p50 {show(reload[kind]['p50'], 2)}{unit}, p99 {show(reload[kind]['p99'], 2)}{unit}")

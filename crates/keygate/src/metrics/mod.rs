@@ -179,9 +179,10 @@ fn keys(text: &mut Exposition, table: &KeyTable) {
         (KeyState::NotYetValid, "not-yet-valid"),
     ];
     let mut family = text.family(Kind::Gauge, "keygate_keys", "Known keys, by their state.");
+    let found: Vec<_> = table.keys().map(|key| key.state(now)).collect();
     for (state, name) in states {
-        let count = table.keys().filter(|key| key.state(now) == state);
-        family.sample(&[("state", name)], count.count());
+        let count = found.iter().filter(|it| **it == state).count();
+        family.sample(&[("state", name)], count);
     }
     let mut family = text.family(
         Kind::Gauge,
