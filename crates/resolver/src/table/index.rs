@@ -22,7 +22,7 @@ const EMPTY: Slot = Slot {
 };
 
 impl Slot {
-    fn is_taken(&self) -> bool {
+    fn is_taken(self) -> bool {
         self.place != EMPTY.place
     }
 }

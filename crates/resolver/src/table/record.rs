@@ -53,9 +53,9 @@ const NONE: i64 = i64::MAX >> 24;
 impl From<Option<Timestamp>> for Moment {
     fn from(moment: Option<Timestamp>) -> Self {
         let second = moment.map_or(NONE, Timestamp::as_second);
-        let [a, b, c, d, e, ..] = second.to_le_bytes();
+        let low = second.to_le_bytes();
         Self {
-            second: [a, b, c, d, e],
+            second: low.first_chunk().copied().unwrap_or_default(),
             nanosecond: moment.map_or(0, Timestamp::subsec_nanosecond).to_le_bytes(),
         }
     }
@@ -63,9 +63,12 @@ impl From<Option<Timestamp>> for Moment {
 
 impl From<Moment> for Option<Timestamp> {
     fn from(moment: Moment) -> Self {
-        let [a, b, c, d, e] = moment.second;
+        let mut high = [0; 8];
+        if let Some(bytes) = high.last_chunk_mut() {
+            *bytes = moment.second;
+        }
         // The shift fills up with the sign.
-        let second = i64::from_le_bytes([0, 0, 0, a, b, c, d, e]) >> 24;
+        let second = i64::from_le_bytes(high) >> 24;
         Timestamp::new(second, i32::from_le_bytes(moment.nanosecond)).ok()
     }
 }
