@@ -98,13 +98,14 @@ def entries(count):
 
 def write_files(folder, count):
     """The same keys as JSON and as YAML, JSON with another key behind them, and a policy."""
-    keys = list(entries(count + 1))
-    for name, some in {"keys": keys[:-1], "more": keys}.items():
-        lines = ",\n".join(json.dumps(key) for key in some)
-        (folder / f"{name}.json").write_text(f'{{"version": 1, "keys": [\n{lines}\n]}}\n')
+    for name, number in {"keys": count, "more": count + 1}.items():
+        with (folder / f"{name}.json").open("w") as file:
+            file.write('{"version": 1, "keys": [\n')
+            file.writelines(",\n" * bool(n) + json.dumps(key) for n, key in enumerate(entries(number)))
+            file.write("\n]}\n")
     with (folder / "keys.yaml").open("w") as file:
         file.write("version: 1\nkeys:\n")
-        for key in keys[:-1]:
+        for key in entries(count):
             fields = (f"{name}: {value}" for name, value in key.items())
             file.write("  - " + "\n    ".join(fields) + "\n")
     (folder / "policy.yaml").write_text(
@@ -198,7 +199,7 @@ class Reloading:
         while not self.ending.is_set():
             before = self.generation()
             fresh = self.file.with_name("fresh.json")
-            os.link(versions[self.count % 2], fresh)
+            os.link(next(it for it in versions if not it.samefile(self.file)), fresh)
             os.rename(fresh, self.file)
             self.popen.send_signal(signal.SIGHUP)
             while self.generation() == before:
