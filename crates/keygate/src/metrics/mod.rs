@@ -6,7 +6,7 @@
 pub mod exposition;
 pub mod histogram;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use keygate_authorizer::{Authorizer, Counters, Verdict};
@@ -189,33 +189,33 @@ fn keys(text: &mut Exposition, table: &KeyTable) {
         "keygate_key_expiry_timestamp_seconds",
         "When a key expires; of the keys that are good or will be, those that expire next.",
     );
-    for (expires_at, key) in expiring_next(table, now) {
+    for ((expires_at, id), key) in expiring_next(table, now) {
         family.sample(
-            &[
-                ("key_id", key.id()),
-                ("client_type", key.client_type().as_str()),
-            ],
+            &[("key_id", id), ("client_type", key.client_type().as_str())],
             expires_at.as_second(),
         );
     }
 }
 
-fn expiring_next(table: &KeyTable, now: Timestamp) -> Vec<(Timestamp, KeyRef<'_>)> {
-    let mut expiring: Vec<_> = table
-        .keys()
-        .filter(|key| matches!(key.state(now), KeyState::Valid | KeyState::NotYetValid))
-        .filter_map(|key| Some((key.validity().expires_at?, key)))
-        .collect();
-    let sooner = |(one, a): &(Timestamp, KeyRef<'_>), (other, b): &(Timestamp, KeyRef<'_>)| {
-        (one, a.id()).cmp(&(other, b.id()))
-    };
-    // Of a million keys only the first are put in order.
-    if expiring.len() > KEYS_TOLD {
-        expiring.select_nth_unstable_by(KEYS_TOLD, sooner);
-        expiring.truncate(KEYS_TOLD);
+/// By when and under which name; only as many are kept as are told, of however many keys.
+fn expiring_next(table: &KeyTable, now: Timestamp) -> BTreeMap<(Timestamp, &str), KeyRef<'_>> {
+    let mut next = BTreeMap::new();
+    for key in table.keys() {
+        let validity = key.validity();
+        let Some(end) = validity.expires_at else {
+            continue;
+        };
+        let rank = (end, key.id());
+        let is_next =
+            next.len() < KEYS_TOLD || next.last_key_value().is_some_and(|(last, _)| rank < *last);
+        if is_next && matches!(validity.state(now), KeyState::Valid | KeyState::NotYetValid) {
+            next.insert(rank, key);
+            if next.len() > KEYS_TOLD {
+                next.pop_last();
+            }
+        }
     }
-    expiring.sort_by(sooner);
-    expiring
+    next
 }
 
 fn reloads(text: &mut Exposition, health: &Health) {
