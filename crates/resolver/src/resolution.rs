@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{Credential, Key, KeyTable};
+use crate::{Credential, KeyRef, KeyTable};
 
 /// Whether an endpoint can be called without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Presence {
 #[derive(Debug, Clone, Copy)]
 pub enum Resolution<'t> {
     /// The caller has a good key.
-    Known(&'t Key),
+    Known(KeyRef<'t>),
     /// The caller has no key, and needs none here.
     Anonymous,
     /// The request is refused.
@@ -42,11 +42,11 @@ pub enum Refusal<'t> {
     /// Whatever it is: its caller has presented too many that failed.
     TooManyFailures,
     /// It is switched off.
-    Inactive(&'t Key),
+    Inactive(KeyRef<'t>),
     /// Its end has passed.
-    Expired(&'t Key),
+    Expired(KeyRef<'t>),
     /// Its start has not come.
-    NotYetValid(&'t Key),
+    NotYetValid(KeyRef<'t>),
 }
 
 impl Refusal<'_> {
@@ -95,7 +95,7 @@ impl<'t> Resolution<'t> {
 
     /// The key that the credential is, good or not.
     #[must_use]
-    pub fn key(&self) -> Option<&'t Key> {
+    pub fn key(&self) -> Option<KeyRef<'t>> {
         match *self {
             Self::Known(key)
             | Self::Refused(

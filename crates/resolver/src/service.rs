@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use keygate_http1::{Head, Headers, Response};
 
 use crate::{
-    Credential, CredentialNames, Guessing, Key, KeyTable, Observer, Presence, Reason, Record,
+    Credential, CredentialNames, Guessing, KeyRef, KeyTable, Observer, Presence, Reason, Record,
     Refusal, Resolution, guessing::Guess,
 };
 
@@ -167,10 +167,10 @@ impl Resolver {
 
 impl Identity {
     /// Both values share their bytes with the key table: a copy counts a reference.
-    fn of(key: &Key) -> Self {
+    fn of(key: KeyRef<'_>) -> Self {
         Self {
-            client_type: key.client_type.header().clone(),
-            key_id: key.id.header().clone(),
+            client_type: key.client_type().header().clone(),
+            key_id: key.id_header(),
         }
     }
 }
@@ -231,7 +231,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::{Digest, asking};
+    use crate::{Digest, Key, asking};
 
     fn key(id: &str, client_type: &str) -> Key {
         Key {

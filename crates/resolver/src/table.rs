@@ -1,24 +1,35 @@
 //! The key table: every known key by its digest.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::atomic::{AtomicI64, Ordering},
-};
+mod builder;
+mod index;
+mod record;
 
-use hashbrown::{HashTable, hash_table::Entry};
+use std::{borrow::Borrow, collections::BTreeSet, sync::atomic::Ordering};
+
+use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::{Digest, Key, KeyId, Pepper, Refusal, digest::Scheme, key::KeyState};
+use crate::{ClientType, Digest, Key, KeyId, Pepper, Refusal, key::KeyState};
+pub use builder::Builder;
+use index::Index;
+pub use record::KeyRef;
+use record::Record;
 
 /// Every known key by its digest: an immutable snapshot, valid as a whole. Only the moments of
 /// last use move.
+///
+/// Made for millions of keys: about 90 bytes for each, and a look-up goes to the index and to one
+/// record, wherever they are in memory.
 #[derive(Debug, Default)]
 pub struct KeyTable {
-    keys: Vec<Key>,
-    /// For each key, the second in which it was good for something; 0 is never.
-    last_uses: Vec<AtomicI64>,
-    /// Places in `keys`. An index of places instead of a map of digests: a tenth of the memory.
-    by_digest: HashTable<u32>,
+    /// In the order of the source.
+    records: Vec<Record>,
+    /// The ids, one behind the other, each behind its length in one byte.
+    ids: Bytes,
+    /// The client types, each once.
+    client_types: Vec<ClientType>,
+    /// Places in `records`.
+    by_digest: Index,
     pepper: Option<Pepper>,
 }
 
@@ -72,53 +83,29 @@ impl KeyTable {
     /// # Errors
     /// Two keys collide, or one can never be good: see [`TableError`].
     pub fn new(keys: Vec<Key>, pepper: Option<Pepper>) -> Result<Self, TableError> {
-        let by_digest = index(&keys)?;
-        let peppered = |key: &Key| key.digest.scheme() == Scheme::HmacSha256;
-        if pepper.is_none()
-            && let Some(place) = keys.iter().position(peppered)
-            && let Some(key) = keys.get(place)
-        {
-            let id = key.id.clone();
-            return Err(TableError::NoPepper { id, place });
-        }
-        Ok(Self {
-            last_uses: keys.iter().map(|_| AtomicI64::new(0)).collect(),
-            keys,
-            by_digest,
-            pepper,
-        })
-    }
-
-    /// The client types that keys have, each once.
-    #[must_use]
-    pub fn client_types(&self) -> BTreeSet<&str> {
-        let keys = self.keys.iter();
-        keys.map(|key| key.client_type.as_str()).collect()
+        filled(keys)?.finish(pepper)
     }
 
     /// The checks of [`KeyTable::new`] but for the pepper, for those who only write the keys down.
     ///
     /// # Errors
     /// Two keys collide, or one can never be good.
-    pub fn check(keys: &[Key]) -> Result<(), TableError> {
-        index(keys).map(drop)
+    pub fn check(keys: impl IntoIterator<Item = impl Borrow<Key>>) -> Result<(), TableError> {
+        filled(keys)?.indexed().map(drop)
     }
 
     /// The good key that these bytes are.
     ///
     /// # Errors
     /// Why there is none; the caller is never told which.
-    pub fn find(&self, presented: &[u8], now: Timestamp) -> Result<&Key, Refusal<'_>> {
+    pub fn find(&self, presented: &[u8], now: Timestamp) -> Result<KeyRef<'_>, Refusal<'_>> {
         if presented.is_empty() || presented.len() > LONGEST_KEY {
             return Err(Refusal::Malformed);
         }
-        let place = self.place(presented).ok_or(Refusal::Unknown)?;
-        let key = self.keys.get(place).ok_or(Refusal::Unknown)?;
+        let key = self.key(presented).ok_or(Refusal::Unknown)?;
         match key.state(now) {
             KeyState::Valid => {
-                if let Some(last_use) = self.last_uses.get(place) {
-                    last_use.store(now.as_second(), Ordering::Relaxed);
-                }
+                key.record.use_at(now);
                 Ok(key)
             }
             KeyState::Inactive => Err(Refusal::Inactive(key)),
@@ -128,93 +115,72 @@ impl KeyTable {
     }
 
     /// Every key, in the order of the source.
-    #[must_use]
-    pub fn keys(&self) -> &[Key] {
-        &self.keys
+    pub fn keys(&self) -> impl Iterator<Item = KeyRef<'_>> {
+        self.records.iter().filter_map(|record| self.view(record))
     }
 
-    /// Every key, in the order of the source, with the second in which it was last good for
-    /// something since the process began; a refused attempt is no use.
-    pub fn uses(&self) -> impl Iterator<Item = (&Key, Option<Timestamp>)> {
-        let moment = |last_use: &AtomicI64| match last_use.load(Ordering::Relaxed) {
-            0 => None,
-            second => Timestamp::from_second(second).ok(),
-        };
-        self.keys.iter().zip(self.last_uses.iter().map(moment))
+    /// The client types that keys have, each once.
+    #[must_use]
+    pub fn client_types(&self) -> BTreeSet<&str> {
+        self.client_types.iter().map(ClientType::as_str).collect()
     }
 
     /// Takes over when keys were last used, from the table that this one takes the place of.
     ///
     /// A key is the same where name and digest are: a rotated key begins anew.
     pub(crate) fn take_over_uses(&self, former: &Self) {
-        for (key, last_use) in self.keys.iter().zip(&self.last_uses) {
-            if let Some(place) = former.place_of(&key.digest)
-                && former.keys.get(place).is_some_and(|it| it.id == key.id)
-                && let Some(before) = former.last_uses.get(place)
+        for before in former.keys() {
+            let last_use = before.record.last_use.load(Ordering::Relaxed);
+            if last_use != 0
+                && let Some(key) = self.key_of(&before.record.digest)
+                && key.id() == before.id()
             {
-                last_use.fetch_max(before.load(Ordering::Relaxed), Ordering::Relaxed);
+                key.record.last_use.fetch_max(last_use, Ordering::Relaxed);
             }
         }
     }
 
     /// Both digests are always computed where a pepper is known: the time of a look-up does not
     /// tell which scheme a key is stored under.
-    fn place(&self, presented: &[u8]) -> Option<usize> {
-        let plain = self.place_of(&Digest::sha256(presented));
+    fn key(&self, presented: &[u8]) -> Option<KeyRef<'_>> {
+        let plain = self.key_of(&Digest::sha256(presented));
         let peppered = self
             .pepper
             .as_ref()
-            .and_then(|pepper| self.place_of(&Digest::hmac_sha256(presented, pepper)));
+            .and_then(|pepper| self.key_of(&Digest::hmac_sha256(presented, pepper)));
         plain.or(peppered)
     }
 
-    fn place_of(&self, digest: &Digest) -> Option<usize> {
-        let is_it = |place: &u32| digest_at(&self.keys, *place) == Some(digest);
+    fn key_of(&self, digest: &Digest) -> Option<KeyRef<'_>> {
+        let is_it = |place| self.record(place).is_some_and(|it| it.digest == *digest);
         let place = self.by_digest.find(digest.prefix(), is_it)?;
-        usize::try_from(*place).ok()
+        self.key_at(place)
+    }
+
+    fn key_at(&self, place: u32) -> Option<KeyRef<'_>> {
+        self.record(place).and_then(|record| self.view(record))
+    }
+
+    fn record(&self, place: u32) -> Option<&Record> {
+        self.records.get(usize::try_from(place).ok()?)
+    }
+
+    fn view<'t>(&'t self, record: &'t Record) -> Option<KeyRef<'t>> {
+        let client_type = usize::try_from(record.client_type).ok()?;
+        Some(KeyRef {
+            record,
+            client_type: self.client_types.get(client_type)?,
+            ids: &self.ids,
+        })
     }
 }
 
-/// The places of the keys by their digests.
-fn index(keys: &[Key]) -> Result<HashTable<u32>, TableError> {
-    let mut ids = HashMap::with_capacity(keys.len());
-    let mut by_digest = HashTable::with_capacity(keys.len());
-    let rehash = |place: &u32| digest_at(keys, *place).map_or(0, Digest::prefix);
-    for (place, key) in keys.iter().enumerate() {
-        if let (Some(start), Some(end)) = (key.not_before, key.expires_at)
-            && end <= start
-        {
-            let id = key.id.clone();
-            return Err(TableError::NeverValid { id, place });
-        }
-        if let Some(first) = ids.insert(key.id.as_str(), place) {
-            return Err(TableError::SameId {
-                id: key.id.clone(),
-                places: [first, place],
-            });
-        }
-        let Ok(number) = u32::try_from(place) else {
-            return Err(TableError::TooMany);
-        };
-        let is_it = |other: &u32| digest_at(keys, *other) == Some(&key.digest);
-        match by_digest.entry(key.digest.prefix(), is_it, rehash) {
-            Entry::Vacant(vacant) => drop(vacant.insert(number)),
-            Entry::Occupied(first) => {
-                let first = usize::try_from(*first.get()).unwrap_or(place);
-                let id = |place: usize| keys.get(place).map_or(&key.id, |key| &key.id).clone();
-                return Err(TableError::SameDigest {
-                    ids: [id(first), id(place)],
-                    places: [first, place],
-                });
-            }
-        }
+fn filled(keys: impl IntoIterator<Item = impl Borrow<Key>>) -> Result<Builder, TableError> {
+    let mut builder = Builder::default();
+    for key in keys {
+        builder.add(key.borrow())?;
     }
-    Ok(by_digest)
-}
-
-fn digest_at(keys: &[Key], place: u32) -> Option<&Digest> {
-    let key = keys.get(usize::try_from(place).ok()?)?;
-    Some(&key.digest)
+    Ok(builder)
 }
 
 #[cfg(test)]
@@ -244,9 +210,35 @@ mod tests {
             key("peppered", Digest::hmac_sha256(b"two", &pepper)),
         ];
         let table = KeyTable::new(keys, Some(pepper)).unwrap();
-        assert_eq!(table.find(b"one", at(0)).unwrap().id.as_str(), "plain");
-        assert_eq!(table.find(b"two", at(0)).unwrap().id.as_str(), "peppered");
+        assert_eq!(table.find(b"one", at(0)).unwrap().id(), "plain");
+        assert_eq!(table.find(b"two", at(0)).unwrap().id(), "peppered");
         assert!(matches!(table.find(b"three", at(0)), Err(Refusal::Unknown)));
+    }
+
+    #[test]
+    fn a_table_gives_back_what_it_was_given() {
+        let given = [
+            ("a", "A", true, None, None),
+            (&*"b".repeat(128), "B", false, Some(at(-5)), None),
+            ("c", "A", true, None, Some(Timestamp::MAX)),
+        ];
+        let keys = given.map(|(id, client_type, active, not_before, expires_at)| Key {
+            id: id.parse().unwrap(),
+            client_type: client_type.parse().unwrap(),
+            digest: Digest::sha256(id.as_bytes()),
+            active,
+            not_before,
+            expires_at,
+        });
+        let table = KeyTable::new(keys.to_vec(), None).unwrap();
+        for (key, found) in keys.iter().zip(table.keys()) {
+            assert_eq!(found.id(), key.id.as_str());
+            assert_eq!(found.id_header(), key.id.header());
+            assert_eq!(found.client_type(), &key.client_type);
+            assert_eq!(found.validity(), key.validity());
+        }
+        assert_eq!(table.keys().count(), keys.len());
+        assert_eq!(Vec::from_iter(table.client_types()), ["A", "B"]);
     }
 
     #[test]
@@ -258,7 +250,7 @@ mod tests {
         let table = KeyTable::new(keys.collect(), None).unwrap();
         for n in 0..10_000 {
             let found = table.find(n.to_string().as_bytes(), at(1)).unwrap();
-            assert_eq!(found.id.as_str(), format!("key-{n}"));
+            assert_eq!(found.id(), format!("key-{n}"));
         }
         assert!(matches!(table.find(b"10000", at(1)), Err(Refusal::Unknown)));
     }
@@ -270,10 +262,13 @@ mod tests {
             ..key(id, Digest::sha256(id.as_bytes()))
         };
         let uses = |table: &KeyTable| -> Vec<_> {
-            let seconds = |(key, last): (&Key, Option<Timestamp>)| {
-                (key.id.to_string(), last.map(Timestamp::as_second))
+            let seconds = |key: KeyRef<'_>| {
+                (
+                    key.id().to_owned(),
+                    key.last_use().map(Timestamp::as_second),
+                )
             };
-            table.uses().map(seconds).collect()
+            table.keys().map(seconds).collect()
         };
         let kept = key("kept", Digest::sha256(b"kept"));
         let rotated = key("rotated", Digest::sha256(b"old"));

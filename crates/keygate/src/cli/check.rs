@@ -44,13 +44,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         .as_deref()
         .map(|path| (path, keys(path, arguments.pepper_file.as_deref())));
     let client_types: Option<Vec<String>> = match &keys {
-        Some((_, Ok((_, table)))) => Some(
-            table
-                .keys()
-                .iter()
-                .map(|key| key.client_type.to_string())
-                .collect(),
-        ),
+        Some((_, Ok((_, table)))) => {
+            let known = table.client_types().into_iter();
+            Some(known.map(str::to_owned).collect())
+        }
         _ => None,
     };
     let policy = arguments
@@ -101,11 +98,11 @@ fn keys(path: &Path, pepper_file: Option<&Path>) -> Result<(Report, KeyTable), S
         table,
         mut warnings,
     } = keys_file::parse(path, &source::read(path)?, pepper)?;
-    warnings.extend(keys_file::ending_soon(
-        table.keys().iter(),
-        Timestamp::now(),
-    ));
-    let summary = count(table.keys().len(), "key");
+    let keys = table
+        .keys()
+        .map(|key| (key.id(), key.client_type(), key.validity()));
+    warnings.extend(keys_file::ending_soon(keys, Timestamp::now()));
+    let summary = count(table.keys().count(), "key");
     Ok((Report { summary, warnings }, table))
 }
 

@@ -150,8 +150,8 @@ impl Entry {
             address: record.guess.and_then(|guess| guess.address),
             tag: record.guess.map(|guess| guess.tag.to_string()),
             request_id: request_id(record.headers),
-            client_type: key.map(|key| key.client_type.as_str().to_owned()),
-            key_id: key.map(|key| key.id.as_str().to_owned()),
+            client_type: key.map(|key| key.client_type().as_str().to_owned()),
+            key_id: key.map(|key| key.id().to_owned()),
             ..Self::new(Step::Resolve, status, reason.as_str(), took)
         }
     }

@@ -141,19 +141,15 @@ impl Answer {
 fn nobodys(client_type: &str, keys: &KeyTable) -> Option<String> {
     let now = Timestamp::now();
     let its = || {
-        let keys = keys.keys().iter();
-        keys.filter(|key| key.client_type.as_str() == client_type)
+        let keys = keys.keys();
+        keys.filter(|key| key.client_type().as_str() == client_type)
     };
     if its().any(|key| key.state(now) == KeyState::Valid) {
         return None;
     }
     let what = format!("no valid key has the client type `{client_type}`");
     Some(match its().next() {
-        Some(key) => format!(
-            "{what}: the key `{}` is {}",
-            key.id.as_str(),
-            key.state(now)
-        ),
+        Some(key) => format!("{what}: the key `{}` is {}", key.id(), key.state(now)),
         None => match nearest(client_type, keys.client_types()) {
             Some(meant) => format!("{what}: did you mean `{meant}`?"),
             None => what,

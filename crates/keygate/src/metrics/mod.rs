@@ -6,12 +6,12 @@
 pub mod exposition;
 pub mod histogram;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use keygate_authorizer::{Authorizer, Counters, Verdict};
 use keygate_policy::Reason;
-use keygate_resolver::{Key, KeyTable, key::KeyState};
+use keygate_resolver::{KeyRef, KeyTable, key::KeyState};
 
 use crate::{
     decisions::{Decisions, Step},
@@ -173,35 +173,43 @@ fn refused_keys(text: &mut Exposition, decisions: &Decisions) {
 fn keys(text: &mut Exposition, table: &KeyTable) {
     let now = Timestamp::now();
     let mut family = text.family(Kind::Gauge, "keygate_keys", "Known keys, by their state.");
+    let found: Vec<_> = table.keys().map(|key| key.state(now)).collect();
     for state in KeyState::ALL {
-        let count = table.keys().iter().filter(|key| key.state(now) == state);
-        family.sample(&[("state", state.as_str())], count.count());
+        let count = found.iter().filter(|it| **it == state).count();
+        family.sample(&[("state", state.as_str())], count);
     }
     let mut family = text.family(
         Kind::Gauge,
         "keygate_key_expiry_timestamp_seconds",
         "When a key expires; of the keys that are good or will be, those that expire next.",
     );
-    for (expires_at, key) in expiring_next(table.keys(), now) {
+    for ((expires_at, id), key) in expiring_next(table, now) {
         family.sample(
-            &[
-                ("key_id", key.id.as_str()),
-                ("client_type", key.client_type.as_str()),
-            ],
+            &[("key_id", id), ("client_type", key.client_type().as_str())],
             expires_at.as_second(),
         );
     }
 }
 
-fn expiring_next(keys: &[Key], now: Timestamp) -> Vec<(Timestamp, &Key)> {
-    let mut expiring: Vec<_> = keys
-        .iter()
-        .filter(|key| matches!(key.state(now), KeyState::Valid | KeyState::NotYetValid))
-        .filter_map(|key| Some((key.expires_at?, key)))
-        .collect();
-    expiring.sort_by_cached_key(|(expires_at, key)| (*expires_at, key.id.as_str().to_owned()));
-    expiring.truncate(KEYS_TOLD);
-    expiring
+/// By when and under which name; only as many are kept as are told, of however many keys.
+fn expiring_next(table: &KeyTable, now: Timestamp) -> BTreeMap<(Timestamp, &str), KeyRef<'_>> {
+    let mut next = BTreeMap::new();
+    for key in table.keys() {
+        let validity = key.validity();
+        let Some(end) = validity.expires_at else {
+            continue;
+        };
+        let rank = (end, key.id());
+        let is_next =
+            next.len() < KEYS_TOLD || next.last_key_value().is_some_and(|(last, _)| rank < *last);
+        if is_next && matches!(validity.state(now), KeyState::Valid | KeyState::NotYetValid) {
+            next.insert(rank, key);
+            if next.len() > KEYS_TOLD {
+                next.pop_last();
+            }
+        }
+    }
+    next
 }
 
 fn reloads(text: &mut Exposition, health: &Health) {

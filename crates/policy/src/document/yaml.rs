@@ -26,12 +26,14 @@ pub fn from_str<T: DeserializeOwned>(text: &str, content: Content) -> Result<T, 
     {
         return Err(Diagnostic::error("the file is empty").help("it starts with `version: 1`"));
     }
-    // The files are the operator's own, and may be large: 100,000 keys are a million nodes. What
-    // makes a small file expensive, nesting and aliases, stays limited.
+    // The files are the operator's own, and may be large: a million keys are twenty million nodes.
+    // What makes a small file expensive, nesting and aliases, stays limited.
     let options = serde_saphyr::options! {
         with_snippet: false,
         strict_booleans: true,
-        budget: serde_saphyr::budget! { max_nodes: 20_000_000, max_events: 50_000_000 },
+        budget: serde_saphyr::budget! {
+            max_nodes: 200_000_000, max_events: 500_000_000, max_total_scalar_bytes: 4 << 30,
+        },
     };
     serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| diagnostic(&error, text, content))

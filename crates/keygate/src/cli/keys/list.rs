@@ -68,7 +68,10 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
         Output::Json => println!("{:#}", serde_json::json!(rows)),
     }
     contents.warnings.iter().for_each(say);
-    let keys = contents.entries.iter().map(|entry| &entry.key);
+    let keys = contents.entries.iter().map(|Entry { key, .. }| {
+        let id = key.id.as_str();
+        (id, &key.client_type, key.validity())
+    });
     keys_file::ending_soon(keys, now).for_each(say);
     Ok(())
 }
@@ -83,6 +86,7 @@ impl<'e> Row<'e> {
             not_before,
             expires_at,
         } = &entry.key;
+        let validity = entry.key.validity();
         let stored = match entry.clear {
             Some(_) => "clear".to_owned(),
             None => digest.scheme().to_string(),
@@ -90,7 +94,7 @@ impl<'e> Row<'e> {
         Self {
             id: id.as_str(),
             client_type: client_type.as_str(),
-            state: entry.key.state(now).to_string(),
+            state: validity.state(now).to_string(),
             active: *active,
             stored,
             description: entry.description.as_deref(),
@@ -98,8 +102,8 @@ impl<'e> Row<'e> {
             age_days: entry.created_at.map(|made| days(now.duration_since(made))),
             not_before: *not_before,
             expires_at: *expires_at,
-            expires_in_days: entry.key.time_left(now).map(days),
-            expires_soon: entry.key.expires_soon(now),
+            expires_in_days: validity.time_left(now).map(days),
+            expires_soon: validity.expires_soon(now),
         }
     }
 }

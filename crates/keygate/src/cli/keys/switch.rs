@@ -14,7 +14,7 @@ pub(super) fn run(target: &Target, active: bool, now: Timestamp) -> Result<(), K
         if before != active {
             edit.set_active(id, active)?;
         }
-        Ok((before, edit.entry(id)?.key.state(now)))
+        Ok((before, edit.entry(id)?.key.validity().state(now)))
     })?;
     let switched = if active { "on" } else { "off" };
     if before == active {

@@ -215,8 +215,7 @@ impl<'t> Edit<'t> {
         let text = apply(self.text, &splices).ok_or(EditError::GivenUp)?;
 
         let expected: Vec<_> = self.entries().cloned().collect();
-        let keys: Vec<_> = expected.iter().map(|entry| entry.key.clone()).collect();
-        KeyTable::check(&keys)?;
+        KeyTable::check(expected.iter().map(|entry| &entry.key))?;
         match contents(self.path, &text) {
             Ok(result) if result.entries == expected => Ok(text),
             Ok(_) | Err(_) => Err(EditError::GivenUp),

@@ -1,23 +1,29 @@
 //! The keys file, `keys.yaml`: read into a key table, and changed in place.
 //!
-//! - `reading`: text → entries, with every mistake told by its place;
+//! - `reading`: text → entries, with every mistake told by its place; `json`: JSON, at speed;
 //! - [`edit`]: text → text with a change, where everything else stays as it was written;
 //! - [`store`]: the file on the disk: one writer at a time, the old file or the new one, never half.
 
 pub mod edit;
+mod json;
 mod reading;
 pub mod store;
 
 use std::path::Path;
 
 use jiff::Timestamp;
-use keygate_resolver::{Key, KeyTable, Pepper};
+use keygate_resolver::{ClientType, Key, KeyTable, Pepper, key::Validity};
 use zeroize::Zeroizing;
 
 use super::SourceError;
 
 /// The version of the format that this program reads.
 const VERSION: u64 = 1;
+
+/// A key is switched on unless the file says otherwise.
+fn yes() -> bool {
+    true
+}
 
 /// One entry of a keys file: the key, and what the file says about it to people.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,20 +73,21 @@ pub fn contents(path: &Path, text: &str) -> Result<Contents, SourceError> {
 
 /// A warning for each key that ends within [`keygate_resolver::key::SOON`].
 pub fn ending_soon<'k>(
-    keys: impl Iterator<Item = &'k Key>,
+    keys: impl Iterator<Item = (&'k str, &'k ClientType, Validity)>,
     now: Timestamp,
 ) -> impl Iterator<Item = String> {
-    keys.filter(move |key| key.expires_soon(now)).map(move |key| {
-        let days = key.time_left(now).map_or(0, |left| left.as_hours() / 24);
+    let soon = keys.filter(move |(.., validity)| validity.expires_soon(now));
+    soon.map(move |(id, client_type, validity)| {
+        let left = validity.time_left(now);
+        let days = left.map_or(0, |left| left.as_hours() / 24);
         let end = match days {
             0 => "in less than a day".to_owned(),
             1 => "in 1 day".to_owned(),
             days => format!("in {days} days"),
         };
         format!(
-            "warning: the key `{}` of client type `{}` ends {end}\n  = help: make the next one: \
-             `keygate keys rotate`",
-            key.id, key.client_type
+            "warning: the key `{id}` of client type `{client_type}` ends {end}\n  = help: make the \
+             next one: `keygate keys rotate`"
         )
     })
 }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
 
-use super::{Contents, Entry, Loaded, VERSION};
+use super::{Contents, Entry, Loaded, VERSION, json};
 use crate::source::SourceError;
 
 /// How many mistakes or warnings are shown. To show one, the text is searched for its line, so
@@ -39,16 +39,12 @@ struct Written {
     client_type: Spanned<String>,
     digest: Option<Spanned<Zeroizing<String>>>,
     key: Option<Spanned<Zeroizing<String>>>,
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     active: bool,
     description: Option<String>,
     created_at: Option<Spanned<String>>,
     not_before: Option<Spanned<String>>,
     expires_at: Option<Spanned<String>>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// How a mistake in one file is shown.
@@ -66,19 +62,28 @@ struct Read {
 pub(super) fn contents(origin: &str, text: &str) -> Result<Contents, SourceError> {
     let reader = Reader { origin, text };
     let read = reader.read()?;
-    let keys: Vec<_> = read
-        .contents
-        .entries
-        .iter()
-        .map(|it| it.key.clone())
-        .collect();
-    match KeyTable::check(&keys) {
+    let keys = read.contents.entries.iter().map(|entry| &entry.key);
+    match KeyTable::check(keys) {
         Ok(()) => Ok(read.contents),
         Err(error) => Err(reader.rejected(&[collision(&error, &read.ids)])),
     }
 }
 
 pub(super) fn table(
+    origin: &str,
+    text: &str,
+    pepper: Option<Pepper>,
+) -> Result<Loaded, SourceError> {
+    if let Some(table) = json::table(text, pepper.as_ref()) {
+        return Ok(Loaded {
+            table,
+            warnings: Vec::new(),
+        });
+    }
+    yaml_table(origin, text, pepper)
+}
+
+pub(super) fn yaml_table(
     origin: &str,
     text: &str,
     pepper: Option<Pepper>,
@@ -302,7 +307,12 @@ mod tests {
         let loaded = loaded(&text).unwrap();
         let now = "2026-12-01T00:00:00Z".parse().unwrap();
         assert_eq!(
-            loaded.table.find(b"abc", now).unwrap().client_type.as_str(),
+            loaded
+                .table
+                .find(b"abc", now)
+                .unwrap()
+                .client_type()
+                .as_str(),
             "A"
         );
         assert!(loaded.table.find(b"x", now).is_err());
