@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-scale bench-policy check lint tools clean cargo nginx node chromium
+.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-scale bench-policy instructions check lint tools clean cargo nginx node valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -83,6 +83,10 @@ bench: cargo ## What authorization costs, beside nginx, Envoy, HAProxy, Caddy an
 bench-scale: cargo ## What a million keys and 10,000 endpoints cost (SCALE=--help for options)
 	@python3 tests/bench/scale.py --out docs $(SCALE)
 
+instructions: cargo valgrind ## What a request costs in instructions, beside what it should (INSTRUCTIONS=--update)
+	@cargo build --quiet --profile instructions --package keygate --example hot_path
+	@python3 tests/bench/instructions.py target/instructions/examples/hot_path $(INSTRUCTIONS)
+
 bench-policy: cargo ## What evaluating an expression costs
 	cargo bench --package keygate-policy
 
@@ -131,6 +135,11 @@ node:
 # The distribution's nginx: the old one of the two that the tests run against.
 nginx:
 	@PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || deploy/demo/install.sh nginx
+
+# It counts instructions; it needs the symbols of the C library.
+valgrind:
+	@command -v valgrind >/dev/null || deploy/demo/install.sh valgrind
+	@[ -e /usr/lib/debug/.build-id ] || ! command -v dpkg >/dev/null || deploy/demo/install.sh libc6-dbg
 
 # The browser that the debug page is tried in.
 chromium:

@@ -90,6 +90,29 @@ def ask(name, address, extra=""):
 """
 
 
+# Tuning, as docs/speed.md says it: what stands in the includes, and what takes its place.
+NEEDED_HEADERS = (
+    "proxy_pass_request_headers on;",
+    """proxy_pass_request_headers off;
+    proxy_set_header client-key $http_client_key;
+    proxy_set_header secret $http_secret;
+    proxy_set_header cookie $http_cookie;
+    proxy_set_header origin $http_origin;
+    proxy_set_header access-control-request-method $http_access_control_request_method;
+    proxy_set_header traceparent $http_traceparent;""",
+)
+DECISION_CACHE = (
+    "proxy_cache off;",
+    """proxy_cache keygate_decisions;
+    proxy_cache_key "$request_method $host $request_uri $keygate_isbackoffice|$http_client_key|$http_secret|$http_cookie";
+    proxy_cache_valid 200 1s;""",
+)
+
+
+def cache_path(folder):
+    return f"    proxy_cache_path {folder} keys_zone=keygate_decisions:10m inactive=10s use_temp_path=off;\n"
+
+
 def nginx_map():
     """In nginx itself: key to client type by a map, and for each endpoint who may call it."""
     keys = "".join(

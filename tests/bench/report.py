@@ -7,14 +7,51 @@ import chart
 
 PARTS = ["gateway", "authorization", "backend"]
 
+# What Keygate is to cost of something else: its variant, the other, the ratio that is aimed at.
+AIMS = [
+    ("pair-unix", "trivial-pair-unix", 1.05),
+    ("pair-unix", "trivial-pair-unix-includes", 1.05),
+    ("pair-unix", "envoy-own", 0.85),
+    ("serve-unix", "trivial-unix", 1.00),
+    ("serve-unix", "trivial-unix-includes", 1.00),
+    ("serve-unix", "envoy-own", 0.60),
+    ("serve-tcp", "akas", 0.85),
+    ("envoy-keygate", "envoy-trivial", 1.00),
+]
+
 
 def table(results) -> str:
     variants = results["variants"]
     sets = [headers for headers in ("small", "browser") if variants["bare"].get(headers)]
     lines = []
     for headers in sets:
-        lines += [f"{headers} headers", "", *rows(variants, headers), ""]
+        lines += [f"### {headers} headers", "", *rows(variants, headers), ""]
+    if sets and "small" in sets:
+        lines += ["### Against what was aimed at, small headers", "", *aims(variants), ""]
     return "\n".join(lines)
+
+
+def aims(variants):
+    """Ratios of the CPU of all processes, round by round."""
+    yield "| Keygate | against | at most | measured |"
+    yield "|---|---|---|---|"
+    for ours, theirs, most in AIMS:
+        if ours in variants and theirs in variants:
+            pairs = zip(*(summary(variants, name, "small")["total"] for name in (ours, theirs)))
+            ratio = spread([one / other for one, other in pairs], 2)
+            titles = [variants[name]["title"] for name in (ours, theirs)]
+            yield f"| {titles[0]} | {titles[1]} | {most:.2f} | {ratio} |"
+
+
+def measured(results) -> str:
+    """The tables as they stand in the docs."""
+    settings = results["settings"]
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    return (
+        f"{results['measured']}, {settings['processors']} processors, {settings['rounds']} rounds of "
+        f"{settings['seconds']} s each; median, in brackets minimum and maximum. Latencies at "
+        f"{settings['rate']} requests a second. {versions}.\n\n" + table(results)
+    )
 
 
 def rows(variants, headers):
@@ -67,7 +104,14 @@ def memory(variant) -> str:
 
 
 def write(results, folder):
+    """The numbers, the picture, and the page's own tables where there is a page."""
     (folder / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
+    page = folder / "speed.md"
+    if page.exists():
+        begin, end = "<!-- measured -->\n", "<!-- /measured -->"
+        before, rest = page.read_text().split(begin)
+        after = rest.split(end)[1]
+        page.write_text(f"{before}{begin}\n{measured(results)}\n{end}{after}")
     bars = [
         (variant["title"], summary(results["variants"], name, "small"))
         for name, variant in results["variants"].items()

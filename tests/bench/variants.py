@@ -1,7 +1,7 @@
 """The variants: what stands between the caller and the same backend."""
 
 import json
-import shutil
+import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -62,23 +62,27 @@ class Builder:
 
     # Programs
 
-    def nginx(self, part, listens, http) -> Process:
+    def nginx(self, part, listens, http, edits=()) -> Process:
+        """Starts nginx beside the includes as they are, but for `edits`: pairs of old and new text."""
         folder = self.lab.folder / f"nginx-{len(self.lab.running):02}"
         folder.mkdir()
         for include in INCLUDES.glob("keygate*.conf"):
-            shutil.copy(include, folder)
+            text = include.read_text()
+            for old, new in edits:
+                text = text.replace(old, new)
+            (folder / include.name).write_text(text)
         configuration = folder / "nginx.conf"
         configuration.write_text(gateways.nginx(folder, http.replace("FOLDER", str(folder))))
         argv = [self.tools.nginx, "-p", folder, "-c", configuration, "-e", folder / "error.log"]
         return self.lab.start(part, argv, listens)
 
-    def gateway(self, port, **levels) -> Process:
-        return self.nginx("gateway", port, gateways.proxy(port, self.backend_port, **levels))
+    def gateway(self, port, edits=(), **levels) -> Process:
+        return self.nginx("gateway", port, gateways.proxy(port, self.backend_port, **levels), edits)
 
-    def keygate(self, role, address) -> Process:
+    def keygate(self, role, address, before=()) -> Process:
         files = {"resolver": ["--keys", "keys.yaml"], "authorizer": ["--policy", "policy.yaml"]}
         files["serve"] = files["resolver"] + files["authorizer"]
-        argv = [self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
+        argv = [*before, self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
         # nginx's worker is another user where the benchmark runs as root.
         return self.lab.start("authorization", [*argv, "--listen", listen(address)], address,
                               env={"KEYGATE_SOCKET_MODE": "0666"})  # fmt: skip
@@ -181,16 +185,43 @@ class Builder:
         return self.keygate_gateway(f"Keygate serve, {over(unix)}", {"serve": address}, services,
                                     "keygate-server-single.conf")  # fmt: skip
 
-    def keygate_gateway(self, name, addresses, services, server, **kinds):
+    # Variants: what docs/speed.md says of tuning
+
+    def tuned(self, what, edits=(), before=(), http=""):
+        """`keygate serve` over a Unix socket, and one thing changed."""
+        address = self.address(unix=True)
+        services = [self.keygate("serve", address, before)]
+        return self.keygate_gateway(f"Keygate serve, Unix, {what}", {"serve": address}, services,
+                                    "keygate-server-single.conf", edits, http)  # fmt: skip
+
+    def batch(self):
+        return self.tuned("SCHED_BATCH", before=["chrt", "--batch", "0"])
+
+    def needed_headers(self):
+        return self.tuned("needed headers alone", [gateways.NEEDED_HEADERS])
+
+    def small_pool(self):
+        return self.tuned("8 connections kept", [("keepalive 128;", "keepalive 8;")])
+
+    def decision_cache(self):
+        # The key is part of what is cached: it stays in memory.
+        self.memory = tempfile.TemporaryDirectory(prefix="keygate-bench-", dir="/dev/shm")
+        return self.tuned("decisions cached 1 s", [gateways.DECISION_CACHE],
+                          http=gateways.cache_path(self.memory.name))  # fmt: skip
+
+    def keygate_gateway(self, name, addresses, services, server, edits=(), http="", **kinds):
         port = free_port()
         # The includes as they are, but for where the services are.
         conf = (INCLUDES / "keygate.conf").read_text()
+        for old, new in edits:
+            conf = conf.replace(old, new)
         for role, default in {"resolver": 7081, "authorizer": 7082, "serve": 7080}.items():
             conf = conf.replace(f"127.0.0.1:{default};", nginx_address(addresses.get(role, default)) + ";")
         (self.lab.folder / f"keygate-{port}.conf").write_text(conf)
         gateway = self.gateway(
             port,
-            http=f"    include {self.lab.folder}/keygate-{port}.conf;\n",
+            edits=edits,
+            http=f"    include {self.lab.folder}/keygate-{port}.conf;\n{http}",
             server=f"        include {server};\n",
             location="            include keygate-authorize.conf;\n",
         )
@@ -279,4 +310,8 @@ ALL = {
     "envoy-trivial": Builder.envoy_trivial,
     "envoy-keygate": Builder.envoy_keygate,
     "caddy": Builder.caddy,
+    "tuned-batch": Builder.batch,
+    "tuned-headers": Builder.needed_headers,
+    "tuned-pool": Builder.small_pool,
+    "tuned-cache": Builder.decision_cache,
 }

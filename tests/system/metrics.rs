@@ -236,3 +236,30 @@ fn neither_metrics_nor_debug_are_on_the_data_listener() {
         );
     }
 }
+
+#[test]
+fn whoever_looks_at_many_keys_keeps_no_gateway_waiting() {
+    const KEYS: usize = 30_000;
+    let watched = Watched::start(&[]);
+    let keys: Vec<_> = (0..KEYS)
+        .map(|n| {
+            let digest = format!("{n:08x}").repeat(8);
+            format!(r#"{{"id":"k{n}","clientType":"A","digest":"sha256:{digest}"}}"#)
+        })
+        .collect();
+    let text = format!(r#"{{"version":1,"keys":[{}]}}"#, keys.join(","));
+    watched.write("keys.yaml", &text);
+    until("the keys are in force", || {
+        watched.metric(r#"keygate_keys{state="valid"}"#) >= 30_000.0
+    });
+    let mut looking = caller::connect(&watched.operations);
+    let question = b"GET /debug/keys HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    looking.write_all(question).unwrap();
+    looking.set_nonblocking(true).unwrap();
+    let mut answered = 0;
+    while looking.peek(&mut [0]).is_err() {
+        caller::get(&watched.data, "/check", &["original-request-uri: /"]);
+        answered += 1;
+    }
+    assert!(answered > 10, "{answered} answers before the first byte");
+}

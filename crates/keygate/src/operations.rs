@@ -1,7 +1,7 @@
 //! The operations listener: probes, metrics, and what operators look at. Never the gateway's
 //! business.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io, pin::Pin, sync::Arc, thread};
 
 use axum::{
     Json, Router,
@@ -18,6 +18,10 @@ use keygate_authorizer::Authorizer;
 use keygate_resolver::Resolver;
 use serde::Serialize;
 use serde_json::json;
+use tokio::{
+    net::{TcpListener, UnixListener},
+    runtime,
+};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
@@ -25,7 +29,7 @@ use crate::{
     decisions::{Decisions, Differences, Dropped, Filter, Step},
     explain::{Answer, Question},
     health::{Health, SourceDetail},
-    listener::Listener,
+    listener::{Listener, SocketFile},
     metrics::{self, exposition::Format},
     role::Role,
     settings::InForce,
@@ -59,16 +63,37 @@ impl Operations {
     }
 }
 
-/// Answers operators until it is dropped.
-pub async fn serve(listener: Listener, router: Router) {
-    let ended = match listener {
-        Listener::Tcp(listener) => axum::serve(listener, router).await,
-        // The socket's file goes when nobody listens any more.
-        Listener::Unix(listener, _file) => axum::serve(listener, router).await,
+/// Answers operators until the process ends, on a thread of their own: a scrape that looks at a
+/// million keys must not keep a gateway waiting.
+///
+/// # Errors
+/// The system has no thread or no descriptors left.
+pub fn start(listener: Listener, router: Router) -> io::Result<Option<SocketFile>> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let within = runtime.enter();
+    let (answering, file): (Pin<Box<dyn Future<Output = _> + Send>>, _) = match listener {
+        Listener::Tcp(listener) => {
+            let listener = TcpListener::from_std(listener.into_std()?)?;
+            (Box::pin(axum::serve(listener, router).into_future()), None)
+        }
+        Listener::Unix(listener, file) => {
+            let listener = UnixListener::from_std(listener.into_std()?)?;
+            let answering = axum::serve(listener, router).into_future();
+            (Box::pin(answering), Some(file))
+        }
     };
-    if let Err(error) = ended {
-        tracing::error!(%error, "operators are answered no longer");
-    }
+    drop(within);
+    let answer = move || {
+        if let Err(error) = runtime.block_on(answering) {
+            tracing::error!(%error, "operators are answered no longer");
+        }
+    };
+    thread::Builder::new()
+        .name("operations".to_owned())
+        .spawn(answer)?;
+    Ok(file)
 }
 
 /// The routes of the operations listener.

@@ -85,8 +85,8 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The system refuses something that every process needs.
-    #[error("the system refuses a signal handler")]
-    Signals(#[from] io::Error),
+    #[error("the system refuses a signal handler or a thread")]
+    System(#[from] io::Error),
 }
 
 /// A role's services with their files loaded, ready to be served.
@@ -128,7 +128,7 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         started: Timestamp::now(),
         settings: settings.in_force(role),
     });
-    let probes = tokio::spawn(operations::serve(watched_at, router));
+    let _file = operations::start(watched_at, router)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;
@@ -137,7 +137,6 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         tokio::time::sleep(settings.shutdown_delay()).await;
     };
     server::run(listener, data, shutdown, settings.drain()).await;
-    probes.abort();
     dropped.abort();
     if let Some(traces) = traces {
         traces.shutdown().await;
