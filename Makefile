@@ -49,6 +49,7 @@ test: check lint cargo tools nginx chromium test-deploy ## Everything that CI ru
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
 	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=10
+	@$(MAKE) --no-print-directory instructions
 
 e2e: build tools nginx chromium ## The end-to-end tests alone
 	@rm -f $(CASES)
@@ -74,7 +75,7 @@ differential: build tools nginx node ## Expressions against Node, paths against 
 	@echo "matching: $(POLICIES) policies, 100 requests each, 0 disagreements with the reference"
 	@KEYGATE_PATH_CASES=$(PATHS) cargo test --quiet --package keygate --test system path_differential -- --nocapture
 
-fuzz: cargo ## Expressions and paths, on hostile text (SECONDS_EACH=20 a target)
+fuzz: cargo ## Expressions, paths and HTTP, on hostile text (SECONDS_EACH=20 a target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
 bench: cargo ## What authorization costs, beside nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
@@ -102,6 +103,9 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline --log-level error check bans licenses sources
 	@! cargo tree --package keygate-policy --edges normal | grep -E ' (tokio|hyper|axum|http) v' || \
 		{ echo 'error: the policy crate is pure: it may not depend on these' >&2; exit 1; }
+	@! cargo tree --package keygate-resolver --package keygate-authorizer --edges normal | \
+		grep -E ' (tokio|hyper|axum|socket2) v' || \
+		{ echo 'error: the services do no I/O: they may not depend on these' >&2; exit 1; }
 	@! cargo tree --package keygate-authorizer --edges normal | grep keygate-resolver || \
 		{ echo 'error: the services may not know each other' >&2; exit 1; }
 

@@ -75,8 +75,8 @@ def measure(lab, tools, arguments):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
-    parser.add_argument("--seconds", type=int, default=2, help="of each measurement (default 2)")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds (default 4)")
+    parser.add_argument("--seconds", type=int, default=1, help="of each measurement (default 1)")
     parser.add_argument("--rate", type=int, default=2000,
                         help="requests per second for the latencies; 0 leaves them out (default 2000)")  # fmt: skip
     parser.add_argument("--headers", action="append", choices=traffic.HEADERS,

@@ -43,7 +43,7 @@ def collect(program, question, count):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "callgrind"
         run("valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", program, question, count)
-        lines = run("callgrind_annotate", "--threshold=100", file).splitlines()
+        lines = run("callgrind_annotate", "--auto=no", "--threshold=100", file).splitlines()
     found = {"total": 0}
     for line in lines:
         if one := re.match(r"\s*([\d,]+) \([ \d.]+%\)\s+(.*)", line):

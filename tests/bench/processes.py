@@ -27,7 +27,8 @@ class Process:
     pids: list = field(default_factory=list)
 
     def find_children(self):
-        """Reads /proc once: none of our programs starts or ends a child later."""
+        """Reads /proc once: none of our programs starts a child later, and the one that ends by itself,
+        nginx's cache loader, has little to do."""
         parents = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -50,7 +51,10 @@ class Process:
         """Resident bytes, shared pages counted once (PSS)."""
         total = 0
         for pid in self.pids:
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            try:
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except FileNotFoundError:
+                continue
             total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
         return total * 1024
 

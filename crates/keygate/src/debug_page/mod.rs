@@ -17,6 +17,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
+use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::access::Access;
@@ -52,9 +53,12 @@ pub fn router() -> Router<Arc<Operations>> {
             "/debug/page.js",
             get(async || asset("text/javascript", SCRIPT)),
         )
-        .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))
-        .layer(set(header::X_CONTENT_TYPE_OPTIONS, text("nosniff")))
-        .layer(set(header::REFERRER_POLICY, text("no-referrer")))
+        .layer(
+            ServiceBuilder::new()
+                .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))
+                .layer(set(header::X_CONTENT_TYPE_OPTIONS, text("nosniff")))
+                .layer(set(header::REFERRER_POLICY, text("no-referrer"))),
+        )
 }
 
 const STYLE: &str = include_str!("../../templates/page.css");
