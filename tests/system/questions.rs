@@ -196,3 +196,19 @@ fn a_question_about_the_root_is_a_question(
     assert_eq!(answer.status(), status, "{answer:?}");
     assert_eq!(answer.header("x-keygate-reason"), Some(reason));
 }
+
+/// nginx passes on a control character in a header's value.
+#[test]
+fn what_is_malformed_is_refused_and_told_but_not_without_end() {
+    const ASKED: usize = 60;
+    let watched = Watched::start(&[]);
+    for _ in 0..ASKED {
+        let answer = caller::get(&watched.data, "/check", &["client-key: sample-key\u{1}"]);
+        assert_eq!(answer.status(), 400);
+    }
+    let log = watched.log();
+    let told = log.iter().filter(|line| line["target"] == "keygate::data");
+    // The second may end in between.
+    let told = told.count();
+    assert!((1..=ASKED / 2).contains(&told), "{told} lines");
+}

@@ -10,14 +10,15 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     net::Shutdown,
     pin::pin,
-    time::{Duration, SystemTime},
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{
     HeaderValue,
     header::{CONNECTION, DATE},
 };
-use keygate_http1::{Head, Response};
+use keygate_http1::{Head, Malformed, Response};
 use socket2::Socket;
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -25,7 +26,7 @@ use tokio::{
     task::coop,
 };
 
-use crate::data::Data;
+use crate::{data::Data, decisions::limit::PerSecond};
 
 /// What is read at once: room for the head of almost every question.
 const USUAL: usize = 8 * 1024;
@@ -103,11 +104,7 @@ impl Connection {
                 }
                 Ok(None) => break,
                 Err(malformed) => {
-                    tracing::warn!(
-                        target: "keygate::data",
-                        "{malformed}: answered {}, and the connection is closed",
-                        malformed.status().as_u16()
-                    );
+                    tell_of(malformed);
                     is_last = true;
                     Response::begin(&mut self.output, malformed.status())
                 }
@@ -148,6 +145,23 @@ impl Connection {
             Ok(())
         };
         tokio::time::timeout(LINGER, rest).await.unwrap_or(Ok(()))
+    }
+}
+
+/// A caller can have nginx pass on what is malformed, a control character in a header for one: this
+/// many lines a second tell of it.
+const TOLD_PER_SECOND: u16 = 10;
+
+/// Says what was not understood, and how often that was not said.
+fn tell_of(malformed: Malformed) {
+    static TOLD: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(TOLD_PER_SECOND));
+    if TOLD.admits(Instant::now()) {
+        tracing::warn!(
+            target: "keygate::data",
+            untold = TOLD.dropped(),
+            "{malformed}: answered {}, and the connection is closed",
+            malformed.status().as_u16()
+        );
     }
 }
 
