@@ -31,7 +31,7 @@ CONNECTIONS = 16
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keys", type=int, default=1_000_000, help="keys that are loaded")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds (default 9)")
     parser.add_argument("--seconds", type=int, default=6, help="of load in each round (default 6)")
     parser.add_argument("--rate", type=int, default=500, help="requests per second (default 500)")
     parser.add_argument("--out", type=Path, help="folder for scale.json")
@@ -179,32 +179,35 @@ def scrape(operations):
 
 
 class Reloading:
-    """Puts another version of the file in its place as soon as the last one is in force."""
+    """Has one version of the file take the place of the other, sooner than a reload is done: one follows
+    the other. Nothing is asked of the process meanwhile, for an answer to us keeps others waiting."""
 
     def __init__(self, popen, file, operations):
         self.popen, self.file, self.operations = popen, file, operations
-        self.count, self.ending = 0, threading.Event()
+        self.ending = threading.Event()
         self.thread = threading.Thread(target=self.run)
 
     def __enter__(self):
+        self.before = self.generation()
         self.thread.start()
         return self
 
     def __exit__(self, *_):
         self.ending.set()
         self.thread.join()
+        last, now = None, self.generation()
+        self.count = now - self.before
+        while now != last:  # what was begun ends before anything else is measured
+            time.sleep(2)
+            last, now = now, self.generation()
 
     def run(self):
         versions = [self.file.with_name(f"{name}.json") for name in ("more", "keys")]
-        while not self.ending.is_set():
-            before = self.generation()
+        while not self.ending.wait(0.25):
             fresh = self.file.with_name("fresh.json")
             os.link(next(it for it in versions if not it.samefile(self.file)), fresh)
             os.rename(fresh, self.file)
             self.popen.send_signal(signal.SIGHUP)
-            while self.generation() == before:
-                time.sleep(0.05)
-            self.count += 1
 
     def generation(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.operations}/-/ready") as answer:

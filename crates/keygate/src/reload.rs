@@ -174,18 +174,23 @@ impl Watched {
 /// Watches the files on a thread of its own until the sender of `now` is gone; a message on it
 /// (SIGHUP) reads every file at once.
 pub fn watch(mut files: Vec<Watched>, now: Receiver<()>) {
-    thread::spawn(move || {
-        loop {
-            let forced = match now.recv_timeout(INTERVAL) {
-                Ok(()) => true,
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            for file in &mut files {
-                file.look(forced);
-            }
+    thread::spawn(move || look_again_and_again(&mut files, &now));
+}
+
+fn look_again_and_again(files: &mut [Watched], now: &Receiver<()>) {
+    loop {
+        let forced = match now.recv_timeout(INTERVAL) {
+            Ok(()) => true,
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        // What was asked for while a large file was read is answered by one more reading, not by one
+        // for each time.
+        while now.try_recv().is_ok() {}
+        for file in &mut *files {
+            file.look(forced);
         }
-    });
+    }
 }
 
 fn fingerprint(text: &str) -> u64 {
@@ -196,7 +201,11 @@ fn fingerprint(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink, sync::Mutex};
+    use std::{
+        fs,
+        os::unix::fs::symlink,
+        sync::{Mutex, mpsc},
+    };
 
     use super::*;
 
@@ -288,6 +297,19 @@ mod tests {
         file.seen.stamp = Stamp::of(&path);
         file.look(false);
         assert_eq!(*versions.lock().unwrap(), ["one", "two"]);
+    }
+
+    #[test]
+    fn many_wishes_at_once_are_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "one").unwrap();
+        let (file, versions) = watched(&path);
+        let (wish, wishes) = mpsc::channel();
+        (0..100).for_each(|_| wish.send(()).unwrap());
+        drop(wish);
+        look_again_and_again(&mut [file], &wishes);
+        assert_eq!(*versions.lock().unwrap(), ["one", "one"]);
     }
 
     #[test]
