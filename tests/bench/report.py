@@ -11,11 +11,14 @@ PARTS = ["gateway", "authorization", "backend"]
 AIMS = [
     ("pair-unix", "trivial-pair-unix", 1.05),
     ("pair-unix", "trivial-pair-unix-includes", 1.05),
+    ("pair-unix-plain", "trivial-pair-unix", 1.05),
     ("pair-unix", "envoy-own", 0.85),
     ("serve-unix", "trivial-unix", 1.00),
     ("serve-unix", "trivial-unix-includes", 1.00),
+    ("serve-unix-plain", "trivial-unix", 1.00),
     ("serve-unix", "envoy-own", 0.60),
     ("serve-tcp", "akas", 0.85),
+    ("serve-tcp-plain", "akas", 0.85),
     ("envoy-keygate", "envoy-trivial", 1.00),
 ]
 

@@ -107,11 +107,11 @@ class Builder:
         gateway = self.gateway(port, location="", http=http, server=locations)
         return Variant("nginx map, in process", port, [gateway, self.backend])
 
-    def one_hop(self, name, service, address, extra="", **kinds):
+    def one_hop(self, name, service, address, path="/auth", extra="", **kinds):
         """`auth_request` as people write it, to one service."""
         port = free_port()
         http = gateways.upstream("service", nginx_address(address))
-        server = gateways.ask("/_auth", "http://service/auth", extra)
+        server = gateways.ask("/_auth", f"http://service{path}", extra)
         gateway = self.gateway(port, location=gateways.AUTH_REQUEST_LOCATION, http=http, server=server)
         return Variant(name, port, [gateway, service, self.backend], **kinds)
 
@@ -120,26 +120,38 @@ class Builder:
         service = self.trivial(address, {"client-type": traffic.client_type(1)})
         return self.one_hop(f"trivial nginx, {over(unix)}", service, address, checks_keys=False)
 
+    def two_hops(self, name, services, addresses, **kinds):
+        """The same to two services: the first answers with the way to the second."""
+        port = free_port()
+        http = "".join(gateways.upstream(*it) for it in zip(("first", "second"), map(nginx_address, addresses)))
+        step = "set $resolved $upstream_http_client_type;\nproxy_set_header client-type $resolved;"
+        server = gateways.ask("/_auth", "http://first/resolve", "proxy_set_header x-keygate-next /_second;")
+        server += gateways.ask("/_second", "http://second/auth", step)
+        gateway = self.gateway(port, location=gateways.AUTH_REQUEST_LOCATION, http=http, server=server)
+        return Variant(name, port, [gateway, *services, self.backend], **kinds)
+
     def trivial_pair(self, unix):
         first = self.address(unix)
-        resolver = self.trivial(first, {"client-type": traffic.client_type(1), "x-accel-redirect": "@second"})
+        resolver = self.trivial(first, {"client-type": traffic.client_type(1), "x-accel-redirect": "/_second"})
         second = self.address(unix)
         authorizer = self.trivial(second, {"client-type": traffic.client_type(1)})
-        port = free_port()
-        http = gateways.upstream("first", nginx_address(first)) + gateways.upstream("second", nginx_address(second))
-        step = "set $resolved $upstream_http_client_type;\nproxy_set_header client-type $resolved;"
-        server = gateways.ask("/_auth", "http://first/resolve") + gateways.ask("@second", "http://second", step).replace(
-            "location = @second", "location @second"
-        )
-        gateway = self.gateway(port, location=gateways.AUTH_REQUEST_LOCATION, http=http, server=server)
-        return Variant(f"trivial nginx pair, {over(unix)}", port,
-                       [gateway, resolver, authorizer, self.backend], False)  # fmt: skip
+        return self.two_hops(f"trivial nginx pair, {over(unix)}", [resolver, authorizer], [first, second],
+                             checks_keys=False)  # fmt: skip
+
+    def serve_without_includes(self, unix):
+        address = self.address(unix)
+        service = self.keygate("serve", address)
+        return self.one_hop(f"Keygate serve, {over(unix)}, without includes", service, address, "/check")
+
+    def pair_without_includes(self, unix):
+        services, addresses = self.keygate_pair(unix)
+        return self.two_hops(f"Keygate pair, {over(unix)}, without includes", services, addresses)
 
     def akas(self):
         port = free_port()
         service = self.tools.start_akas(self.lab, port)
         bearer = 'proxy_set_header authorization "Bearer $http_client_key";'
-        return self.one_hop("AKAS, TCP", service, port, bearer, tells_identity=False)
+        return self.one_hop("AKAS, TCP", service, port, extra=bearer, tells_identity=False)
 
     def node(self):
         port = free_port()
@@ -171,11 +183,15 @@ class Builder:
         return self.keygate_gateway("trivial nginx pair, Unix, our includes", addresses, [resolver, authorizer],
                                     "keygate-server.conf", checks_keys=False)  # fmt: skip
 
+    def keygate_pair(self, unix):
+        first = self.address(unix)
+        services = [self.keygate("resolver", first)]
+        second = self.address(unix)
+        services.append(self.keygate("authorizer", second))
+        return services, [first, second]
+
     def pair(self, unix):
-        resolver = self.address(unix)
-        services = [self.keygate("resolver", resolver)]
-        authorizer = self.address(unix)
-        services.append(self.keygate("authorizer", authorizer))
+        services, (resolver, authorizer) = self.keygate_pair(unix)
         addresses = {"resolver": resolver, "authorizer": authorizer}
         return self.keygate_gateway(f"Keygate pair, {over(unix)}", addresses, services, "keygate-server.conf")
 
@@ -295,11 +311,14 @@ ALL = {
     "trivial-tcp": lambda builder: builder.trivial_one_hop(unix=False),
     "trivial-unix": lambda builder: builder.trivial_one_hop(unix=True),
     "trivial-unix-includes": Builder.trivial_serve_includes,
+    "serve-tcp-plain": lambda builder: builder.serve_without_includes(unix=False),
+    "serve-unix-plain": lambda builder: builder.serve_without_includes(unix=True),
     "serve-tcp": lambda builder: builder.serve(unix=False),
     "serve-unix": lambda builder: builder.serve(unix=True),
     "trivial-pair-tcp": lambda builder: builder.trivial_pair(unix=False),
     "trivial-pair-unix": lambda builder: builder.trivial_pair(unix=True),
     "trivial-pair-unix-includes": Builder.trivial_pair_includes,
+    "pair-unix-plain": lambda builder: builder.pair_without_includes(unix=True),
     "pair-tcp": lambda builder: builder.pair(unix=False),
     "pair-unix": lambda builder: builder.pair(unix=True),
     "akas": Builder.akas,
