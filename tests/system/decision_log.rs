@@ -346,13 +346,16 @@ fn a_filter_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str
 fn the_lines_of_one_request_bear_the_gateways_id_and_the_keys(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
     #[values(Services::PairOverTcp, Services::Single)] services: Services,
+    #[values(NGINX_LOG, NGINX_LOG_BY_RANDOM_ID)] server: &'static str,
 ) {
     let setup = Setup {
         services,
-        location: "proxy_set_header x-request-id $request_id;",
+        http: "log_format ids \"$status $keygate_request_id $request_id\";",
+        server,
         ..Setup::PLAIN
     };
-    let gateway = Gateway::start(version, &setup);
+    let allowances = [("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")];
+    let gateway = Gateway::start_with(version, &setup, &allowances);
     let ask = |target: &str, client: &str| {
         let key = format!("client-key: sample-key-of-{client}");
         // Neither is taken from a caller.
@@ -364,14 +367,32 @@ fn the_lines_of_one_request_bear_the_gateways_id_and_the_keys(
         outputs.flat_map(|output| lines_of(&output)).collect()
     };
     assert_eq!(ask("/admin", "client-b"), 403);
-    until("the denial is written", || !lines().is_empty());
-    let denial = &lines()[0];
-    assert_eq!(denial["keyId"], "client-b");
-    let id = denial["requestId"].as_str().unwrap();
-    assert_eq!(id.len(), 32, "nginx's id of the request: {id}");
-
     assert_eq!(ask("/orders", "expired"), 401);
-    until("the refusal is written", || lines().len() == 2);
-    assert!(lines().iter().all(|line| line["requestId"] != "spoofed"));
+    // The first passes step 1 and fails at step 2.
+    until("the decisions are written", || lines().len() == 3);
+    until("nginx has written its lines", || {
+        gateway.nginx.file("ids.log").lines().count() == 2
+    });
+    let log = gateway.nginx.file("ids.log");
+    let ids: Vec<&str> = log
+        .lines()
+        .map(|line| line.split(' ').nth(1).unwrap())
+        .collect();
+    assert_ne!(ids[0], ids[1]);
+    for line in lines() {
+        let id = match line["keyId"].as_str().unwrap() {
+            "client-b" => ids[0],
+            other => {
+                assert_eq!(other, "expired");
+                ids[1]
+            }
+        };
+        assert_eq!(line["requestId"], id, "in {log}");
+    }
+    let is_random = server == NGINX_LOG_BY_RANDOM_ID;
+    assert_eq!(log.contains(&format!(" {0} {0}\n", ids[0])), is_random);
     report::passed(&version.number(), &format!("decision log: {services:?}"));
 }
+
+const NGINX_LOG: &str = "access_log ids.log ids;";
+const NGINX_LOG_BY_RANDOM_ID: &str = "access_log ids.log ids; set $keygate_request_id $request_id;";

@@ -101,7 +101,12 @@ impl Nginx {
 
     /// The error log so far.
     pub(crate) fn log(&self) -> String {
-        let bytes = fs::read(self.folder.join("nginx.log")).unwrap_or_default();
+        self.file("nginx.log")
+    }
+
+    /// A file that it has written so far.
+    pub(crate) fn file(&self, name: &str) -> String {
+        let bytes = fs::read(self.folder.join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
