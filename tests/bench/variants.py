@@ -12,6 +12,8 @@ import traffic
 from processes import Failed, Lab, Process, free_port
 
 HERE = Path(__file__).parent
+# As the systemd units run it.
+BATCH = ["chrt", "--batch", "0"]
 INCLUDES = HERE.parent.parent / "nginx"
 
 
@@ -183,17 +185,17 @@ class Builder:
         return self.keygate_gateway("trivial nginx pair, Unix, our includes", addresses, [resolver, authorizer],
                                     "keygate-server.conf", checks_keys=False)  # fmt: skip
 
-    def keygate_pair(self, unix):
+    def keygate_pair(self, unix, before=()):
         first = self.address(unix)
-        services = [self.keygate("resolver", first)]
+        services = [self.keygate("resolver", first, before)]
         second = self.address(unix)
-        services.append(self.keygate("authorizer", second))
+        services.append(self.keygate("authorizer", second, before))
         return services, [first, second]
 
-    def pair(self, unix):
-        services, (resolver, authorizer) = self.keygate_pair(unix)
+    def pair(self, unix, what="", before=()):
+        services, (resolver, authorizer) = self.keygate_pair(unix, before)
         addresses = {"resolver": resolver, "authorizer": authorizer}
-        return self.keygate_gateway(f"Keygate pair, {over(unix)}", addresses, services, "keygate-server.conf")
+        return self.keygate_gateway(f"Keygate pair, {over(unix)}{what}", addresses, services, "keygate-server.conf")
 
     def serve(self, unix):
         address = self.address(unix)
@@ -209,9 +211,6 @@ class Builder:
         services = [self.keygate("serve", address, before)]
         return self.keygate_gateway(f"Keygate serve, Unix, {what}", {"serve": address}, services,
                                     "keygate-server-single.conf", edits, http)  # fmt: skip
-
-    def batch(self):
-        return self.tuned("SCHED_BATCH", before=["chrt", "--batch", "0"])
 
     def needed_headers(self):
         return self.tuned("needed headers alone", [gateways.NEEDED_HEADERS])
@@ -315,12 +314,14 @@ ALL = {
     "serve-unix-plain": lambda builder: builder.serve_without_includes(unix=True),
     "serve-tcp": lambda builder: builder.serve(unix=False),
     "serve-unix": lambda builder: builder.serve(unix=True),
+    "serve-unix-batch": lambda builder: builder.tuned("SCHED_BATCH", before=BATCH),
     "trivial-pair-tcp": lambda builder: builder.trivial_pair(unix=False),
     "trivial-pair-unix": lambda builder: builder.trivial_pair(unix=True),
     "trivial-pair-unix-includes": Builder.trivial_pair_includes,
     "pair-unix-plain": lambda builder: builder.pair_without_includes(unix=True),
     "pair-tcp": lambda builder: builder.pair(unix=False),
     "pair-unix": lambda builder: builder.pair(unix=True),
+    "pair-unix-batch": lambda builder: builder.pair(unix=True, what=", SCHED_BATCH", before=BATCH),
     "akas": Builder.akas,
     "node": Builder.node,
     "fastapi": Builder.fastapi,
@@ -329,7 +330,6 @@ ALL = {
     "envoy-trivial": Builder.envoy_trivial,
     "envoy-keygate": Builder.envoy_keygate,
     "caddy": Builder.caddy,
-    "tuned-batch": Builder.batch,
     "tuned-headers": Builder.needed_headers,
     "tuned-pool": Builder.small_pool,
     "tuned-cache": Builder.decision_cache,
