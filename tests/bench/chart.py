@@ -29,7 +29,7 @@ def stacked(bars, parts) -> str:
         out.append(f'<text x="{LEFT - 8}" y="{y + 12}" text-anchor="end"{weight}>{escape(title)}</text>')
         x = float(LEFT)
         for part in parts:
-            width = one.get(part, 0) * scale
+            width = sum(one.get(part, [])) * scale
             out.append(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{COLOURS[part]}"/>')
             x += width
         label = f"{median(one['total']):.1f} µs, {median(one['ratio']):.2f} ×"

@@ -18,7 +18,7 @@ class Saturated:
 
     requests: int
     per_second: float
-    cpu: dict  # part -> microseconds a request
+    cpu: dict  # part -> microseconds a request, of each of its processes
 
 
 @dataclass
@@ -36,7 +36,7 @@ def saturate(variant, script, seconds) -> Saturated:
     cpu = {}
     for process, start in before:
         spent = (process.cpu_seconds() - start) / requests * 1e6
-        cpu[process.part] = cpu.get(process.part, 0.0) + spent
+        cpu.setdefault(process.part, []).append(spent)
     return Saturated(requests, per_second, cpu)
 
 

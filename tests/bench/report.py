@@ -69,7 +69,7 @@ def rows(variants, headers):
     yield "|---|" + "---|" * (7 + 2 * paced)
     for name, variant in variants.items():
         one = summary(variants, name, headers)
-        parts = [f"{one[part]:.1f}" if part in one else "–" for part in PARTS]
+        parts = [" + ".join(f"{spent:.1f}" for spent in one[part]) if part in one else "–" for part in PARTS]
         cells = [variant["title"], spread(one["ratio"], 2), spread(one["total"], 1), *parts,
                  f"{one['per_second']:.0f}"]  # fmt: skip
         if paced:
@@ -79,11 +79,11 @@ def rows(variants, headers):
 
 
 def summary(variants, name, headers):
-    """Of one variant: the ratio of every round, total of every round, medians of the parts."""
+    """Of one variant: the ratio of every round, total of every round, medians of each part's processes."""
     measured, bare = variants[name][headers], variants["bare"][headers]
-    totals = [sum(one["cpu"].values()) for one in measured]
-    base = [sum(one["cpu"].values()) for one in bare]
-    parts = {part: median(one["cpu"][part] for one in measured)
+    total = lambda one: sum(map(sum, one["cpu"].values()))  # noqa: E731
+    totals, base = list(map(total, measured)), list(map(total, bare))
+    parts = {part: [median(rounds) for rounds in zip(*(one["cpu"][part] for one in measured))]
              for part in PARTS if part in measured[0]["cpu"]}  # fmt: skip
     return {
         "ratio": [total / of for total, of in zip(totals, base)],

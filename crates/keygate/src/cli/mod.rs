@@ -7,6 +7,7 @@ mod health;
 mod import;
 mod keys;
 mod matrix;
+mod schema;
 mod test;
 
 use std::{env, path::PathBuf, process::ExitCode};
@@ -40,6 +41,7 @@ const EXAMPLES: &str = "Examples:
   keygate test cases.yaml
   keygate keys create --keys keys.yaml --client-type A
   keygate import mia console.json --keys-out keys.yaml
+  keygate schema policy
 
 Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
 
@@ -84,6 +86,9 @@ enum Command {
     Keys(keys::Arguments),
     /// Write Keygate's files from those of other gateways.
     Import(import::Arguments),
+    /// Print the JSON Schema of a file, for editors and pipelines.
+    #[command(after_help = schema::EXAMPLE)]
+    Schema(schema::Arguments),
 }
 
 /// How an answer looks.
@@ -155,6 +160,7 @@ impl Arguments {
             Command::Health(arguments) => health::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
+            Command::Schema(arguments) => schema::run(&arguments),
         }
     }
 }

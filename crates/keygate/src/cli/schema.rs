@@ -1,0 +1,59 @@
+//! `keygate schema`: JSON Schemas of the files that people write, for editors and pipelines.
+//!
+//! They know the shape of a file and no more: `keygate check` knows whether it is good.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::ValueEnum;
+
+pub(super) const EXAMPLE: &str = "Example:
+  keygate schema policy > policy.schema.json
+
+and in the first line of policy.yaml, for editors:
+  # yaml-language-server: $schema=policy.schema.json";
+
+/// `keygate schema`
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Which file
+    file: File,
+}
+
+/// A file that people write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum File {
+    /// keys.yaml
+    Keys,
+    /// policy.yaml
+    Policy,
+    /// The cases of `keygate test`
+    Cases,
+    /// The settings of `--config`
+    Settings,
+}
+
+impl File {
+    /// JSON Schema, draft 2020-12.
+    const fn schema(self) -> &'static str {
+        match self {
+            Self::Keys => include_str!("../../schemas/keys.json"),
+            Self::Policy => include_str!("../../schemas/policy.json"),
+            Self::Cases => include_str!("../../schemas/cases.json"),
+            Self::Settings => include_str!("../../schemas/settings.json"),
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match io::stdout().write_all(arguments.file.schema().as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Nobody reads on, e.g. `| head`.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests;
