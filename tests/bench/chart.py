@@ -4,7 +4,7 @@ from html import escape
 from statistics import median
 
 COLOURS = {"gateway": "#4c78a8", "authorization": "#e45756", "backend": "#bab0ac"}
-ROW, BAR, LEFT, WIDTH, TOP = 24, 16, 300, 910, 56
+ROW, BAR, LEFT, WIDTH, TOP = 24, 16, 320, 930, 56
 
 
 def stacked(bars, parts) -> str:
