@@ -276,3 +276,33 @@ fn a_question_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &s
     let error = error["error"].as_str().unwrap();
     assert!(error.contains(expected), "{error}");
 }
+
+/// `keygate matrix … | head` closes the pipe before everything is written.
+#[rstest]
+#[case(&["matrix", "--policy", "POLICY"])]
+#[case(&["check", "--policy", "POLICY"])]
+#[case(&["schema", "policy"])]
+fn an_answer_that_nobody_reads_ends_the_command_without_a_word(#[case] arguments: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.yaml");
+    fs::write(&policy, POLICY).unwrap();
+    let policy = policy.to_str().unwrap();
+    let arguments: Vec<_> = arguments
+        .iter()
+        .map(|argument| argument.replace("POLICY", policy))
+        .collect();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = keygate().args(&arguments).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = keygate().args(&arguments).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.starts_with("error: cannot write to standard output: "),
+        "{said}"
+    );
+}

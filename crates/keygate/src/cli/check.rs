@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use keygate_resolver::KeyTable;
 
-use super::check_nginx;
+use super::{check_nginx, terminal::print};
 use crate::source::{
     self, SourceError,
     keys_file::{self, Loaded},
@@ -73,19 +73,18 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// Prints what is to be said of a file, and answers whether it would load.
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
 fn show(path: &Path, outcome: Result<Report, SourceError>) -> bool {
     let path = path.display();
     match outcome {
         Ok(Report { summary, warnings }) => {
             for warning in warnings {
-                println!("{warning}\n");
+                print(format_args!("{warning}\n\n"));
             }
-            println!("{path}: good, {summary}");
+            print(format_args!("{path}: good, {summary}\n"));
             true
         }
         Err(error) => {
-            println!("{error}\n\n{path}: would not load");
+            print(format_args!("{error}\n\n{path}: would not load\n"));
             false
         }
     }

@@ -13,6 +13,7 @@ use std::{
 
 use figment::value::Dict;
 
+use super::terminal::print;
 use crate::{
     listener::Address,
     role::Role,
@@ -42,7 +43,6 @@ struct Answer {
     detail: String,
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let addresses = match arguments.addresses() {
         Ok(addresses) => addresses,
@@ -54,10 +54,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let mut outcomes = addresses.iter().map(|address| (address, ask(address)));
     let Some(answer) = outcomes.find_map(|(_, outcome)| outcome.ok()) else {
         let tried: Vec<_> = addresses.iter().map(Address::to_string).collect();
-        println!("not ready: nobody answers at {}", tried.join(", "));
+        print(format_args!(
+            "not ready: nobody answers at {}\n",
+            tried.join(", ")
+        ));
         return ExitCode::FAILURE;
     };
-    println!("{}", answer.detail);
+    print(format_args!("{}\n", answer.detail));
     if answer.status == 200 {
         ExitCode::SUCCESS
     } else {

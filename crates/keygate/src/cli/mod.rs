@@ -8,6 +8,7 @@ mod import;
 mod keys;
 mod matrix;
 mod schema;
+mod terminal;
 mod test;
 
 use std::{env, path::PathBuf, process::ExitCode};
@@ -102,11 +103,10 @@ enum Output {
 }
 
 impl Output {
-    #[expect(clippy::print_stdout, reason = "the answer of a command")]
     fn print(self, answer: &(impl std::fmt::Display + Serialize)) {
         match self {
-            Self::Text => println!("{answer}"),
-            Self::Json => println!("{}", serde_json::json!(answer)),
+            Self::Text => terminal::print(format_args!("{answer}\n")),
+            Self::Json => terminal::print(format_args!("{}\n", serde_json::json!(answer))),
         }
     }
 }
@@ -215,7 +215,6 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
 }
 
 /// Says what went wrong, on standard error, with every cause.
-#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
 pub(super) fn complain(error: &dyn std::error::Error) {
     let mut text = error.to_string();
     // A mistake in a file says so itself.
@@ -228,5 +227,5 @@ pub(super) fn complain(error: &dyn std::error::Error) {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    eprintln!("{text}");
+    terminal::say(text);
 }

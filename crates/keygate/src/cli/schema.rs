@@ -2,12 +2,11 @@
 //!
 //! They know the shape of a file and no more: `keygate check` knows whether it is good.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::ValueEnum;
+
+use super::terminal;
 
 pub(super) const EXAMPLE: &str = "Example:
   keygate schema policy > policy.schema.json
@@ -48,11 +47,8 @@ impl File {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match io::stdout().write_all(arguments.file.schema().as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Nobody reads on, e.g. `| head`.
-        Err(_) => ExitCode::FAILURE,
-    }
+    terminal::print(arguments.file.schema());
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]

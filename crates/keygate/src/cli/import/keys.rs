@@ -11,7 +11,7 @@ use keygate_resolver::{ClientType, Key, generated::Weakness, table::LONGEST_KEY}
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{ImportError, say};
+use super::{ImportError, say, terminal};
 use crate::{
     cli::keys::{
         self,
@@ -176,13 +176,12 @@ pub(super) fn write(
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
 fn print(
     add: impl FnOnce(&mut Edit<'_>) -> Result<(), keys::KeysError>,
 ) -> Result<(), keys::KeysError> {
     let mut edit = Edit::begin(Path::new("standard output"), NEW_FILE)?;
     add(&mut edit)?;
-    print!("{}", edit.finish()?.as_str());
+    terminal::print(edit.finish()?.as_str());
     Ok(())
 }
 

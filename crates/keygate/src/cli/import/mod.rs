@@ -6,9 +6,12 @@ mod nginx_map;
 mod policy;
 mod secrets;
 
-use std::{fmt, io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
-use super::keys::KeysError;
+use super::{
+    keys::KeysError,
+    terminal::{self, say},
+};
 use crate::source::SourceError;
 
 /// `keygate import`
@@ -68,10 +71,4 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// What was passed over is always said.
-#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
-fn say(what: impl fmt::Display) {
-    eprintln!("{what}");
 }

@@ -8,7 +8,7 @@ use keygate_policy::{
     policy::PolicyError,
 };
 
-use super::{ImportError, keys::Text, say};
+use super::{ImportError, keys::Text, say, terminal};
 use crate::source::SourceError;
 
 /// The policy that is made of the files, and what it is made of.
@@ -66,7 +66,7 @@ pub(super) fn text(found: &Found, out: Option<&Path>) -> Result<String, ImportEr
 /// Writes the policy down.
 pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
     let Some(path) = out else {
-        print(text);
+        terminal::print(text);
         return Ok(());
     };
     File::create_new(path)
@@ -77,9 +77,4 @@ pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
         })?;
     say(format_args!("the endpoints are in {} now", path.display()));
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
-fn print(text: &str) {
-    print!("{text}");
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use keygate_resolver::Key;
 use serde::Serialize;
 
-use super::{KeysError, say};
+use super::{KeysError, say, terminal};
 use crate::source::{
     self,
     keys_file::{self, Entry},
@@ -54,7 +54,6 @@ struct Row<'e> {
     expires_soon: bool,
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
 pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError> {
     let text = source::read(&arguments.keys)?;
     let contents = keys_file::contents(&arguments.keys, &text)?;
@@ -64,8 +63,8 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
         .map(|entry| Row::of(entry, now))
         .collect();
     match arguments.output {
-        Output::Text => print!("{}", table(&rows)),
-        Output::Json => println!("{:#}", serde_json::json!(rows)),
+        Output::Text => terminal::print(table(&rows)),
+        Output::Json => terminal::print(format_args!("{:#}\n", serde_json::json!(rows))),
     }
     contents.warnings.iter().for_each(say);
     let keys = contents.entries.iter().map(|Entry { key, .. }| {

@@ -13,7 +13,7 @@ mod rotate;
 mod switch;
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -21,6 +21,7 @@ use std::{
 use jiff::Timestamp;
 use keygate_resolver::{KeyId, generated::Weakness};
 
+use super::terminal::{self, say};
 use crate::source::{
     SourceError,
     keys_file::{
@@ -144,10 +145,4 @@ pub(super) fn change<T>(
         file.replace(&text)?;
     }
     Ok(outcome)
-}
-
-/// Says what was done.
-#[expect(clippy::print_stderr, reason = "the command line talks to a person")]
-fn say(what: impl fmt::Display) {
-    eprintln!("{what}");
 }
