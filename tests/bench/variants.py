@@ -12,9 +12,9 @@ import traffic
 from processes import Failed, Lab, Process, free_port
 
 HERE = Path(__file__).parent
+INCLUDES = HERE.parent.parent / "nginx"
 # As the systemd units run it.
 BATCH = ["chrt", "--batch", "0"]
-INCLUDES = HERE.parent.parent / "nginx"
 
 
 @dataclass

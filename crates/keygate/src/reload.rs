@@ -174,10 +174,10 @@ impl Watched {
 /// Watches the files on a thread of its own until the sender of `now` is gone; a message on it
 /// (SIGHUP) reads every file at once.
 pub fn watch(mut files: Vec<Watched>, now: Receiver<()>) {
-    thread::spawn(move || look_again_and_again(&mut files, &now));
+    thread::spawn(move || poll(&mut files, &now));
 }
 
-fn look_again_and_again(files: &mut [Watched], now: &Receiver<()>) {
+fn poll(files: &mut [Watched], now: &Receiver<()>) {
     loop {
         let forced = match now.recv_timeout(INTERVAL) {
             Ok(()) => true,
@@ -308,7 +308,7 @@ mod tests {
         let (wish, wishes) = mpsc::channel();
         (0..100).for_each(|_| wish.send(()).unwrap());
         drop(wish);
-        look_again_and_again(&mut [file], &wishes);
+        poll(&mut [file], &wishes);
         assert_eq!(*versions.lock().unwrap(), ["one", "one"]);
     }
 

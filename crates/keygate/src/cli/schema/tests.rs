@@ -11,7 +11,7 @@ use crate::{explain::cases::Cases, role::Role, settings::Settings, source::keys_
 fn validator(file: File) -> Validator {
     let schema: Value = serde_json::from_str(file.schema()).unwrap();
     assert!(jsonschema::meta::is_valid(&schema));
-    jsonschema::options().build(&schema).unwrap()
+    jsonschema::validator_for(&schema).unwrap()
 }
 
 /// What the program itself says of a file.
@@ -170,6 +170,17 @@ fn every_field_is_in_the_schema(#[case] file: File, #[case] text: &str, #[case] 
         .map(String::as_str)
         .collect();
     assert_eq!(known, described);
+}
+
+#[test]
+fn defaults_of_settings_are_those_of_the_program() {
+    let schema: Value = serde_json::from_str(File::Settings.schema()).unwrap();
+    let program = serde_json::to_value(Settings::default()).unwrap();
+    for (name, value) in program.as_object().unwrap() {
+        if !value.is_null() {
+            assert_eq!(&schema["properties"][name]["default"], value, "{name}");
+        }
+    }
 }
 
 /// The reasons of a denial, and the classes of ambiguous paths, have their list in the code.
