@@ -24,6 +24,8 @@ struct Document {
     version: Option<Spanned<u64>>,
     #[serde(default, deserialize_with = "present")]
     trailing_slash: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    custom_methods: Option<Spanned<Vec<Spanned<String>>>>,
     endpoints: Vec<Entry>,
 }
 
@@ -78,10 +80,12 @@ impl Policy {
             .map_err(|diagnostic| vec![PolicyError::Text(Box::new(diagnostic))])?;
         let mut reader = Reader {
             text,
+            custom_methods: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
         };
         reader.check_version(document.version.as_ref());
+        reader.read_custom_methods(document.custom_methods.as_ref());
         let trailing_slash = reader.trailing_slash(document.trailing_slash.as_ref());
         let mut drafts = Vec::new();
         for endpoint in &document.endpoints {
@@ -188,6 +192,8 @@ impl Own {
 /// Reads entries and collects what is wrong.
 struct Reader<'t> {
     text: &'t str,
+    /// The methods that the file declares.
+    custom_methods: Vec<Method>,
     errors: Vec<PolicyError>,
     warnings: Vec<Diagnostic>,
 }
@@ -202,6 +208,13 @@ impl Reader<'_> {
             }),
             None => self.errors.push(PolicyError::MissingVersion),
         }
+    }
+
+    fn read_custom_methods(&mut self, written: Option<&Spanned<Vec<Spanned<String>>>>) {
+        let methods = self.list("customMethods", written, |method, at| {
+            Method::parse(method).map_err(|error| PolicyError::Method { error, at })
+        });
+        self.custom_methods = methods.unwrap_or_default();
     }
 
     fn trailing_slash(&mut self, written: Option<&Spanned<String>>) -> TrailingSlash {
@@ -253,9 +266,11 @@ impl Reader<'_> {
     }
 
     fn own(&mut self, entry: &Entry) -> Own {
+        let custom = std::mem::take(&mut self.custom_methods);
         let methods = self.list("methods", entry.methods.as_ref(), |method, at| {
-            Method::parse(method).map_err(|error| PolicyError::Method { error, at })
+            Method::known(method, &custom).map_err(|error| PolicyError::Method { error, at })
         });
+        self.custom_methods = custom;
         let ambiguities = self.list(
             "allowAmbiguous",
             entry.allow_ambiguous.as_ref(),

@@ -17,5 +17,6 @@ mod generate;
 mod hosts;
 mod matching;
 mod messages;
+mod other_routers;
 mod readings;
 mod reference;

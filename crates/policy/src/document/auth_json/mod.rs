@@ -13,7 +13,10 @@ use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
 
 use read::Reader;
 use text::MethodText;
-pub(super) use {read::pattern, text::Object};
+pub(super) use {
+    read::{method, path, pattern},
+    text::Object,
+};
 
 use keygate_documents::{
     diagnostic::Diagnostic,
