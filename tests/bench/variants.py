@@ -1,6 +1,7 @@
 """The variants: what stands between the caller and the same backend."""
 
 import json
+import os
 import tempfile
 import urllib.error
 import urllib.request
@@ -81,10 +82,10 @@ class Builder:
     def gateway(self, port, edits=(), **levels) -> Process:
         return self.nginx("gateway", port, gateways.proxy(port, self.backend_port, **levels), edits)
 
-    def keygate(self, role, address, before=()) -> Process:
+    def keygate(self, role, address, before=(), program=None) -> Process:
         files = {"resolver": ["--keys", "keys.yaml"], "authorizer": ["--policy", "policy.yaml"]}
         files["serve"] = files["resolver"] + files["authorizer"]
-        argv = [*before, self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
+        argv = [*before, program or self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
         # nginx's worker is another user where the benchmark runs as root.
         return self.lab.start("authorization", [*argv, "--listen", listen(address)], address,
                               env={"KEYGATE_SOCKET_MODE": "0666"})  # fmt: skip
@@ -185,22 +186,22 @@ class Builder:
         return self.keygate_gateway("trivial nginx pair, Unix, our includes", addresses, [resolver, authorizer],
                                     "keygate-server.conf", checks_keys=False)  # fmt: skip
 
-    def keygate_pair(self, unix, before=()):
+    def keygate_pair(self, unix, **how):
         first = self.address(unix)
-        services = [self.keygate("resolver", first, before)]
+        services = [self.keygate("resolver", first, **how)]
         second = self.address(unix)
-        services.append(self.keygate("authorizer", second, before))
+        services.append(self.keygate("authorizer", second, **how))
         return services, [first, second]
 
-    def pair(self, unix, what="", before=()):
-        services, (resolver, authorizer) = self.keygate_pair(unix, before)
+    def pair(self, unix, what="", **how):
+        services, (resolver, authorizer) = self.keygate_pair(unix, **how)
         addresses = {"resolver": resolver, "authorizer": authorizer}
         return self.keygate_gateway(f"Keygate pair, {over(unix)}{what}", addresses, services, "keygate-server.conf")
 
-    def serve(self, unix):
+    def serve(self, unix, what="", **how):
         address = self.address(unix)
-        services = [self.keygate("serve", address)]
-        return self.keygate_gateway(f"Keygate serve, {over(unix)}", {"serve": address}, services,
+        services = [self.keygate("serve", address, **how)]
+        return self.keygate_gateway(f"Keygate serve, {over(unix)}{what}", {"serve": address}, services,
                                     "keygate-server-single.conf")  # fmt: skip
 
     # Variants: what docs/speed.md says of tuning
@@ -334,3 +335,14 @@ ALL = {
     "tuned-pool": Builder.small_pool,
     "tuned-cache": Builder.decision_cache,
 }
+
+# A second build of Keygate, such as that of an earlier commit, behind the same includes: FORMER=/path/to/keygate.
+FORMER = os.environ.get("FORMER")
+if FORMER:
+    how = {"what": ", former build", "program": FORMER}
+    ALL |= {
+        "former-serve-tcp": lambda builder: builder.serve(unix=False, **how),
+        "former-serve-unix": lambda builder: builder.serve(unix=True, **how),
+        "former-pair-tcp": lambda builder: builder.pair(unix=False, **how),
+        "former-pair-unix": lambda builder: builder.pair(unix=True, **how),
+    }
