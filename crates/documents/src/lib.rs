@@ -7,4 +7,5 @@
 //! *Invariant: pure.* Text goes in, values and diagnostics come out; nothing here opens a file.
 
 pub mod diagnostic;
+pub mod scalar;
 pub mod yaml;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use keygate_policy::{Policy, document::auth_json::AuthJson, policy::Loaded};
+use keygate_mia::auth_json::AuthJson;
+use keygate_policy::{Policy, policy::Loaded};
 
 use super::SourceError;
 use crate::source;

@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 /// A JSON object whose keys are no field names, in the order of the file.
 #[derive(Debug)]
-pub(in crate::document) struct Object<T>(pub(in crate::document) Vec<(Spanned<String>, T)>);
+pub(crate) struct Object<T>(pub(crate) Vec<(Spanned<String>, T)>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -17,15 +17,16 @@ pub(super) use {read::pattern, text::Object};
 
 use keygate_documents::{
     diagnostic::Diagnostic,
+    scalar::Scalar,
     yaml::{self, Content},
 };
 use keygate_expression::Expression;
-
-use super::{Scalar, write::policy_yaml};
-use crate::{
+use keygate_policy::{
     path::{Ambiguities, Pattern, Segment, TrailingSlash},
     policy::{Demands, Draft, ExpressionPlaces, Loaded, Method, Policy, PolicyError},
 };
+
+use super::write::policy_yaml;
 
 /// One `auth.json`, or two that were merged.
 #[derive(Debug)]

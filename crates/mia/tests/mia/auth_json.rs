@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use keygate_expression::{Facts, User};
-use keygate_policy::{Policy, Reason, Request, document::auth_json::AuthJson, policy::PolicyError};
+use keygate_mia::auth_json::AuthJson;
+use keygate_policy::{Policy, Reason, Request, policy::PolicyError};
 use proptest::{
     collection::{btree_map, vec},
     option,

@@ -7,18 +7,19 @@ use std::{
 
 use keygate_documents::{
     diagnostic::{Diagnostic, nearest},
+    scalar::Scalar,
     yaml,
+};
+use keygate_policy::{
+    path::{Pattern, TrailingSlash},
+    policy::{Method, PolicyError},
+    written::expression,
 };
 use serde_saphyr::Spanned;
 
 use super::{
     Authorization, Authorizations, ByMethod,
     text::{AuthorizationText, MethodText, Object},
-};
-use crate::{
-    document::{Scalar, scalar::expression},
-    path::{Pattern, TrailingSlash},
-    policy::{Method, PolicyError},
 };
 
 /// Reads entries and collects what is wrong.
@@ -117,7 +118,7 @@ impl Reader<'_> {
 }
 
 /// A path of theirs as a policy writes it: `:name` is a parameter, braces are letters.
-pub(in crate::document) fn pattern(path: &str) -> String {
+pub(crate) fn pattern(path: &str) -> String {
     let mut taken = BTreeSet::new();
     let segments = path.split('/').map(|segment| {
         if let Some(parameter) = segment.strip_prefix(':') {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use keygate_expression::{Facts, User};
-use keygate_policy::{Policy, Reason, Request, document::console::Console};
+use keygate_mia::console::Console;
+use keygate_policy::{Policy, Reason, Request};
 use proptest::{collection::btree_map, prelude::*, sample::select};
 use serde_json::{Value, json};
 

@@ -4,16 +4,17 @@ use std::ops::Range;
 
 use keygate_documents::{
     diagnostic::{Diagnostic, nearest},
+    scalar::Scalar,
     yaml::{self, Content},
 };
 use keygate_expression::Expression;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use super::{Scalar, scalar::expression};
 use crate::{
     path::{Ambiguities, Ambiguity, Pattern, TrailingSlash, Treatment},
     policy::{Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method, Policy, PolicyError},
+    written::expression,
 };
 
 /// The file as it is written.

@@ -1,42 +1,27 @@
-//! Texts inside a file, such as group expressions, and places inside them.
+//! Texts inside a file, such as group expressions, and locations inside them.
 
 use std::ops::Range;
 
-use keygate_documents::{
+use serde_saphyr::Spanned;
+
+use crate::{
     diagnostic::{Diagnostic, line_and_column},
     yaml,
 };
-use keygate_expression::Expression;
-use serde_saphyr::Spanned;
-
-use crate::policy::PolicyError;
 
 /// Where a string of a file stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Scalar {
+pub struct Scalar {
     /// The scalar, with its quotes.
     at: Range<usize>,
     /// Where its text starts, if the file holds it letter for letter: in one line, without escapes.
     text_start: Option<usize>,
 }
 
-/// The expression that stands in a file; `warnings` gets what is odd about it.
-pub(super) fn expression(
-    written: &Spanned<String>,
-    file: &str,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<(Expression, Scalar), PolicyError> {
-    let place = Scalar::new(written, file);
-    let shift = |diagnostic| place.shift(diagnostic, &written.value);
-    let expression = Expression::parse(&written.value)
-        .map_err(|error| PolicyError::Expression(Box::new(shift(error.diagnostic()))))?;
-    let odd = expression.warnings(None);
-    warnings.extend(odd.iter().map(|warning| shift(warning.diagnostic())));
-    Ok((expression, place))
-}
-
 impl Scalar {
-    pub(crate) fn new(value: &Spanned<String>, file: &str) -> Self {
+    /// The scalar that a value of `file` was read from.
+    #[must_use]
+    pub fn new(value: &Spanned<String>, file: &str) -> Self {
         let at = yaml::span(value.defined, file);
         let raw = file.get(at.clone()).unwrap_or_default();
         let is_quoted = |quote| {
@@ -55,12 +40,14 @@ impl Scalar {
     }
 
     /// The whole scalar.
-    pub(crate) fn place(&self) -> Range<usize> {
+    #[must_use]
+    pub fn place(&self) -> Range<usize> {
         self.at.clone()
     }
 
     /// A mistake in `text`, this scalar's value, as a mistake in the file.
-    pub(crate) fn shift(&self, diagnostic: Diagnostic, text: &str) -> Diagnostic {
+    #[must_use]
+    pub fn shift(&self, diagnostic: Diagnostic, text: &str) -> Diagnostic {
         let Some(span) = &diagnostic.span else {
             return diagnostic.at(self.place());
         };

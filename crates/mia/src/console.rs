@@ -10,7 +10,11 @@ use std::collections::BTreeSet;
 
 use keygate_documents::{
     diagnostic::Diagnostic,
-    yaml::{self, Content},
+    yaml::{self, Content, scalar},
+};
+use keygate_policy::{
+    policy::{Method, PolicyError},
+    written::expression,
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
@@ -18,10 +22,8 @@ use serde_saphyr::Spanned;
 
 use super::{
     auth_json::{Object, pattern},
-    scalar::expression,
-    write::{head, scalar, write_entry},
+    write::{head, write_entry},
 };
-use crate::policy::{Method, PolicyError};
 
 /// The endpoints of a configuration.
 #[derive(Debug)]
