@@ -18,6 +18,7 @@ use figment::value::{Dict, Value};
 use serde::Serialize;
 
 use crate::{
+    descriptors,
     role::{self, Role, StartError},
     settings::{Settings, SettingsError},
     telemetry,
@@ -241,6 +242,7 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
     let settings = settings.with_two_listeners(role)?;
     telemetry::start(settings.log_format, settings.log_level);
+    descriptors::raise_limit();
     settings.warn(role, &environment);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
