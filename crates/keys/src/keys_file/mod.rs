@@ -11,11 +11,10 @@ pub mod store;
 
 use std::path::Path;
 
+use crate::{ClientType, Key, KeyTable, Pepper, key::Validity};
 use jiff::Timestamp;
-use keygate_resolver::{ClientType, Key, KeyTable, Pepper, key::Validity};
+use keygate_documents::source::SourceError;
 use zeroize::Zeroizing;
-
-use super::SourceError;
 
 /// The version of the format that this program reads.
 const VERSION: u64 = 1;
@@ -71,7 +70,7 @@ pub fn contents(path: &Path, text: &str) -> Result<Contents, SourceError> {
     reading::contents(&path.display().to_string(), text)
 }
 
-/// A warning for each key that ends within [`keygate_resolver::key::SOON`].
+/// A warning for each key that ends within [`crate::key::SOON`].
 pub fn ending_soon<'k>(
     keys: impl Iterator<Item = (&'k str, &'k ClientType, Validity)>,
     now: Timestamp,

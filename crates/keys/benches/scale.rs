@@ -11,7 +11,7 @@
 use std::hint::black_box;
 
 use jiff::Timestamp;
-use keygate_resolver::{
+use keygate_keys::{
     Digest, Key, KeyTable,
     table::{Builder, TableError},
 };

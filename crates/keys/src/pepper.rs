@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use keygate_resolver::Pepper;
+use crate::Pepper;
 use zeroize::Zeroizing;
 
 /// The variable of the environment that holds a pepper.
@@ -99,7 +99,7 @@ pub fn of_command(file: Option<&Path>) -> Result<Option<Pepper>, PepperError> {
 
 #[cfg(test)]
 mod tests {
-    use keygate_resolver::Digest;
+    use crate::Digest;
 
     use super::*;
 

@@ -12,12 +12,11 @@ mod tests;
 use std::{collections::BTreeSet, ops::Range, path::Path};
 
 use jiff::Timestamp;
-use keygate_documents::diagnostic::nearest;
-use keygate_resolver::{Digest, Key, KeyTable, table::TableError};
+use keygate_documents::{diagnostic::nearest, source::SourceError};
 use zeroize::Zeroizing;
 
 use super::{Entry, contents};
-use crate::source::SourceError;
+use crate::{Digest, Key, KeyTable, table::TableError};
 use layout::{EntryLayout, Layout};
 
 /// The text of a file that does not exist yet.

@@ -5,19 +5,19 @@ use std::{ops::Range, str::FromStr};
 use jiff::Timestamp;
 use keygate_documents::{
     diagnostic::Diagnostic,
+    source::SourceError,
     yaml::{self, Content},
-};
-use keygate_resolver::{
-    Digest, Key, KeyTable, Pepper,
-    key::NameError,
-    table::{LONGEST_KEY, TableError},
 };
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
 
 use super::{Contents, Entry, Loaded, VERSION, json};
-use crate::source::SourceError;
+use crate::{
+    Digest, Key, KeyTable, Pepper,
+    key::NameError,
+    table::{LONGEST_KEY, TableError},
+};
 
 /// How many mistakes or warnings are shown. To show one, the text is searched for its line, so
 /// that one for each key of a large file would take minutes.
@@ -289,7 +289,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::source::keys_file::parse;
+    use crate::keys_file::parse;
 
     const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 

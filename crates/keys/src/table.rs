@@ -4,12 +4,12 @@ mod builder;
 mod index;
 mod record;
 
-use std::{borrow::Borrow, collections::BTreeSet, sync::atomic::Ordering};
+use std::{borrow::Borrow, collections::BTreeSet, fmt, sync::atomic::Ordering};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::{ClientType, Digest, Key, KeyId, Pepper, Refusal, key::KeyState};
+use crate::{ClientType, Digest, Key, KeyId, Pepper, key::KeyState};
 pub use builder::Builder;
 use index::Index;
 pub use record::KeyRef;
@@ -73,6 +73,45 @@ pub enum TableError {
     },
 }
 
+/// Why the bytes that were presented are no valid key.
+#[derive(Debug, Clone, Copy)]
+pub enum InvalidKey<'t> {
+    /// They are no known key.
+    Unknown,
+    /// They cannot be a key: empty, or longer than [`LONGEST_KEY`].
+    Malformed,
+    /// The key is switched off.
+    Inactive(KeyRef<'t>),
+    /// The key has expired.
+    Expired(KeyRef<'t>),
+    /// The key is not valid yet.
+    NotYetValid(KeyRef<'t>),
+}
+
+impl<'t> InvalidKey<'t> {
+    /// The key that they are, if it is known.
+    #[must_use]
+    pub fn key(self) -> Option<KeyRef<'t>> {
+        match self {
+            Self::Inactive(key) | Self::Expired(key) | Self::NotYetValid(key) => Some(key),
+            Self::Unknown | Self::Malformed => None,
+        }
+    }
+}
+
+/// The precise cause, for the log.
+impl fmt::Display for InvalidKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::Malformed => "malformed",
+            Self::Inactive(_) => "inactive",
+            Self::Expired(_) => "expired",
+            Self::NotYetValid(_) => "not-yet-valid",
+        })
+    }
+}
+
 /// The longest key that is looked up, in bytes: longer ones are refused unhashed, so that a caller
 /// cannot make a look-up expensive.
 pub const LONGEST_KEY: usize = 512;
@@ -98,19 +137,19 @@ impl KeyTable {
     ///
     /// # Errors
     /// Why there is none; the caller is never told which.
-    pub fn find(&self, presented: &[u8], now: Timestamp) -> Result<KeyRef<'_>, Refusal<'_>> {
+    pub fn find(&self, presented: &[u8], now: Timestamp) -> Result<KeyRef<'_>, InvalidKey<'_>> {
         if presented.is_empty() || presented.len() > LONGEST_KEY {
-            return Err(Refusal::Malformed);
+            return Err(InvalidKey::Malformed);
         }
-        let key = self.key(presented).ok_or(Refusal::Unknown)?;
+        let key = self.key(presented).ok_or(InvalidKey::Unknown)?;
         match key.state(now) {
             KeyState::Valid => {
                 key.record.use_at(now);
                 Ok(key)
             }
-            KeyState::Inactive => Err(Refusal::Inactive(key)),
-            KeyState::Expired => Err(Refusal::Expired(key)),
-            KeyState::NotYetValid => Err(Refusal::NotYetValid(key)),
+            KeyState::Inactive => Err(InvalidKey::Inactive(key)),
+            KeyState::Expired => Err(InvalidKey::Expired(key)),
+            KeyState::NotYetValid => Err(InvalidKey::NotYetValid(key)),
         }
     }
 
@@ -128,7 +167,7 @@ impl KeyTable {
     /// Takes over when keys were last used, from the table that this one takes the place of.
     ///
     /// A key is the same where name and digest are: a rotated key begins anew.
-    pub(crate) fn take_over_uses(&self, former: &Self) {
+    pub fn take_over_uses(&self, former: &Self) {
         for before in former.keys() {
             let last_use = before.record.last_use.load(Ordering::Relaxed);
             if last_use != 0
@@ -212,7 +251,10 @@ mod tests {
         let table = KeyTable::new(keys, Some(pepper)).unwrap();
         assert_eq!(table.find(b"one", at(0)).unwrap().id(), "plain");
         assert_eq!(table.find(b"two", at(0)).unwrap().id(), "peppered");
-        assert!(matches!(table.find(b"three", at(0)), Err(Refusal::Unknown)));
+        assert!(matches!(
+            table.find(b"three", at(0)),
+            Err(InvalidKey::Unknown)
+        ));
     }
 
     #[test]
@@ -252,7 +294,10 @@ mod tests {
             let found = table.find(n.to_string().as_bytes(), at(1)).unwrap();
             assert_eq!(found.id(), format!("key-{n}"));
         }
-        assert!(matches!(table.find(b"10000", at(1)), Err(Refusal::Unknown)));
+        assert!(matches!(
+            table.find(b"10000", at(1)),
+            Err(InvalidKey::Unknown)
+        ));
     }
 
     #[test]
@@ -304,10 +349,10 @@ mod tests {
     #[test]
     fn what_cannot_be_a_key_is_not_looked_up() {
         let table = KeyTable::new(vec![key("empty", Digest::sha256(b""))], None).unwrap();
-        assert!(matches!(table.find(b"", at(0)), Err(Refusal::Malformed)));
+        assert!(matches!(table.find(b"", at(0)), Err(InvalidKey::Malformed)));
         assert!(matches!(
             table.find(&[b'a'; 513], at(0)),
-            Err(Refusal::Malformed)
+            Err(InvalidKey::Malformed)
         ));
     }
 

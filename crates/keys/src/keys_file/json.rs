@@ -9,8 +9,8 @@
 
 use std::{fmt, marker::PhantomData};
 
+use crate::{Key, KeyTable, Pepper, table::Builder};
 use jiff::Timestamp;
-use keygate_resolver::{Key, KeyTable, Pepper, table::Builder};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},

@@ -1,9 +1,4 @@
-//! Where keys and policies come from. Today: files. A database would be a module beside them that
-//! yields the same [`keygate_resolver::KeyTable`].
-
-pub mod keys_file;
-pub mod pepper;
-pub mod policy_file;
+//! The text of a file, or why there is none.
 
 use std::{
     fs, io,
@@ -29,7 +24,10 @@ pub enum SourceError {
 }
 
 /// Reads a whole file; the memory is cleared when it goes, since the file may hold secrets.
-pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, SourceError> {
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8.
+pub fn read(path: &Path) -> Result<Zeroizing<String>, SourceError> {
     let unreadable = |error| SourceError::Unreadable {
         path: path.to_owned(),
         error,

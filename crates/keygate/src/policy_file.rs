@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
+use keygate_documents::source::{self, SourceError};
 use keygate_mia::auth_json::AuthJson;
 use keygate_policy::{Policy, policy::Loaded};
-
-use super::SourceError;
-use crate::source;
 
 /// What a policy file holds.
 #[derive(Debug)]

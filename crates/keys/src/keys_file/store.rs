@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keygate_documents::source::{self, SourceError};
 use zeroize::Zeroizing;
 
 use super::edit::NEW_FILE;
-use crate::source::{self, SourceError};
 
 /// The mode of a file that did not exist: the owner's alone.
 const NEW_MODE: u32 = 0o600;
