@@ -10,12 +10,9 @@ use std::fmt;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_documents::diagnostic::nearest;
-use keygate_policy::{
-    Decision, Policy, Reason, Request, Rule,
-    expression::{Explanation, Expression},
-    path::CanonicalPath,
-};
-use keygate_resolver::{KeyTable, key::KeyState};
+use keygate_expression::{Explanation, Expression};
+use keygate_keys::{KeyTable, key::KeyState};
+use keygate_policy::{Decision, Policy, Reason, Request, Rule, path::CanonicalPath};
 use serde::Serialize;
 
 pub use question::Question;
