@@ -50,3 +50,4 @@ mod shadow;
 mod shutdown;
 mod start_up;
 mod traces;
+mod yaml_is_plain_data;
