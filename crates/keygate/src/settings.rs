@@ -19,9 +19,9 @@ use figment::{
 };
 use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
-use keygate_policy::{
+use keygate_documents::{
     diagnostic::nearest,
-    document::yaml::{self, Content},
+    yaml::{self, Content},
 };
 use keygate_resolver::{CredentialNames, Guessing, Pepper, service::RejectedKeyStatus};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};

@@ -7,7 +7,6 @@
 //! matches → its [`expression::Expression`] over the [`Facts`] → a [`Decision`].
 
 pub mod decision;
-pub mod diagnostic;
 pub mod document;
 pub mod expression;
 pub mod facts;

@@ -8,7 +8,7 @@ mod tree;
 
 use std::path::Path;
 
-use keygate_policy::diagnostic::Severity;
+use keygate_documents::diagnostic::Severity;
 
 use crate::source::SourceError;
 

@@ -2,11 +2,11 @@
 
 use std::{fmt, path::PathBuf};
 
-use keygate_policy::{
-    Policy, Reason,
+use keygate_documents::{
     diagnostic::{Diagnostic, line_and_column},
-    document::yaml::{self, Content},
+    yaml::{self, Content},
 };
+use keygate_policy::{Policy, Reason};
 use serde::{Deserialize, Serialize, de};
 use serde_saphyr::Spanned;
 

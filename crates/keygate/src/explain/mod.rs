@@ -9,9 +9,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_documents::diagnostic::nearest;
 use keygate_policy::{
     Decision, Policy, Reason, Request, Rule,
-    diagnostic::nearest,
     expression::{Explanation, Expression},
     path::CanonicalPath,
 };

@@ -8,6 +8,10 @@
 
 use std::collections::BTreeSet;
 
+use keygate_documents::{
+    diagnostic::Diagnostic,
+    yaml::{self, Content},
+};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -16,12 +20,8 @@ use super::{
     auth_json::{Object, pattern},
     scalar::expression,
     write::{head, scalar, write_entry},
-    yaml::{self, Content},
 };
-use crate::{
-    diagnostic::Diagnostic,
-    policy::{Method, PolicyError},
-};
+use crate::policy::{Method, PolicyError};
 
 /// The endpoints of a configuration.
 #[derive(Debug)]

@@ -5,6 +5,5 @@ pub mod console;
 mod policy_yaml;
 mod scalar;
 pub mod write;
-pub mod yaml;
 
 pub(crate) use scalar::Scalar;

@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
+use keygate_documents::{
+    diagnostic::{Diagnostic, nearest},
+    yaml::{self, Content},
+};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use super::{
-    Scalar,
-    scalar::expression,
-    yaml::{self, Content},
-};
+use super::{Scalar, scalar::expression};
 use crate::{
-    diagnostic::{Diagnostic, nearest},
     expression::Expression,
     path::{Ambiguities, Ambiguity, Pattern, TrailingSlash, Treatment},
     policy::{Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method, Policy, PolicyError},

@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
+use keygate_documents::{
+    diagnostic::{Diagnostic, line_and_column},
+    yaml,
+};
 use serde_saphyr::Spanned;
 
-use super::yaml;
-use crate::{
-    diagnostic::{Diagnostic, line_and_column},
-    expression::Expression,
-    policy::PolicyError,
-};
+use crate::{expression::Expression, policy::PolicyError};
 
 /// Where a string of a file stands.
 #[derive(Debug, Clone)]

@@ -93,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::document::yaml::{self, Content};
+    use keygate_documents::yaml::{self, Content};
 
     proptest! {
         #[test]

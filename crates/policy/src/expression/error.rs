@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use keygate_documents::diagnostic::{Diagnostic, nearest};
+
 use super::tree::{Fact, MAX_DEPTH, MAX_ELEMENTS};
-use crate::diagnostic::{Diagnostic, nearest};
 
 /// The longest text of an expression, in bytes.
 pub(super) const MAX_LENGTH: usize = 16 * 1024;

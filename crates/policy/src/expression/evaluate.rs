@@ -2,12 +2,14 @@
 
 use std::{cell::Cell, cmp::Ordering, ops::Range};
 
+use keygate_documents::diagnostic::Diagnostic;
+
 use super::{
     text::Text,
     tree::{Expr, Fact, Kind, MAX_ELEMENTS, Operator, Span},
     value::{List, Object, Value},
 };
-use crate::{Facts, diagnostic::Diagnostic};
+use crate::Facts;
 
 /// An expression that has no value for the given facts: JavaScript would throw a `TypeError`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use keygate_documents::diagnostic::{Diagnostic, nearest};
+
 use super::{
     Expression,
     tree::{Expr, Fact, Kind, Operator},
     truth::{Answers, BUDGET},
 };
-use crate::diagnostic::{Diagnostic, nearest};
 
 /// A likely mistake. Spans are bytes of the expression's own text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,8 +6,9 @@
 
 use std::{fmt, ops::Range};
 
+use keygate_documents::diagnostic::Diagnostic;
+
 use super::{Ambiguity, CanonicalPath, TargetError};
-use crate::diagnostic::Diagnostic;
 
 /// Whether `/orders` and `/orders/` are two paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use keygate_documents::diagnostic::Diagnostic;
+
 use super::{HostError, MethodError};
-use crate::{diagnostic::Diagnostic, path::PatternError};
+use crate::path::PatternError;
 
 /// One mistake in a policy; places are bytes of its text.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::diagnostic::nearest;
+use keygate_documents::diagnostic::nearest;
 
 /// A method that a rule names, such as `GET` or `PURGE`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,9 +10,10 @@ mod rule;
 mod trie;
 mod witness;
 
+use keygate_documents::diagnostic::Diagnostic;
+
 use crate::{
     Decision, Reason, Request,
-    diagnostic::Diagnostic,
     path::{Ambiguities, CanonicalPath, readings::Reading},
 };
 

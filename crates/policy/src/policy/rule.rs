@@ -1,9 +1,10 @@
 //! What one endpoint or route asks of a request.
 
+use keygate_documents::diagnostic::Diagnostic;
+
 use super::{HostPattern, Method};
 use crate::{
     Reason, Request,
-    diagnostic::Diagnostic,
     expression::{Expression, Warning},
     path::{Ambiguities, Pattern},
 };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use keygate_policy::diagnostic::Diagnostic;
+use keygate_documents::diagnostic::Diagnostic;
 
 use super::tree::{Configuration, Directive, FileId};
 

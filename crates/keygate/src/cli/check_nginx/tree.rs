@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use keygate_policy::diagnostic::Diagnostic;
+use keygate_documents::diagnostic::Diagnostic;
 use nginx_lint_parser::{ast, error::ParseError};
 
 use crate::source::{self, SourceError};

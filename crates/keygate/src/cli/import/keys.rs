@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use keygate_policy::diagnostic::{Diagnostic, line_and_column};
+use keygate_documents::diagnostic::{Diagnostic, line_and_column};
 use keygate_resolver::{ClientType, Key, generated::Weakness, table::LONGEST_KEY};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use keygate_policy::diagnostic::Diagnostic;
+use keygate_documents::diagnostic::Diagnostic;
 use nginx_lint_parser::ast::{Argument, Directive};
 use zeroize::Zeroizing;
 

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use keygate_policy::{
+use keygate_documents::{
     diagnostic::Diagnostic,
-    document::yaml::{self, Content},
+    yaml::{self, Content},
 };
 use serde::{
     Deserialize, Deserializer,

@@ -12,7 +12,7 @@ mod tests;
 use std::{collections::BTreeSet, ops::Range, path::Path};
 
 use jiff::Timestamp;
-use keygate_policy::diagnostic::nearest;
+use keygate_documents::diagnostic::nearest;
 use keygate_resolver::{Digest, Key, KeyTable, table::TableError};
 use zeroize::Zeroizing;
 

@@ -3,9 +3,9 @@
 use std::{ops::Range, str::FromStr};
 
 use jiff::Timestamp;
-use keygate_policy::{
+use keygate_documents::{
     diagnostic::Diagnostic,
-    document::yaml::{self, Content},
+    yaml::{self, Content},
 };
 use keygate_resolver::{
     Digest, Key, KeyTable, Pepper,

@@ -15,13 +15,13 @@ use read::Reader;
 use text::MethodText;
 pub(super) use {read::pattern, text::Object};
 
-use super::{
-    Scalar,
-    write::policy_yaml,
+use keygate_documents::{
+    diagnostic::Diagnostic,
     yaml::{self, Content},
 };
+
+use super::{Scalar, write::policy_yaml};
 use crate::{
-    diagnostic::Diagnostic,
     expression::Expression,
     path::{Ambiguities, Pattern, Segment, TrailingSlash},
     policy::{Demands, Draft, ExpressionPlaces, Loaded, Method, Policy, PolicyError},

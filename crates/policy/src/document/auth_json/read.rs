@@ -5,6 +5,10 @@ use std::{
     ops::Range,
 };
 
+use keygate_documents::{
+    diagnostic::{Diagnostic, nearest},
+    yaml,
+};
 use serde_saphyr::Spanned;
 
 use super::{
@@ -12,8 +16,7 @@ use super::{
     text::{AuthorizationText, MethodText, Object},
 };
 use crate::{
-    diagnostic::{Diagnostic, nearest},
-    document::{Scalar, scalar::expression, yaml},
+    document::{Scalar, scalar::expression},
     path::{Pattern, TrailingSlash},
     policy::{Method, PolicyError},
 };

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use keygate_policy::document::yaml::{self, Content};
+use keygate_documents::yaml::{self, Content};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
