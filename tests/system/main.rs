@@ -50,4 +50,5 @@ mod shadow;
 mod shutdown;
 mod start_up;
 mod traces;
+mod wrong_files;
 mod yaml_is_plain_data;

@@ -11,7 +11,7 @@ use crate::program::{keygate, run_to_end};
 
 /// A kind of file, with one good text of it.
 #[derive(Debug, Clone, Copy)]
-enum File {
+pub(crate) enum File {
     Policy,
     Keys,
     Settings,
@@ -47,19 +47,26 @@ impl File {
     /// mapping at its end.
     fn text(self) -> String {
         match self {
-            Self::Policy => "version: 1\nendpoints:\n  - path: /a\n    |groupExpression: clientType === 'A'|\n\
+            Self::Policy => {
+                "version: 1\nendpoints:\n  - path: /a\n    |groupExpression: clientType === 'A'|\n\
                              \x20   methods: [GET]\n"
-                .to_owned(),
-            Self::Keys => format!(
-                "version: 1\nkeys:\n  - id: a\n    |clientType: A|\n    digest: {DIGEST}\n"
-            ),
-            Self::Settings => "drain-seconds: 3\n|client-type-header: client-type|\nkey-headers: [client-key]\n".to_owned(),
+                    .to_owned()
+            }
+            Self::Keys => {
+                format!("version: 1\nkeys:\n  - id: a\n    |clientType: A|\n    digest: {DIGEST}\n")
+            }
+            Self::Settings => {
+                "drain-seconds: 3\n|client-type-header: client-type|\nkey-headers: [client-key]\n"
+                    .to_owned()
+            }
             Self::Cases => "version: 1\npolicy: policy.yaml\ncases:\n  - |name: one|\n    \
                             request: { uri: /a, client-type: A }\n    expect: allowed\n"
                 .to_owned(),
-            Self::AuthJson => "\n/a:\n  GET:\n    authorization:\n      |expression: clientType === 'A'|\n      \
+            Self::AuthJson => {
+                "\n/a:\n  GET:\n    authorization:\n      |expression: clientType === 'A'|\n      \
                                public: true\n"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Console => "endpoints: {}\nsecrets:\n  - secret: sample-key-of-a-console\n    \
                               |clientType: A|\n    active: true\n"
                 .to_owned(),
@@ -74,7 +81,7 @@ impl File {
         format!("{}{}{}", parts[0], rewrite(field, value), parts[2])
     }
 
-    fn plain(self) -> String {
+    pub(crate) fn plain(self) -> String {
         self.text().replace('|', "")
     }
 
@@ -109,7 +116,7 @@ impl File {
         run_to_end(&mut command)
     }
 
-    fn is_taken(self, text: &str) -> Result<(), String> {
+    pub(crate) fn is_taken(self, text: &str) -> Result<(), String> {
         let (output, said) = self.load(text);
         match self {
             Self::Settings if said.contains("/no/such/policy") => Ok(()),
@@ -191,7 +198,9 @@ fn refused(file: File, text: &str, what: &str) {
 #[case::in_double_quotes("description: \"!x &y *z << %TAG\"")]
 #[case::in_single_quotes("description: '!x &y *z <<'")]
 #[case::inside_a_plain_text("description: a !x && b &y c *z * << %TAG d")]
-#[case::literal_block("description: |\n        !x\n        &y\n        *z\n        <<: 1\n        %TAG")]
+#[case::literal_block(
+    "description: |\n        !x\n        &y\n        *z\n        <<: 1\n        %TAG"
+)]
 #[case::folded_block("description: >-\n        !x\n        &y *z")]
 #[case::comment("description: a # !x &y *z <<: %TAG")]
 #[case::comment_line("# !x &y *z\n    description: a")]

@@ -6,5 +6,10 @@
 //!
 //! *Invariant: pure.* Text goes in, values and diagnostics come out; nothing here opens a file.
 
+pub mod content;
 pub mod diagnostic;
+mod mismatch;
+mod nodes;
+mod quote;
+mod syntax;
 pub mod yaml;

@@ -20,8 +20,9 @@ use figment::{
 use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
 use keygate_documents::{
+    content::{Content, FileKind, Top},
     diagnostic::nearest,
-    yaml::{self, Content},
+    yaml,
 };
 use keygate_resolver::{CredentialNames, Guessing, Pepper, service::RejectedKeyStatus};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -298,6 +299,13 @@ impl Settings {
         })
     }
 
+    /// The names of the settings that a file may have.
+    fn names() -> Vec<String> {
+        let defaults = Value::serialize(Self::default());
+        let names = defaults.ok().and_then(Value::into_dict);
+        names.unwrap_or_default().into_keys().collect()
+    }
+
     /// The pepper of `hmac-sha256:` digests, if one is set.
     ///
     /// # Errors
@@ -390,23 +398,23 @@ impl Settings {
 /// Reads a settings file: first as it must be, for messages with a place, then as a layer.
 fn settings_file(path: &Path) -> Result<Dict, SettingsError> {
     let text = source::read(path).map_err(SettingsError::File)?;
-    if text.trim().is_empty() {
+    if yaml::is_empty(&text) {
         return Ok(Dict::new());
     }
-    // A pepper does not belong here; whoever wrote it here all the same must not find it in a log.
-    let content = if text.contains("pepper:") {
-        Content::Secret
-    } else {
-        Content::Public
-    };
+    let known = Settings::names();
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    let content = Content::of(
+        &text,
+        &FileKind {
+            top: Top::Fields(&known),
+            inner: &[],
+        },
+    );
     yaml::from_str::<Settings>(&text, content)
         .and_then(|_| yaml::from_str(&text, content))
         .map_err(|mistake| {
             let origin = path.display().to_string();
-            let shown = match content {
-                Content::Public => mistake.render(&origin, &text),
-                Content::Secret => mistake.render_without_source(&origin, &text),
-            };
+            let shown = mistake.show(&origin, &text, content);
             SettingsError::File(SourceError::Rejected(vec![shown]))
         })
 }

@@ -113,11 +113,9 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
         let known: Vec<_> = known.iter().map(String::as_str).collect();
         let origin = path.display().to_string();
         let warnings = loaded.policy.client_type_warnings(&known);
-        loaded.warnings.extend(
-            warnings
-                .iter()
-                .map(|warning| warning.render(&origin, &text)),
-        );
+        let content = loaded.content;
+        let show = |warning| policy_file::shown(warning, &origin, &text, content);
+        loaded.warnings.extend(warnings.into_iter().map(show));
     }
     let summary = count(loaded.policy.rules().len(), "rule");
     Ok(Report {

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use keygate_documents::{
+    content::{Content, FileKind, Top},
     diagnostic::{Diagnostic, nearest},
-    yaml::{self, Content},
+    yaml,
 };
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
@@ -69,12 +70,26 @@ where
 }
 
 impl Policy {
+    /// How a `policy.yaml` is told from other files.
+    pub const FILE_KIND: FileKind<'static> = FileKind {
+        top: Top::FieldsWithList(&["version", "trailingSlash", "endpoints"], "endpoints"),
+        inner: &[
+            "path",
+            "hosts",
+            "methods",
+            "groupExpression",
+            "backofficeExpression",
+            "shadow",
+        ],
+    };
+
     /// Reads a `policy.yaml`.
     ///
     /// # Errors
     /// Every mistake that was found; of mistakes in the YAML itself, the first.
     pub fn from_yaml(text: &str) -> Result<Loaded, Vec<PolicyError>> {
-        let document: Document = yaml::from_str(text, Content::Public)
+        let content = Content::of(text, &Self::FILE_KIND);
+        let document: Document = yaml::from_str(text, content)
             .map_err(|diagnostic| vec![PolicyError::Text(Box::new(diagnostic))])?;
         let mut reader = Reader {
             text,

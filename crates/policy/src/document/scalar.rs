@@ -31,6 +31,7 @@ pub(super) fn expression(
         .map_err(|error| PolicyError::Expression(Box::new(shift(error.diagnostic()))))?;
     let odd = expression.warnings(None);
     warnings.extend(odd.iter().map(|warning| shift(warning.diagnostic())));
+    warnings.extend(place.comment_with_operators(file));
     Ok((expression, place))
 }
 
@@ -51,6 +52,23 @@ impl Scalar {
             None
         };
         Self { at, text_start }
+    }
+
+    /// A warning where ` #` makes a comment of what looks like the rest of the expression.
+    fn comment_with_operators(&self, file: &str) -> Option<Diagnostic> {
+        // In quotes it is plain where the text ends.
+        self.text_start.filter(|start| *start == self.at.start)?;
+        let rest = file.get(self.at.end..)?.lines().next()?;
+        let comment = rest.trim_start();
+        let has_operator = comment.contains("&&") || comment.contains("||");
+        if !comment.starts_with('#') || !has_operator {
+            return None;
+        }
+        let start = self.at.end + rest.len() - comment.len();
+        let warning = Diagnostic::warning("YAML ends the expression here: this is a comment")
+            .at(start..self.at.end + rest.trim_end().len())
+            .help("write the whole expression in quotes, or the comment on a line of its own");
+        Some(warning)
     }
 
     /// The whole scalar.
