@@ -11,5 +11,6 @@ pub mod diagnostic;
 mod mismatch;
 mod nodes;
 mod quote;
+pub mod scalar;
 mod syntax;
 pub mod yaml;

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use std::fmt::Write as _;
+
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Location, options::MergeKeyPolicy};
 
@@ -88,24 +90,27 @@ fn not_plain(node: &Node<'_>, text: &str, content: Content) -> Diagnostic {
         return Diagnostic::error("not plain data");
     };
     let written = text.get(at.clone()).unwrap_or_default();
-    let shown = |article: &str, what: &str| match content {
-        Content::Public => format!("YAML reads `{written}` as {article} {what}"),
-        Content::Secret => format!("this is a YAML {what}"),
+    let reads = match content {
+        Content::Public => format!("YAML reads `{written}`"),
+        Content::Secret => "YAML reads this".to_owned(),
     };
     let quoted = || quote::help(text, at.start, content, node.is_in_flow);
     let (message, help) = match feature {
         Feature::Tag if written.starts_with("!!") || written.starts_with("!<") => {
             let help = "leave the tag out; a text that begins with `!` needs quotes";
             (
-                shown("a", "tag") + ", which is not read here",
+                format!("{reads} as a tag, which is not read here"),
                 help.to_owned(),
             )
         }
-        Feature::Tag => (shown("a", "tag") + " and would drop it", quoted()),
-        Feature::Anchor => (shown("an", "anchor") + " and would drop it", quoted()),
-        Feature::Alias => (shown("an", "alias") + ", which is not read here", quoted()),
+        Feature::Tag => (format!("{reads} as a tag and would drop it"), quoted()),
+        Feature::Anchor => (format!("{reads} as an anchor and would drop it"), quoted()),
+        Feature::Alias => (
+            format!("{reads} as an alias, which is not read here"),
+            quoted(),
+        ),
         Feature::MergeKey => (
-            shown("a", "merge key") + ", which is not read here",
+            format!("{reads} as a merge key, which is not read here"),
             "write the fields out, each in its place".to_owned(),
         ),
         Feature::NoValue => {
@@ -177,6 +182,32 @@ fn diagnostic(error: &Error, text: &str, content: Content) -> Diagnostic {
     }
 }
 
+/// A string as YAML reads it back: plain where that is safe in a block mapping, else in quotes.
+#[must_use]
+pub fn scalar(text: &str) -> String {
+    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && !text.ends_with([' ', ':'])
+        && ![": ", " #"].iter().any(|special| text.contains(special))
+        && !text.eq_ignore_ascii_case("null");
+    if is_plain {
+        return text.to_owned();
+    }
+    let mut quoted = "\"".to_owned();
+    for character in text.chars() {
+        let code = u32::from(character);
+        let _ = match character {
+            '"' | '\\' => write!(quoted, "\\{character}"),
+            '\n' => write!(quoted, "\\n"),
+            ' '..='~' => write!(quoted, "{character}"),
+            _ if code <= 0xffff => write!(quoted, "\\u{code:04X}"),
+            _ => write!(quoted, "\\U{code:08X}"),
+        };
+    }
+    quoted.push('"');
+    quoted
+}
+
 fn did_you_mean(meant: Option<&str>, expected: &[&str]) -> String {
     match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
@@ -186,6 +217,8 @@ fn did_you_mean(meant: Option<&str>, expected: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::proptest;
+
     use super::*;
 
     #[derive(Debug, serde::Deserialize)]
@@ -273,6 +306,19 @@ mod tests {
         ] {
             let shown = mistake(text, Content::Secret);
             assert!(!shown.contains("SECRET"), "{text:?} gave {shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn yaml_reads_a_scalar_back(text in "\\PC*|[a-z:#'\"\\\\\\n\\t &*!|>%@{}\\[\\],-]{0,12}|null|~|yes") {
+            #[derive(serde::Deserialize)]
+            struct Document {
+                field: String,
+            }
+            let file = format!("field: {}\n", scalar(&text));
+            let document: Document = from_str(&file, Content::Public).unwrap();
+            proptest::prop_assert_eq!(document.field, text);
         }
     }
 }

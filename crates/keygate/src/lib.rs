@@ -9,6 +9,7 @@ pub mod data;
 pub mod debug_keys;
 pub mod debug_page;
 pub mod decisions;
+pub mod descriptors;
 pub mod explain;
 pub mod health;
 pub mod listener;

@@ -52,6 +52,8 @@ pub struct Operations {
     pub started: Timestamp,
     /// The settings in force, by name.
     pub settings: BTreeMap<String, InForce>,
+    /// The version of what the operator deploys, if he names one.
+    pub service_version: Option<String>,
 }
 
 impl Operations {
@@ -121,16 +123,20 @@ pub fn router(operations: Operations) -> Router {
 struct Condition {
     ready: bool,
     version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_version: Option<String>,
     sources: Vec<SourceDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<Dropped>,
 }
 
 impl Condition {
-    fn of(health: &Health) -> Self {
+    fn of(operations: &Operations) -> Self {
+        let health = &operations.health;
         Self {
             ready: !health.is_draining(),
             version: env!("CARGO_PKG_VERSION"),
+            service_version: operations.service_version.clone(),
             sources: health.sources(),
             dropped: None,
         }
@@ -140,7 +146,7 @@ impl Condition {
 /// Ready from the first load until the shutdown begins. A file that was refused later does not
 /// make the process unfit, since the last good version is in force: it is told in the detail.
 async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
-    let condition = Condition::of(&operations.health);
+    let condition = Condition::of(&operations);
     (status(condition.ready), Json(condition))
 }
 
@@ -149,7 +155,7 @@ async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<C
 async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
     let condition = Condition {
         dropped: Some(operations.decisions.dropped()),
-        ..Condition::of(&operations.health)
+        ..Condition::of(&operations)
     };
     let refused = |source: &SourceDetail| source.last_error.is_some();
     let well = condition.ready && !condition.sources.iter().any(refused);

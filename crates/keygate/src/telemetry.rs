@@ -22,6 +22,7 @@ pub enum LogFormat {
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Nothing.
+    #[serde(alias = "silent")]
     Off,
     /// What needs somebody.
     #[serde(alias = "fatal")]

@@ -8,7 +8,10 @@ use std::{
 use jiff::Timestamp;
 use keygate_resolver::KeyTable;
 
-use super::{check_nginx, terminal::print};
+use super::{
+    check_nginx,
+    terminal::{print, say},
+};
 use crate::source::{
     self, SourceError,
     keys_file::{self, Loaded},
@@ -19,7 +22,7 @@ use crate::source::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Keys file
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["policy", "nginx"])]
+    #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// File with the pepper of `hmac-sha256:` digests; or set `KEYGATE_PEPPER`
     #[arg(long, value_name = "FILE", requires = "keys")]
@@ -39,6 +42,13 @@ struct Report {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    if arguments.keys.is_none() && arguments.policy.is_none() && arguments.nginx.is_none() {
+        say(
+            "error: there is nothing to check: name at least one file, by `--keys`, `--policy` or \
+             `--nginx`, for example\n  keygate check --keys keys.yaml --policy policy.yaml",
+        );
+        return ExitCode::from(2);
+    }
     let keys = arguments
         .keys
         .as_deref()

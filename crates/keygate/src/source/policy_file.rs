@@ -6,9 +6,9 @@ use keygate_documents::{
     content::{Content, Top, top_fields},
     diagnostic::Diagnostic,
 };
+use keygate_mia::auth_json::AuthJson;
 use keygate_policy::{
     Policy,
-    document::auth_json::AuthJson,
     policy::{Loaded, PolicyError},
 };
 

@@ -2,11 +2,8 @@
 
 use std::{fs::File, io::Write as _, path::Path};
 
-use keygate_policy::{
-    Policy,
-    document::{auth_json::AuthJson, console::Console},
-    policy::PolicyError,
-};
+use keygate_mia::{auth_json::AuthJson, console::Console};
+use keygate_policy::{Policy, policy::PolicyError};
 
 use super::{ImportError, keys::Text, say, terminal};
 use crate::source::SourceError;
