@@ -285,3 +285,49 @@ fn a_field_without_a_value_is_refused() {
         assert!(said.contains("has no value"), "{said}");
     }
 }
+
+/// The examples of a page of the docs, each with the lines that belong to it.
+fn documented_expressions() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/expressions.md");
+    let page = fs::read_to_string(page).unwrap();
+    let mut examples = Vec::new();
+    for block in page.split("```yaml\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines() {
+            if line.starts_with(' ') {
+                let last: &mut String = examples.last_mut().unwrap();
+                last.push_str(&format!("\n    {line}"));
+            } else {
+                examples.push(line.to_owned());
+            }
+        }
+    }
+    examples
+}
+
+#[test]
+fn every_documented_expression_loads_as_it_is_printed() {
+    let examples = documented_expressions();
+    assert!(examples.len() > 7, "{examples:?}");
+    for example in examples {
+        let field = &example[..example.find(':').unwrap()];
+        assert!(
+            ["groupExpression", "backofficeExpression"].contains(&field),
+            "{example}"
+        );
+        let text = format!("version: 1\nendpoints:\n  - path: /a\n    {example}\n");
+        File::Policy.is_taken(&text).unwrap();
+    }
+}
+
+#[test]
+fn a_comment_that_holds_operators_is_a_warning() {
+    let text = "version: 1\nendpoints:\n  - path: /a\n    groupExpression: clientType === 'A' # && groups.x\n";
+    let (output, said) = File::Policy.load(text);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("warning: YAML ends the expression here"),
+        "{said}"
+    );
+    let plain = text.replace("&& groups.x", "the shop");
+    assert!(!File::Policy.load(&plain).1.contains("warning"));
+}
