@@ -23,6 +23,7 @@ use crate::{
     settings::{Settings, SettingsError},
     shutdown::Signals,
     source::{SourceError, keys_file, policy_file},
+    telemetry::Queue,
     traces::{Traces, TracesError},
 };
 
@@ -102,7 +103,12 @@ struct Services {
 ///
 /// # Errors
 /// The role does not start.
-pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Result<(), StartError> {
+pub async fn run(
+    role: Role,
+    settings: Settings,
+    traces: Option<Traces>,
+    log: Queue,
+) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
     let Services { data, files } = Services::load(role, &settings, &decisions)?;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
@@ -128,6 +134,7 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         started: Timestamp::now(),
         settings: settings.in_force(role),
         service_version: settings.service_version.clone(),
+        log,
     });
     let _file = operations::start(watched_at, router)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
