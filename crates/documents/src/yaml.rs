@@ -1,5 +1,7 @@
 //! YAML into serde types, with mistakes reported as [`Diagnostic`]s.
 
+use std::fmt::Write as _;
+
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Location, MessageFormatter, UserMessageFormatter};
 
@@ -106,6 +108,32 @@ fn diagnostic(error: &Error, text: &str, content: Content) -> Diagnostic {
     }
 }
 
+/// A string as YAML reads it back: plain where that is safe in a block mapping, else in quotes.
+#[must_use]
+pub fn scalar(text: &str) -> String {
+    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && !text.ends_with([' ', ':'])
+        && ![": ", " #"].iter().any(|special| text.contains(special))
+        && !text.eq_ignore_ascii_case("null");
+    if is_plain {
+        return text.to_owned();
+    }
+    let mut quoted = "\"".to_owned();
+    for character in text.chars() {
+        let code = u32::from(character);
+        let _ = match character {
+            '"' | '\\' => write!(quoted, "\\{character}"),
+            '\n' => write!(quoted, "\\n"),
+            ' '..='~' => write!(quoted, "{character}"),
+            _ if code <= 0xffff => write!(quoted, "\\u{code:04X}"),
+            _ => write!(quoted, "\\U{code:08X}"),
+        };
+    }
+    quoted.push('"');
+    quoted
+}
+
 fn did_you_mean(meant: Option<&str>, expected: &[&str]) -> String {
     match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
@@ -115,6 +143,8 @@ fn did_you_mean(meant: Option<&str>, expected: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::proptest;
+
     use super::*;
 
     #[derive(Debug, serde::Deserialize)]
@@ -174,6 +204,19 @@ mod tests {
         ] {
             let shown = mistake(text, Content::Secret);
             assert!(!shown.contains("SECRET"), "{text:?} gave {shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn yaml_reads_a_scalar_back(text in "\\PC*|[a-z:#'\"\\\\\\n\\t &*!|>%@{}\\[\\],-]{0,12}|null|~|yes") {
+            #[derive(serde::Deserialize)]
+            struct Document {
+                field: String,
+            }
+            let file = format!("field: {}\n", scalar(&text));
+            let document: Document = from_str(&file, Content::Public).unwrap();
+            proptest::prop_assert_eq!(document.field, text);
         }
     }
 }

@@ -8,8 +8,11 @@ use std::{
 
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_documents::source::SourceError;
+use keygate_keys::KeyTable;
+use keygate_keys::keys_file;
 use keygate_policy::Policy;
-use keygate_resolver::{KeyTable, Resolver};
+use keygate_resolver::Resolver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -18,11 +21,11 @@ use crate::{
     health::Health,
     listener::{Address, BindError, Listener},
     operations::{self, Operations},
+    policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
-    source::{SourceError, keys_file, policy_file},
     telemetry::Queue,
     traces::{Traces, TracesError},
 };

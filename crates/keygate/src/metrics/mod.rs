@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use keygate_authorizer::{Authorizer, Counters, Verdict};
+use keygate_keys::{KeyRef, KeyTable, key::KeyState};
 use keygate_policy::Reason;
-use keygate_resolver::{KeyRef, KeyTable, key::KeyState};
 
 use crate::{
     decisions::{Decisions, Step},

@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, path::Path};
 use figment::value::{Dict, Value};
 use keygate_documents::{
     diagnostic::line_and_column,
+    source::{self, SourceError},
     yaml::{self, Content},
 };
 use serde::{
@@ -14,7 +15,6 @@ use serde::{
 use serde_saphyr::Spanned;
 
 use super::{Settings, SettingsError};
-use crate::source::{self, SourceError};
 
 /// Settings whose value is a text however it is spelled: `0660` and `0o660` are not numbers there.
 const TEXTS: [&str; 8] = [

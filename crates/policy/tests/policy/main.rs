@@ -9,8 +9,6 @@
 )]
 
 mod allocations;
-mod auth_json;
-mod console;
 mod decisions;
 mod examples;
 mod generate;
