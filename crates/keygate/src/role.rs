@@ -8,8 +8,11 @@ use std::{
 
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_documents::source::SourceError;
+use keygate_keys::KeyTable;
+use keygate_keys::keys_file;
 use keygate_policy::Policy;
-use keygate_resolver::{KeyTable, Resolver};
+use keygate_resolver::Resolver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -18,11 +21,12 @@ use crate::{
     health::Health,
     listener::{Address, BindError, Listener},
     operations::{self, Operations},
+    policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
-    source::{SourceError, keys_file, policy_file},
+    telemetry::Queue,
     traces::{Traces, TracesError},
 };
 
@@ -102,7 +106,12 @@ struct Services {
 ///
 /// # Errors
 /// The role does not start.
-pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Result<(), StartError> {
+pub async fn run(
+    role: Role,
+    settings: Settings,
+    traces: Option<Traces>,
+    log: Queue,
+) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
     let Services { data, files } = Services::load(role, &settings, &decisions)?;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
@@ -128,6 +137,7 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         started: Timestamp::now(),
         settings: settings.in_force(role),
         service_version: settings.service_version.clone(),
+        log,
     });
     let _file = operations::start(watched_at, router)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });

@@ -21,18 +21,16 @@ use figment::{
 };
 use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
-use keygate_documents::diagnostic::nearest;
-use keygate_resolver::{CredentialNames, Guessing, Pepper, service::RejectedKeyStatus};
+use keygate_documents::{diagnostic::nearest, source::SourceError};
+use keygate_keys::Pepper;
+use keygate_keys::pepper::{self, PepperError, PepperText};
+use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     decisions::{Retention, limit::Share},
     listener::{Address, SocketMode},
     role::Role,
-    source::{
-        SourceError,
-        pepper::{self, PepperError, PepperText},
-    },
     telemetry::{LogFormat, LogLevel},
 };
 

@@ -6,17 +6,18 @@ use std::{
 };
 
 use jiff::Timestamp;
-use keygate_resolver::KeyTable;
+use keygate_documents::source::{self, SourceError};
+use keygate_keys::KeyTable;
+use keygate_keys::{
+    keys_file::{self, Loaded},
+    pepper,
+};
 
 use super::{
     check_nginx,
     terminal::{print, say},
 };
-use crate::source::{
-    self, SourceError,
-    keys_file::{self, Loaded},
-    pepper, policy_file,
-};
+use crate::policy_file;
 
 /// `keygate check`
 #[derive(Debug, clap::Args)]

@@ -8,9 +8,7 @@ mod tree;
 
 use std::path::Path;
 
-use keygate_documents::diagnostic::Severity;
-
-use crate::source::SourceError;
+use keygate_documents::{diagnostic::Severity, source::SourceError};
 
 /// What is to be said of a configuration.
 #[derive(Debug)]

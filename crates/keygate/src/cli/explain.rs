@@ -2,10 +2,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use keygate_documents::source::SourceError;
+
 use super::Output;
 use crate::{
     explain::{Answer, Question},
-    source::{SourceError, policy_file},
+    policy_file,
 };
 
 /// `keygate explain`

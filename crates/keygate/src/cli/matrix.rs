@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use keygate_documents::source::{self, SourceError};
+use keygate_keys::keys_file;
 use serde_json::{Map, Value};
 
 use super::Output;
@@ -10,7 +12,7 @@ use crate::{
         matrix::{Circumstances, Matrix},
         question::{logged_in, properties},
     },
-    source::{self, SourceError, keys_file, policy_file},
+    policy_file,
 };
 
 /// `keygate matrix`

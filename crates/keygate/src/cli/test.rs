@@ -2,10 +2,12 @@
 
 use std::{fmt, path::PathBuf, process::ExitCode};
 
+use keygate_documents::source::{self, SourceError};
+
 use super::Output;
 use crate::{
     explain::cases::{Cases, Report},
-    source::{self, SourceError, policy_file},
+    policy_file,
 };
 
 /// `keygate test`

@@ -1,7 +1,7 @@
 //! The parts of the page that are about the policy: the form, the explanation and the matrix.
 
 use keygate_authorizer::Authorizer;
-use keygate_resolver::KeyTable;
+use keygate_keys::KeyTable;
 
 use super::{form::Form, words};
 use crate::explain::{

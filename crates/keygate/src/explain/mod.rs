@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_documents::diagnostic::nearest;
 use keygate_expression::{Explanation, Expression};
+use keygate_keys::{KeyTable, key::KeyState};
 use keygate_policy::{Decision, Policy, Reason, Request, Rule, path::CanonicalPath};
-use keygate_resolver::{KeyTable, key::KeyState};
 use serde::Serialize;
 
 pub use question::Question;

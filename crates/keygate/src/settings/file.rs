@@ -6,6 +6,7 @@ use figment::value::{Dict, Value};
 use keygate_documents::{
     content::{Content, FileKind, Top},
     diagnostic::line_and_column,
+    source::{self, SourceError},
     yaml,
 };
 use serde::{
@@ -15,7 +16,6 @@ use serde::{
 use serde_saphyr::Spanned;
 
 use super::{Settings, SettingsError};
-use crate::source::{self, SourceError};
 
 /// Settings whose value is a text however it is spelled: `0660` and `0o660` are not numbers there.
 const TEXTS: [&str; 8] = [

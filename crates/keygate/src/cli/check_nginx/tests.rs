@@ -1,11 +1,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use keygate_documents::source::SourceError;
 use rstest::rstest;
 use tempfile::TempDir;
 
 use super::{Outcome, check};
-use crate::source::SourceError;
 
 /// The includes that users copy.
 fn shipped() -> PathBuf {

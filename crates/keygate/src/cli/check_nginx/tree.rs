@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use keygate_documents::diagnostic::Diagnostic;
+use keygate_documents::{
+    diagnostic::Diagnostic,
+    source::{self, SourceError},
+};
 use nginx_lint_parser::{ast, error::ParseError};
-
-use crate::source::{self, SourceError};
 
 /// Includes inside includes; nginx's own files have two or three.
 const DEEPEST_INCLUDE: usize = 16;
