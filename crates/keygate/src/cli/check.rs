@@ -7,16 +7,14 @@ use std::{
 
 use jiff::Timestamp;
 use keygate_documents::source::{self, SourceError};
+use keygate_gateways::nginx::check;
 use keygate_keys::KeyTable;
 use keygate_keys::{
     keys_file::{self, Loaded},
     pepper,
 };
 
-use super::{
-    check_nginx,
-    terminal::{print, say},
-};
+use super::terminal::{print, say};
 use crate::policy_file;
 
 /// `keygate check`
