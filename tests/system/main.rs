@@ -36,6 +36,7 @@ mod keys_command;
 mod keys_crash;
 mod keys_import;
 mod keys_live;
+mod log_reader;
 mod memory;
 mod metrics;
 mod mia_environment;
