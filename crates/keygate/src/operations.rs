@@ -15,6 +15,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_explain::{Answer, Question};
 use keygate_resolver::Resolver;
 use serde::Serialize;
 use serde_json::json;
@@ -27,7 +28,6 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{
     debug_keys, debug_page,
     decisions::{Decisions, Differences, Dropped, Filter, Step},
-    explain::{Answer, Question},
     health::{Health, SourceDetail},
     listener::{Listener, SocketFile},
     metrics::{self, exposition::Format},
@@ -225,7 +225,9 @@ async fn explain(
     match question {
         Ok(Query(question)) => {
             let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
-            Json(Answer::by(authorizer, keys.as_deref(), &question)).into_response()
+            let answer = authorizer
+                .look(|policy, shadow| Answer::to(&question, policy, shadow, keys.as_deref()));
+            Json(answer).into_response()
         }
         Err(rejection) => refusal(&rejection),
     }

@@ -1,7 +1,6 @@
 //! The command line: one file a command.
 
 mod check;
-mod check_nginx;
 mod explain;
 mod health;
 mod import;

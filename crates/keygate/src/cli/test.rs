@@ -3,12 +3,10 @@
 use std::{fmt, path::PathBuf, process::ExitCode};
 
 use keygate_documents::source::{self, SourceError};
+use keygate_explain::cases::{Cases, Report};
 
 use super::Output;
-use crate::{
-    explain::cases::{Cases, Report},
-    policy_file,
-};
+use crate::policy_file;
 
 /// `keygate test`
 #[derive(Debug, clap::Args)]
