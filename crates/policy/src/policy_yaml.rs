@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use keygate_documents::{
+    content::{Content, FileKind, Top},
     diagnostic::{Diagnostic, nearest},
     scalar::Scalar,
-    yaml::{self, Content},
+    yaml,
 };
 use keygate_expression::Expression;
 use serde::{Deserialize, Deserializer};
@@ -72,12 +73,26 @@ where
 }
 
 impl Policy {
+    /// How a `policy.yaml` is told from other files.
+    pub const FILE_KIND: FileKind<'static> = FileKind {
+        top: Top::FieldsWithList(&["version", "trailingSlash", "endpoints"], "endpoints"),
+        inner: &[
+            "path",
+            "hosts",
+            "methods",
+            "groupExpression",
+            "backofficeExpression",
+            "shadow",
+        ],
+    };
+
     /// Reads a `policy.yaml`.
     ///
     /// # Errors
     /// Every mistake that was found; of mistakes in the YAML itself, the first.
     pub fn from_yaml(text: &str) -> Result<Loaded, Vec<PolicyError>> {
-        let document: Document = yaml::from_str(text, Content::Public)
+        let content = Content::of(text, &Self::FILE_KIND);
+        let document: Document = yaml::from_str(text, content)
             .map_err(|diagnostic| vec![PolicyError::Text(Box::new(diagnostic))])?;
         let mut reader = Reader {
             text,
