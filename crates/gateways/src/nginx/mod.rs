@@ -1,0 +1,3 @@
+//! nginx: the includes that a user copies.
+
+pub mod includes;
