@@ -395,8 +395,10 @@ mod tests {
 
     #[test]
     fn stated_names_cannot_break_out_of_quotes() {
-        let mut choice = Choice::default();
-        choice.key_cookies = vec!["a$b'c;=,%".to_owned()];
+        let choice = Choice {
+            key_cookies: vec!["a$b'c;=,%".to_owned()],
+            ..Choice::default()
+        };
         let stated = Names::new(choice).unwrap().stated();
         assert!(
             stated.contains("cookies=a%24b%27c%3b%3d%2c%25;"),
