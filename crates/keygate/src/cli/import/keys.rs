@@ -15,7 +15,7 @@ use keygate_keys::keys_file::{
     edit::{Edit, NEW_FILE},
     store::LockedFile,
 };
-use keygate_keys::{ClientType, Key, generated::Weakness, table::LONGEST_KEY};
+use keygate_keys::{ClientType, Key, generated::Weakness, plaintext};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -95,16 +95,10 @@ impl<'t> FoundKey<'t> {
         origin: &'t Text,
         at: usize,
     ) -> Result<Self, String> {
-        if secret.is_empty() {
-            return Err("the key is empty".to_owned());
-        }
-        if secret.len() > LONGEST_KEY {
-            return Err(format!("the key is longer than {LONGEST_KEY} characters"));
-        }
-        if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = "the key has a character other than visible ASCII, such as a blank";
-            return Err(message.to_owned());
-        }
+        plaintext::check(secret.as_bytes()).map_err(|why| match why.help() {
+            Some(help) => format!("not a key: {why}: {help}"),
+            None => format!("not a key: {why}"),
+        })?;
         Ok(Self {
             client_type: client_type
                 .parse()

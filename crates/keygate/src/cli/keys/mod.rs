@@ -20,13 +20,15 @@ use std::{
 
 use jiff::Timestamp;
 use keygate_documents::source::SourceError;
-use keygate_keys::{KeyId, generated::Weakness};
 use keygate_keys::{
+    KeyId,
+    generated::Weakness,
     keys_file::{
         edit::{Edit, EditError},
         store::{LockedFile, StoreError},
     },
     pepper::PepperError,
+    plaintext::PlaintextError,
 };
 
 use super::terminal::{self, say};
@@ -93,7 +95,7 @@ pub(super) enum KeysError {
     #[error("the key is weak: {0}; `--allow-weak` takes it all the same")]
     Weak(Weakness),
     #[error("standard input holds no key: {0}")]
-    NotAKey(&'static str),
+    NotAKey(PlaintextError),
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
     #[error("the system gives no random bytes: {0}")]
