@@ -4,11 +4,14 @@
 //! knows what stands in the files and nothing else: no warning is no proof.
 
 mod rules;
+pub(super) mod syntax;
 mod tree;
 
 use std::path::Path;
 
 use keygate_documents::{diagnostic::Severity, source::SourceError};
+
+pub(super) use self::rules::{CaseGap, Context, Expected, Service};
 
 /// What is to be said of a configuration.
 #[derive(Debug)]
@@ -23,9 +26,9 @@ pub(super) struct Outcome {
 ///
 /// # Errors
 /// It would not load, or lets everybody in.
-pub(super) fn check(path: &Path) -> Result<Outcome, SourceError> {
+pub(super) fn check(path: &Path, context: &Context) -> Result<Outcome, SourceError> {
     let configuration = tree::Configuration::load(path)?;
-    let findings = rules::findings(&configuration);
+    let findings = rules::findings(&configuration, context);
     let is_bad = findings
         .iter()
         .any(|finding| finding.diagnostic.severity == Severity::Error);
