@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::caller;
 use crate::gateway::free_port;
+use crate::operations::until;
 use crate::program::{Service, keygate, run_to_end};
 
 /// Every variable of their page, with a value as they show it, but for the port and the folder.
@@ -67,10 +68,11 @@ fn the_documented_environment_starts() {
         ];
         assert_eq!(caller::get(&data, "/auth", &headers).status(), status);
     }
-    let ready = caller::get(&operations, "/-/ready", &[]);
+    let ready = caller::get_operations(&operations, "/-/ready", &[]);
     let ready: Value = serde_json::from_slice(&ready.body).unwrap();
     assert_eq!(ready["serviceVersion"], "2.4.2");
 
+    until("it has started", || service.output().contains("started"));
     let log = service.output();
     assert_eq!(
         log.matches("has no effect").count(),

@@ -15,6 +15,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_explain::{Answer, Question};
 use keygate_resolver::Resolver;
 use serde::Serialize;
 use serde_json::json;
@@ -27,12 +28,12 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{
     debug_keys, debug_page,
     decisions::{Decisions, Differences, Dropped, Filter, Step},
-    explain::{Answer, Question},
     health::{Health, SourceDetail},
     listener::{Listener, SocketFile},
     metrics::{self, exposition::Format},
     role::Role,
     settings::InForce,
+    telemetry::{LogOutput, Queue},
 };
 
 /// What there is to look at.
@@ -54,6 +55,8 @@ pub struct Operations {
     pub settings: BTreeMap<String, InForce>,
     /// The version of what the operator deploys, if he names one.
     pub service_version: Option<String>,
+    /// The log lines that wait to be written.
+    pub log: Queue,
 }
 
 impl Operations {
@@ -128,6 +131,8 @@ struct Condition {
     sources: Vec<SourceDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<Dropped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogOutput>,
 }
 
 impl Condition {
@@ -139,6 +144,7 @@ impl Condition {
             service_version: operations.service_version.clone(),
             sources: health.sources(),
             dropped: None,
+            log: None,
         }
     }
 }
@@ -151,14 +157,16 @@ async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<C
 }
 
 /// Whether somebody should look after this process, fit or not: 503 also where the newest version
-/// of a file was refused.
+/// of a file was refused, or where log lines are being dropped.
 async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
+    let log = operations.log.output();
     let condition = Condition {
         dropped: Some(operations.decisions.dropped()),
+        log: Some(log),
         ..Condition::of(&operations)
     };
     let refused = |source: &SourceDetail| source.last_error.is_some();
-    let well = condition.ready && !condition.sources.iter().any(refused);
+    let well = condition.ready && !log.stalled && !condition.sources.iter().any(refused);
     (status(well), Json(condition))
 }
 
@@ -217,7 +225,9 @@ async fn explain(
     match question {
         Ok(Query(question)) => {
             let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
-            Json(Answer::by(authorizer, keys.as_deref(), &question)).into_response()
+            let answer = authorizer
+                .look(|policy, shadow| Answer::to(&question, policy, shadow, keys.as_deref()));
+            Json(answer).into_response()
         }
         Err(rejection) => refusal(&rejection),
     }

@@ -26,6 +26,7 @@ use crate::{
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
+    telemetry::Queue,
     traces::{Traces, TracesError},
 };
 
@@ -105,7 +106,12 @@ struct Services {
 ///
 /// # Errors
 /// The role does not start.
-pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Result<(), StartError> {
+pub async fn run(
+    role: Role,
+    settings: Settings,
+    traces: Option<Traces>,
+    log: Queue,
+) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
     let Services { data, files } = Services::load(role, &settings, &decisions)?;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
@@ -131,6 +137,7 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         started: Timestamp::now(),
         settings: settings.in_force(role),
         service_version: settings.service_version.clone(),
+        log,
     });
     let _file = operations::start(watched_at, router)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });

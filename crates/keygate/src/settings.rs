@@ -368,6 +368,13 @@ impl Settings {
         })
     }
 
+    /// The names of the settings that a file may have.
+    fn names() -> Vec<String> {
+        let defaults = Value::serialize(Self::default());
+        let names = defaults.ok().and_then(Value::into_dict);
+        names.unwrap_or_default().into_keys().collect()
+    }
+
     /// The pepper of `hmac-sha256:` digests, if one is set.
     ///
     /// # Errors

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use keygate_documents::{
+    content::{Content, FileKind, Top},
     diagnostic::{Diagnostic, nearest},
     scalar::Scalar,
-    yaml::{self, Content},
+    yaml,
 };
 use keygate_expression::Expression;
 use serde::{Deserialize, Deserializer};
@@ -25,6 +26,8 @@ struct Document {
     version: Option<Spanned<u64>>,
     #[serde(default, deserialize_with = "present")]
     trailing_slash: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    custom_methods: Option<Spanned<Vec<Spanned<String>>>>,
     endpoints: Vec<Entry>,
 }
 
@@ -70,19 +73,35 @@ where
 }
 
 impl Policy {
+    /// How a `policy.yaml` is told from other files.
+    pub const FILE_KIND: FileKind<'static> = FileKind {
+        top: Top::FieldsWithList(&["version", "trailingSlash", "endpoints"], "endpoints"),
+        inner: &[
+            "path",
+            "hosts",
+            "methods",
+            "groupExpression",
+            "backofficeExpression",
+            "shadow",
+        ],
+    };
+
     /// Reads a `policy.yaml`.
     ///
     /// # Errors
     /// Every mistake that was found; of mistakes in the YAML itself, the first.
     pub fn from_yaml(text: &str) -> Result<Loaded, Vec<PolicyError>> {
-        let document: Document = yaml::from_str(text, Content::Public)
+        let content = Content::of(text, &Self::FILE_KIND);
+        let document: Document = yaml::from_str(text, content)
             .map_err(|diagnostic| vec![PolicyError::Text(Box::new(diagnostic))])?;
         let mut reader = Reader {
             text,
+            custom_methods: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
         };
         reader.check_version(document.version.as_ref());
+        reader.read_custom_methods(document.custom_methods.as_ref());
         let trailing_slash = reader.trailing_slash(document.trailing_slash.as_ref());
         let mut drafts = Vec::new();
         for endpoint in &document.endpoints {
@@ -189,6 +208,8 @@ impl Own {
 /// Reads entries and collects what is wrong.
 struct Reader<'t> {
     text: &'t str,
+    /// The methods that the file declares.
+    custom_methods: Vec<Method>,
     errors: Vec<PolicyError>,
     warnings: Vec<Diagnostic>,
 }
@@ -203,6 +224,13 @@ impl Reader<'_> {
             }),
             None => self.errors.push(PolicyError::MissingVersion),
         }
+    }
+
+    fn read_custom_methods(&mut self, written: Option<&Spanned<Vec<Spanned<String>>>>) {
+        let methods = self.list("customMethods", written, |method, at| {
+            Method::parse(method).map_err(|error| PolicyError::Method { error, at })
+        });
+        self.custom_methods = methods.unwrap_or_default();
     }
 
     fn trailing_slash(&mut self, written: Option<&Spanned<String>>) -> TrailingSlash {
@@ -254,9 +282,11 @@ impl Reader<'_> {
     }
 
     fn own(&mut self, entry: &Entry) -> Own {
+        let custom = std::mem::take(&mut self.custom_methods);
         let methods = self.list("methods", entry.methods.as_ref(), |method, at| {
-            Method::parse(method).map_err(|error| PolicyError::Method { error, at })
+            Method::known(method, &custom).map_err(|error| PolicyError::Method { error, at })
         });
+        self.custom_methods = custom;
         let ambiguities = self.list(
             "allowAmbiguous",
             entry.allow_ambiguous.as_ref(),

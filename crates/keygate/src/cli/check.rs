@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 use keygate_documents::source::{self, SourceError};
 use keygate_expression::Facts;
+use keygate_gateways::nginx::check::{self as check_nginx, CaseGap, Context};
 use keygate_keys::{
     KeyTable,
     keys_file::{self, Loaded},
@@ -16,7 +17,6 @@ use keygate_keys::{
 use keygate_policy::{path::CanonicalPath, policy::Example};
 
 use super::{
-    check_nginx::{self, CaseGap, Context},
     nginx_settings,
     terminal::{print, say},
 };
@@ -130,11 +130,9 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
         let known: Vec<_> = known.iter().map(String::as_str).collect();
         let origin = path.display().to_string();
         let warnings = loaded.policy.client_type_warnings(&known);
-        loaded.warnings.extend(
-            warnings
-                .iter()
-                .map(|warning| warning.render(&origin, &text)),
-        );
+        let content = loaded.content;
+        let show = |warning| policy_file::shown(warning, &origin, &text, content);
+        loaded.warnings.extend(warnings.into_iter().map(show));
     }
     let summary = count(loaded.policy.rules().len(), "rule");
     Ok(Report {

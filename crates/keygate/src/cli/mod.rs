@@ -1,7 +1,6 @@
 //! The command line: one file a command.
 
 mod check;
-mod check_nginx;
 mod explain;
 mod health;
 mod import;
@@ -242,14 +241,14 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let config = arguments.config.as_deref();
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
     let settings = settings.with_two_listeners(role)?;
-    telemetry::start(settings.log_format, settings.log_level);
+    let log = telemetry::start(settings.log_format, settings.log_level)?;
     descriptors::raise_limit();
     settings.warn(role, &environment);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let traces = Traces::start(role, &environment, runtime.handle())?;
-    runtime.block_on(role::run(role, settings, traces))
+    runtime.block_on(role::run(role, settings, traces, log.queue()))
 }
 
 /// Says what went wrong, on standard error, with every cause.

@@ -8,8 +8,8 @@ use std::{
 use figment::value::Dict;
 use keygate_authorizer::AnswerWith;
 use keygate_documents::source::SourceError;
+use keygate_gateways::nginx::check::{Expected, Service};
 
-use super::check_nginx::{Expected, Service};
 use crate::{
     role::Role,
     settings::{Settings, SettingsError},

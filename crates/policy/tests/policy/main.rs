@@ -15,5 +15,6 @@ mod generate;
 mod hosts;
 mod matching;
 mod messages;
+mod other_routers;
 mod readings;
 mod reference;

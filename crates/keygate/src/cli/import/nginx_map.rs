@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use keygate_documents::{diagnostic::Diagnostic, source::SourceError};
+use keygate_gateways::nginx::syntax::{self, Statement};
 use zeroize::Zeroizing;
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
     keys::{self, FoundKey, OutArguments, Text},
     say,
 };
-use crate::cli::check_nginx::syntax::{self, Statement};
 
 pub(super) const EXAMPLES: &str = "Examples:
   keygate import nginx-map /etc/nginx/api-keys.conf --keys-out keys.yaml

@@ -16,26 +16,32 @@ const LONGEST_WORD: usize = 4096;
 
 /// One word of a directive, without its quotes and escapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Word {
-    pub(in crate::cli) text: String,
+pub struct Word {
+    /// As nginx stores it.
+    pub text: String,
     /// With its quotes, in bytes of the text.
-    pub(in crate::cli) span: Range<usize>,
+    pub span: Range<usize>,
 }
 
 /// A directive: at least one word, and perhaps a block.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Statement {
-    pub(in crate::cli) name: Word,
-    pub(in crate::cli) arguments: Vec<Word>,
-    pub(in crate::cli) block: Option<Vec<Statement>>,
+pub struct Statement {
+    /// The first word.
+    pub name: Word,
+    /// The other words.
+    pub arguments: Vec<Word>,
+    /// What stands in its braces; nothing of a block of Lua.
+    pub block: Option<Vec<Statement>>,
 }
 
 /// Why a text is no nginx configuration. It repeats nothing of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(in crate::cli) struct SyntaxError {
-    pub(in crate::cli) message: String,
-    pub(in crate::cli) at: usize,
+pub struct SyntaxError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes of the text.
+    pub at: usize,
 }
 
 /// What ends a directive.
@@ -58,7 +64,7 @@ struct Open {
 ///
 /// # Errors
 /// nginx would not read it either.
-pub(in crate::cli) fn parse(text: &str) -> Result<Vec<Statement>, SyntaxError> {
+pub fn parse(text: &str) -> Result<Vec<Statement>, SyntaxError> {
     if text.starts_with('\u{feff}') {
         return Err(error(
             "the file starts with a UTF-8 byte order mark, which nginx takes for a part of the \

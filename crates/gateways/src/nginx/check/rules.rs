@@ -12,7 +12,7 @@ use keygate_documents::diagnostic::Diagnostic;
 use self::before_access::Late;
 use super::tree::{Configuration, Directive, FileId};
 
-pub(in crate::cli) use self::{
+pub use self::{
     agreement::{Expected, Service},
     paths::CaseGap,
 };
@@ -117,13 +117,13 @@ struct Server<'c> {
 
 /// What the rules need to know beside nginx's configuration.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Context {
+pub struct Context {
     /// The names and addresses that the settings of the services say.
-    pub(in crate::cli) expected: Expected,
+    pub expected: Expected,
     /// Whether settings were given, or the default ones are assumed.
-    pub(in crate::cli) has_settings: bool,
+    pub has_settings: bool,
     /// Where another case leads to another rule of the policy, if one was given.
-    pub(in crate::cli) case_gaps: Option<Vec<CaseGap>>,
+    pub case_gaps: Option<Vec<CaseGap>>,
 }
 
 /// Everything that is to be said, in the order of the files.

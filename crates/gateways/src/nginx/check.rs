@@ -4,29 +4,28 @@
 //! knows what stands in the files and nothing else: no warning is no proof.
 
 mod rules;
-pub(super) mod syntax;
 mod tree;
 
 use std::path::Path;
 
 use keygate_documents::{diagnostic::Severity, source::SourceError};
 
-pub(super) use self::rules::{CaseGap, Context, Expected, Service};
+pub use self::rules::{CaseGap, Context, Expected, Service};
 
 /// What is to be said of a configuration.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// How many locations ask Keygate.
-    pub(super) asking: usize,
+    pub asking: usize,
     /// What may let a request past, ready to be shown.
-    pub(super) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Reads a configuration, or a part of one, and what it includes.
 ///
 /// # Errors
 /// It would not load, or lets everybody in.
-pub(super) fn check(path: &Path, context: &Context) -> Result<Outcome, SourceError> {
+pub fn check(path: &Path, context: &Context) -> Result<Outcome, SourceError> {
     let configuration = tree::Configuration::load(path)?;
     let findings = rules::findings(&configuration, context);
     let is_bad = findings

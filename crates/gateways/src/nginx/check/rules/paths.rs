@@ -4,13 +4,13 @@ use super::{Directive, Finding, Place, named, variables, warning};
 
 /// One path of a policy that another rule decides when it is written in another case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct CaseGap {
+pub struct CaseGap {
     /// A path that a rule matches.
-    pub(in crate::cli) path: String,
+    pub path: String,
     /// The same in the other case.
-    pub(in crate::cli) other: String,
+    pub other: String,
     /// The rule that decides it then.
-    pub(in crate::cli) decided_by: String,
+    pub decided_by: String,
 }
 
 /// Everything that is to be said of the paths of a location.

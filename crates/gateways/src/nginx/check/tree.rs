@@ -8,7 +8,7 @@ use std::{
 
 use keygate_documents::{diagnostic::Diagnostic, source::SourceError};
 
-use super::syntax::{self, Statement, SyntaxError, Word};
+use crate::nginx::syntax::{self, Statement, SyntaxError, Word};
 
 /// A configuration and the texts that it was read from.
 #[derive(Debug)]

@@ -4,26 +4,29 @@ use super::{Configuration, Directive, Finding, OWN, Scope, named, servers, visit
 
 /// What the settings of the services say that nginx's configuration must know.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct Expected {
+pub struct Expected {
     /// Headers that carry a key.
-    pub(in crate::cli) key_headers: Vec<String>,
+    pub key_headers: Vec<String>,
     /// Cookies that carry a key.
-    pub(in crate::cli) key_cookies: Vec<String>,
+    pub key_cookies: Vec<String>,
     /// The header that tells the authorizer the client type.
-    pub(in crate::cli) client_type_header: String,
+    pub client_type_header: String,
     /// The header that tells the authorizer that the request comes by the back office.
-    pub(in crate::cli) backoffice_header: String,
+    pub backoffice_header: String,
     /// Where services listen, where that is known.
-    pub(in crate::cli) listeners: Vec<(Service, String)>,
+    pub listeners: Vec<(Service, String)>,
     /// Whether a denial is a response 200 with a header.
-    pub(in crate::cli) answers_with_header: bool,
+    pub answers_with_header: bool,
 }
 
 /// One of Keygate's services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Service {
+pub enum Service {
+    /// The client-type resolver.
     Resolver,
+    /// The authorization service.
     Authorizer,
+    /// Both in one process.
     Serve,
 }
 
