@@ -178,4 +178,26 @@ fn settings_of_a_pair_are_compared_with_the_includes() {
     assert!(text.contains("caller's own `x-client-type`"), "{text}");
     let (text, code) = check("key-header: x-api-key", "", &[]);
     assert!(text.contains("would not load") && code == Some(1), "{text}");
+
+    // The includes that are generated for these settings agree with them.
+    check(resolver, authorizer, &[]);
+    let mut generate = keygate();
+    generate.args(["nginx-includes", "--config", "resolver.yaml", "--config"]);
+    let generated = run_to_end(
+        generate
+            .args(["authorizer.yaml", "--out", "."])
+            .current_dir(path),
+    );
+    assert!(generated.status.success(), "{generated:?}");
+    let (text, code) = check(resolver, authorizer, &[]);
+    assert!(text.contains("0 warnings") && code == Some(0), "{text}");
+    let (text, _) = check("listen: 127.0.0.1:9081", "", &[]);
+    assert!(
+        text.contains("written for other names than the resolver"),
+        "{text}"
+    );
+    assert!(
+        text.contains("written for other names than the authorizer"),
+        "{text}"
+    );
 }

@@ -8,7 +8,10 @@ use std::{
 use figment::value::Dict;
 use keygate_authorizer::AnswerWith;
 use keygate_documents::source::SourceError;
-use keygate_gateways::nginx::check::{Expected, Service};
+use keygate_gateways::{
+    Names,
+    nginx::check::{Expected, Service},
+};
 
 use crate::{
     role::Role,
@@ -26,15 +29,18 @@ pub(super) fn expected(files: &[PathBuf]) -> Result<Expected, SourceError> {
     let mut expected = Expected::default();
     for file in files {
         let (role, settings) = settings_of(file)?;
+        let names =
+            Names::new(settings.choice_of_names()).map_err(|error| rejected(file, &error))?;
         if role != Some(Role::Authorizer) {
-            let names = settings.credential_names();
-            expected.key_headers = names.headers.iter().map(ToString::to_string).collect();
-            expected.key_cookies = names.cookies;
+            let headers = names.key_headers().iter().map(ToString::to_string);
+            expected.key_headers = headers.collect();
+            expected.key_cookies = names.key_cookies().to_vec();
+            expected.stated_of_keys = Some(names.stated_of_keys());
         }
         if role != Some(Role::Resolver) {
-            let names = settings.header_names();
-            expected.client_type_header = names.client_type.to_string();
-            expected.backoffice_header = names.backoffice.to_string();
+            expected.client_type_header = names.client_type().to_string();
+            expected.backoffice_header = names.backoffice().to_string();
+            expected.stated_of_identity = Some(names.stated_of_identity());
             expected.answers_with_header |= settings.answer_with == AnswerWith::Header;
         }
         if let Some(role) = role {
@@ -50,6 +56,10 @@ pub(super) fn expected(files: &[PathBuf]) -> Result<Expected, SourceError> {
     Ok(expected)
 }
 
+fn rejected(file: &Path, error: &dyn std::error::Error) -> SourceError {
+    SourceError::Rejected(vec![format!("error: {}: {error}", file.display())])
+}
+
 fn settings_of(file: &Path) -> Result<(Option<Role>, Settings), SourceError> {
     let layered = |role| {
         let environment = env::vars_os().filter_map(|(name, value)| {
@@ -57,7 +67,7 @@ fn settings_of(file: &Path) -> Result<(Option<Role>, Settings), SourceError> {
         });
         Settings::layered(role, Some(file), Dict::new(), environment).map_err(|error| match error {
             SettingsError::File(error) => error,
-            other => SourceError::Rejected(vec![format!("error: {}: {other}", file.display())]),
+            other => rejected(file, &other),
         })
     };
     let settings = layered(Role::Serve)?;

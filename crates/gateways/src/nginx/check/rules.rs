@@ -38,8 +38,9 @@ const PASSES: [(&str, bool); 6] = [
 ];
 
 /// What keygate-authorize.conf sets, beside the headers that may hold a key.
-const HEADERS: [&str; 6] = [
+const HEADERS: [&str; 7] = [
     "client-type",
+    "x-keygate-key-id",
     "miauserid",
     "miausergroups",
     "miauserproperties",
@@ -396,12 +397,6 @@ impl<'c> Place<'c> {
             )];
         }
         let set = self.scope.in_force("proxy_set_header");
-        let count = |header: &str| {
-            let same = set
-                .iter()
-                .filter(|it| it.argument(0).eq_ignore_ascii_case(header));
-            same.count()
-        };
         let keys = expected.key_headers.iter().map(String::as_str);
         let cookie = (!expected.key_cookies.is_empty()).then_some("cookie");
         let headers: Vec<_> = HEADERS.into_iter().chain(keys).chain(cookie).collect();
@@ -425,7 +420,14 @@ impl<'c> Place<'c> {
             };
             return vec![warning(at, message).help(help)];
         }
-        let doubled = headers.iter().filter(|header| count(header) > 1);
+        // An empty value removes the header, and adds none beside another one.
+        let count_values = |header: &str| {
+            let same = set.iter().filter(|it| {
+                it.argument(0).eq_ignore_ascii_case(header) && !it.argument(1).is_empty()
+            });
+            same.count()
+        };
+        let doubled = headers.iter().filter(|header| count_values(header) > 1);
         doubled
             .filter_map(|header| {
                 let again = set
@@ -450,8 +452,8 @@ impl<'c> Place<'c> {
         }
         let message = "`proxy_cache` may give to one client type what was answered to another";
         Some(warning(cache, message).help(
-            "put `$keygate_client_type` and `$keygate_user_id` into `proxy_cache_key`, or say \
-             `proxy_cache off`",
+            "put `$keygate_client_type` into `proxy_cache_key`, with users `$keygate_user_id` too, or \
+             say `proxy_cache off`",
         ))
     }
 
@@ -493,7 +495,14 @@ impl<'c> Place<'c> {
             .in_force("error_page")
             .into_iter()
             .filter(|page| {
-                page.arguments.iter().any(is_refusal) && page.arguments.iter().any(succeeds)
+                // The includes' own locations set the status themselves.
+                let is_own = page
+                    .arguments
+                    .last()
+                    .is_some_and(|it| it.starts_with("@keygate_"));
+                !is_own
+                    && page.arguments.iter().any(is_refusal)
+                    && page.arguments.iter().any(succeeds)
             })
             .map(|page| {
                 let message = format!("`{}` makes a success of Keygate's refusal", page.title());

@@ -133,7 +133,7 @@ fn the_files_that_users_copy_have_nothing_odd() {
     "",
     "",
     "location /a { proxy_set_header host x; proxy_pass http://b; }",
-    "`location /a` passes on what the caller wrote as `client-type`, `miauserid`"
+    "`location /a` passes on what the caller wrote as `client-type`, `x-keygate-key-id`, `miauserid`"
 )]
 #[case::doubled_header(
     "",
@@ -286,7 +286,7 @@ fn lost_headers_are_shown_where_they_are_lost() {
             }",
     );
     insta::assert_snapshot!(check_text(&text).unwrap().warnings.join("\n\n"), @r"
-    warning: `location /orders/` passes on what the caller wrote as `client-type`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `client_type`, `client-key`, `secret`, `cookie`
+    warning: `location /orders/` passes on what the caller wrote as `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `client_type`, `client-key`, `secret`, `cookie`
       --> site.conf:11:17
        |
     11 |                 proxy_set_header x-a b;

@@ -15,6 +15,10 @@ pub struct Expected {
     pub backoffice_header: String,
     /// Where services listen, where that is known.
     pub listeners: Vec<(Service, String)>,
+    /// The first part of `x-keygate-names`, which the resolver compares, where it is known.
+    pub stated_of_keys: Option<String>,
+    /// The other part, which the authorizer compares.
+    pub stated_of_identity: Option<String>,
     /// Whether a denial is a response 200 with a header.
     pub answers_with_header: bool,
 }
@@ -38,6 +42,8 @@ impl Default for Expected {
             client_type_header: "client-type".to_owned(),
             backoffice_header: "isbackoffice".to_owned(),
             listeners: Vec::new(),
+            stated_of_keys: None,
+            stated_of_identity: None,
             answers_with_header: false,
         }
     }
@@ -82,8 +88,11 @@ pub(super) fn findings(configuration: &Configuration, expected: &Expected) -> Ve
                 continue;
             };
             findings.extend(expected.headers_to(service, pass, &scope));
+            findings.extend(expected.stated_to(service, &scope));
             findings.extend(expected.address_of(service, pass, configuration));
-            if expected.answers_with_header && service != Service::Resolver {
+            // The services respond by status to includes that name themselves.
+            let is_named = scope.replaces("x-keygate-names");
+            if expected.answers_with_header && service != Service::Resolver && !is_named {
                 findings.push(header_mode(pass));
             }
         }
@@ -144,6 +153,30 @@ impl Expected {
             }
         }
         findings
+    }
+
+    /// Includes that name themselves for other settings: the service rejects every request.
+    fn stated_to(&self, service: Service, scope: &Scope<'_>) -> Option<Finding> {
+        let set = scope.in_force("proxy_set_header").into_iter();
+        let stated = set.filter(|it| it.argument(0).eq_ignore_ascii_case("x-keygate-names"));
+        let stated = stated.last()?;
+        let differs = |part: &Option<String>| {
+            let part = part.as_deref().unwrap_or_default();
+            !stated.argument(1).contains(part)
+        };
+        let is_other = match service {
+            Service::Resolver => differs(&self.stated_of_keys),
+            Service::Authorizer => differs(&self.stated_of_identity),
+            Service::Serve => differs(&self.stated_of_keys) || differs(&self.stated_of_identity),
+        };
+        is_other.then(|| {
+            let message = format!(
+                "the includes were written for other names than the {} is set to: it rejects \
+                 every request",
+                service.name()
+            );
+            warning(stated, message).help(GENERATE)
+        })
     }
 
     /// A service that listens elsewhere.

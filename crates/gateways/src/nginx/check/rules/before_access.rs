@@ -28,6 +28,16 @@ pub(super) fn answers(directive: &Directive) -> Option<Finding> {
     })
 }
 
+/// What the includes set of a response; those of users are in an include of their own.
+const OWN_LATE: [&str; 6] = [
+    "keygate_client_type",
+    "keygate_key_id",
+    "keygate_reason",
+    "keygate_user_groups",
+    "keygate_user_id",
+    "keygate_user_properties",
+];
+
 /// Variables that have no value until Keygate has responded.
 #[derive(Debug)]
 pub(super) struct Late(HashSet<String>);
@@ -35,7 +45,7 @@ pub(super) struct Late(HashSet<String>);
 impl Late {
     /// What `auth_request_set` sets, and the maps that are made of it.
     pub(super) fn of(configuration: &Configuration) -> Self {
-        let mut late = Self(HashSet::new());
+        let mut late = Self(OWN_LATE.map(str::to_owned).into());
         let mut maps = Vec::new();
         visit(
             &configuration.directives,

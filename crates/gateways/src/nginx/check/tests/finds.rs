@@ -266,6 +266,14 @@ fn the_default_settings_agree_with_the_includes() {
     settings(|it| it.backoffice_header = "x-office".to_owned()),
     &["the authorizer believes the caller's own `x-office`"]
 )]
+#[case::other_keys_stated(
+    settings(|it| it.stated_of_keys = Some("headers=x".to_owned())),
+    &["the includes were written for other names than the resolver is set to"]
+)]
+#[case::other_identity_stated(
+    settings(|it| it.stated_of_identity = Some("client-type=x".to_owned())),
+    &["the includes were written for other names than the authorizer is set to"]
+)]
 #[case::address(
     settings(|it| it.listeners = vec![(Service::Resolver, "127.0.0.1:9081".to_owned())]),
     &["nginx asks the resolver at `127.0.0.1:7081`, but by its settings it listens on `127.0.0.1:9081`"]
@@ -273,10 +281,6 @@ fn the_default_settings_agree_with_the_includes() {
 #[case::socket(
     settings(|it| it.listeners = vec![(Service::Authorizer, "unix:/run/a.sock".to_owned())]),
     &["nginx asks the authorizer at `127.0.0.1:7082`"]
-)]
-#[case::header_mode(
-    settings(|it| it.answers_with_header = true),
-    &["with `answer-with: header` a denial has the status 200"]
 )]
 fn settings_that_the_includes_do_not_follow_are_found(
     #[case] context: Context,
@@ -286,6 +290,29 @@ fn settings_that_the_includes_do_not_follow_are_found(
     for part in expected {
         assert!(found.contains(part), "no `{part}` in {found}");
     }
+}
+
+#[rstest]
+#[case::of_today("x-keygate-names", 0)]
+#[case::of_ones_own("x-other", 1)]
+fn header_mode_is_reported_where_the_includes_do_not_name_themselves(
+    #[case] header: &str,
+    #[case] expected: usize,
+) {
+    let text = format!(
+        "server {{ location /_keygate/ {{ internal; location = /_keygate/authorizer {{
+            proxy_set_header {header} x;
+            proxy_set_header isbackoffice $keygate_isbackoffice;
+            proxy_set_header client-type $keygate_resolved_client_type;
+            proxy_set_header client-key '';
+            proxy_set_header secret '';
+            proxy_set_header cookie $keygate_cookie;
+            proxy_pass http://127.0.0.1:7082/auth; }} }} }}"
+    );
+    let context = settings(|it| it.answers_with_header = true);
+    let found = check_text_with(&text, &context).unwrap().warnings;
+    assert_eq!(found.len(), expected, "{found:?}");
+    assert!(found.iter().all(|it| it.contains("`answer-with: header`")));
 }
 
 fn assert_one(found: &[String], expected: &str) {
