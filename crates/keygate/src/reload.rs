@@ -25,7 +25,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use self::{
-    events::Events,
+    events::{Events, Writer},
     finished::{Evidence, Finished, Unfinished, has_end},
     version::{Stamp, Trail},
     writers::Writers,
@@ -41,6 +41,9 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How often to look at a file that is still being written when the program starts.
 const START_INTERVAL: Duration = Duration::from_millis(50);
 
+/// A start that waits for longer is logged.
+const START_IS_SLOW: Duration = Duration::from_millis(500);
+
 /// How long a file must not change where its writers cannot be seen and no event is reported:
 /// longer than anybody pauses in the middle.
 const QUIET: Duration = Duration::from_secs(10);
@@ -49,7 +52,7 @@ const QUIET: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often an error is logged that does not change.
-const REPEAT: Duration = Duration::from_secs(60);
+const REPEAT: Duration = Duration::from_mins(1);
 
 /// Two writes in one tick of a file system's clock leave one stamp. So a file that was written less
 /// than this time ago is read again.
@@ -129,13 +132,13 @@ impl Watched {
             match self.newest(false)? {
                 Found::Version(taken, text) => {
                     self.take(taken);
-                    return (self.load)(&self.path, &text);
+                    return self.load(&text);
                 }
                 Found::Unfinished(why) if why.is_final() || started.elapsed() >= patience => {
                     return Err(self.unfinished(why));
                 }
                 Found::Unfinished(why) => {
-                    if !logged && why != Unfinished::Changed {
+                    if !logged && started.elapsed() > START_IS_SLOW {
                         let error = self.unfinished(why);
                         tracing::warn!(%error, ?patience, "waiting for a file before the start");
                         logged = true;
@@ -164,7 +167,7 @@ impl Watched {
                 self.take(taken);
                 if forced || is_new {
                     self.error = None;
-                    self.report((self.load)(&self.path, &text));
+                    self.report(self.load(&text));
                 }
             }
             Err(error) => self.complain(&error, forced),
@@ -221,7 +224,7 @@ impl Watched {
             Some(text) => text,
             None => self.read_from_start(&file)?,
         };
-        if !self.is_still(&file, &stamp)? || self.events.seen().writing {
+        if !self.is_still(&file, &stamp)? || self.events.seen().writer == Writer::Writing {
             return Ok(Found::Unfinished(Unfinished::Changed));
         }
         let content = fingerprint(&text);
@@ -274,6 +277,12 @@ impl Watched {
             quiet: self.quiet,
         };
         Ok(evidence.judge())
+    }
+
+    fn load(&self, text: &str) -> Result<(), SourceError> {
+        let loaded = (self.load)(&self.path, text);
+        clear_stack();
+        loaded
     }
 
     fn take(&mut self, taken: Taken) {
@@ -399,6 +408,17 @@ fn poll(file: &mut Watched, requests: &Receiver<()>) {
         file.look(forced);
         status.look_ends();
     }
+}
+
+/// Overwrites what deeper calls left on the stack: the parsers' frames have held keys.
+#[inline(never)]
+#[expect(
+    clippy::large_stack_arrays,
+    reason = "the stack is what must be overwritten; a thread's is two megabytes"
+)]
+fn clear_stack() {
+    let mut zeros = [0_u8; 256 * 1024];
+    std::hint::black_box(&mut zeros);
 }
 
 fn fingerprint(text: &str) -> u64 {

@@ -19,14 +19,32 @@ use rustix::{
 /// What was reported since the last version was taken.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// A file was renamed to the watched name, and not written since.
-    pub(super) moved_in: bool,
-    /// A file was created under the watched name.
-    pub(super) created: bool,
-    /// The file was written, and its writer has not closed it.
-    pub(super) writing: bool,
-    /// A writer closed the file, and nobody has written since.
-    pub(super) closed: bool,
+    pub(super) name: Name,
+    pub(super) writer: Writer,
+}
+
+/// How the file got its name.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    /// Nothing was reported.
+    #[default]
+    Unknown,
+    /// It was renamed, and not written since.
+    Renamed,
+    /// It was created under this name.
+    Created,
+}
+
+/// What the file's writer does.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// Nothing was reported.
+    #[default]
+    Unknown,
+    /// It has written, and not closed the file.
+    Writing,
+    /// It has closed the file, and nobody has written since.
+    Closed,
 }
 
 impl Seen {
@@ -34,19 +52,16 @@ impl Seen {
         if event.contains(ReadFlags::QUEUE_OVERFLOW) {
             *self = Self::default();
         } else if event.contains(ReadFlags::MOVED_TO) {
-            *self = Self {
-                moved_in: true,
-                ..Self::default()
-            };
+            (self.name, self.writer) = (Name::Renamed, Writer::Unknown);
         } else if event.contains(ReadFlags::CREATE) {
-            *self = Self {
-                created: true,
-                ..Self::default()
-            };
+            (self.name, self.writer) = (Name::Created, Writer::Unknown);
         } else if event.contains(ReadFlags::MODIFY) {
-            (self.moved_in, self.writing, self.closed) = (false, true, false);
+            self.writer = Writer::Writing;
+            if self.name == Name::Renamed {
+                self.name = Name::Unknown;
+            }
         } else if event.contains(ReadFlags::CLOSE_WRITE) {
-            (self.writing, self.closed) = (false, true);
+            self.writer = Writer::Closed;
         }
     }
 }

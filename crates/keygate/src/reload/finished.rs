@@ -3,7 +3,7 @@
 use std::{fmt, fs::File, io, os::unix::fs::FileExt, time::Duration};
 
 use super::{
-    events::Seen,
+    events::{Name, Seen, Writer},
     version::{Stamp, Trail},
     writers::Writers,
 };
@@ -92,14 +92,14 @@ impl Evidence<'_> {
         if let Writers::Process(process) = self.writers {
             return Err(Unfinished::OpenIn(process));
         }
-        if self.seen.writing {
+        if self.seen.writer == Writer::Writing {
             return Err(Unfinished::Open);
         }
         if self.is_replaced() {
             return Ok(Finished::Replaced);
         }
         let is_old = self.before.is_none() && !self.stamp.is_younger_than(self.quiet);
-        let is_closed = self.seen.closed || self.writers == Writers::None;
+        let is_closed = self.seen.writer == Writer::Closed || self.writers == Writers::None;
         match (is_closed, is_old || self.still >= self.quiet) {
             (false, false) => Err(Unfinished::Unknown(self.quiet)),
             // What rested for long before the start is as its author left it.
@@ -116,35 +116,34 @@ impl Evidence<'_> {
     /// content's time too. A file that was seen to be created under its name, or closed by a
     /// writer, was not renamed.
     fn is_replaced(&self) -> bool {
-        let Seen {
-            moved_in,
-            created,
-            closed,
-            ..
-        } = self.seen;
         let is_other_file = self
             .before
             .is_none_or(|(before, _)| !before.is_same_file(self.stamp));
         let renamed = is_other_file && self.stamp.changed > self.stamp.modified;
         let trail = self.before.map(|(_, trail)| trail);
         let swapped = is_other_file && self.trail.was_swapped_after(self.stamp, trail);
-        moved_in || !created && !closed && (renamed || swapped)
+        match self.seen.name {
+            Name::Renamed => true,
+            Name::Created => false,
+            Name::Unknown => self.seen.writer == Writer::Unknown && (renamed || swapped),
+        }
     }
 }
 
 /// Whether a text has an end that its writer put there: a line break, or the brace that ends JSON.
 ///
-/// What begins with a brace is valid with its last brace alone, so a part of it is an error.
+/// What begins with a brace is valid with its last brace alone, so a part of it is an error. An empty
+/// file is an error too, and has a message of its own.
 pub(super) fn has_end(file: &File, size: u64) -> io::Result<bool> {
     let Some(last) = size.checked_sub(1) else {
-        return Ok(false);
+        return Ok(true);
     };
     let mut byte = [0; 1];
     file.read_exact_at(&mut byte, last)?;
     if byte == *b"\n" {
         return Ok(true);
     }
-    let mut start = [0; 64];
+    let mut start = [0; 8];
     let length = file.read_at(&mut start, 0)?;
     let first = start
         .iter()
@@ -159,13 +158,6 @@ mod tests {
 
     use super::*;
 
-    const NOW: Seen = Seen {
-        moved_in: false,
-        created: false,
-        writing: false,
-        closed: false,
-    };
-
     #[test]
     fn a_version_is_complete_when_nobody_can_be_writing_it() {
         let folder = tempfile::tempdir().unwrap();
@@ -178,7 +170,7 @@ mod tests {
             stamp: &stamp,
             trail: &trail,
             before: Some((&stamp, &trail)),
-            seen: NOW,
+            seen: Seen::default(),
             writers: Writers::Unknown,
             has_end: true,
             still: Duration::ZERO,
@@ -193,27 +185,33 @@ mod tests {
         assert_eq!(judge(&|_| {}), unknown);
         assert_eq!(judge(&|it| it.still = quiet / 2), unknown);
         assert_eq!(judge(&|it| it.still = quiet), Ok(Finished::Quiet));
-        assert_eq!(judge(&|it| it.seen.closed = true), Ok(Finished::Written));
-        assert_eq!(judge(&|it| it.seen.moved_in = true), Ok(Finished::Replaced));
+        assert_eq!(
+            judge(&|it| it.seen.writer = Writer::Closed),
+            Ok(Finished::Written)
+        );
+        assert_eq!(
+            judge(&|it| it.seen.name = Name::Renamed),
+            Ok(Finished::Replaced)
+        );
         assert_eq!(
             judge(&|it| it.writers = Writers::None),
             Ok(Finished::Written)
         );
         let process = Writers::Process(7);
         assert_eq!(
-            judge(&|it| (it.writers, it.seen.moved_in, it.still) = (process, true, quiet)),
+            judge(&|it| (it.writers, it.seen.name, it.still) = (process, Name::Renamed, quiet)),
             Err(Unfinished::OpenIn(7))
         );
         assert_eq!(
-            judge(&|it| (it.seen.writing, it.still) = (true, quiet)),
+            judge(&|it| (it.seen.writer, it.still) = (Writer::Writing, quiet)),
             Err(Unfinished::Open)
         );
         assert_eq!(
-            judge(&|it| (it.seen.closed, it.has_end) = (true, false)),
+            judge(&|it| (it.seen.writer, it.has_end) = (Writer::Closed, false)),
             Err(Unfinished::NoEnd)
         );
         assert_eq!(
-            judge(&|it| (it.seen.moved_in, it.has_end) = (true, false)),
+            judge(&|it| (it.seen.name, it.has_end) = (Name::Renamed, false)),
             Ok(Finished::Replaced)
         );
         assert_eq!(judge(&|it| it.before = None), unknown, "young at the start");
@@ -224,7 +222,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         for (text, expected) in [
-            ("", false),
+            ("", true),
             ("a", false),
             ("a\n", true),
             ("a\nb", false),

@@ -16,7 +16,7 @@ use rustix::{fs::fstatfs, process::geteuid};
 use super::version::Stamp;
 
 /// How long to look: what is not found by then counts as not known.
-const BUDGET: Duration = Duration::from_millis(50);
+const BUDGET: Duration = Duration::from_millis(200);
 
 /// The name of the machine's own PID namespace (`PROC_PID_INIT_INO`): every process is in it.
 const ALL_PROCESSES: &str = "pid:[4026531836]";
@@ -85,12 +85,11 @@ fn search(stamp: &Stamp) -> io::Result<Search> {
         };
         match is_writer(&process.path(), stamp) {
             Ok(true) => return Ok(Search::Found(id)),
-            Ok(false) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => skipped = true,
             // Without descriptors nothing can be seen.
             Err(error) if crate::descriptors::are_exhausted(&error) => return Err(error),
-            // It has ended.
-            Err(_) => {}
+            // No writer, or the process has ended.
+            Ok(false) | Err(_) => {}
         }
         if started.elapsed() > BUDGET {
             return Err(io::ErrorKind::TimedOut.into());
