@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keygate_resolver::Digest;
+use keygate_keys::Digest;
 
 use crate::gateway::{corpus_file, free_port};
 use crate::http_message::Message;

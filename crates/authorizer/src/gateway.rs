@@ -1,8 +1,9 @@
 //! What a gateway says about a request, read from the headers of its question.
 
 use http::{HeaderName, HeaderValue, Method, header};
+use keygate_expression::Facts;
 use keygate_http1::{Doubled, Head, Headers, Value};
-use keygate_policy::{Facts, Request};
+use keygate_policy::Request;
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");

@@ -7,15 +7,12 @@
 
 use std::{error::Error, hint::black_box, path::Path, process::ExitCode, sync::Arc};
 
-use keygate::{
-    data::Data,
-    decisions::Decisions,
-    settings::Settings,
-    source::{keys_file, policy_file},
-};
+use keygate::{data::Data, decisions::Decisions, policy_file, settings::Settings};
 use keygate_authorizer::Authorizer;
 use keygate_http1::Head;
-use keygate_resolver::{Digest, Resolver};
+use keygate_keys::Digest;
+use keygate_keys::keys_file;
+use keygate_resolver::Resolver;
 
 const KEYS: usize = 1_000;
 const ENDPOINTS: usize = 100;

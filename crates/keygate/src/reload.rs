@@ -6,6 +6,7 @@
 
 mod events;
 mod finished;
+mod regular;
 mod version;
 mod writers;
 
@@ -22,6 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keygate_documents::source::SourceError;
 use zeroize::Zeroizing;
 
 use self::{
@@ -30,11 +32,7 @@ use self::{
     version::{Stamp, Trail},
     writers::Writers,
 };
-use crate::{
-    descriptors::Spare,
-    health::SourceStatus,
-    source::{self, SourceError},
-};
+use crate::{descriptors::Spare, health::SourceStatus};
 
 const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -190,13 +188,13 @@ impl Watched {
         }
         let trail = Trail::of(&self.path).map_err(|error| self.unreadable(error))?;
         self.events.watch(&trail.file, (stamp.device, stamp.inode));
-        let file = source::open_regular(&self.path, &mut self.spare)?;
+        let file = regular::open_regular(&self.path, &mut self.spare)?;
         if !self.is_still(&file, &stamp)? {
             return Ok(Found::Unfinished(Unfinished::Changed));
         }
         let mut text = None;
         if is_same {
-            let content = source::read_open(&file, &self.path)?;
+            let content = regular::read_open(&file, &self.path)?;
             let fingerprint = fingerprint(&content);
             if self
                 .taken
@@ -246,7 +244,7 @@ impl Watched {
 
     fn read_from_start(&self, mut file: &File) -> Result<Zeroizing<String>, SourceError> {
         io::Seek::rewind(&mut file).map_err(|error| self.unreadable(error))?;
-        source::read_open(file, &self.path)
+        regular::read_open(file, &self.path)
     }
 
     fn judge(

@@ -8,8 +8,11 @@ use std::{
 
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_documents::source::SourceError;
+use keygate_keys::KeyTable;
+use keygate_keys::keys_file;
 use keygate_policy::Policy;
-use keygate_resolver::{KeyTable, Resolver};
+use keygate_resolver::Resolver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -18,11 +21,12 @@ use crate::{
     health::Health,
     listener::{Address, BindError, Listener},
     operations::{self, Operations},
+    policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
-    source::{SourceError, keys_file, policy_file},
+    telemetry::Queue,
     traces::{Traces, TracesError},
 };
 
@@ -102,12 +106,17 @@ struct Services {
 ///
 /// # Errors
 /// The role does not start.
-pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Result<(), StartError> {
+pub async fn run(
+    role: Role,
+    settings: Settings,
+    traces: Option<Traces>,
+    log: Queue,
+) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
     let Services { data, files } = Services::load(role, &settings, &decisions)?;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
-    let watched_at = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
+    let watched_at = operations_listener(role, &settings).await?;
     let mut signals = Signals::install()?;
     reload_on_hangup(files)?;
     tracing::info!(
@@ -127,6 +136,8 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         authorizer: data.authorizer.clone(),
         started: Timestamp::now(),
         settings: settings.in_force(role),
+        service_version: settings.service_version.clone(),
+        log,
     });
     let _file = operations::start(watched_at, router)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
@@ -143,6 +154,17 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Binds the operations listener, once the data listener is bound.
+async fn operations_listener(role: Role, settings: &Settings) -> Result<Listener, StartError> {
+    let address = settings.operations(role);
+    let bound = Listener::bind(&address, settings.socket_mode).await;
+    // One port by two spellings, such as `0.0.0.0:7081` and `127.0.0.1:7081`.
+    if matches!(bound, Err(BindError::InUse(_))) && address.port() == settings.listen(role).port() {
+        return Err(settings.same_address(role).into());
+    }
+    Ok(bound?)
 }
 
 impl Services {

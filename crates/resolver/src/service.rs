@@ -6,10 +6,11 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use jiff::Timestamp;
 use keygate_http1::{Head, Headers, Response};
+use keygate_keys::{KeyRef, KeyTable};
 
 use crate::{
-    Credential, CredentialNames, Guessing, KeyRef, KeyTable, Observer, Presence, Reason, Record,
-    Refusal, Resolution, guessing::Guess,
+    Credential, CredentialNames, Guessing, Observer, Presence, Reason, Record, Refusal, Resolution,
+    guessing::Guess,
 };
 
 const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
@@ -231,7 +232,8 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::{Digest, Key, asking};
+    use crate::asking;
+    use keygate_keys::{Digest, Key};
 
     fn key(id: &str, client_type: &str) -> Key {
         Key {

@@ -1,6 +1,7 @@
 //! Every rule of a policy has an example: a request that it decides.
 
-use keygate_policy::{Facts, Policy, Rule};
+use keygate_expression::Facts;
+use keygate_policy::{Policy, Rule};
 use proptest::prelude::*;
 
 use crate::generate;
@@ -41,6 +42,7 @@ endpoints:
 fn where_the_plain_names_are_taken_others_are_found() {
     let text = "
 version: 1
+customMethods: [OTHER]
 endpoints:
   - path: /
     routes:

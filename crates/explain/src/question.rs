@@ -1,0 +1,181 @@
+//! A request as a person describes it.
+
+use std::fmt;
+
+use keygate_expression::{Facts, User};
+use keygate_policy::Request;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
+
+/// A request as a person describes it: by the flags of a command, by a query string, or in a file
+/// of cases.
+#[derive(Debug, Clone, PartialEq, clap::Args, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Question {
+    /// Method of the request
+    #[arg(long, default_value = GET)]
+    #[serde(default = "get", deserialize_with = "method")]
+    pub method: String,
+    /// Target of the request: path and query, as a client sends them
+    #[arg(long, value_name = "TARGET")]
+    pub uri: String,
+    /// Host of the request, where endpoints name hosts
+    #[arg(long)]
+    #[serde(default, deserialize_with = "text")]
+    pub host: Option<String>,
+    /// Client type of the caller's key; without it the caller has no key
+    #[arg(long, value_name = "TYPE")]
+    #[serde(default, alias = "client-type", deserialize_with = "text")]
+    pub client_type: Option<String>,
+    /// Groups of the user who is logged in, with commas
+    #[arg(long, value_delimiter = ',')]
+    #[serde(default, deserialize_with = "names")]
+    pub groups: Vec<String>,
+    /// Permissions of the user who is logged in, with commas
+    #[arg(long, value_delimiter = ',')]
+    #[serde(default, deserialize_with = "names")]
+    pub permissions: Vec<String>,
+    /// Properties of the user who is logged in, as a JSON object
+    #[arg(long, value_name = "JSON", value_parser = properties)]
+    #[serde(default, deserialize_with = "object")]
+    pub user: Option<Map<String, Value>>,
+    /// The request comes by the back-office gateway
+    #[arg(long)]
+    #[serde(default)]
+    pub backoffice: bool,
+}
+
+const GET: &str = "GET";
+
+impl Question {
+    /// The user who is logged in.
+    #[must_use]
+    pub fn logged_in(&self) -> Option<User> {
+        logged_in(&self.groups, &self.permissions, self.user.as_ref())
+    }
+
+    /// The request, with the user from [`Question::logged_in`].
+    #[must_use]
+    pub fn request<'a>(&'a self, user: Option<&'a User>) -> Request<'a> {
+        Request {
+            method: &self.method,
+            target: self.uri.as_bytes(),
+            host: self.host.as_deref(),
+            is_cors_preflight: false,
+            facts: Facts {
+                client_type: self.client_type.as_deref(),
+                is_backoffice: self.backoffice,
+                user,
+            },
+        }
+    }
+}
+
+/// `GET`, and everything else left open.
+impl Default for Question {
+    fn default() -> Self {
+        Self {
+            method: get(),
+            uri: String::new(),
+            host: None,
+            client_type: None,
+            groups: Vec::new(),
+            permissions: Vec::new(),
+            user: None,
+            backoffice: false,
+        }
+    }
+}
+
+/// Somebody is logged in as soon as anything is said about them.
+#[must_use]
+pub fn logged_in(
+    groups: &[String],
+    permissions: &[String],
+    properties: Option<&Map<String, Value>>,
+) -> Option<User> {
+    let nothing = properties.is_none() && groups.is_empty() && permissions.is_empty();
+    (!nothing).then(|| User {
+        id: String::new(),
+        groups: groups.iter().map(String::as_str).collect(),
+        permissions: permissions.iter().map(String::as_str).collect(),
+        properties: properties.cloned().unwrap_or_default(),
+    })
+}
+
+/// Reads the properties of a user.
+///
+/// # Errors
+/// The text is no JSON object.
+pub fn properties(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
+}
+
+/// In one line, e.g. `POST /orders/7, client type B`.
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, uri, .. } = self;
+        write!(f, "{method} {}{uri}", self.host.as_deref().unwrap_or(""))?;
+        match &self.client_type {
+            Some(client_type) => write!(f, ", client type {client_type}")?,
+            None => f.write_str(", no key")?,
+        }
+        for (what, names) in [("groups", &self.groups), ("permissions", &self.permissions)] {
+            if !names.is_empty() {
+                write!(f, ", {what} {}", names.join(","))?;
+            }
+        }
+        if let Some(user) = &self.user {
+            write!(f, ", user {}", Value::Object(user.clone()))?;
+        }
+        f.write_str(if self.backoffice { ", back office" } else { "" })
+    }
+}
+
+fn get() -> String {
+    GET.to_owned()
+}
+
+/// An empty field of a form is one that was not filled in.
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::deserialize(from)?.filter(|text: &String| !text.is_empty()))
+}
+
+fn method<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(text(from)?.unwrap_or_else(get))
+}
+
+/// A list, or one text with commas.
+fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Written::deserialize(from)? {
+        Written::List(names) => names,
+        Written::Text(text) => {
+            let names = text.split(',').map(str::trim);
+            names
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect()
+        }
+    })
+}
+
+/// An object, or one as JSON text.
+fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Map<String, Value>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Object(Map<String, Value>),
+        Text(String),
+    }
+    match Written::deserialize(from)? {
+        Written::Object(properties) => Ok(Some(properties)),
+        Written::Text(text) if text.trim().is_empty() => Ok(None),
+        Written::Text(text) => properties(&text).map(Some).map_err(de::Error::custom),
+    }
+}

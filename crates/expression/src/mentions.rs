@@ -1,0 +1,141 @@
+//! What an expression speaks of, for those who look at many callers at once.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Expression,
+    evaluate::evaluate,
+    tree::{Expr, Fact, Kind, Span},
+    truth::Answers,
+};
+use crate::Facts;
+
+/// The most evaluations that one answer of [`Expression::may_pass_logged_in`] may take: a table
+/// has one for each cell.
+const BUDGET: usize = 2_000;
+
+impl Expression {
+    /// The client types that it names: those that it compares `clientType` with.
+    #[must_use]
+    pub fn client_types(&self) -> BTreeSet<&str> {
+        let mut named = BTreeSet::new();
+        each(&self.root, &mut |expr| {
+            named.extend(compared(expr).map(|(text, _)| text));
+        });
+        named
+    }
+
+    /// Whether it may be satisfied for some user who is logged in, with the rest of the facts as
+    /// given. Where that cannot be told, it may.
+    #[must_use]
+    pub fn may_pass_logged_in(&self, facts: &Facts<'_>) -> bool {
+        can_be(&self.root, true, facts)
+    }
+}
+
+/// The strings that a part compares `clientType` with, and where they stand.
+pub(super) fn compared(expr: &Expr) -> impl Iterator<Item = (&str, Span)> {
+    let is_client_type = |expr: &Expr| matches!(expr.kind, Kind::Fact(Fact::ClientType));
+    let (first, others): (Option<&Expr>, &[Expr]) = match &expr.kind {
+        Kind::Binary {
+            operator,
+            left,
+            right,
+        } if operator.is_equality() && is_client_type(left) => (Some(right), &[]),
+        Kind::Binary {
+            operator,
+            left,
+            right,
+        } if operator.is_equality() && is_client_type(right) => (Some(left), &[]),
+        Kind::Includes { list, item } => match &list.kind {
+            Kind::List { items, .. } if is_client_type(item) => (None, items),
+            Kind::List { items, .. } if items.iter().any(is_client_type) => (Some(item), &[]),
+            _ => (None, &[]),
+        },
+        _ => (None, &[]),
+    };
+    let all = first.into_iter().chain(others);
+    all.filter_map(|expr| match &expr.kind {
+        Kind::Text(written) => Some((&**written, expr.span)),
+        _ => None,
+    })
+}
+
+/// Whether some user can make a part as truthy as `truthy`.
+fn can_be(expr: &Expr, truthy: bool, facts: &Facts<'_>) -> bool {
+    if !asks_about_user(expr) {
+        return evaluate(expr, facts) == Ok(truthy);
+    }
+    if let Some(answers) = Answers::over_users(expr, facts, BUDGET) {
+        return if truthy {
+            answers.truthy
+        } else {
+            answers.falsy
+        };
+    }
+    let mut parts = expr.children();
+    match &expr.kind {
+        Kind::Not(operand) => can_be(operand, !truthy, facts),
+        Kind::And(_) if truthy => parts.all(|part| can_be(part, true, facts)),
+        Kind::Or(_) if !truthy => parts.all(|part| can_be(part, false, facts)),
+        Kind::And(_) | Kind::Or(_) => parts.any(|part| can_be(part, truthy, facts)),
+        _ => true,
+    }
+}
+
+fn asks_about_user(expr: &Expr) -> bool {
+    let mut asks = false;
+    each(expr, &mut |part| {
+        asks |= matches!(
+            part.kind,
+            Kind::Fact(Fact::Groups | Fact::Permissions | Fact::User)
+        );
+    });
+    asks
+}
+
+fn each<'e>(expr: &'e Expr, visit: &mut impl FnMut(&'e Expr)) {
+    visit(expr);
+    expr.children().for_each(|child| each(child, visit));
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn expression(text: &str) -> Expression {
+        Expression::parse(text).unwrap()
+    }
+
+    #[test]
+    fn client_types_are_those_that_are_compared() {
+        let text = "clientType === 'A' || !('B' != clientType) && groups['C'] && 'D' in groups \
+                    || ['E', 'F'].includes(clientType) || [clientType].includes('G') \
+                    || ['H'].includes(user.x)";
+        let expression = expression(text);
+        let named = Vec::from_iter(expression.client_types());
+        assert_eq!(named, ["A", "B", "E", "F", "G"]);
+    }
+
+    #[rstest]
+    #[case("clientType === 'A'", false)]
+    #[case("clientType === 'B'", true)]
+    #[case("groups.staff", true)]
+    #[case("groups.staff && clientType === 'A'", false)]
+    #[case("groups.staff && clientType === 'B'", true)]
+    #[case("groups.staff && isBackoffice", false)]
+    #[case("permissions.x && !permissions.x", false)]
+    #[case("user.level === 1", true)]
+    #[case("user.level === 1 && clientType === 'A'", false)]
+    #[case("clientType === 'A' || clientType === 'B' && !(user.level > 2)", true)]
+    #[case("!(user.level > 2 || clientType === 'B')", false)]
+    fn whether_a_login_may_help(#[case] text: &str, #[case] may: bool) {
+        let facts = Facts {
+            client_type: Some("B"),
+            ..Facts::default()
+        };
+        assert_eq!(expression(text).may_pass_logged_in(&facts), may);
+    }
+}
