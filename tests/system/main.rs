@@ -42,6 +42,8 @@ mod metrics;
 mod mia_environment;
 mod nginx;
 mod operations;
+mod operations_hosts;
+mod operations_limits;
 mod outages;
 mod path_differential;
 mod policy_import;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Output;
 use crate::{
     explain::{
-        matrix::{Circumstances, Matrix},
+        matrix::{Circumstances, Matrix, Window},
         question::{logged_in, properties},
     },
     policy_file,
@@ -67,8 +67,11 @@ fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
         shadow_policy: shadow_policy.as_ref(),
     };
     let known = entries.iter().map(|entry| entry.key.client_type.as_str());
-    arguments
-        .output
-        .print(&Matrix::of(&policy, known, circumstances, usize::MAX));
+    arguments.output.print(&Matrix::of(
+        &policy,
+        known,
+        circumstances,
+        Window::EVERYTHING,
+    ));
     Ok(true)
 }
