@@ -110,7 +110,7 @@ impl Large {
 fn is_closed(stream: &mut TcpStream, patience: Duration) -> bool {
     let started = Instant::now();
     stream.set_read_timeout(Some(patience)).unwrap();
-    let mut chunk = [0; 1 << 16];
+    let mut chunk = [0; 8192];
     loop {
         match stream.read(&mut chunk) {
             Ok(0) => return true,

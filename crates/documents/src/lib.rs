@@ -7,7 +7,12 @@
 //! *Invariant: no async, no network, and nothing but [`source`] opens a file.* The pure crates may
 //! not call that module, which `make lint` checks.
 
+pub mod content;
 pub mod diagnostic;
+mod mismatch;
+mod nodes;
+mod quote;
 pub mod scalar;
 pub mod source;
+mod syntax;
 pub mod yaml;

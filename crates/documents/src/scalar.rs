@@ -39,6 +39,24 @@ impl Scalar {
         Self { at, text_start }
     }
 
+    /// A warning where ` #` makes a comment of what looks like the rest of the expression.
+    #[must_use]
+    pub fn comment_with_operators(&self, file: &str) -> Option<Diagnostic> {
+        // In quotes it is plain where the text ends.
+        self.text_start.filter(|start| *start == self.at.start)?;
+        let rest = file.get(self.at.end..)?.lines().next()?;
+        let comment = rest.trim_start();
+        let has_operator = comment.contains("&&") || comment.contains("||");
+        if !comment.starts_with('#') || !has_operator {
+            return None;
+        }
+        let start = self.at.end + rest.len() - comment.len();
+        let warning = Diagnostic::warning("YAML ends the expression here: this is a comment")
+            .at(start..self.at.end + rest.trim_end().len())
+            .help("write the whole expression in quotes, or the comment on a line of its own");
+        Some(warning)
+    }
+
     /// The whole scalar.
     #[must_use]
     pub fn place(&self) -> Range<usize> {

@@ -10,7 +10,6 @@ pub mod debug_keys;
 pub mod debug_page;
 pub mod decisions;
 pub mod descriptors;
-pub mod explain;
 pub mod health;
 pub mod listener;
 pub mod metrics;

@@ -18,6 +18,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_explain::{Answer, Question};
 use keygate_resolver::Resolver;
 use serde::Serialize;
 use serde_json::json;
@@ -26,7 +27,6 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{
     debug_keys, debug_page,
     decisions::{Decisions, Differences, Dropped, Filter, Step},
-    explain::{Answer, Question},
     health::{Health, SourceDetail},
     metrics::{self, exposition::Format},
     role::Role,
@@ -197,7 +197,9 @@ async fn explain(
     match question {
         Ok(Query(question)) => {
             let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
-            Json(Answer::by(authorizer, keys.as_deref(), &question)).into_response()
+            let answer = authorizer
+                .look(|policy, shadow| Answer::to(&question, policy, shadow, keys.as_deref()));
+            Json(answer).into_response()
         }
         Err(rejection) => refusal(&rejection),
     }

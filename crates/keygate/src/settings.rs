@@ -22,6 +22,7 @@ use figment::{
 use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
 use keygate_documents::{diagnostic::nearest, source::SourceError};
+use keygate_gateways::Choice;
 use keygate_keys::Pepper;
 use keygate_keys::pepper::{self, PepperError, PepperText};
 use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
@@ -407,6 +408,13 @@ impl Settings {
         })
     }
 
+    /// The names of the settings that a file may have.
+    fn names() -> Vec<String> {
+        let defaults = Value::serialize(Self::default());
+        let names = defaults.ok().and_then(Value::into_dict);
+        names.unwrap_or_default().into_keys().collect()
+    }
+
     /// The pepper of `hmac-sha256:` digests, if one is set.
     ///
     /// # Errors
@@ -501,6 +509,21 @@ impl Settings {
     #[must_use]
     pub fn header_names(&self) -> HeaderNames {
         HeaderNames {
+            client_type: self.client_type_header.0.clone(),
+            backoffice: self.backoffice_header.0.clone(),
+        }
+    }
+
+    /// The names of headers and cookies that a gateway must follow.
+    #[must_use]
+    pub fn choice_of_names(&self) -> Choice {
+        let CredentialNames { headers, cookies } = self.credential_names();
+        let default = Choice::default().client_address;
+        let address = self.client_address_header.as_ref();
+        Choice {
+            key_headers: headers,
+            key_cookies: cookies,
+            client_address: address.map_or(default, |Name(header)| header.clone()),
             client_type: self.client_type_header.0.clone(),
             backoffice: self.backoffice_header.0.clone(),
         }

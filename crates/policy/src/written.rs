@@ -21,5 +21,6 @@ pub fn expression(
         .map_err(|error| PolicyError::Expression(Box::new(shift(error.diagnostic()))))?;
     let odd = expression.warnings(None);
     warnings.extend(odd.iter().map(|warning| shift(warning.diagnostic())));
+    warnings.extend(place.comment_with_operators(file));
     Ok((expression, place))
 }

@@ -7,16 +7,14 @@ use std::{
 
 use jiff::Timestamp;
 use keygate_documents::source::{self, SourceError};
-use keygate_keys::KeyTable;
+use keygate_gateways::nginx;
 use keygate_keys::{
+    KeyTable,
     keys_file::{self, Loaded},
     pepper,
 };
 
-use super::{
-    check_nginx,
-    terminal::{print, say},
-};
+use super::terminal::{print, say};
 use crate::policy_file;
 
 /// `keygate check`
@@ -124,11 +122,9 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
         let known: Vec<_> = known.iter().map(String::as_str).collect();
         let origin = path.display().to_string();
         let warnings = loaded.policy.client_type_warnings(&known);
-        loaded.warnings.extend(
-            warnings
-                .iter()
-                .map(|warning| warning.render(&origin, &text)),
-        );
+        let content = loaded.content;
+        let show = |warning| policy_file::shown(warning, &origin, &text, content);
+        loaded.warnings.extend(warnings.into_iter().map(show));
     }
     let summary = count(loaded.policy.rules().len(), "rule");
     Ok(Report {
@@ -138,7 +134,7 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
 }
 
 fn nginx(path: &Path) -> Result<Report, SourceError> {
-    let outcome = check_nginx::check(path)?;
+    let outcome = nginx::check::check(path)?;
     let asking = count(outcome.asking, "location");
     let warnings = count(outcome.warnings.len(), "warning");
     Ok(Report {

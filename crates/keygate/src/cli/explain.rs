@@ -3,12 +3,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use keygate_documents::source::SourceError;
+use keygate_explain::{Answer, Question};
 
 use super::Output;
-use crate::{
-    explain::{Answer, Question},
-    policy_file,
-};
+use crate::policy_file;
 
 /// `keygate explain`
 #[derive(Debug, clap::Args)]

@@ -1,16 +1,16 @@
 //! The parts of the page that are about the policy: the form, the explanation and the matrix.
 
 use keygate_authorizer::Authorizer;
+use keygate_explain::{
+    Answer, Question,
+    matrix::{Cell, Circumstances, Matrix, Row, Window},
+};
 use keygate_keys::KeyTable;
 
 use super::{
     form::Form,
     pages::{Pager, Pages, Table},
     words,
-};
-use crate::explain::{
-    Answer, Question,
-    matrix::{Cell, Circumstances, Matrix, Row, Window},
 };
 
 /// What the policy in force does.
@@ -37,7 +37,8 @@ impl Access {
     pub(super) fn of(authorizer: &Authorizer, keys: Option<&KeyTable>, pages: &Pages) -> Self {
         let (form, question) = Form::read(&pages.question);
         let explained = question.map(|question| {
-            let answer = Answer::by(authorizer, keys, &question);
+            let answer =
+                authorizer.look(|policy, shadow| Answer::to(&question, policy, shadow, keys));
             (question, answer)
         });
         let known = keys.map(KeyTable::client_types).unwrap_or_default();

@@ -4,9 +4,10 @@ use std::{collections::HashMap, fmt, path::Path};
 
 use figment::value::{Dict, Value};
 use keygate_documents::{
+    content::{Content, FileKind, Top},
     diagnostic::line_and_column,
     source::{self, SourceError},
-    yaml::{self, Content},
+    yaml,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -39,21 +40,19 @@ pub(super) struct FileLayer {
 /// Reads a settings file: first as it must be, for errors with a span, then as a layer.
 pub(super) fn read(path: &Path) -> Result<FileLayer, SettingsError> {
     let text = source::read(path).map_err(SettingsError::File)?;
-    if text.trim().is_empty() {
+    if yaml::is_empty(&text) {
         return Ok(FileLayer::default());
     }
-    // A pepper does not belong here, and must not be found in a log where it was written all the same.
-    let content = if text.contains("pepper:") {
-        Content::Secret
-    } else {
-        Content::Public
+    let known = Settings::names();
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    let kind = FileKind {
+        top: Top::Fields(&known),
+        inner: &[],
     };
+    let content = Content::of(&text, &kind);
     layer(&text, content).map_err(|diagnostic| {
         let origin = path.display().to_string();
-        let shown = match content {
-            Content::Public => diagnostic.render(&origin, &text),
-            Content::Secret => diagnostic.render_without_source(&origin, &text),
-        };
+        let shown = diagnostic.show(&origin, &text, content);
         SettingsError::File(SourceError::Rejected(vec![shown]))
     })
 }

@@ -216,7 +216,9 @@ mod tests {
         let (queue, mut reader) = queue();
         let lines: Vec<_> = (0..1000).map(|n| format!("line {n}\n")).collect();
         let text = lines.concat();
-        lines.iter().for_each(|line| queue.push(line.as_bytes()));
+        for line in &lines {
+            queue.push(line.as_bytes());
+        }
         queue.flush(Duration::from_secs(10));
         let mut read = vec![0; text.len()];
         reader.read_exact(&mut read).unwrap();

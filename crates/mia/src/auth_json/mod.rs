@@ -13,12 +13,16 @@ use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
 
 use read::Reader;
 use text::MethodText;
-pub(super) use {read::pattern, text::Object};
+pub(super) use {
+    read::{method, path, pattern},
+    text::Object,
+};
 
 use keygate_documents::{
+    content::{Content, FileKind, Top},
     diagnostic::Diagnostic,
     scalar::Scalar,
-    yaml::{self, Content},
+    yaml,
 };
 use keygate_expression::Expression;
 use keygate_policy::{
@@ -67,6 +71,12 @@ struct Authorization {
 }
 
 impl AuthJson {
+    /// How an `auth.json` is told from other files.
+    pub const FILE_KIND: FileKind<'static> = FileKind {
+        top: Top::Paths,
+        inner: &["expression"],
+    };
+
     /// Reads one file.
     ///
     /// # Errors
@@ -76,7 +86,8 @@ impl AuthJson {
             let empty = Diagnostic::error("the file is empty").help("without paths it is `{}`");
             return Err(vec![PolicyError::Text(Box::new(empty))]);
         }
-        let file: Object<Object<MethodText>> = yaml::from_str(text, Content::Public)
+        let content = Content::of(text, &Self::FILE_KIND);
+        let file: Object<Object<MethodText>> = yaml::from_str(text, content)
             .map_err(|diagnostic| vec![PolicyError::Text(Box::new(diagnostic))])?;
         let mut reader = Reader {
             text,
@@ -305,11 +316,7 @@ impl Authorizations {
                 allows_preflight: false,
                 allowed_ambiguities: Ambiguities::default(),
             },
-            expression_places: ExpressionPlaces {
-                group: ordinary.place,
-                backoffice: backoffice.flatten(),
-                shadow: None,
-            },
+            expression_places: ExpressionPlaces::new(ordinary.place, backoffice.flatten(), None),
             place: entry.place.clone(),
         }
     }

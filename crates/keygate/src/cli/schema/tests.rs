@@ -1,13 +1,14 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use jsonschema::Validator;
+use keygate_explain::cases::Cases;
 use keygate_keys::keys_file;
 use keygate_policy::Policy;
 use rstest::rstest;
 use serde_json::Value;
 
 use super::File;
-use crate::{explain::cases::Cases, role::Role, settings::Settings};
+use crate::{role::Role, settings::Settings};
 
 fn validator(file: File) -> Validator {
     let schema: Value = serde_json::from_str(file.schema()).unwrap();

@@ -131,8 +131,8 @@ fn the_last_key_leaves_an_empty_list_and_the_first_one_fills_it() {
 #[case::braces_over_lines(
     "version: 1\nkeys:\n  - {\n      id: a,\n      clientType: A, digest: '@'\n    }\n"
 )]
-#[case::empty_end(
-    "version: 1\nkeys:\n  - id: a\n    expiresAt:\n    digest: @\n    clientType: A\n"
+#[case::null_end(
+    "version: 1\nkeys:\n  - id: a\n    expiresAt: null\n    digest: @\n    clientType: A\n"
 )]
 #[case::folded("version: 1\nkeys:\n  - id: a\n    clientType:\n      A\n    digest:\n      @\n")]
 fn every_common_way_of_writing_a_list_can_be_changed(#[case] text: &str) {
@@ -189,14 +189,10 @@ fn a_list_in_brackets_is_changed_but_not_lengthened() {
     assert!(matches!(removed, Err(EditError::NotAList)));
 }
 
-#[rstest]
-#[case::alias(
-    "- {id: a, clientType: A, digest: '@', active: &on true}\n- {id: b, clientType: A, key: x, active: *on}\n"
-)]
-#[case::folded_key("- id: a\n  key: >-\n    abc\n  clientType: A\n")]
-fn what_would_change_more_than_was_meant_is_given_up(#[case] keys: &str) {
-    let text = format!("version: 1\nkeys:\n{}", keys.replace('@', A));
-    let changed = edited(&text, |edit| {
+#[test]
+fn what_would_change_more_than_was_meant_is_given_up() {
+    let text = "version: 1\nkeys:\n- id: a\n  key: >-\n    abc\n  clientType: A\n";
+    let changed = edited(text, |edit| {
         edit.hash_keys(Digest::sha256)?;
         edit.set_active("a", false)
     });

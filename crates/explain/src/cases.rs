@@ -3,8 +3,9 @@
 use std::{fmt, path::PathBuf};
 
 use keygate_documents::{
+    content::{Content, FileKind, Top},
     diagnostic::{Diagnostic, line_and_column},
-    yaml::{self, Content},
+    yaml,
 };
 use keygate_policy::{Policy, Reason};
 use serde::{Deserialize, Serialize, de};
@@ -14,6 +15,12 @@ use super::{Answer, Question, verdict};
 
 /// The version of the format that this program reads.
 const VERSION: u64 = 1;
+
+/// How a file of cases is told from other files.
+const FILE_KIND: FileKind<'static> = FileKind {
+    top: Top::FieldsWithList(&["version", "policy", "cases"], "cases"),
+    inner: &["name", "expect", "endpoint"],
+};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -78,12 +85,18 @@ pub struct Failure {
 }
 
 impl Cases {
+    /// Whether messages may repeat the text of a file of cases.
+    #[must_use]
+    pub fn content(text: &str) -> Content {
+        Content::of(text, &FILE_KIND)
+    }
+
     /// Reads the text of a file of cases.
     ///
     /// # Errors
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
-        let document: Document = yaml::from_str(text, Content::Public)?;
+        let document: Document = yaml::from_str(text, Self::content(text))?;
         if document.version.value != VERSION {
             let version = document.version.value;
             let message = format!("version {version} of the format is not known");

@@ -1,5 +1,8 @@
 //! How a request would be decided, and why: what `keygate explain`, `matrix` and `test` print and
 //! the debug page shows.
+//!
+//! *Invariant: pure but for the time, which a warning about keys reads.* It depends on neither service:
+//! callers hand in the active policy and keys.
 
 pub mod cases;
 pub mod matrix;
@@ -8,7 +11,6 @@ pub mod question;
 use std::fmt;
 
 use jiff::Timestamp;
-use keygate_authorizer::Authorizer;
 use keygate_documents::diagnostic::nearest;
 use keygate_expression::{Explanation, Expression};
 use keygate_keys::{KeyTable, key::KeyState};
@@ -95,12 +97,17 @@ impl Answer {
         }
     }
 
-    /// What the policy in force makes of a question, and the keys where the process has some.
+    /// What the policy makes of a question, and the keys where the process has some.
     #[must_use]
-    pub fn by(authorizer: &Authorizer, keys: Option<&KeyTable>, question: &Question) -> Self {
+    pub fn to(
+        question: &Question,
+        policy: &Policy,
+        shadow_policy: Option<&Policy>,
+        keys: Option<&KeyTable>,
+    ) -> Self {
         let user = question.logged_in();
         let request = question.request(user.as_ref());
-        let answer = authorizer.look(|policy, shadow| Self::of(&request, policy, shadow));
+        let answer = Self::of(&request, policy, shadow_policy);
         let client_type = question.client_type.as_deref();
         Self {
             warning: keys

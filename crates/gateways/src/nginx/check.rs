@@ -12,18 +12,18 @@ use keygate_documents::{diagnostic::Severity, source::SourceError};
 
 /// What is to be said of a configuration.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// How many locations ask Keygate.
-    pub(super) asking: usize,
+    pub asking: usize,
     /// What may let a request past, ready to be shown.
-    pub(super) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Reads a configuration, or a part of one, and what it includes.
 ///
 /// # Errors
 /// It would not load, or lets everybody in.
-pub(super) fn check(path: &Path) -> Result<Outcome, SourceError> {
+pub fn check(path: &Path) -> Result<Outcome, SourceError> {
     let configuration = tree::Configuration::load(path)?;
     let findings = rules::findings(&configuration);
     let is_bad = findings
