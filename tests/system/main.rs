@@ -19,6 +19,7 @@ mod beside_other_settings;
 mod bodies_and_upgrades;
 mod caller;
 mod changes;
+mod colliding_names;
 mod command_line;
 mod corpus;
 mod debug_page;
