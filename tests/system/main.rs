@@ -20,6 +20,7 @@ mod bodies_and_upgrades;
 mod caller;
 mod changes;
 mod check_nginx;
+mod colliding_names;
 mod command_line;
 mod corpus;
 mod debug_page;

@@ -22,7 +22,7 @@ use figment::{
 use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
 use keygate_documents::{diagnostic::nearest, source::SourceError};
-use keygate_gateways::Choice;
+use keygate_gateways::{Choice, NamesError};
 use keygate_keys::Pepper;
 use keygate_keys::pepper::{self, PepperError, PepperText};
 use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
@@ -324,6 +324,14 @@ pub enum SettingsError {
         /// The role that reads it.
         reader: Role,
     },
+    /// A header would have two meanings.
+    #[error("{named}: {error}")]
+    Names {
+        /// The setting, and where it was set.
+        named: String,
+        /// What is wrong with it.
+        error: NamesError,
+    },
     /// Both listeners have one address.
     #[error(
         "{listen} and {operations} are both `{address}`: the gateway and operators need an address each, \
@@ -514,7 +522,18 @@ impl Settings {
         }
     }
 
-    /// The names of headers and cookies that a gateway must follow.
+    /// The names of headers and cookies that a gateway must follow, each with one meaning.
+    ///
+    /// # Errors
+    /// A header would have two: a caller's own could be believed, or a key passed on.
+    pub fn gateway_names(&self) -> Result<keygate_gateways::Names, SettingsError> {
+        keygate_gateways::Names::new(self.choice_of_names()).map_err(|error| {
+            let named = self.origins.named(error.setting());
+            SettingsError::Names { named, error }
+        })
+    }
+
+    /// These names as the settings choose them.
     #[must_use]
     pub fn choice_of_names(&self) -> Choice {
         let CredentialNames { headers, cookies } = self.credential_names();
@@ -545,6 +564,14 @@ impl Settings {
             for name in mia::without_effect(environment) {
                 tracing::warn!("`{name}` is set and has no effect: Keygate knows no users yet");
             }
+        }
+        if role != Role::Resolver && self.answer_with == AnswerWith::Header {
+            tracing::warn!(
+                "{} has denials answered by 200 and `mia-allowed: 0`: a gateway that does not read \
+                 `mia-allowed` lets every request pass. Requests of Keygate's nginx includes get 401 and \
+                 403 all the same",
+                self.origins.named("answer-with")
+            );
         }
         let listen = self.listen(role);
         if self.origins.is_mia("listen") && !listen.is_local() {
