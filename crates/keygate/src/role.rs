@@ -3,7 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -139,7 +139,11 @@ pub async fn run(
         service_version: settings.service_version.clone(),
         log,
     });
-    let _file = operations::start(watched_at, router)?;
+    let (hosts, limits) = (
+        settings.operations_hosts(role),
+        settings.operations_limits(),
+    );
+    let _file = operations::start(watched_at, router, hosts, limits)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;
@@ -279,8 +283,14 @@ fn policy(
 /// Reads every file again on SIGHUP, and whenever it changes.
 fn reload_on_hangup(files: Vec<Watched>) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
-    let (now, asked) = mpsc::channel();
-    reload::watch(files, asked);
-    tokio::spawn(async move { while hangup.recv().await.is_some() && now.send(()).is_ok() {} });
+    let sources = reload::watch(files)?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            for source in &sources {
+                // A thread that has ended is of no use to the others.
+                let _ = source.send(());
+            }
+        }
+    });
     Ok(())
 }
