@@ -35,6 +35,7 @@ mod health;
 mod http_message;
 mod impostor;
 mod includes;
+mod key_pitfalls;
 mod keys_command;
 mod keys_crash;
 mod keys_import;

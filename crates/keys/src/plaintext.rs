@@ -271,14 +271,7 @@ const WORDS: &str = "your my our the this that it me is be to of for in with not
     deploy deployment deploying";
 
 /// Whole texts that are placeholders, beside those that [`WORDS`] make.
-const WHOLE: [&str; 6] = [
-    "sample",
-    "samplekey",
-    "sampleapikey",
-    "samplesecret",
-    "string",
-    "na",
-];
+const WHOLE: [&str; 4] = ["sample", "sampleapikey", "samplesecret", "na"];
 
 fn is_well_known(text: &str) -> bool {
     if WELL_KNOWN.contains(&text) {

@@ -368,9 +368,17 @@ mod tests {
         let table = KeyTable::new(vec![key("empty", Digest::sha256(b""))], None).unwrap();
         assert!(matches!(table.find(b"", at(0)), Err(InvalidKey::Malformed)));
         assert!(matches!(
-            table.find(&[b'a'; 513], at(0)),
+            table.find(&[b'a'; LONGEST_KEY + 1], at(0)),
             Err(InvalidKey::Malformed)
         ));
+    }
+
+    #[test]
+    fn the_longest_key_is_found() {
+        let long = [b'a'; LONGEST_KEY];
+        let table = KeyTable::new(vec![key("long", Digest::sha256(&long))], None).unwrap();
+        assert_eq!(table.find(&long, at(0)).unwrap().id(), "long");
+        assert!(table.find(&[b'a'; LONGEST_KEY - 1], at(0)).is_err());
     }
 
     #[test]

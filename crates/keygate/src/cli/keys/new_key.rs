@@ -104,9 +104,13 @@ impl NewKeyArguments {
         now: Timestamp,
     ) -> Result<Entry, KeysError> {
         let expires_at = match &self.expires_in {
+            Some(period) if period.is_zero() => return Err(KeysError::ExpiresAtOnce),
             Some(period) => Some(period.after(now).ok_or(KeysError::TooFar)?),
             None => self.expires_at,
         };
+        if let Some(end) = expires_at.filter(|end| *end <= now) {
+            return Err(KeysError::ExpiresInThePast { end, now });
+        }
         let digest = self.digest.maker()?;
         Ok(Entry {
             key: Key {
