@@ -58,6 +58,7 @@ mod report;
 mod secrets;
 mod shadow;
 mod shutdown;
+mod socket_files;
 mod start_up;
 mod traces;
 mod unreadable_requests;
