@@ -4,18 +4,20 @@
 //! credentials of a request. It reads no file and no clock; a [`KeyTable`] is made elsewhere and
 //! swapped in whole, the time is passed in. The authorization service never links it.
 //!
-//! A request's way is one line: headers → [`Credential`] → [`KeyTable::find`] → [`Resolution`] →
-//! headers.
+//! A request's way is one line: [`Request`] → [`Credential`] → [`KeyTable::find`] → [`Resolution`] →
+//! [`Decision`] → response headers. [`Resolver::resolve`] goes it on any transport; [`router()`] is the
+//! transport for gateways that speak HTTP.
 
-#[cfg(test)]
-mod asking;
 pub mod credential;
 pub mod digest;
 pub mod generated;
 pub mod guessing;
 pub mod key;
 pub mod observer;
+pub mod request;
 pub mod resolution;
+pub mod response;
+pub mod router;
 pub mod service;
 pub mod table;
 
@@ -24,6 +26,9 @@ pub use digest::{Digest, Pepper, Scheme};
 pub use guessing::{Guess, Guessing};
 pub use key::{ClientType, Key, KeyId};
 pub use observer::{Observer, Record};
-pub use resolution::{Presence, Reason, Refusal, Resolution};
-pub use service::Resolver;
+pub use request::{Presence, Request};
+pub use resolution::{Reason, Refusal, Resolution};
+pub use response::{Decision, Identity};
+pub use router::router;
+pub use service::{RejectedKeyStatus, Resolver};
 pub use table::{KeyRef, KeyTable};

@@ -4,16 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{Credential, KeyRef, KeyTable};
-
-/// Whether an endpoint can be called without a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// `/resolve`: without a key the caller is nobody, which may be enough.
-    Optional,
-    /// `/require`: without a key the request is refused.
-    Required,
-}
+use crate::{Credential, KeyRef, KeyTable, Presence};
 
 /// What became of a request's credential.
 #[derive(Debug, Clone, Copy)]

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keygate_http1::Headers;
+use http::HeaderMap;
 use keygate_resolver::{Reason, Refusal, Resolution};
 use serde::Serialize;
 use tracing::Level;
@@ -173,7 +173,7 @@ impl Decisions {
         &self,
         step: Step,
         occasion: Occasion,
-        (started, headers): (Instant, Headers<'_>),
+        (started, headers): (Instant, &HeaderMap),
         entry: impl FnOnce(Duration) -> Entry,
     ) {
         let now = Instant::now();
