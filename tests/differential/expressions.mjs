@@ -1,5 +1,5 @@
 // Compares Keygate's answers with Node's. Cases come on standard input, a line of JSON each, from
-//   cargo run --release -p keygate-policy --example differential -- COUNT [SEED]
+//   cargo run --release -p keygate-expression --example differential -- COUNT [SEED]
 // The argument is how many there must be.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";

@@ -23,6 +23,7 @@ mod corpus;
 mod debug_page;
 mod decision_log;
 mod demo;
+mod descriptors;
 mod explanations;
 mod gateway;
 mod guessing;

@@ -9,10 +9,11 @@ use std::io::{self, BufReader, Write};
 use std::net::TcpStream;
 use std::{env, fs};
 
+use keygate_expression::Facts;
 use keygate_policy::path::readings::Reading;
 use keygate_policy::path::{Ambiguity, CanonicalPath, Treatment};
 use keygate_policy::policy::Match;
-use keygate_policy::{Facts, Policy, Request};
+use keygate_policy::{Policy, Request};
 use rstest::rstest;
 use tempfile::TempDir;
 

@@ -1,8 +1,8 @@
 //! A request to the authorizer, whatever transport it came by, and the client request that it is about.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use keygate_expression::Facts;
 use keygate_headers::{Repeated, single};
-use keygate_policy::Facts;
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");

@@ -1,6 +1,6 @@
 //! The authorizer over HTTP: `/auth` and everything below it, by any method.
 
-use std::{convert::Infallible, future::ready, sync::Arc};
+use std::{future::ready, sync::Arc};
 
 use axum::{Router, body::Body, extract, response::Response};
 use http::Uri;
@@ -16,8 +16,7 @@ pub fn router(authorizer: Arc<Authorizer>) -> Router {
         .into_iter()
         .fold(Router::new(), |router, path| {
             let authorizer = Arc::clone(&authorizer);
-            let authorize =
-                move |request| ready(Ok::<_, Infallible>(respond(&authorizer, request)));
+            let authorize = move |request| ready(Ok(respond(&authorizer, request)));
             router.route_service(path, service_fn(authorize))
         })
 }

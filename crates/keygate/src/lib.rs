@@ -3,12 +3,13 @@
 //! The services themselves are `keygate-resolver` and `keygate-authorizer`, the rules are
 //! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
 
+pub mod check;
 pub mod cli;
 pub mod connection;
-pub mod data;
 pub mod debug_keys;
 pub mod debug_page;
 pub mod decisions;
+pub mod descriptors;
 pub mod explain;
 pub mod health;
 pub mod listener;
@@ -20,5 +21,6 @@ pub mod server;
 pub mod settings;
 pub mod shutdown;
 pub mod source;
+pub mod stream;
 pub mod telemetry;
 pub mod traces;

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
+use axum::Router;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_policy::Policy;
@@ -13,7 +14,7 @@ use keygate_resolver::{KeyTable, Resolver};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    data::Data,
+    check,
     decisions::Decisions,
     health::Health,
     listener::{Address, BindError, Listener},
@@ -22,7 +23,7 @@ use crate::{
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
-    source::{SourceError, keys_file, policy_file},
+    source::{SourceError, keys_file, policy_file, stack},
     traces::{Traces, TracesError},
 };
 
@@ -91,7 +92,8 @@ pub enum StartError {
 
 /// A role's services with their files loaded, ready to be served.
 struct Services {
-    data: Data,
+    resolver: Option<Arc<Resolver>>,
+    authorizer: Option<Arc<Authorizer>>,
     files: Vec<Watched>,
 }
 
@@ -104,7 +106,13 @@ struct Services {
 /// The role does not start.
 pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
-    let Services { data, files } = Services::load(role, &settings, &decisions)?;
+    let services = Services::load(role, &settings, &decisions)?;
+    let data = services.router();
+    let Services {
+        resolver,
+        authorizer,
+        files,
+    } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let watched_at = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
@@ -123,8 +131,8 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         role,
         health: Arc::clone(&health),
         decisions: Arc::clone(&decisions),
-        resolver: data.resolver.clone(),
-        authorizer: data.authorizer.clone(),
+        resolver,
+        authorizer,
         started: Timestamp::now(),
         settings: settings.in_force(role),
     });
@@ -136,7 +144,14 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         health.start_draining();
         tokio::time::sleep(settings.shutdown_delay()).await;
     };
-    server::run(listener, data, shutdown, settings.drain()).await;
+    server::run(
+        listener,
+        data,
+        settings.limits(),
+        shutdown,
+        settings.drain(),
+    )
+    .await;
     dropped.abort();
     if let Some(traces) = traces {
         traces.shutdown().await;
@@ -152,20 +167,37 @@ impl Services {
         decisions: &Arc<Decisions>,
     ) -> Result<Self, StartError> {
         let mut services = Self {
-            data: Data::default(),
+            resolver: None,
+            authorizer: None,
             files: Vec::new(),
         };
         if role != Role::Authorizer {
             let (resolver, keys) = resolver(settings, decisions)?;
-            services.data.resolver = Some(resolver);
+            services.resolver = Some(resolver);
             services.files.push(keys);
         }
         if role != Role::Resolver {
             let (authorizer, policies) = authorizer(settings, decisions)?;
-            services.data.authorizer = Some(authorizer);
+            services.authorizer = Some(authorizer);
             services.files.extend(policies);
         }
         Ok(services)
+    }
+
+    /// The routes of the data listener. Unknown paths get 404, so that a wrong gateway setting is not
+    /// taken for a decision.
+    fn router(&self) -> Router {
+        let resolver = self.resolver.clone();
+        let authorizer = self.authorizer.clone();
+        let both = resolver.clone().zip(authorizer.clone());
+        [
+            resolver.map(keygate_resolver::router),
+            authorizer.map(keygate_authorizer::router),
+            both.map(|(resolver, authorizer)| check::router(resolver, authorizer)),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(Router::new(), Router::merge)
     }
 }
 
@@ -189,7 +221,9 @@ fn resolver(
     let pepper = settings.pepper().map_err(SettingsError::from)?;
     let target = Arc::clone(&resolver);
     let load = move |path: &Path, text: &str| {
-        let loaded = keys_file::parse(path, text, pepper.clone())?;
+        let parsed = keys_file::parse(path, text, pepper.clone());
+        stack::wipe();
+        let loaded = parsed?;
         loaded
             .warnings
             .iter()

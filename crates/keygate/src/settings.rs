@@ -6,7 +6,7 @@ mod mia;
 mod tests;
 
 use std::{
-    num::NonZeroU32,
+    num::{NonZeroU16, NonZeroU32},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,8 +28,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     decisions::{Retention, limit::Share},
+    descriptors,
     listener::{Address, SocketMode},
     role::Role,
+    server::Limits,
     source::{
         self, SourceError,
         pepper::{self, PepperError, PepperText},
@@ -41,6 +43,13 @@ pub use in_force::InForce;
 use in_force::{Origin, Origins};
 
 const PREFIX: &str = "KEYGATE_";
+
+/// The default of `max-connections`: nginx keeps 128 idle ones for each worker, so this is enough for
+/// 128 workers.
+const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16_384).unwrap();
+
+/// The default of `head-timeout-seconds`: a gateway sends a head at once.
+const HEAD_TIMEOUT_SECONDS: NonZeroU16 = NonZeroU16::new(10).unwrap();
 
 /// Everything that can be set, in one flat list: a setting `log-level` is `log-level` in a file,
 /// `KEYGATE_LOG_LEVEL` in the environment, and `--log-level` where there is a flag.
@@ -93,6 +102,10 @@ pub struct Settings {
     /// How the authorizer tells a denial.
     #[serde(with = "answer_with")]
     pub answer_with: AnswerWith,
+    /// How many connections the data listener has open at most.
+    pub max_connections: NonZeroU32,
+    /// How long a request head may take after its first byte.
+    pub head_timeout_seconds: NonZeroU16,
     /// How long requests in flight may take at shutdown.
     pub drain_seconds: u16,
     /// How long to go on serving, not ready, before the listeners close at shutdown.
@@ -128,6 +141,8 @@ impl Default for Settings {
             client_type_header: Name(gateway.client_type),
             backoffice_header: Name(gateway.backoffice),
             answer_with: AnswerWith::default(),
+            max_connections: MAX_CONNECTIONS,
+            head_timeout_seconds: HEAD_TIMEOUT_SECONDS,
             drain_seconds: 10,
             shutdown_delay_seconds: 0,
             origins: Origins::default(),
@@ -371,6 +386,17 @@ impl Settings {
             for name in mia::without_effect(environment) {
                 tracing::warn!("`{name}` is set and has no effect: users are not known here");
             }
+        }
+    }
+
+    /// The limits on connections of the data listener: some descriptors always remain for the rest of
+    /// the process.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let connections = usize::try_from(self.max_connections.get()).unwrap_or(usize::MAX);
+        Limits {
+            connections: connections.min(descriptors::for_connections()),
+            head_timeout: Duration::from_secs(self.head_timeout_seconds.get().into()),
         }
     }
 

@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keygate_policy::{Facts, Policy, Request};
+use keygate_expression::Facts;
+use keygate_policy::{Policy, Request};
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 const ROUNDS: usize = 30;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::{Facts, path::CanonicalPath, policy::Rule};
+use keygate_expression::Facts;
+
+use crate::{path::CanonicalPath, policy::Rule};
 
 /// One request as the gateway describes it: parsed once, never re-read.
 #[derive(Debug, Clone, Copy)]

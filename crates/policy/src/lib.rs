@@ -1,18 +1,16 @@
-//! The pure core of Keygate: group expressions, canonical paths, endpoint policies and the decision.
+//! The pure core of Keygate: canonical paths, endpoint policies and the decision.
 //!
 //! Nothing in this crate opens a file, a socket or a clock: text and bytes go in, values come out.
 //! The services and the program stand around it.
 //!
 //! A request's way through it is one line: raw target → [`path::CanonicalPath`] → the rule that
-//! matches → its [`expression::Expression`] over the [`Facts`] → a [`Decision`].
+//! matches → its [`Expression`](keygate_expression::Expression) over the
+//! [`Facts`](keygate_expression::Facts) → a [`Decision`].
 
 pub mod decision;
 pub mod document;
-pub mod expression;
-pub mod facts;
 pub mod path;
 pub mod policy;
 
 pub use decision::{Decision, Reason, Request, Status};
-pub use facts::{Facts, NameSet, User};
 pub use policy::{Policy, Rule};

@@ -1,6 +1,6 @@
 //! The resolver over HTTP: `/resolve`, `/require` and everything below them, by any method.
 
-use std::{convert::Infallible, future::ready, sync::Arc};
+use std::{future::ready, sync::Arc};
 
 use axum::{Router, body::Body, extract, response::Response};
 use tower::service_fn;

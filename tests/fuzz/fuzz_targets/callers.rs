@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use keygate_policy::{Facts, User};
+use keygate_expression::{Facts, User};
 
 static USER: LazyLock<User> = LazyLock::new(|| User {
     id: "ada".to_owned(),

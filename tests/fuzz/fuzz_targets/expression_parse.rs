@@ -4,7 +4,7 @@
 
 mod callers;
 
-use keygate_policy::expression::Expression;
+use keygate_expression::Expression;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|source: &str| {

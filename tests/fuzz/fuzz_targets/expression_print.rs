@@ -4,7 +4,7 @@
 
 mod callers;
 
-use keygate_policy::expression::{Expression, ExpressionError};
+use keygate_expression::{Expression, ExpressionError};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|source: &str| {

@@ -14,11 +14,8 @@ mod reference;
 
 use std::sync::LazyLock;
 
-use keygate_policy::{
-    Facts, Policy, Request,
-    path::{CanonicalPath, readings::Reading},
-    policy::Match,
-};
+use keygate_expression::Facts;
+use keygate_policy::{Policy, Request, path::{CanonicalPath, readings::Reading}, policy::Match};
 use libfuzzer_sys::fuzz_target;
 use reference::{Endpoint, Entry, Found, Model, Segment};
 

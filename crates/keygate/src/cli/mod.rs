@@ -18,6 +18,7 @@ use figment::value::{Dict, Value};
 use serde::Serialize;
 
 use crate::{
+    descriptors,
     role::{self, Role, StartError},
     settings::Settings,
     telemetry,
@@ -206,6 +207,7 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let config = arguments.config.as_deref();
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
     telemetry::start(settings.log_format, settings.log_level);
+    descriptors::raise_limit();
     Settings::warn_of_names_without_effect(role, &environment);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

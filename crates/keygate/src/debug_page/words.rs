@@ -1,7 +1,7 @@
 //! How values look on the page.
 
 use jiff::{SignedDuration, Timestamp, tz::Offset};
-use keygate_policy::expression::Explanation;
+use keygate_expression::Explanation;
 
 use crate::{
     debug_keys,

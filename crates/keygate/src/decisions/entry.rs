@@ -4,8 +4,8 @@ use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
+use keygate_expression::Facts;
 use keygate_headers::REQUEST_ID;
-use keygate_policy::Facts;
 use keygate_resolver::Resolution;
 use serde::{Deserialize, Serialize};
 use tracing::Level;

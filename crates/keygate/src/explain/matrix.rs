@@ -5,9 +5,8 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use keygate_policy::{
-    Decision, Facts, Policy, Reason, Request, Rule, User, expression::Expression, policy::Example,
-};
+use keygate_expression::{Expression, Facts, User};
+use keygate_policy::{Decision, Policy, Reason, Request, Rule, policy::Example};
 use serde::Serialize;
 
 /// What each client type may do, endpoint by endpoint.

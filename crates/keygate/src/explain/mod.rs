@@ -10,11 +10,8 @@ use std::fmt;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_documents::diagnostic::nearest;
-use keygate_policy::{
-    Decision, Policy, Reason, Request, Rule,
-    expression::{Explanation, Expression},
-    path::CanonicalPath,
-};
+use keygate_expression::{Explanation, Expression};
+use keygate_policy::{Decision, Policy, Reason, Request, Rule, path::CanonicalPath};
 use keygate_resolver::{KeyTable, key::KeyState};
 use serde::Serialize;
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use keygate_policy::{Facts, Request, User};
+use keygate_expression::{Facts, User};
+use keygate_policy::Request;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 

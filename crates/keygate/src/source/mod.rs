@@ -4,6 +4,7 @@
 pub mod keys_file;
 pub mod pepper;
 pub mod policy_file;
+pub mod stack;
 
 use std::{
     fs, io,

@@ -6,12 +6,12 @@ use keygate_documents::{
     diagnostic::{Diagnostic, nearest},
     yaml::{self, Content},
 };
+use keygate_expression::Expression;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::{Scalar, scalar::expression};
 use crate::{
-    expression::Expression,
     path::{Ambiguities, Ambiguity, Pattern, TrailingSlash, Treatment},
     policy::{Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method, Policy, PolicyError},
 };

@@ -6,9 +6,10 @@ use keygate_documents::{
     diagnostic::{Diagnostic, line_and_column},
     yaml,
 };
+use keygate_expression::Expression;
 use serde_saphyr::Spanned;
 
-use crate::{expression::Expression, policy::PolicyError};
+use crate::policy::PolicyError;
 
 /// Where a string of a file stands.
 #[derive(Debug, Clone)]

@@ -5,16 +5,15 @@ use std::{
     ops::Range,
 };
 
+use keygate_expression::Expression;
+
 use super::{
     HostPattern, Match, Method, Policy, PolicyError, Rule,
     matcher::{ByMethod, Matcher},
     rule::{Demands, ExpressionPlaces},
     witness::{Filling, witnesses},
 };
-use crate::{
-    expression::Expression,
-    path::{Pattern, TrailingSlash},
-};
+use crate::path::{Pattern, TrailingSlash};
 
 /// Where a rule stands in its text.
 pub(crate) type Place = Range<usize>;

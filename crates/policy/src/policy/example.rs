@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
+use keygate_expression::Facts;
+
 use super::{
     Match, Policy, Rule,
     witness::{Filling, Witness, witnesses},
 };
-use crate::{Facts, Request, path::Segment};
+use crate::{Request, path::Segment};
 
 /// A request that a rule decides.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! What one endpoint or route asks of a request.
 
 use keygate_documents::diagnostic::Diagnostic;
+use keygate_expression::{Expression, Warning};
 
 use super::{HostPattern, Method};
 use crate::{
     Reason, Request,
-    expression::{Expression, Warning},
     path::{Ambiguities, Pattern},
 };
 

@@ -5,8 +5,10 @@
 //! competes for a witness, competes for every request of its shape, since a competitor matches a
 //! name that it cannot write only by a placeholder, wildcard or "all" of its own.
 
+use keygate_expression::Facts;
+
 use super::{HostPattern, Rule, build::or_all};
-use crate::{Facts, Request, path::Segment};
+use crate::{Request, path::Segment};
 
 /// What stands where a rule leaves something open.
 #[derive(Debug, Clone, Copy)]

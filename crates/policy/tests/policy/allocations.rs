@@ -1,6 +1,7 @@
 //! The hot path takes no memory.
 
-use keygate_policy::{Facts, Policy, Reason, Request, User};
+use keygate_expression::{Facts, User};
+use keygate_policy::{Policy, Reason, Request};
 
 #[test]
 fn deciding_on_a_canonical_target_allocates_nothing() {

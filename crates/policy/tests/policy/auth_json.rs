@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use keygate_policy::{
-    Facts, Policy, Reason, Request, User, document::auth_json::AuthJson, policy::PolicyError,
-};
+use keygate_expression::{Facts, User};
+use keygate_policy::{Policy, Reason, Request, document::auth_json::AuthJson, policy::PolicyError};
 use proptest::{
     collection::{btree_map, vec},
     option,

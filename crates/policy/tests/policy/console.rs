@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keygate_policy::{Facts, Policy, Reason, Request, User, document::console::Console};
+use keygate_expression::{Facts, User};
+use keygate_policy::{Policy, Reason, Request, document::console::Console};
 use proptest::{collection::btree_map, prelude::*, sample::select};
 use serde_json::{Value, json};
 

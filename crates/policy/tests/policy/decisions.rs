@@ -1,6 +1,7 @@
 //! What the policy of the contract decides.
 
-use keygate_policy::{Facts, Policy, Reason, Request, Status, User};
+use keygate_expression::{Facts, User};
+use keygate_policy::{Policy, Reason, Request, Status};
 use rstest::rstest;
 
 const POLICY: &str = "

@@ -1,6 +1,7 @@
 //! Every rule of a policy has an example: a request that it decides.
 
-use keygate_policy::{Facts, Policy, Rule};
+use keygate_expression::Facts;
+use keygate_policy::{Policy, Rule};
 use proptest::prelude::*;
 
 use crate::generate;

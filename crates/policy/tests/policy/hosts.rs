@@ -1,6 +1,7 @@
 //! Endpoints that name hosts.
 
-use keygate_policy::{Facts, Policy, Request};
+use keygate_expression::Facts;
+use keygate_policy::{Policy, Request};
 use rstest::rstest;
 
 const POLICY: &str = "

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use keygate_expression::Facts;
 use keygate_policy::{
-    Facts, Policy, Request,
+    Policy, Request,
     policy::{Match, PolicyError},
 };
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::Config};

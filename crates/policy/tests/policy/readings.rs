@@ -1,7 +1,8 @@
 //! No spelling of a path gets around a rule: what passes, passes however a server reads it.
 
+use keygate_expression::Facts;
 use keygate_policy::{
-    Facts, Policy, Reason, Request,
+    Policy, Reason, Request,
     path::readings::{Decoding, Dots, Parameters, Reading},
     policy::Match,
 };

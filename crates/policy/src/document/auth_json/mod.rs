@@ -19,10 +19,10 @@ use keygate_documents::{
     diagnostic::Diagnostic,
     yaml::{self, Content},
 };
+use keygate_expression::Expression;
 
 use super::{Scalar, write::policy_yaml};
 use crate::{
-    expression::Expression,
     path::{Ambiguities, Pattern, Segment, TrailingSlash},
     policy::{Demands, Draft, ExpressionPlaces, Loaded, Method, Policy, PolicyError},
 };

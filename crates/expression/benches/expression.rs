@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
 use divan::{AllocProfiler, Bencher, black_box};
-use keygate_policy::{Facts, User, expression::Expression};
+use keygate_expression::{Expression, Facts, User};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();

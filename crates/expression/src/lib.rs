@@ -3,14 +3,17 @@
 //! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
 //! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
 //! meanings that [`value`] and [`text`] give, and [`explain`] shows the walk. [`warning`] finds
-//! likely mistakes, by [`truth`] tables; [`mentions`] tells what a tree speaks of; [`printer`] writes a tree as text.
+//! likely mistakes, by [`truth`] tables; [`mentions`] tells what a tree speaks of; [`printer`] writes a
+//! tree as text. [`Facts`] are what it is evaluated over.
 //!
+//! *Invariant: pure.* Text and facts go in, values come out: no I/O, async, HTTP or clock.
 //! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
 //! parser lets a tree have.
 
 mod error;
 mod evaluate;
 mod explain;
+mod facts;
 mod lexer;
 mod literal;
 mod mentions;
@@ -27,14 +30,13 @@ pub use self::{
     error::{ExpressionError, Foreign},
     evaluate::{EvaluationError, Fault},
     explain::{Explanation, Outcome, Part},
+    facts::{Facts, NameSet, User},
     warning::Warning,
 };
 use std::{
     fmt::{self, Display, Formatter},
     sync::Arc,
 };
-
-use crate::Facts;
 
 /// A group expression that has passed every check.
 #[derive(Debug, Clone)]

@@ -398,7 +398,7 @@ fn an_explanation_is_json_for_programs() {
 /// The blocks of one kind in the documentation.
 fn documented(kind: &str) -> Vec<&'static str> {
     let fence = format!("```{kind}\n");
-    let text = include_str!("../../../../docs/expressions.md");
+    let text = include_str!("../../../docs/expressions.md");
     let blocks: Vec<_> = text
         .split(&fence)
         .skip(1)

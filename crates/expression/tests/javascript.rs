@@ -13,7 +13,7 @@ use std::cell::RefCell;
 
 use boa_engine::{Context, JsString, JsValue, Source, js_string};
 use cases::{Case, caller, case, expression, soup};
-use keygate_policy::expression::{Expression, Part, Warning};
+use keygate_expression::{Expression, Part, Warning};
 use proptest::{
     collection::vec,
     prelude::*,

@@ -3,7 +3,7 @@
 //! Expressions are made as text without regard to precedence, so that both parsers have to agree on
 //! it. All of the language is covered but a list at the left of `in`, where it is Mia-Platform's.
 
-use keygate_policy::{Facts, User, expression::Expression};
+use keygate_expression::{Expression, Facts, User};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
@@ -46,7 +46,7 @@ impl Caller {
     /// The facts as JavaScript's expression sees them.
     pub(crate) fn to_json(&self) -> Value {
         let user = self.user.clone().unwrap_or_default();
-        let set = |names: &keygate_policy::NameSet| -> Map<String, Value> {
+        let set = |names: &keygate_expression::NameSet| -> Map<String, Value> {
             names
                 .iter()
                 .map(|name| (name.to_owned(), json!(true)))
