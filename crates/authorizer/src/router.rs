@@ -1,6 +1,10 @@
 //! The authorizer over HTTP: `/auth` and everything below it, by any method.
 
-use std::{future::ready, sync::Arc};
+use std::{
+    future::ready,
+    iter::{repeat, zip},
+    sync::Arc,
+};
 
 use axum::{Router, body::Body, extract, response::Response};
 use http::Uri;
@@ -12,13 +16,11 @@ use crate::{Authorizer, ClientTypeSource, Request};
 ///
 /// Responses have an empty body.
 pub fn router(authorizer: Arc<Authorizer>) -> Router {
-    ["/auth", "/auth/", "/auth/{*rest}"]
-        .into_iter()
-        .fold(Router::new(), |router, path| {
-            let authorizer = Arc::clone(&authorizer);
-            let authorize = move |request| ready(Ok(respond(&authorizer, request)));
-            router.route_service(path, service_fn(authorize))
-        })
+    let routes = ["/auth", "/auth/", "/auth/{*rest}"];
+    zip(routes, repeat(authorizer)).fold(Router::new(), |router, (path, authorizer)| {
+        let authorize = move |request| ready(Ok(respond(&authorizer, request)));
+        router.route_service(path, service_fn(authorize))
+    })
 }
 
 fn respond(authorizer: &Authorizer, request: extract::Request) -> Response {

@@ -1,6 +1,10 @@
 //! Both steps in one hop: `/check` and everything below it, by any method.
 
-use std::{future::ready, sync::Arc};
+use std::{
+    future::ready,
+    iter::{repeat, zip},
+    sync::Arc,
+};
 
 use axum::{Router, body::Body, extract, response::Response};
 use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, router::target_below};
@@ -12,29 +16,28 @@ use tower::service_fn;
 ///
 /// The response is the one that `/resolve` and then `/auth` would give.
 pub fn router(resolver: Arc<Resolver>, authorizer: Arc<Authorizer>) -> Router {
-    ["/check", "/check/", "/check/{*rest}"]
-        .into_iter()
-        .fold(Router::new(), |router, path| {
-            let (resolver, authorizer) = (Arc::clone(&resolver), Arc::clone(&authorizer));
-            let check = move |request| ready(Ok(respond(&resolver, &authorizer, request)));
-            router.route_service(path, service_fn(check))
-        })
+    let routes = ["/check", "/check/", "/check/{*rest}"];
+    let services = repeat((resolver, authorizer));
+    zip(routes, services).fold(Router::new(), |router, (path, (resolver, authorizer))| {
+        let check = move |request| ready(Ok(respond(&resolver, &authorizer, request)));
+        router.route_service(path, service_fn(check))
+    })
 }
 
 fn respond(resolver: &Resolver, authorizer: &Authorizer, request: extract::Request) -> Response {
     let (parts, _) = request.into_parts();
     let mut headers = parts.headers;
     let mut response = Response::new(Body::empty());
-    let resolved = resolver.resolve(&keygate_resolver::Request {
+    let owner = resolver.resolve(&keygate_resolver::Request {
         presence: Presence::Optional,
         headers: &headers,
     });
-    if resolved.status.is_success() {
+    if owner.status.is_success() {
         let decision = authorizer.authorize(&keygate_authorizer::Request {
             method: &parts.method,
             target: target_below("/check", &parts.uri),
             headers: &headers,
-            client_type: ClientTypeSource::Resolver(resolved.identity.as_ref().map(|identity| {
+            client_type: ClientTypeSource::Resolver(owner.identity.as_ref().map(|identity| {
                 Caller {
                     client_type: &identity.client_type,
                     key_id: &identity.key_id,
@@ -44,13 +47,13 @@ fn respond(resolver: &Resolver, authorizer: &Authorizer, request: extract::Reque
         *response.status_mut() = decision.status;
         headers.clear();
         decision.write(&mut headers);
-        if let Some(identity) = resolved.identity {
+        if let Some(identity) = owner.identity {
             headers.insert(KEY_ID, identity.key_id);
         }
     } else {
-        *response.status_mut() = resolved.status;
+        *response.status_mut() = owner.status;
         headers.clear();
-        resolved.write(&mut headers);
+        owner.write(&mut headers);
     }
     *response.headers_mut() = headers;
     response

@@ -1,6 +1,10 @@
 //! The resolver over HTTP: `/resolve`, `/require` and everything below them, by any method.
 
-use std::{future::ready, sync::Arc};
+use std::{
+    future::ready,
+    iter::{repeat, zip},
+    sync::Arc,
+};
 
 use axum::{Router, body::Body, extract, response::Response};
 use tower::service_fn;
@@ -19,13 +23,10 @@ pub fn router(resolver: Arc<Resolver>) -> Router {
         ("/require/", Presence::Required),
         ("/require/{*rest}", Presence::Required),
     ];
-    routes
-        .into_iter()
-        .fold(Router::new(), |router, (path, presence)| {
-            let resolver = Arc::clone(&resolver);
-            let resolve = move |request| ready(Ok(respond(&resolver, presence, request)));
-            router.route_service(path, service_fn(resolve))
-        })
+    zip(routes, repeat(resolver)).fold(Router::new(), |router, ((path, presence), resolver)| {
+        let resolve = move |request| ready(Ok(respond(&resolver, presence, request)));
+        router.route_service(path, service_fn(resolve))
+    })
 }
 
 fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -> Response {
