@@ -106,8 +106,13 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 	@! cargo tree --package keygate-resolver --package keygate-authorizer --edges normal | \
 		grep -E ' (tokio|hyper|socket2) v' || \
 		{ echo 'error: the services do no I/O: they may not depend on these' >&2; exit 1; }
-	@! cargo tree --package keygate-authorizer --edges normal | grep keygate-resolver || \
-		{ echo 'error: the services may not know each other' >&2; exit 1; }
+	@! cargo tree --package keygate-authorizer --edges normal | grep -E 'keygate-(resolver|keys) ' || \
+		{ echo 'error: the authorizer may know neither the resolver nor key material' >&2; exit 1; }
+	@! cargo tree --package keygate-resolver --edges normal | grep -E 'keygate-(authorizer|policy) ' || \
+		{ echo 'error: the resolver may know neither the authorizer nor policies' >&2; exit 1; }
+	@! grep -rnE 'std::(fs|process|net::(Tcp|Udp))|documents::source|SystemTime|Instant' \
+		crates/expression/src crates/policy/src crates/mia/src || \
+		{ echo 'error: these crates are pure: no I/O, no clock' >&2; exit 1; }
 
 tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed ## What tests and linters need, into target/tools
 

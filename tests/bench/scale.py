@@ -64,7 +64,7 @@ def main():
 
 def lookups():
     """Nanoseconds and bytes by the number of keys."""
-    return [json.loads(line) for line in bench("keygate-resolver", "scale") if line.startswith("{")]
+    return [json.loads(line) for line in bench("keygate-keys", "scale") if line.startswith("{")]
 
 
 def endpoints():

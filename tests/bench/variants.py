@@ -88,7 +88,7 @@ class Builder:
         argv = [*before, program or self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
         # nginx's worker is another user where the benchmark runs as root.
         return self.lab.start("authorization", [*argv, "--listen", listen(address)], address,
-                              env={"KEYGATE_SOCKET_MODE": "0666"})  # fmt: skip
+                              env={"KEYGATE_SOCKET_MODE": "0666 any-local-user"})  # fmt: skip
 
     def address(self, unix):
         return self.lab.folder / f"{len(self.lab.running):02}.sock" if unix else free_port()

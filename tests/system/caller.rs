@@ -47,6 +47,14 @@ pub(crate) fn get(address: &str, target: &str, headers: &[&str]) -> Message {
     send(address, request.as_bytes())
 }
 
+/// Sends a `GET` to an operations listener, by its own address.
+pub(crate) fn get_operations(address: &str, target: &str, headers: &[&str]) -> Message {
+    let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
+    let request =
+        format!("GET {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n");
+    send(address, request.as_bytes())
+}
+
 /// Sends a `GET` to a Unix socket.
 pub(crate) fn get_unix(socket: &Path, target: &str) -> Message {
     let mut stream = UnixStream::connect(socket).unwrap();

@@ -93,7 +93,7 @@ fn each_role_shows_what_it_knows() {
             .args([role, "--listen", &data, "--operations", &operations])
             .env(setting, corpus_file(file));
         let _service = Service::start(command, &data, &folder.path().join(role));
-        let page = caller::get(&operations, "/debug/", &[]);
+        let page = caller::get_operations(&operations, "/debug/", &[]);
         assert_eq!(page.status(), 200);
         let text = page.text();
         assert!(

@@ -270,7 +270,8 @@ fn an_explanation_is_of_the_policy_in_force_and_of_its_shadow() {
 #[case("?uri=/&user=x", "not a JSON object")]
 fn a_question_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str) {
     let watched = Watched::start(&[]);
-    let answer = caller::get(&watched.operations, &format!("/debug/explain{query}"), &[]);
+    let answer =
+        caller::get_operations(&watched.operations, &format!("/debug/explain{query}"), &[]);
     assert_eq!(answer.status(), 400);
     let error: Value = serde_json::from_slice(&answer.body).unwrap();
     let error = error["error"].as_str().unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use keygate_resolver::generated::is_generated;
+use keygate_keys::generated::is_generated;
 use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;

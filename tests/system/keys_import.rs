@@ -126,7 +126,7 @@ fn an_imported_key_opens_what_it_opened() {
     let import = Import::of(CONSOLE);
     let printed = import.run("mia", &[]);
     assert!(printed.status.success(), "{printed:?}");
-    let digest = keygate_resolver::Digest::sha256(b"sample-key-of-the-cms-0/1").to_string();
+    let digest = keygate_keys::Digest::sha256(b"sample-key-of-the-cms-0/1").to_string();
     let printed = String::from_utf8(printed.stdout).unwrap();
     assert!(printed.contains(&digest), "{printed}");
     assert!(printed.starts_with("version: 1\nkeys:\n  - id: CMS-"));
@@ -157,7 +157,7 @@ fn a_map_of_nginx_becomes_a_hashed_keys_file() {
         "sample-key-of=/+==",
         "default",
     ] {
-        let digest = keygate_resolver::Digest::sha256(key.as_bytes()).to_string();
+        let digest = keygate_keys::Digest::sha256(key.as_bytes()).to_string();
         assert!(text.contains(&digest), "{key}");
     }
 }

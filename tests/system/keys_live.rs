@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keygate_resolver::Digest;
+use keygate_keys::Digest;
 use rstest::rstest;
 use serde_json::Value;
 

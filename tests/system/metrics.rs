@@ -210,7 +210,7 @@ fn prometheus_finds_nothing_wrong_with_the_text() {
 
 #[test]
 fn the_reference_parser_takes_the_openmetrics_text() {
-    let answer = caller::get(&busy().operations, "/metrics", &[OPENMETRICS]);
+    let answer = caller::get_operations(&busy().operations, "/metrics", &[OPENMETRICS]);
     assert_eq!(
         answer.header("content-type"),
         Some("application/openmetrics-text; version=1.0.0; charset=utf-8")

@@ -77,7 +77,7 @@ impl Watched {
 
     /// A page of the operations listener.
     pub(crate) fn page(&self, path: &str) -> Message {
-        caller::get(&self.operations, path, &[])
+        caller::get_operations(&self.operations, path, &[])
     }
 
     /// A page that is JSON.
@@ -102,6 +102,9 @@ impl Watched {
 
     /// The lines that it has logged.
     pub(crate) fn log(&self) -> Vec<Value> {
+        until("its log is written", || {
+            self.json("/-/check-up")["log"]["waitingBytes"] == 0
+        });
         let text = self.service.output();
         let line = |line: &str| {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: `{line}`"))

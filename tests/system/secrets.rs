@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use keygate_resolver::generated::is_generated;
+use keygate_keys::generated::is_generated;
 
 /// Every key that these tests present begins with this.
 pub(crate) const MARK: &str = "sample-key";
@@ -46,7 +46,7 @@ mod tests {
     use crate::program::run_to_end;
 
     fn generated() -> String {
-        let key = keygate_resolver::generated::GeneratedKey::from_random(&Zeroizing::new([7; 32]));
+        let key = keygate_keys::generated::GeneratedKey::from_random(&Zeroizing::new([7; 32]));
         key.expose().to_owned()
     }
 

@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::content::Content;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -87,6 +89,29 @@ impl Diagnostic {
         self
     }
 
+    /// The same without any text between backticks, which a user may have written.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        let related = self.related.into_iter();
+        let related = related.map(|(span, label)| (span, without_quotes(&label)));
+        Self {
+            message: without_quotes(&self.message),
+            label: self.label.as_deref().map(without_quotes),
+            related: related.collect(),
+            help: self.help.as_deref().map(without_quotes),
+            ..self
+        }
+    }
+
+    /// The message for a person, with lines of `source` where they may be shown.
+    #[must_use]
+    pub fn show(&self, origin: &str, source: &str, content: Content) -> String {
+        match content {
+            Content::Public => self.render(origin, source),
+            Content::Secret => self.render_without_source(origin, source),
+        }
+    }
+
     /// The message for a person, with the lines of `source` that it is about.
     ///
     /// `origin` is the name of the text, usually a file's path.
@@ -153,6 +178,27 @@ pub fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
     (line, column)
+}
+
+/// The byte offset of a 1-based line and column (in characters).
+#[must_use]
+pub fn offset_of(source: &str, line: usize, column: usize) -> usize {
+    let mut lines = source.split_inclusive('\n');
+    let before: usize = lines
+        .by_ref()
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let line = lines.next().unwrap_or_default();
+    let letters = line.char_indices().map(|(at, _)| at);
+    before + letters.chain([line.len()]).take(column).last().unwrap_or(0)
+}
+
+/// What is between backticks becomes `…`.
+fn without_quotes(text: &str) -> String {
+    let pieces = text.split('`').enumerate();
+    let pieces = pieces.map(|(number, piece)| if number % 2 == 0 { piece } else { "`…`" });
+    pieces.collect()
 }
 
 /// The known name that `name` most likely stands for, for "did you mean".
@@ -223,6 +269,24 @@ mod tests {
         assert_eq!(nearest("tenant", known), None);
         assert_eq!(nearest("C", ["A", "c"]), Some("c"));
         assert_eq!(nearest("C", ["A"]), None);
+    }
+
+    #[test]
+    fn an_offset_is_found_by_line_and_column() {
+        let text = "aè\nbc\n";
+        for offset in [0, 1, 3, 4, 5, 6] {
+            let (line, column) = line_and_column(text, offset);
+            assert_eq!(offset_of(text, line, column), offset);
+        }
+        assert_eq!(offset_of(text, 9, 9), text.len());
+    }
+
+    #[test]
+    fn a_redacted_message_repeats_nothing() {
+        let diagnostic = Diagnostic::error("unknown name `abc` here").help("did you mean `abd`?");
+        let redacted = diagnostic.redacted();
+        assert_eq!(redacted.message, "unknown name `…` here");
+        assert_eq!(redacted.help.as_deref(), Some("did you mean `…`?"));
     }
 
     #[test]

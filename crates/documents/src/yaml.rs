@@ -1,51 +1,68 @@
-//! YAML into serde types, with mistakes reported as [`Diagnostic`]s.
+//! YAML as plain data into serde types, with errors reported as [`Diagnostic`]s.
+//!
+//! Tags, anchors, aliases, merge keys, directives and fields without a value are refused in every
+//! file. YAML libraries drop most of these silently, and `!isBackoffice && …` would be read as what
+//! follows the tag.
+
+use std::ops::Range;
+
+use std::fmt::Write as _;
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::{Error, Location, MessageFormatter, UserMessageFormatter};
+use serde_saphyr::{Error, Location, options::MergeKeyPolicy};
 
-use crate::diagnostic::{Diagnostic, nearest};
-
-/// Whether a mistake may repeat what stands in the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// The text may be shown.
-    Public,
-    /// The text holds secrets: messages name only what is expected, and where.
-    Secret,
-}
+pub use crate::content::Content;
+use crate::{
+    diagnostic::{Diagnostic, nearest, offset_of},
+    mismatch,
+    nodes::{Feature, Node, Nodes, Role, SyntaxError},
+    quote, syntax,
+};
 
 /// Reads one YAML document.
 ///
 /// # Errors
-/// The text is empty, is not YAML, has more than one document, or does not fit `T`; an unknown
-/// field comes with the nearest known one.
+/// The text is empty, is not YAML, is not plain data, has more than one document, or does not fit
+/// `T`; an unknown field comes with the nearest known one.
 pub fn from_str<T: DeserializeOwned>(text: &str, content: Content) -> Result<T, Diagnostic> {
-    if text
-        .lines()
-        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
-    {
+    if is_empty(text) {
         return Err(Diagnostic::error("the file is empty").help("it starts with `version: 1`"));
     }
+    check_plain(text, content)?;
     // The files are the operator's own, and may be large: a million keys are twenty million nodes.
     // What makes a small file expensive, nesting and aliases, stays limited.
     let options = serde_saphyr::options! {
         with_snippet: false,
         strict_booleans: true,
+        merge_keys: MergeKeyPolicy::Error,
         budget: serde_saphyr::budget! {
             max_nodes: 200_000_000, max_events: 500_000_000, max_total_scalar_bytes: 4 << 30,
+            max_anchors: 0, max_aliases: 0,
         },
     };
     serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| diagnostic(&error, text, content))
 }
 
-/// The place of a [`serde_saphyr::Spanned`] value, in bytes of the text.
+/// Whether a text holds nothing but blank lines and comments.
 #[must_use]
-pub fn span(location: Location, text: &str) -> std::ops::Range<usize> {
+pub fn is_empty(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}');
+    text.lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+}
+
+/// The location of a [`serde_saphyr::Spanned`] value, in bytes of the text.
+#[must_use]
+pub fn span(location: Location, text: &str) -> Range<usize> {
     let span = location.span();
+    let by_column = || {
+        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        offset_of(text, number(location.line()), number(location.column()))
+    };
     let start = match span.byte_offset() {
         Some(offset) => usize::try_from(offset).unwrap_or(text.len()),
-        None => text.len(),
+        None => by_column(),
     };
     let length = span
         .byte_len()
@@ -54,9 +71,72 @@ pub fn span(location: Location, text: &str) -> std::ops::Range<usize> {
     start..start.saturating_add(length)
 }
 
+/// Refuses what is not plain data, wherever it is.
+fn check_plain(text: &str, content: Content) -> Result<(), Diagnostic> {
+    for node in Nodes::of(text) {
+        match node {
+            Ok(Node { feature: None, .. }) => {}
+            Ok(node) => return Err(not_plain(&node, text, content)),
+            Err(SyntaxError { kind, at }) => {
+                return Err(syntax::diagnostic(&kind, at, text, content));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn not_plain(node: &Node<'_>, text: &str, content: Content) -> Diagnostic {
+    let Some((feature, at)) = &node.feature else {
+        return Diagnostic::error("not plain data");
+    };
+    let written = text.get(at.clone()).unwrap_or_default();
+    let reads = match content {
+        Content::Public => format!("YAML reads `{written}`"),
+        Content::Secret => "YAML reads this".to_owned(),
+    };
+    let quoted = || quote::help(text, at.start, content, node.is_in_flow);
+    let (message, help) = match feature {
+        Feature::Tag if written.starts_with("!!") || written.starts_with("!<") => {
+            let help = "leave the tag out; a text that begins with `!` needs quotes";
+            (
+                format!("{reads} as a tag, which is not read here"),
+                help.to_owned(),
+            )
+        }
+        Feature::Tag => (format!("{reads} as a tag and would drop it"), quoted()),
+        Feature::Anchor => (format!("{reads} as an anchor and would drop it"), quoted()),
+        Feature::Alias => (
+            format!("{reads} as an alias, which is not read here"),
+            quoted(),
+        ),
+        Feature::MergeKey => (
+            format!("{reads} as a merge key, which is not read here"),
+            "write the fields out, each in its place".to_owned(),
+        ),
+        Feature::NoValue => {
+            let (what, help) = match node.role {
+                Role::Item => (
+                    "this item of a list",
+                    "write it after the `-`, or leave the line out",
+                ),
+                _ => (
+                    "this field",
+                    "write the value after the colon, or leave the field out; an empty list is `[]`",
+                ),
+            };
+            (format!("{what} has no value"), help.to_owned())
+        }
+    };
+    Diagnostic::error(message).at(at.clone()).help(help)
+}
+
 fn diagnostic(error: &Error, text: &str, content: Content) -> Diagnostic {
     let error = error.without_snippet();
     let public = content == Content::Public;
+    let at = match error.location() {
+        Some(location) if location != Location::UNKNOWN => Some(span(location, text)),
+        _ => None,
+    };
     let diagnostic = match error {
         Error::SerdeUnknownField {
             field, expected, ..
@@ -83,27 +163,49 @@ fn diagnostic(error: &Error, text: &str, content: Content) -> Diagnostic {
         Error::SerdeMissingField { field, .. } => {
             Diagnostic::error(format!("the field `{field}` is missing"))
         }
-        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. }
-            if !public =>
-        {
-            Diagnostic::error(format!("expected {expected}"))
-        }
         Error::DuplicateMappingKey { key: Some(key), .. } if public => {
-            Diagnostic::error(format!("`{key}` stands here a second time"))
+            Diagnostic::error(format!("the field `{key}` is written twice"))
+                .help("keep one of the two")
         }
         Error::DuplicateMappingKey { .. } => {
-            Diagnostic::error("the same field stands here a second time")
+            Diagnostic::error("the same field is written twice").help("keep one of the two")
         }
-        Error::Message { msg, .. } => Diagnostic::error(msg.clone()),
-        other if public => {
-            Diagnostic::error(UserMessageFormatter.format_message(other).into_owned())
-        }
-        _ => Diagnostic::error("not valid YAML for this file"),
+        Error::MultipleDocuments { .. } => Diagnostic::error("a second document begins here")
+            .help("write one document to a file: remove the line `---` and what follows it"),
+        Error::Message { msg, .. } if public => Diagnostic::error(msg.clone()),
+        Error::Message { msg, .. } => Diagnostic::error(msg.clone()).redacted(),
+        other => mismatch::diagnostic(other, at.clone().map(|at| at.start), text, content),
     };
-    match error.location() {
-        Some(location) if location != Location::UNKNOWN => diagnostic.at(span(location, text)),
-        _ => diagnostic,
+    match at {
+        Some(at) => diagnostic.at(at),
+        None => diagnostic,
     }
+}
+
+/// A string as YAML reads it back: plain where that is safe in a block mapping, else in quotes.
+#[must_use]
+pub fn scalar(text: &str) -> String {
+    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && !text.ends_with([' ', ':'])
+        && ![": ", " #"].iter().any(|special| text.contains(special))
+        && !text.eq_ignore_ascii_case("null");
+    if is_plain {
+        return text.to_owned();
+    }
+    let mut quoted = "\"".to_owned();
+    for character in text.chars() {
+        let code = u32::from(character);
+        let _ = match character {
+            '"' | '\\' => write!(quoted, "\\{character}"),
+            '\n' => write!(quoted, "\\n"),
+            ' '..='~' => write!(quoted, "{character}"),
+            _ if code <= 0xffff => write!(quoted, "\\u{code:04X}"),
+            _ => write!(quoted, "\\U{code:08X}"),
+        };
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn did_you_mean(meant: Option<&str>, expected: &[&str]) -> String {
@@ -115,6 +217,8 @@ fn did_you_mean(meant: Option<&str>, expected: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::proptest;
+
     use super::*;
 
     #[derive(Debug, serde::Deserialize)]
@@ -128,7 +232,7 @@ mod tests {
     }
 
     fn mistake(text: &str, content: Content) -> String {
-        let diagnostic = from_str::<Sample>(text, content).unwrap_err();
+        let diagnostic = from_str::<Sample>(text, content).expect_err(text);
         diagnostic.render_without_source("f", text)
     }
 
@@ -153,12 +257,40 @@ mod tests {
             "clientType: [A\n",
             "clientType: A\n---\nclientType: B\n",
             "clientType: {a: b}\n",
+            "clientType:\n",
+            "clientType: ~\n",
+            "- clientType\n",
+            "clientType: A\n\tactive: true\n",
+            "clientType: A\nactive:\n\t- true\n",
+            "clientType: \"A\n",
+            "clientType: \"A\" B\n",
+            "clientType: [A] B\n",
+            "clientType: a: b\n",
+            "clientType: %a\n",
+            "clientType: A\n active: true\n",
+            "clientType: \"\\q\"\n",
+            "clientType: !a && b\n",
+            "clientType: ! a # c\n",
+            "{clientType: !a, active: true}\n",
+            "clientType: !!str 5\n",
+            "clientType: !a[\"b\"]\n",
+            "clientType: &a b\n",
+            "clientType: *.example.com\n",
+            "<<: {clientType: A}\n",
+            "%YAML 1.1\n---\nclientType: A\n",
+            "clientType: A\n]\n",
+            "\u{feff}clientType: A\nactive: no\n",
         ];
         let all: Vec<_> = cases
             .iter()
             .map(|text| mistake(text, Content::Public))
             .collect();
         insta::assert_snapshot!(all.join("\n"));
+        let secret: Vec<_> = cases
+            .iter()
+            .map(|text| mistake(text, Content::Secret))
+            .collect();
+        insta::assert_snapshot!("the_same_of_a_secret_text", secret.join("\n"));
     }
 
     #[test]
@@ -174,6 +306,19 @@ mod tests {
         ] {
             let shown = mistake(text, Content::Secret);
             assert!(!shown.contains("SECRET"), "{text:?} gave {shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn yaml_reads_a_scalar_back(text in "\\PC*|[a-z:#'\"\\\\\\n\\t &*!|>%@{}\\[\\],-]{0,12}|null|~|yes") {
+            #[derive(serde::Deserialize)]
+            struct Document {
+                field: String,
+            }
+            let file = format!("field: {}\n", scalar(&text));
+            let document: Document = from_str(&file, Content::Public).unwrap();
+            proptest::prop_assert_eq!(document.field, text);
         }
     }
 }

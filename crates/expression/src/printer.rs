@@ -49,6 +49,10 @@ impl Display for Expr {
                 f.write_char('!')?;
                 operand(inner, Binding::Unary, f)
             }
+            Kind::Includes { list, item } => {
+                operand(list, Binding::Member, f)?;
+                write!(f, ".includes({item})")
+            }
             Kind::Binary {
                 operator,
                 left,

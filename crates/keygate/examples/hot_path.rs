@@ -17,14 +17,10 @@ use std::{
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
-use keygate::{
-    check,
-    decisions::Decisions,
-    settings::Settings,
-    source::{keys_file, policy_file},
-};
+use keygate::{check, decisions::Decisions, policy_file, settings::Settings};
 use keygate_authorizer::Authorizer;
-use keygate_resolver::{Digest, Resolver};
+use keygate_keys::{Digest, keys_file};
+use keygate_resolver::Resolver;
 use tower::Service;
 
 const KEYS: usize = 1_000;

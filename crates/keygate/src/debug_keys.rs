@@ -2,7 +2,7 @@
 //! so that people dare to delete old ones. Neither keys nor digests are in it.
 
 use jiff::Timestamp;
-use keygate_resolver::{KeyRef, KeyTable};
+use keygate_keys::{KeyRef, KeyTable};
 use serde::Serialize;
 
 /// The page.

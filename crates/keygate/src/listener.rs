@@ -1,7 +1,10 @@
 //! Where a service listens: a TCP port or a Unix socket.
 
+mod socket_mode;
+
 use std::{
     fmt, fs, io,
+    net::IpAddr,
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     str::FromStr,
@@ -9,6 +12,8 @@ use std::{
 
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+pub use socket_mode::{SocketMode, SocketModeError};
 
 /// The address of a listener: `HOST:PORT` or `unix:/path`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -45,6 +50,35 @@ impl FromStr for Address {
     }
 }
 
+impl Address {
+    /// Whether two listeners may be given this address: each gets a port of its own.
+    #[must_use]
+    pub fn may_be_shared(&self) -> bool {
+        self.port() == Some(0)
+    }
+
+    /// Whether only this machine reaches it. A host name other than `localhost` is not looked up.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let Self::Tcp(text) = self else { return true };
+        let Some((host, _)) = text.rsplit_once(':') else {
+            return false;
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
+    /// The port, where it has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        let Self::Tcp(text) = self else { return None };
+        text.rsplit_once(':')?.1.parse().ok()
+    }
+}
+
 impl TryFrom<String> for Address {
     type Error = AddressError;
 
@@ -63,53 +97,6 @@ impl fmt::Display for Address {
 }
 
 impl Serialize for Address {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// The permission bits of a Unix socket: who may connect is who may write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "WrittenMode")]
-pub struct SocketMode(u32);
-
-/// A mode without quotes may reach us as a number whose decimal digits are the octal ones meant.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WrittenMode {
-    Digits(f64),
-    Text(String),
-}
-
-/// Owner and group: nginx's worker user is made a member of the group.
-impl Default for SocketMode {
-    fn default() -> Self {
-        Self(0o660)
-    }
-}
-
-impl TryFrom<WrittenMode> for SocketMode {
-    type Error = String;
-
-    fn try_from(written: WrittenMode) -> Result<Self, String> {
-        let text = match written {
-            WrittenMode::Digits(digits) => digits.to_string(),
-            WrittenMode::Text(text) => text,
-        };
-        match u32::from_str_radix(&text, 8) {
-            Ok(mode) if mode <= 0o777 => Ok(Self(mode)),
-            _ => Err(format!("`{text}` is not a file mode such as `0660`")),
-        }
-    }
-}
-
-impl fmt::Display for SocketMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04o}", self.0)
-    }
-}
-
-impl Serialize for SocketMode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -170,7 +157,8 @@ impl Listener {
                 remove_stale(path, address).await?;
                 let listener = UnixListener::bind(path).map_err(refused)?;
                 let file = SocketFile(path.clone());
-                fs::set_permissions(path, fs::Permissions::from_mode(mode.0)).map_err(refused)?;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode.bits()))
+                    .map_err(refused)?;
                 Ok(Self::Unix(listener, file))
             }
         }
@@ -238,23 +226,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_socket_mode_is_octal() {
-        let mode = |text: &str| SocketMode::try_from(WrittenMode::Text(text.to_owned()));
-        assert_eq!(mode("0660"), Ok(SocketMode(0o660)));
-        assert_eq!(
-            SocketMode::try_from(WrittenMode::Digits(660.0)),
-            Ok(SocketMode(0o660))
-        );
-        for bad in ["", "999", "01777", "rw"] {
-            assert!(mode(bad).is_err(), "{bad}");
-        }
-    }
-
     #[tokio::test]
     async fn a_dead_socket_is_replaced_and_anything_else_is_left() {
         let folder = tempfile::tempdir().unwrap();
-        let mode = SocketMode(0o600);
+        let mode = "0600".parse().unwrap();
         let path = folder.path().join("s.sock");
         let address = Address::Unix(path.clone());
 

@@ -15,6 +15,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_explain::{Answer, Question};
 use keygate_resolver::Resolver;
 use serde::Serialize;
 use serde_json::json;
@@ -27,12 +28,12 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{
     debug_keys, debug_page,
     decisions::{Decisions, Differences, Dropped, Filter, Step},
-    explain::{Answer, Question},
     health::{Health, SourceDetail},
     listener::{Listener, SocketFile},
     metrics::{self, exposition::Format},
     role::Role,
     settings::InForce,
+    telemetry::{LogOutput, Queue},
 };
 
 /// What there is to look at.
@@ -52,6 +53,10 @@ pub struct Operations {
     pub started: Timestamp,
     /// The settings in force, by name.
     pub settings: BTreeMap<String, InForce>,
+    /// The version of what the operator deploys, if he names one.
+    pub service_version: Option<String>,
+    /// The log lines that wait to be written.
+    pub log: Queue,
 }
 
 impl Operations {
@@ -121,18 +126,25 @@ pub fn router(operations: Operations) -> Router {
 struct Condition {
     ready: bool,
     version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_version: Option<String>,
     sources: Vec<SourceDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<Dropped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogOutput>,
 }
 
 impl Condition {
-    fn of(health: &Health) -> Self {
+    fn of(operations: &Operations) -> Self {
+        let health = &operations.health;
         Self {
             ready: !health.is_draining(),
             version: env!("CARGO_PKG_VERSION"),
+            service_version: operations.service_version.clone(),
             sources: health.sources(),
             dropped: None,
+            log: None,
         }
     }
 }
@@ -140,19 +152,21 @@ impl Condition {
 /// Ready from the first load until the shutdown begins. A file that was refused later does not
 /// make the process unfit, since the last good version is in force: it is told in the detail.
 async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
-    let condition = Condition::of(&operations.health);
+    let condition = Condition::of(&operations);
     (status(condition.ready), Json(condition))
 }
 
 /// Whether somebody should look after this process, fit or not: 503 also where the newest version
-/// of a file was refused.
+/// of a file was refused, or where log lines are being dropped.
 async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
+    let log = operations.log.output();
     let condition = Condition {
         dropped: Some(operations.decisions.dropped()),
-        ..Condition::of(&operations.health)
+        log: Some(log),
+        ..Condition::of(&operations)
     };
     let refused = |source: &SourceDetail| source.last_error.is_some();
-    let well = condition.ready && !condition.sources.iter().any(refused);
+    let well = condition.ready && !log.stalled && !condition.sources.iter().any(refused);
     (status(well), Json(condition))
 }
 
@@ -211,7 +225,9 @@ async fn explain(
     match question {
         Ok(Query(question)) => {
             let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
-            Json(Answer::by(authorizer, keys.as_deref(), &question)).into_response()
+            let answer = authorizer
+                .look(|policy, shadow| Answer::to(&question, policy, shadow, keys.as_deref()));
+            Json(answer).into_response()
         }
         Err(rejection) => refusal(&rejection),
     }

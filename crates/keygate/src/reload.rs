@@ -17,10 +17,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{
-    health::SourceStatus,
-    source::{self, SourceError},
-};
+use keygate_documents::source::{self, SourceError};
+
+use crate::health::SourceStatus;
 
 const INTERVAL: Duration = Duration::from_millis(250);
 

@@ -9,8 +9,11 @@ use std::{
 use axum::Router;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
+use keygate_documents::source::SourceError;
+use keygate_keys::KeyTable;
+use keygate_keys::keys_file;
 use keygate_policy::Policy;
-use keygate_resolver::{KeyTable, Resolver};
+use keygate_resolver::Resolver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -19,11 +22,12 @@ use crate::{
     health::Health,
     listener::{Address, BindError, Listener},
     operations::{self, Operations},
+    policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
-    source::{SourceError, keys_file, policy_file, stack},
+    telemetry::Queue,
     traces::{Traces, TracesError},
 };
 
@@ -104,7 +108,12 @@ struct Services {
 ///
 /// # Errors
 /// The role does not start.
-pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Result<(), StartError> {
+pub async fn run(
+    role: Role,
+    settings: Settings,
+    traces: Option<Traces>,
+    log: Queue,
+) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
     let services = Services::load(role, &settings, &decisions)?;
     let data = services.router();
@@ -115,7 +124,7 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
     } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
-    let watched_at = Listener::bind(&settings.operations(role), settings.socket_mode).await?;
+    let watched_at = operations_listener(role, &settings).await?;
     let mut signals = Signals::install()?;
     reload_on_hangup(files)?;
     tracing::info!(
@@ -135,6 +144,8 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
         authorizer,
         started: Timestamp::now(),
         settings: settings.in_force(role),
+        service_version: settings.service_version.clone(),
+        log,
     });
     let _file = operations::start(watched_at, router)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
@@ -158,6 +169,17 @@ pub async fn run(role: Role, settings: Settings, traces: Option<Traces>) -> Resu
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Binds the operations listener, once the data listener is bound.
+async fn operations_listener(role: Role, settings: &Settings) -> Result<Listener, StartError> {
+    let address = settings.operations(role);
+    let bound = Listener::bind(&address, settings.socket_mode).await;
+    // One port by two spellings, such as `0.0.0.0:7081` and `127.0.0.1:7081`.
+    if matches!(bound, Err(BindError::InUse(_))) && address.port() == settings.listen(role).port() {
+        return Err(settings.same_address(role).into());
+    }
+    Ok(bound?)
 }
 
 impl Services {
@@ -221,9 +243,7 @@ fn resolver(
     let pepper = settings.pepper().map_err(SettingsError::from)?;
     let target = Arc::clone(&resolver);
     let load = move |path: &Path, text: &str| {
-        let parsed = keys_file::parse(path, text, pepper.clone());
-        stack::wipe();
-        let loaded = parsed?;
+        let loaded = keys_file::parse(path, text, pepper.clone())?;
         loaded
             .warnings
             .iter()

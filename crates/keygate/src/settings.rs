@@ -1,12 +1,14 @@
 //! Settings: defaults, then a settings file, then the environment, then flags.
 
+mod file;
 mod in_force;
 mod mia;
+mod number;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    num::{NonZeroU16, NonZeroU32},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,11 +21,10 @@ use figment::{
 };
 use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
-use keygate_documents::{
-    diagnostic::nearest,
-    yaml::{self, Content},
-};
-use keygate_resolver::{CredentialNames, Guessing, Pepper, service::RejectedKeyStatus};
+use keygate_documents::{diagnostic::nearest, source::SourceError};
+use keygate_keys::Pepper;
+use keygate_keys::pepper::{self, PepperError, PepperText};
+use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
@@ -32,13 +33,10 @@ use crate::{
     listener::{Address, SocketMode},
     role::Role,
     server::Limits,
-    source::{
-        self, SourceError,
-        pepper::{self, PepperError, PepperText},
-    },
     telemetry::{LogFormat, LogLevel},
 };
 
+use file::FileLayer;
 pub use in_force::InForce;
 use in_force::{Origin, Origins};
 
@@ -49,7 +47,7 @@ const PREFIX: &str = "KEYGATE_";
 const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16_384).unwrap();
 
 /// The default of `head-timeout-seconds`: a gateway sends a head at once.
-const HEAD_TIMEOUT_SECONDS: NonZeroU16 = NonZeroU16::new(10).unwrap();
+const HEAD_TIMEOUT_SECONDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Everything that can be set, in one flat list: a setting `log-level` is `log-level` in a file,
 /// `KEYGATE_LOG_LEVEL` in the environment, and `--log-level` where there is a flag.
@@ -81,8 +79,10 @@ pub struct Settings {
     /// How many of the allowances are logged, from 0 to 1.
     pub decision_log_allow_sample: Share,
     /// How many denials a second are logged at most.
+    #[serde(deserialize_with = "number::count")]
     pub decision_log_deny_limit: u16,
     /// How many of the last denials, and of the last allowances, are kept for people to see.
+    #[serde(deserialize_with = "number::count")]
     pub recent_decisions: u16,
     /// Headers that carry a key.
     pub key_headers: Names,
@@ -94,6 +94,7 @@ pub struct Settings {
     /// The header in which the gateway tells the caller's address.
     pub client_address_header: Option<Name>,
     /// How many failed keys an address may present in a minute; without it, any number.
+    #[serde(deserialize_with = "number::at_least_one")]
     pub failed_keys_per_minute: Option<NonZeroU32>,
     /// The header in which the gateway tells the client type.
     pub client_type_header: Name,
@@ -103,13 +104,19 @@ pub struct Settings {
     #[serde(with = "answer_with")]
     pub answer_with: AnswerWith,
     /// How many connections the data listener has open at most.
+    #[serde(deserialize_with = "number::positive")]
     pub max_connections: NonZeroU32,
     /// How long a request head may take after its first byte.
-    pub head_timeout_seconds: NonZeroU16,
+    #[serde(deserialize_with = "number::positive")]
+    pub head_timeout_seconds: NonZeroU32,
     /// How long requests in flight may take at shutdown.
+    #[serde(deserialize_with = "number::count")]
     pub drain_seconds: u16,
     /// How long to go on serving, not ready, before the listeners close at shutdown.
+    #[serde(deserialize_with = "number::count")]
     pub shutdown_delay_seconds: u16,
+    /// The version of what you deploy, shown by the status routes beside Keygate's own.
+    pub service_version: Option<String>,
     /// Where each setting that is no default comes from.
     #[serde(skip)]
     origins: Origins,
@@ -145,6 +152,7 @@ impl Default for Settings {
             head_timeout_seconds: HEAD_TIMEOUT_SECONDS,
             drain_seconds: 10,
             shutdown_delay_seconds: 0,
+            service_version: None,
             origins: Origins::default(),
         }
     }
@@ -205,9 +213,19 @@ mod rejected_key_status {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<RejectedKeyStatus, D::Error> {
-        match u16::deserialize(from)? {
-            401 => Ok(RejectedKeyStatus::Unauthorized),
-            403 => Ok(RejectedKeyStatus::Forbidden),
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(i64),
+            Text(String),
+        }
+        let status = match Written::deserialize(from)? {
+            Written::Number(status) => status.to_string(),
+            Written::Text(status) => status,
+        };
+        match status.as_str() {
+            "401" => Ok(RejectedKeyStatus::Unauthorized),
+            "403" => Ok(RejectedKeyStatus::Forbidden),
             other => Err(de::Error::custom(format!(
                 "`{other}` is not one of 401, 403"
             ))),
@@ -261,6 +279,43 @@ pub enum SettingsError {
     /// The pepper cannot be used.
     #[error(transparent)]
     Pepper(#[from] PepperError),
+    /// Mia-Platform's name of a file, without the folder that it is in.
+    #[error(
+        "`{}` is set and `{}` is not: set the folder of the policy file, or `KEYGATE_POLICY` to its path",
+        mia::FILE,
+        mia::FOLDER
+    )]
+    NoConfigurationPath,
+    /// A flag that the role would ignore.
+    #[error(
+        "`keygate {}` does not read `--{flag}`: leave it out, or give it to `keygate {}` or `keygate \
+         serve`",
+        role.name(),
+        reader.name()
+    )]
+    IgnoredFlag {
+        /// The role that it was given to.
+        role: Role,
+        /// The flag.
+        flag: &'static str,
+        /// The role that reads it.
+        reader: Role,
+    },
+    /// Both listeners have one address.
+    #[error(
+        "{listen} and {operations} are both `{address}`: the gateway and operators need an address each, \
+         such as `--operations {example}`"
+    )]
+    SameAddress {
+        /// The data listener's setting, and where it was set.
+        listen: String,
+        /// The operations listener's.
+        operations: String,
+        /// What both are set to.
+        address: String,
+        /// An address for the operations listener.
+        example: Address,
+    },
     /// The role cannot do without this setting.
     #[error(
         "the setting `{setting}` is missing: set `--{setting} FILE`, `{}` or `{setting}:` in a \
@@ -285,32 +340,56 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
         let environment: Vec<_> = environment.into_iter().collect();
-        let mut layers = Vec::new();
+        let (mut layered, mut origins) = (Dict::new(), Origins::default());
+        let mut set = |name: &str, value, origin| {
+            layered.insert(name.to_owned(), value);
+            origins.record(name, origin);
+        };
         if let Some(path) = file {
-            layers.push((Origin::File(path.to_owned()), settings_file(path)?));
+            let FileLayer { settings, lines } = file::read(path)?;
+            for (name, value) in settings {
+                let (path, line) = (path.to_owned(), lines.get(&name).copied());
+                set(&name, value, Origin::File { path, line });
+            }
         }
         if role == Role::Authorizer {
-            layers.push((Origin::MiaEnvironment, mia::settings(&environment)?));
+            for mia::Set {
+                variable,
+                setting,
+                value,
+            } in mia::settings(&environment)?
+            {
+                set(setting, value, Origin::MiaEnvironment { variable });
+            }
         }
         let own = environment
             .iter()
             .filter_map(|(name, value)| own_setting(name, value));
-        layers.push((Origin::Environment, own.collect()));
-        layers.push((Origin::Flag, flags));
-
-        let (mut figment, mut origins) = (Figment::new(), Origins::default());
-        for (origin, settings) in layers {
-            origins.note(&origin, &settings);
-            figment = figment.merge(Serialized::globals(settings));
+        for (name, value) in own {
+            set(&name, value, Origin::Environment);
         }
-        let settings: Self = figment
+        for (name, value) in flags {
+            set(&name, value, Origin::Flag);
+        }
+        let settings: Self = Figment::from(Serialized::globals(layered))
             .extract()
-            .map_err(|error| SettingsError::Setting(explain(&error)))?;
+            .map_err(|error| SettingsError::Setting(explain(&error, &origins)))?;
+        let folder_is_missing = role == Role::Authorizer && settings.policy.is_none();
+        if folder_is_missing && mia::variable(&environment, mia::FILE).is_some() {
+            return Err(SettingsError::NoConfigurationPath);
+        }
         Ok(Self {
             pepper: pepper_in(&environment),
             origins,
             ..settings
         })
+    }
+
+    /// The names of the settings that a file may have.
+    fn names() -> Vec<String> {
+        let defaults = Value::serialize(Self::default());
+        let names = defaults.ok().and_then(Value::into_dict);
+        names.unwrap_or_default().into_keys().collect()
     }
 
     /// The pepper of `hmac-sha256:` digests, if one is set.
@@ -335,6 +414,32 @@ impl Settings {
         self.operations
             .clone()
             .unwrap_or_else(|| role.default_operations())
+    }
+
+    /// Makes sure that a role's listeners have an address each.
+    ///
+    /// # Errors
+    /// They have the same one.
+    pub fn with_two_listeners(self, role: Role) -> Result<Self, SettingsError> {
+        let (data, operations) = (self.listen(role), self.operations(role));
+        if data.may_be_shared() || data != operations {
+            return Ok(self);
+        }
+        Err(self.same_address(role))
+    }
+
+    /// The error that both listeners have one address.
+    #[must_use]
+    pub fn same_address(&self, role: Role) -> SettingsError {
+        let is_taken = |address: &Address| address.port() == self.listen(role).port();
+        let (first, second) = (role.default_operations(), role.default_listener());
+        let example = if is_taken(&first) { second } else { first };
+        SettingsError::SameAddress {
+            listen: self.origins.named("listen"),
+            operations: self.origins.named("operations"),
+            address: self.operations(role).to_string(),
+            example,
+        }
     }
 
     /// Where requests carry their key.
@@ -380,12 +485,28 @@ impl Settings {
         }
     }
 
-    /// Tells, for those who move from Mia-Platform, what of their environment changes nothing.
-    pub fn warn_of_names_without_effect(role: Role, environment: &[(String, String)]) {
+    /// Logs what an operator may not have meant.
+    pub fn warn(&self, role: Role, environment: &[(String, String)]) {
         if role == Role::Authorizer {
             for name in mia::without_effect(environment) {
-                tracing::warn!("`{name}` is set and has no effect: users are not known here");
+                tracing::warn!("`{name}` is set and has no effect: Keygate knows no users yet");
             }
+        }
+        let listen = self.listen(role);
+        if self.origins.is_mia("listen") && !listen.is_local() {
+            tracing::warn!(
+                "{} makes the data listener reachable on every address of this machine: let only the \
+                 gateway reach it, or set `KEYGATE_LISTEN` to one address",
+                self.origins.named("listen")
+            );
+        }
+        let operations = self.operations(role);
+        if !operations.is_local() {
+            tracing::warn!(
+                "{}, `{operations}`, is not a loopback address: whoever reaches the operations listener \
+                 sees key ids, client types and the policy, so let only probes and operators reach it",
+                self.origins.named("operations")
+            );
         }
     }
 
@@ -413,30 +534,6 @@ impl Settings {
     }
 }
 
-/// Reads a settings file: first as it must be, for messages with a place, then as a layer.
-fn settings_file(path: &Path) -> Result<Dict, SettingsError> {
-    let text = source::read(path).map_err(SettingsError::File)?;
-    if text.trim().is_empty() {
-        return Ok(Dict::new());
-    }
-    // A pepper does not belong here; whoever wrote it here all the same must not find it in a log.
-    let content = if text.contains("pepper:") {
-        Content::Secret
-    } else {
-        Content::Public
-    };
-    yaml::from_str::<Settings>(&text, content)
-        .and_then(|_| yaml::from_str(&text, content))
-        .map_err(|mistake| {
-            let origin = path.display().to_string();
-            let shown = match content {
-                Content::Public => mistake.render(&origin, &text),
-                Content::Secret => mistake.render_without_source(&origin, &text),
-            };
-            SettingsError::File(SourceError::Rejected(vec![shown]))
-        })
-}
-
 fn pepper_in(environment: &[(String, String)]) -> Option<PepperText> {
     let mut variables = environment.iter();
     let (_, text) = variables.find(|(name, _)| name == pepper::VARIABLE)?;
@@ -446,7 +543,8 @@ fn pepper_in(environment: &[(String, String)]) -> Option<PepperText> {
 /// The setting that a variable of the environment stands for, if it is one of ours.
 fn own_setting(name: &str, value: &str) -> Option<(String, Value)> {
     let setting = name.strip_prefix(PREFIX)?;
-    (!is_service_link(setting) && name != pepper::VARIABLE).then(|| (kebab(setting), typed(value)))
+    (!is_service_link(setting) && name != pepper::VARIABLE)
+        .then(|| (kebab(setting), Value::from(value)))
 }
 
 /// Kubernetes puts the address of every Service of the namespace into the environment, as
@@ -467,16 +565,10 @@ fn variable(setting: &str) -> String {
     format!("{PREFIX}{}", setting.to_uppercase().replace('-', "_"))
 }
 
-/// A number where the text is one: the environment has no types.
-fn typed(value: &str) -> Value {
-    value
-        .parse::<u16>()
-        .map_or_else(|_| Value::from(value), Value::from)
-}
-
-/// One sentence a mistake, with the setting's name and the nearest known one.
-fn explain(error: &figment::Error) -> String {
+/// One sentence for an error, with the name that was set and the nearest known one.
+fn explain(error: &figment::Error, origins: &Origins) -> String {
     let setting = error.path.join(".");
+    let named = origins.named(&setting);
     match &error.kind {
         Kind::UnknownField(name, known) => {
             let meant = nearest(name, known.iter().copied());
@@ -486,6 +578,9 @@ fn explain(error: &figment::Error) -> String {
             };
             format!("unknown setting `{name}` ({}): {help}", variable(name))
         }
-        kind => format!("the setting `{setting}` ({}): {kind}", variable(&setting)),
+        Kind::UnknownVariant(found, known) => {
+            format!("{named}: `{found}` is not one of {}", known.join(", "))
+        }
+        kind => format!("{named}: {kind}"),
     }
 }

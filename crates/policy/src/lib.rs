@@ -8,9 +8,10 @@
 //! [`Facts`](keygate_expression::Facts) → a [`Decision`].
 
 pub mod decision;
-pub mod document;
 pub mod path;
 pub mod policy;
+mod policy_yaml;
+pub mod written;
 
 pub use decision::{Decision, Reason, Request, Status};
 pub use policy::{Policy, Rule};

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use keygate_keys::{InvalidKey, KeyRef, KeyTable};
 
-use crate::{Credential, KeyRef, KeyTable, Presence};
+use crate::{Credential, Presence};
 
 /// What became of a request's credential.
 #[derive(Debug, Clone, Copy)]
@@ -26,18 +27,10 @@ pub enum Refusal<'t> {
     Missing,
     /// There are several that differ.
     Ambiguous,
-    /// It is no known key.
-    Unknown,
-    /// It cannot be a key: empty, or longer than [`crate::table::LONGEST_KEY`].
-    Malformed,
     /// Whatever it is: its caller has presented too many that failed.
     TooManyFailures,
-    /// It is switched off.
-    Inactive(KeyRef<'t>),
-    /// Its end has passed.
-    Expired(KeyRef<'t>),
-    /// Its start has not come.
-    NotYetValid(KeyRef<'t>),
+    /// It is no valid key.
+    Invalid(InvalidKey<'t>),
 }
 
 impl Refusal<'_> {
@@ -46,7 +39,7 @@ impl Refusal<'_> {
     pub fn is_guess(&self) -> bool {
         matches!(
             self,
-            Self::Unknown | Self::Malformed | Self::TooManyFailures
+            Self::Invalid(InvalidKey::Unknown | InvalidKey::Malformed) | Self::TooManyFailures
         )
     }
 }
@@ -66,7 +59,7 @@ impl<'t> Resolution<'t> {
             (Credential::Ambiguous, _) => Self::Refused(Refusal::Ambiguous),
             (Credential::One(presented), _) => match table.find(presented, now) {
                 Ok(key) => Self::Known(key),
-                Err(refusal) => Self::Refused(refusal),
+                Err(invalid) => Self::Refused(Refusal::Invalid(invalid)),
             },
         }
     }
@@ -88,10 +81,8 @@ impl<'t> Resolution<'t> {
     #[must_use]
     pub fn key(&self) -> Option<KeyRef<'t>> {
         match *self {
-            Self::Known(key)
-            | Self::Refused(
-                Refusal::Inactive(key) | Refusal::Expired(key) | Refusal::NotYetValid(key),
-            ) => Some(key),
+            Self::Known(key) => Some(key),
+            Self::Refused(Refusal::Invalid(invalid)) => invalid.key(),
             Self::Anonymous | Self::Refused(_) => None,
         }
     }
@@ -104,12 +95,8 @@ impl fmt::Display for Refusal<'_> {
             Self::SeveralNextSteps => "several-next-steps",
             Self::Missing => "missing",
             Self::Ambiguous => "ambiguous",
-            Self::Unknown => "unknown",
-            Self::Malformed => "malformed",
             Self::TooManyFailures => "too-many-failures",
-            Self::Inactive(_) => "inactive",
-            Self::Expired(_) => "expired",
-            Self::NotYetValid(_) => "not-yet-valid",
+            Self::Invalid(invalid) => return invalid.fmt(f),
         })
     }
 }

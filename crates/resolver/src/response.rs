@@ -2,8 +2,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, KEY_ID, REASON};
+use keygate_keys::KeyRef;
 
-use crate::{KeyRef, Reason};
+use crate::Reason;
 
 /// nginx's redirect to another location of its own.
 const ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");

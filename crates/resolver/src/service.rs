@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use keygate_keys::KeyTable;
 
 use crate::{
-    Credential, CredentialNames, Decision, Guessing, Identity, KeyTable, Observer, Reason, Record,
-    Refusal, Request, Resolution, guessing::Guess,
+    Credential, CredentialNames, Decision, Guessing, Identity, Observer, Reason, Record, Refusal,
+    Request, Resolution, guessing::Guess,
 };
 
 /// The resolver: the active keys, and how requests carry them.
@@ -165,7 +166,9 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::{Digest, Key, Presence, request::tests::headers, router};
+    use keygate_keys::{Digest, Key};
+
+    use crate::{Presence, request::tests::headers, router};
 
     fn decide(resolver: &Resolver, presence: Presence, lines: &[(&str, &str)]) -> Reason {
         let headers = &headers(lines);

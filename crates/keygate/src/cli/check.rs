@@ -6,20 +6,22 @@ use std::{
 };
 
 use jiff::Timestamp;
-use keygate_resolver::KeyTable;
-
-use super::{check_nginx, terminal::print};
-use crate::source::{
-    self, SourceError,
+use keygate_documents::source::{self, SourceError};
+use keygate_gateways::nginx;
+use keygate_keys::{
+    KeyTable,
     keys_file::{self, Loaded},
-    pepper, policy_file,
+    pepper,
 };
+
+use super::terminal::{print, say};
+use crate::policy_file;
 
 /// `keygate check`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Keys file
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["policy", "nginx"])]
+    #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// File with the pepper of `hmac-sha256:` digests; or set `KEYGATE_PEPPER`
     #[arg(long, value_name = "FILE", requires = "keys")]
@@ -39,6 +41,13 @@ struct Report {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    if arguments.keys.is_none() && arguments.policy.is_none() && arguments.nginx.is_none() {
+        say(
+            "error: there is nothing to check: name at least one file, by `--keys`, `--policy` or \
+             `--nginx`, for example\n  keygate check --keys keys.yaml --policy policy.yaml",
+        );
+        return ExitCode::from(2);
+    }
     let keys = arguments
         .keys
         .as_deref()
@@ -113,11 +122,9 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
         let known: Vec<_> = known.iter().map(String::as_str).collect();
         let origin = path.display().to_string();
         let warnings = loaded.policy.client_type_warnings(&known);
-        loaded.warnings.extend(
-            warnings
-                .iter()
-                .map(|warning| warning.render(&origin, &text)),
-        );
+        let content = loaded.content;
+        let show = |warning| policy_file::shown(warning, &origin, &text, content);
+        loaded.warnings.extend(warnings.into_iter().map(show));
     }
     let summary = count(loaded.policy.rules().len(), "rule");
     Ok(Report {
@@ -127,7 +134,7 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
 }
 
 fn nginx(path: &Path) -> Result<Report, SourceError> {
-    let outcome = check_nginx::check(path)?;
+    let outcome = nginx::check::check(path)?;
     let asking = count(outcome.asking, "location");
     let warnings = count(outcome.warnings.len(), "warning");
     Ok(Report {

@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use keygate_documents::source::SourceError;
+use keygate_explain::{Answer, Question};
+
 use super::Output;
-use crate::{
-    explain::{Answer, Question},
-    source::{SourceError, policy_file},
-};
+use crate::policy_file;
 
 /// `keygate explain`
 #[derive(Debug, clap::Args)]

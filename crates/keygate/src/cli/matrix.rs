@@ -2,16 +2,16 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use keygate_documents::source::{self, SourceError};
+use keygate_explain::{
+    matrix::{Circumstances, Matrix},
+    question::{logged_in, properties},
+};
+use keygate_keys::keys_file;
 use serde_json::{Map, Value};
 
 use super::Output;
-use crate::{
-    explain::{
-        matrix::{Circumstances, Matrix},
-        question::{logged_in, properties},
-    },
-    source::{self, SourceError, keys_file, policy_file},
-};
+use crate::policy_file;
 
 /// `keygate matrix`
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,6 @@
 //! The command line: one file a command.
 
 mod check;
-mod check_nginx;
 mod explain;
 mod health;
 mod import;
@@ -13,14 +12,14 @@ mod test;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use figment::value::{Dict, Value};
 use serde::Serialize;
 
 use crate::{
     descriptors,
     role::{self, Role, StartError},
-    settings::Settings,
+    settings::{Settings, SettingsError},
     telemetry,
     traces::Traces,
 };
@@ -50,10 +49,14 @@ Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the client-type resolver: API key to client type.
-    #[command(after_help = "Example:\n  keygate resolver --keys keys.yaml --listen 127.0.0.1:7081")]
+    #[command(
+        mut_args = hidden(&["policy"]),
+        after_help = "Example:\n  keygate resolver --keys keys.yaml --listen 127.0.0.1:7081"
+    )]
     Resolver(RoleArguments),
     /// Run the authorization service: evaluates the endpoint's group expression.
     #[command(
+        mut_args = hidden(&["keys", "pepper_file"]),
         after_help = "Example:\n  keygate authorizer --policy policy.yaml --listen 127.0.0.1:7082"
     )]
     Authorizer(RoleArguments),
@@ -144,6 +147,9 @@ struct RoleArguments {
     /// Operations listener, for probes: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     operations: Option<String>,
+    /// Permission bits of Unix sockets, in octal digits such as `0660`
+    #[arg(long, value_name = "MODE")]
+    socket_mode: Option<String>,
 }
 
 impl Arguments {
@@ -167,6 +173,23 @@ impl Arguments {
 }
 
 impl RoleArguments {
+    /// Makes sure that no flag is given that the role would ignore.
+    fn only_what_it_reads(&self, role: Role) -> Result<(), SettingsError> {
+        let ignored = match role {
+            Role::Resolver => self.policy.as_ref().map(|_| ("policy", Role::Authorizer)),
+            Role::Authorizer => {
+                let keys = self.keys.as_ref().map(|_| "keys");
+                let pepper = self.pepper_file.as_ref().map(|_| "pepper-file");
+                keys.or(pepper).map(|flag| (flag, Role::Resolver))
+            }
+            Role::Serve => None,
+        };
+        match ignored {
+            None => Ok(()),
+            Some((flag, reader)) => Err(SettingsError::IgnoredFlag { role, flag, reader }),
+        }
+    }
+
     fn layer(&self) -> Dict {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|it| it.display().to_string());
         let flags = [
@@ -175,12 +198,21 @@ impl RoleArguments {
             ("policy", path(&self.policy)),
             ("listen", self.listen.clone()),
             ("operations", self.operations.clone()),
+            ("socket-mode", self.socket_mode.clone()),
         ];
         let set = flags
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)));
         set.map(|(name, value)| (name.to_owned(), Value::from(value)))
             .collect()
+    }
+}
+
+/// Hides the flags of other roles from a role's help; one that is given all the same is an error.
+fn hidden(flags: &'static [&'static str]) -> impl Fn(Arg) -> Arg {
+    move |argument| {
+        let is_hidden = flags.contains(&argument.get_id().as_str());
+        argument.hide(is_hidden)
     }
 }
 
@@ -204,16 +236,18 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let environment: Vec<_> = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
+    arguments.only_what_it_reads(role)?;
     let config = arguments.config.as_deref();
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
-    telemetry::start(settings.log_format, settings.log_level);
+    let settings = settings.with_two_listeners(role)?;
+    let log = telemetry::start(settings.log_format, settings.log_level)?;
     descriptors::raise_limit();
-    Settings::warn_of_names_without_effect(role, &environment);
+    settings.warn(role, &environment);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let traces = Traces::start(role, &environment, runtime.handle())?;
-    runtime.block_on(role::run(role, settings, traces))
+    runtime.block_on(role::run(role, settings, traces, log.queue()))
 }
 
 /// Says what went wrong, on standard error, with every cause.

@@ -2,11 +2,11 @@
 
 use std::{fmt, path::PathBuf, process::ExitCode};
 
+use keygate_documents::source::{self, SourceError};
+use keygate_explain::cases::{Cases, Report};
+
 use super::Output;
-use crate::{
-    explain::cases::{Cases, Report},
-    source::{self, SourceError, policy_file},
-};
+use crate::policy_file;
 
 /// `keygate test`
 #[derive(Debug, clap::Args)]
@@ -62,8 +62,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn test(arguments: &Arguments) -> Result<bool, TestError> {
     let origin = arguments.cases.display().to_string();
     let text = source::read(&arguments.cases)?;
-    let cases = Cases::parse(&text)
-        .map_err(|mistake| SourceError::Rejected(vec![mistake.render(&origin, &text)]))?;
+    let cases = Cases::parse(&text).map_err(|mistake| {
+        let shown = mistake.show(&origin, &text, Cases::content(&text));
+        SourceError::Rejected(vec![shown])
+    })?;
     if cases.is_empty() {
         return Err(TestError::NoCases(arguments.cases.clone()));
     }

@@ -1,13 +1,13 @@
 //! The parts of the page that are about the policy: the form, the explanation and the matrix.
 
 use keygate_authorizer::Authorizer;
-use keygate_resolver::KeyTable;
-
-use super::{form::Form, words};
-use crate::explain::{
+use keygate_explain::{
     Answer, Question,
     matrix::{Cell, Circumstances, Matrix, Row},
 };
+use keygate_keys::KeyTable;
+
+use super::{form::Form, words};
 
 /// Rules shown at most: a page is for looking.
 const ROWS_SHOWN: usize = 500;
@@ -34,7 +34,8 @@ impl Access {
     pub(super) fn of(authorizer: &Authorizer, keys: Option<&KeyTable>, query: &str) -> Self {
         let (form, question) = Form::read(query);
         let explained = question.map(|question| {
-            let answer = Answer::by(authorizer, keys, &question);
+            let answer =
+                authorizer.look(|policy, shadow| Answer::to(&question, policy, shadow, keys));
             (question, answer)
         });
         let known = keys.map(KeyTable::client_types).unwrap_or_default();

@@ -2,9 +2,8 @@
 
 use axum::extract::Query;
 use http::Uri;
+use keygate_explain::{Question, question::properties};
 use serde::{Deserialize, de::DeserializeOwned};
-
-use crate::explain::{Question, question::properties};
 
 /// The fields as they were typed, to be shown again whatever becomes of them.
 #[derive(Debug, Default, Deserialize)]

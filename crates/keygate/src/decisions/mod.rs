@@ -20,6 +20,7 @@ use std::{
 };
 
 use http::HeaderMap;
+use keygate_keys::InvalidKey;
 use keygate_resolver::{Reason, Refusal, Resolution};
 use serde::Serialize;
 use tracing::Level;
@@ -247,11 +248,11 @@ impl keygate_authorizer::Observer for Decisions {
 fn cause(refusal: &Refusal<'_>) -> Option<usize> {
     match refusal {
         Refusal::SeveralNextSteps | Refusal::Missing | Refusal::Ambiguous => None,
-        Refusal::Unknown => Some(0),
-        Refusal::Malformed => Some(1),
-        Refusal::Inactive(_) => Some(2),
-        Refusal::Expired(_) => Some(3),
-        Refusal::NotYetValid(_) => Some(4),
+        Refusal::Invalid(InvalidKey::Unknown) => Some(0),
+        Refusal::Invalid(InvalidKey::Malformed) => Some(1),
+        Refusal::Invalid(InvalidKey::Inactive(_)) => Some(2),
+        Refusal::Invalid(InvalidKey::Expired(_)) => Some(3),
+        Refusal::Invalid(InvalidKey::NotYetValid(_)) => Some(4),
         Refusal::TooManyFailures => Some(5),
     }
 }

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use keygate_authorizer::{Authorizer, Counters, Verdict};
+use keygate_keys::{KeyRef, KeyTable, key::KeyState};
 use keygate_policy::Reason;
-use keygate_resolver::{KeyRef, KeyTable, key::KeyState};
 
 use crate::{
     decisions::{Decisions, Step},
@@ -45,6 +45,12 @@ pub fn render(operations: &Operations, format: Format) -> String {
         keys(&mut text, &resolver.keys());
     }
     reloads(&mut text, &operations.health);
+    text.family(
+        Kind::Counter,
+        "keygate_log_lines_dropped",
+        "Log lines dropped since standard error was not read, or not fast enough.",
+    )
+    .sample(&[], operations.log.output().dropped_lines);
     text.finish()
 }
 

@@ -5,7 +5,6 @@ use std::{
     path::PathBuf,
 };
 
-use figment::value::Dict;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,33 +19,54 @@ pub struct InForce {
     pub from: String,
 }
 
-/// A layer of settings.
-#[derive(Debug, Clone)]
+/// Where a setting was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    File(PathBuf),
-    MiaEnvironment,
+    File { path: PathBuf, line: Option<usize> },
+    MiaEnvironment { variable: &'static str },
     Environment,
     Flag,
 }
 
-/// The layer that won for each setting.
+/// Where each setting that is not a default was set last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Origins(HashMap<String, Origin>);
 
 impl Origins {
-    /// Notes that a layer wins over those before it for the settings that it has.
-    pub(super) fn note(&mut self, origin: &Origin, settings: &Dict) {
-        let names = settings.keys().cloned();
-        self.0.extend(names.map(|name| (name, origin.clone())));
+    /// Records that a later layer sets this setting.
+    pub(super) fn record(&mut self, setting: &str, origin: Origin) {
+        self.0.insert(setting.to_owned(), origin);
     }
 
+    /// Where a setting was set, for `/debug/config`.
     fn of(&self, setting: &str) -> String {
         match self.0.get(setting) {
             None => "default".to_owned(),
-            Some(Origin::File(path)) => path.display().to_string(),
-            Some(Origin::MiaEnvironment) => "environment, by a name of Mia-Platform's".to_owned(),
+            Some(Origin::File { path, .. }) => path.display().to_string(),
+            Some(Origin::MiaEnvironment { variable }) => (*variable).to_owned(),
             Some(Origin::Environment) => variable(setting),
             Some(Origin::Flag) => format!("--{setting}"),
+        }
+    }
+
+    /// Whether a setting was set by a name of Mia-Platform's.
+    pub(super) fn is_mia(&self, setting: &str) -> bool {
+        matches!(self.0.get(setting), Some(Origin::MiaEnvironment { .. }))
+    }
+
+    /// A setting by the name that whoever set it knows, for errors.
+    pub(super) fn named(&self, setting: &str) -> String {
+        match self.0.get(setting) {
+            None => format!("the default of `{setting}`"),
+            Some(Origin::File { path, line }) => {
+                let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+                format!("`{setting}` ({}{line})", path.display())
+            }
+            Some(Origin::MiaEnvironment { variable }) => {
+                format!("`{variable}` (the setting `{setting}`)")
+            }
+            Some(Origin::Environment) => format!("`{}`", variable(setting)),
+            Some(Origin::Flag) => format!("`--{setting}`"),
         }
     }
 }

@@ -21,6 +21,7 @@ fn layered(
         flags.collect(),
         environment.iter().map(pair),
     )
+    .and_then(|settings| settings.with_two_listeners(role))
     .map_err(|error| {
         error
             .to_string()
@@ -61,15 +62,81 @@ fn lists_numbers_and_names_come_from_the_environment_too() {
     assert_eq!(settings.drain(), Duration::from_secs(3));
 }
 
+/// The mode that one spelling means: in a file, in the environment and as a flag.
+fn socket_modes(text: &str) -> [Result<String, String>; 3] {
+    let file = format!("socket-mode: {text}\n");
+    let unquoted = text.trim_matches(['"', '\'']);
+    [
+        layered(Role::Resolver, Some(&file), &[], &[]),
+        layered(
+            Role::Resolver,
+            None,
+            &[("KEYGATE_SOCKET_MODE", unquoted)],
+            &[],
+        ),
+        layered(Role::Resolver, None, &[], &[("socket-mode", unquoted)]),
+    ]
+    .map(|settings| settings.map(|it| it.socket_mode.to_string()))
+}
+
 #[test]
-fn a_socket_mode_needs_no_quotes() {
-    for file in [
-        "socket-mode: 0640",
-        "socket-mode: '0640'",
-        "socket-mode: 640",
+fn a_socket_mode_is_octal_wherever_it_is_set() {
+    for (text, mode) in [
+        ("0660", "0660"),
+        ("660", "0660"),
+        ("\"660\"", "0660"),
+        ("'0660'", "0660"),
+        ("0o660", "0660"),
+        ("0o0660", "0660"),
+        ("0640", "0640"),
+        ("600", "0600"),
+        ("0666 any-local-user", "0666 any-local-user"),
+        ("'777 any-local-user'", "0777 any-local-user"),
     ] {
-        let settings = layered(Role::Resolver, Some(file), &[], &[]).unwrap();
-        assert_eq!(settings.socket_mode.to_string(), "0640", "{file}");
+        for found in socket_modes(text) {
+            assert_eq!(found.as_deref(), Ok(mode), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_socket_mode_of_another_form_is_rejected() {
+    for text in [
+        "432",
+        "0x1b0",
+        "1e2",
+        "6.6e2",
+        "-660",
+        "+660",
+        "00660",
+        "2660",
+        "4660",
+        "1777",
+        "66",
+        "6",
+        "0",
+        "999",
+        "rw",
+        "0b110",
+        "0O660",
+        "6_60",
+        "420",
+        "0440",
+        "0666",
+        "0662",
+        "666",
+        "true",
+        "0660 any-local-user",
+        "0666 any",
+    ] {
+        for found in socket_modes(text) {
+            let error = found.expect_err(text);
+            assert!(
+                error.contains("socket-mode") || error.contains("SOCKET_MODE"),
+                "{text}: {error}"
+            );
+            assert!(error.contains("`0660`"), "{text}: {error}");
+        }
     }
 }
 
@@ -87,6 +154,40 @@ fn a_mistake_names_the_setting_and_the_mend() {
         layered(Role::Serve, None, &[("KEYGATE_LOG_LEVEL", "loud")], &[]),
         layered(Role::Serve, None, &[("KEYGATE_KEY_HEADERS", "a b")], &[]),
         layered(Role::Serve, None, &[("KEYGATE_SOCKET_MODE", "rw")], &[]),
+        layered(Role::Serve, None, &[("KEYGATE_SOCKET_MODE", "0666")], &[]),
+        layered(Role::Serve, None, &[], &[("socket-mode", "2660")]),
+        layered(Role::Serve, Some("socket-mode: 432"), &[], &[]),
+        layered(
+            Role::Serve,
+            None,
+            &[("KEYGATE_DRAIN_SECONDS", "70000")],
+            &[],
+        ),
+        layered(Role::Serve, None, &[("KEYGATE_DRAIN_SECONDS", "-1")], &[]),
+        layered(Role::Serve, None, &[("KEYGATE_DRAIN_SECONDS", "10s")], &[]),
+        layered(Role::Serve, None, &[("KEYGATE_DRAIN_SECONDS", "")], &[]),
+        layered(
+            Role::Serve,
+            None,
+            &[("KEYGATE_FAILED_KEYS_PER_MINUTE", "0")],
+            &[],
+        ),
+        layered(Role::Serve, Some("drain-seconds: 70000"), &[], &[]),
+        layered(Role::Serve, Some("drain-seconds: 1.5"), &[], &[]),
+        layered(Role::Serve, None, &[], &[("listen", "7081")]),
+        layered(
+            Role::Serve,
+            Some("listen: localhost:7000\n"),
+            &[("KEYGATE_OPERATIONS", "localhost:7000")],
+            &[],
+        ),
+        layered(
+            Role::Serve,
+            None,
+            &[],
+            &[("listen", "unix:/run/a"), ("operations", "unix:/run/a")],
+        ),
+        layered(Role::Resolver, None, &[], &[("listen", "127.0.0.1:7091")]),
         layered(Role::Serve, Some("listn: 127.0.0.1:1\n"), &[], &[]),
         layered(Role::Serve, Some("listen: 7081\n"), &[], &[]),
         layered(Role::Serve, Some("listen: ["), &[], &[]),
@@ -94,6 +195,36 @@ fn a_mistake_names_the_setting_and_the_mend() {
             Role::Authorizer,
             None,
             &[("AUTHORIZATION_STRICT_MODE_ENABLED", "1")],
+            &[],
+        ),
+        layered(Role::Authorizer, None, &[("HTTP_PORT", "http")], &[]),
+        layered(Role::Authorizer, None, &[("HTTP_PORT", "70000")], &[]),
+        layered(Role::Authorizer, None, &[("LOG_LEVEL", "loud")], &[]),
+        layered(
+            Role::Authorizer,
+            None,
+            &[("CLIENT_TYPE_HEADER_KEY", "a b")],
+            &[],
+        ),
+        layered(
+            Role::Authorizer,
+            None,
+            &[("DELAY_SHUTDOWN_SECONDS", "-3")],
+            &[],
+        ),
+        layered(
+            Role::Authorizer,
+            None,
+            &[("CONFIGURATION_FILE_NAME", "auth")],
+            &[],
+        ),
+        layered(
+            Role::Authorizer,
+            None,
+            &[
+                ("HTTP_PORT", "7092"),
+                ("KEYGATE_OPERATIONS", "0.0.0.0:7092"),
+            ],
             &[],
         ),
     ];
@@ -141,6 +272,30 @@ fn addresses_that_kubernetes_puts_into_the_environment_are_no_settings() {
 }
 
 #[test]
+fn two_listeners_may_both_take_a_free_port() {
+    let flags = [("listen", "127.0.0.1:0"), ("operations", "127.0.0.1:0")];
+    assert!(layered(Role::Serve, None, &[], &flags).is_ok());
+}
+
+#[test]
+fn mia_platforms_file_name_has_a_suffix_or_not() {
+    for (name, path) in [
+        (None, "/configs/auth.json"),
+        (Some(""), "/configs/auth.json"),
+        (Some("auth"), "/configs/auth.json"),
+        (Some("auth.json"), "/configs/auth.json"),
+        (Some("acl.v2"), "/configs/acl.v2.json"),
+        (Some("policy.yaml"), "/configs/policy.yaml"),
+        (Some("policy.yml"), "/configs/policy.yml"),
+    ] {
+        let mut environment = vec![("CONFIGURATION_PATH", "/configs")];
+        environment.extend(name.map(|name| ("CONFIGURATION_FILE_NAME", name)));
+        let settings = layered(Role::Authorizer, None, &environment, &[]).unwrap();
+        assert_eq!(settings.policy, Some(path.into()), "{name:?}");
+    }
+}
+
+#[test]
 fn mia_platforms_environment_is_the_authorizers_alone() {
     let environment = [
         ("HTTP_PORT", "3000"),
@@ -150,6 +305,7 @@ fn mia_platforms_environment_is_the_authorizers_alone() {
         ("AUTHORIZATION_STRICT_MODE_ENABLED", "false"),
         ("DELAY_SHUTDOWN_SECONDS", "10"),
         ("USERINFO_URL", "http://users"),
+        ("SERVICE_VERSION", "1.2.3"),
     ];
     let settings = layered(Role::Authorizer, None, &environment, &[]).unwrap();
     assert_eq!(
@@ -161,6 +317,7 @@ fn mia_platforms_environment_is_the_authorizers_alone() {
     assert_eq!(settings.header_names().client_type, "x-client-type");
     assert_eq!(settings.answer_with, AnswerWith::Header);
     assert_eq!(settings.shutdown_delay(), Duration::from_secs(10));
+    assert_eq!(settings.service_version.as_deref(), Some("1.2.3"));
 
     let owned: Vec<_> = environment
         .iter()

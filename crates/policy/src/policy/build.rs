@@ -16,19 +16,25 @@ use super::{
 use crate::path::{Pattern, TrailingSlash};
 
 /// Where a rule stands in its text.
-pub(crate) type Place = Range<usize>;
+pub type Place = Range<usize>;
 
 /// One endpoint or route, complete: what it left out has been filled in.
 #[derive(Debug, Clone)]
-pub(crate) struct Draft {
-    pub(crate) base: Pattern,
-    /// Absent for the endpoint itself.
-    pub(crate) route: Option<Pattern>,
-    pub(crate) hosts: Vec<HostPattern>,
-    pub(crate) methods: Option<Vec<Method>>,
-    pub(crate) demands: Demands,
-    pub(crate) expression_places: ExpressionPlaces,
-    pub(crate) place: Place,
+pub struct Draft {
+    /// The endpoint's path.
+    pub base: Pattern,
+    /// The path below it; absent for the endpoint itself.
+    pub route: Option<Pattern>,
+    /// The hosts that it is for; none means all.
+    pub hosts: Vec<HostPattern>,
+    /// The methods that it is for; `None` means all.
+    pub methods: Option<Vec<Method>>,
+    /// What a request must meet.
+    pub demands: Demands,
+    /// Where its expressions are in the text.
+    pub expression_places: ExpressionPlaces,
+    /// Where it is in the text.
+    pub place: Place,
 }
 
 impl Policy {
@@ -36,7 +42,7 @@ impl Policy {
     ///
     /// # Errors
     /// Two rules that nothing tells apart, and rules that can never match.
-    pub(crate) fn build(
+    pub fn build(
         drafts: Vec<Draft>,
         trailing_slash: TrailingSlash,
     ) -> Result<Self, Vec<PolicyError>> {

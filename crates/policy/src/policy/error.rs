@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use keygate_documents::diagnostic::Diagnostic;
+use keygate_documents::{content::Content, diagnostic::Diagnostic};
 
 use super::{HostError, MethodError};
 use crate::path::PatternError;
@@ -112,6 +112,17 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
+    /// The error for a person, as it may be shown: without the user's text where that is secret.
+    #[must_use]
+    pub fn diagnostic_for(&self, content: Content) -> Diagnostic {
+        match (self, content) {
+            // What reads the text knows what may be shown.
+            (Self::Text(diagnostic), _) => (**diagnostic).clone(),
+            (_, Content::Public) => self.diagnostic(),
+            (_, Content::Secret) => self.diagnostic().redacted(),
+        }
+    }
+
     /// The mistake for a person.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {

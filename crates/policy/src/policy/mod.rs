@@ -17,13 +17,12 @@ use crate::{
     path::{Ambiguities, CanonicalPath, readings::Reading},
 };
 
-pub(crate) use build::Draft;
+pub use build::{Draft, Place};
 pub use error::PolicyError;
 pub use example::Example;
 pub use host::{HostError, HostPattern};
 pub use method::{Method, MethodError};
-pub use rule::Rule;
-pub(crate) use rule::{Demands, ExpressionPlaces};
+pub use rule::{Demands, ExpressionPlaces, Rule};
 
 /// A policy: an immutable snapshot, valid as a whole. The default one denies everything.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! What one endpoint or route asks of a request.
 
-use keygate_documents::diagnostic::Diagnostic;
+use keygate_documents::{diagnostic::Diagnostic, scalar::Scalar};
 use keygate_expression::{Expression, Warning};
 
 use super::{HostPattern, Method};
@@ -29,24 +29,36 @@ pub struct Rule {
     clippy::struct_excessive_bools,
     reason = "each is one field of the policy file"
 )]
-pub(crate) struct Demands {
-    pub(crate) description: Option<String>,
-    pub(crate) api_key_required: bool,
-    pub(crate) authentication_required: bool,
-    pub(crate) backoffice_authentication_required: bool,
-    pub(crate) group_expression: Expression,
-    pub(crate) backoffice_expression: Option<Expression>,
-    pub(crate) shadow: Option<Expression>,
-    pub(crate) allows_preflight: bool,
-    pub(crate) allowed_ambiguities: Ambiguities,
+pub struct Demands {
+    /// For people.
+    pub description: Option<String>,
+    /// Whether a request needs an API key.
+    pub api_key_required: bool,
+    /// Whether a request of the ordinary gateway needs a user.
+    pub authentication_required: bool,
+    /// Whether a request of the back-office gateway needs a user.
+    pub backoffice_authentication_required: bool,
+    /// The expression of the ordinary gateway.
+    pub group_expression: Expression,
+    /// The expression of the back-office gateway, if it has its own.
+    pub backoffice_expression: Option<Expression>,
+    /// The expression that is tried beside the one that decides.
+    pub shadow: Option<Expression>,
+    /// Whether CORS preflights pass.
+    pub allows_preflight: bool,
+    /// The ambiguous spellings that pass.
+    pub allowed_ambiguities: Ambiguities,
 }
 
 /// Where a rule's expressions stand; absent where a default applies.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ExpressionPlaces {
-    pub(crate) group: Option<crate::document::Scalar>,
-    pub(crate) backoffice: Option<crate::document::Scalar>,
-    pub(crate) shadow: Option<crate::document::Scalar>,
+pub struct ExpressionPlaces {
+    /// Of the ordinary expression.
+    pub group: Option<Scalar>,
+    /// Of the back-office expression.
+    pub backoffice: Option<Scalar>,
+    /// Of the shadow expression.
+    pub shadow: Option<Scalar>,
 }
 
 impl Rule {

@@ -9,13 +9,12 @@
 )]
 
 mod allocations;
-mod auth_json;
-mod console;
 mod decisions;
 mod examples;
 mod generate;
 mod hosts;
 mod matching;
 mod messages;
+mod other_routers;
 mod readings;
 mod reference;

@@ -6,25 +6,23 @@ use std::{
 };
 
 use jiff::Timestamp;
-use keygate_documents::diagnostic::{Diagnostic, line_and_column};
-use keygate_resolver::{ClientType, Key, generated::Weakness, table::LONGEST_KEY};
+use keygate_documents::{
+    diagnostic::{Diagnostic, line_and_column},
+    source::{self, SourceError},
+};
+use keygate_keys::keys_file::{
+    Entry,
+    edit::{Edit, NEW_FILE},
+    store::LockedFile,
+};
+use keygate_keys::{ClientType, Key, generated::Weakness, table::LONGEST_KEY};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{ImportError, say, terminal};
-use crate::{
-    cli::keys::{
-        self,
-        new_key::{DigestArguments, free_id},
-    },
-    source::{
-        self, SourceError,
-        keys_file::{
-            Entry,
-            edit::{Edit, NEW_FILE},
-            store::LockedFile,
-        },
-    },
+use crate::cli::keys::{
+    self,
+    new_key::{DigestArguments, free_id},
 };
 
 /// Where the keys go.

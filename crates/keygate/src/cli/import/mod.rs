@@ -8,11 +8,12 @@ mod secrets;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
+use keygate_documents::source::SourceError;
+
 use super::{
     keys::KeysError,
     terminal::{self, say},
 };
-use crate::source::SourceError;
 
 /// `keygate import`
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use keygate_documents::diagnostic::Diagnostic;
+use keygate_documents::{diagnostic::Diagnostic, source::SourceError};
 use nginx_lint_parser::ast::{Argument, Directive};
 use zeroize::Zeroizing;
 
@@ -12,7 +12,6 @@ use super::{
     keys::{self, FoundKey, OutArguments, Text},
     say,
 };
-use crate::source::SourceError;
 
 pub(super) const EXAMPLES: &str = "Examples:
   keygate import nginx-map /etc/nginx/api-keys.conf --keys-out keys.yaml

@@ -2,14 +2,11 @@
 
 use std::{fs::File, io::Write as _, path::Path};
 
-use keygate_policy::{
-    Policy,
-    document::{auth_json::AuthJson, console::Console},
-    policy::PolicyError,
-};
+use keygate_documents::source::SourceError;
+use keygate_mia::{auth_json::AuthJson, console::Console};
+use keygate_policy::{Policy, policy::PolicyError};
 
 use super::{ImportError, keys::Text, say, terminal};
-use crate::source::SourceError;
 
 /// The policy that is made of the files, and what it is made of.
 pub(super) enum Found {

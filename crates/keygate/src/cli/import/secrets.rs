@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use keygate_documents::{
     diagnostic::Diagnostic,
+    source::SourceError,
     yaml::{self, Content},
 };
 use serde::{
@@ -14,7 +15,6 @@ use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
 
 use super::keys::{FoundKey, Text};
-use crate::source::SourceError;
 
 /// What an object calls its list of API keys.
 pub(super) const NAMES: [&str; 3] = ["secrets", "apiKeys", "keys"];

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use keygate_resolver::{ClientType, KeyId};
+use keygate_keys::keys_file::store::LockedFile;
+use keygate_keys::{ClientType, KeyId};
 
 use super::{
     KeysError, change,
     new_key::{Label, NewKeyArguments, free_id},
 };
-use crate::source::keys_file::store::LockedFile;
 
 pub(super) const EXAMPLES: &str = "Examples:
   keygate keys create --keys keys.yaml --client-type A --expires-in 90d

@@ -1,7 +1,8 @@
 //! `keygate keys delete`
 
+use keygate_keys::keys_file::store::LockedFile;
+
 use super::{KeysError, Target, change, say};
-use crate::source::keys_file::store::LockedFile;
 
 pub(super) fn run(target: &Target) -> Result<(), KeysError> {
     let Target { keys, id } = target;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use keygate_keys::keys_file::store::LockedFile;
+
 use super::{KeysError, change, new_key::DigestArguments, say};
-use crate::source::keys_file::store::LockedFile;
 
 pub(super) const EXAMPLES: &str = "Examples:
   keygate keys hash --keys keys.yaml

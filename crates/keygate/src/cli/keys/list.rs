@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use keygate_resolver::Key;
+use keygate_documents::source;
+use keygate_keys::Key;
+use keygate_keys::keys_file::{self, Entry};
 use serde::Serialize;
 
 use super::{KeysError, say, terminal};
-use crate::source::{
-    self,
-    keys_file::{self, Entry},
-};
 
 pub(super) const EXAMPLES: &str = "Examples:
   keygate keys list --keys keys.yaml

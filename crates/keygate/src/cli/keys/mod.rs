@@ -19,17 +19,17 @@ use std::{
 };
 
 use jiff::Timestamp;
-use keygate_resolver::{KeyId, generated::Weakness};
-
-use super::terminal::{self, say};
-use crate::source::{
-    SourceError,
+use keygate_documents::source::SourceError;
+use keygate_keys::{KeyId, generated::Weakness};
+use keygate_keys::{
     keys_file::{
         edit::{Edit, EditError},
         store::{LockedFile, StoreError},
     },
     pepper::PepperError,
 };
+
+use super::terminal::{self, say};
 
 /// `keygate keys`
 #[derive(Debug, clap::Args)]

@@ -7,15 +7,15 @@ use std::{
 };
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use keygate_resolver::{
+use keygate_keys::{
     ClientType, Digest, Key, KeyId, Scheme,
     generated::{GeneratedKey, Weakness},
     table::LONGEST_KEY,
 };
+use keygate_keys::{keys_file::Entry, pepper};
 use zeroize::Zeroizing;
 
 use super::{KeysError, period::Period, say};
-use crate::source::{keys_file::Entry, pepper};
 
 /// How digests are made.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,8 @@
 //! `keygate keys rotate`
 
 use jiff::Timestamp;
-use keygate_resolver::KeyId;
+use keygate_keys::KeyId;
+use keygate_keys::keys_file::store::LockedFile;
 
 use super::{
     KeysError, Target, change,
@@ -9,7 +10,6 @@ use super::{
     period::Period,
     say,
 };
-use crate::source::keys_file::store::LockedFile;
 
 pub(super) const EXAMPLES: &str = "Examples:
   keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 7d --expires-in 90d

@@ -1,10 +1,10 @@
 //! `keygate keys enable` and `keygate keys disable`
 
 use jiff::Timestamp;
-use keygate_resolver::key::KeyState;
+use keygate_keys::key::KeyState;
+use keygate_keys::keys_file::store::LockedFile;
 
 use super::{KeysError, Target, change, say};
-use crate::source::keys_file::store::LockedFile;
 
 pub(super) fn run(target: &Target, active: bool, now: Timestamp) -> Result<(), KeysError> {
     let Target { keys, id } = target;

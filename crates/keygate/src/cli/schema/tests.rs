@@ -1,12 +1,14 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use jsonschema::Validator;
+use keygate_explain::cases::Cases;
+use keygate_keys::keys_file;
 use keygate_policy::Policy;
 use rstest::rstest;
 use serde_json::Value;
 
 use super::File;
-use crate::{explain::cases::Cases, role::Role, settings::Settings, source::keys_file};
+use crate::{role::Role, settings::Settings};
 
 fn validator(file: File) -> Validator {
     let schema: Value = serde_json::from_str(file.schema()).unwrap();
@@ -63,6 +65,10 @@ const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
     log-level: debug, decision-log-allow-sample: 0.5, key-headers: 'a, b', key-cookies: [c], rejected-key-status: 403,
     failed-keys-per-minute: 5, answer-with: header, drain-seconds: 0,
     max-connections: 5, head-timeout-seconds: 1}")]
+#[case(
+    File::Settings,
+    "{socket-mode: 0666 any-local-user, service-version: v7}"
+)]
 #[case(File::Settings, "{}")]
 fn what_is_good_is_valid(#[case] file: File, #[case] text: &str) {
     assert_eq!(
@@ -143,6 +149,8 @@ fn what_is_good_is_valid(#[case] file: File, #[case] text: &str) {
 #[case(File::Settings, "{head-timeout-seconds: 0}")]
 #[case(File::Settings, "{key-headers: ['a b']}")]
 #[case(File::Settings, "{listen: nowhere}")]
+#[case(File::Settings, "{socket-mode: '0666'}")]
+#[case(File::Settings, "{socket-mode: '2660'}")]
 fn what_is_not_good_is_not_valid(#[case] file: File, #[case] text: &str) {
     let text = text.replace('@', DIGEST);
     assert_eq!(both_accept(file, &text), (false, false));

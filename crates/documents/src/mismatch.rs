@@ -1,0 +1,152 @@
+//! What is wrong with a value of the wrong kind: what was expected, what was found, what to write.
+
+use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
+
+use crate::{
+    content::Content,
+    diagnostic::Diagnostic,
+    nodes::{Kind, Node, Nodes, Role},
+};
+
+/// The error for a value that does not fit.
+pub(crate) fn diagnostic(
+    error: &Error,
+    at: Option<usize>,
+    text: &str,
+    content: Content,
+) -> Diagnostic {
+    let Some(expected) = Expected::of(error) else {
+        return Diagnostic::error(match content {
+            Content::Public => UserMessageFormatter.format_message(error).into_owned(),
+            Content::Secret => "not a value of this field".to_owned(),
+        });
+    };
+    let found = at.and_then(|at| Found::at(text, at));
+    let mut message = format!("expected {}", expected.what());
+    if let Some(found) = &found {
+        if let Some(name) = found.name.as_deref().filter(|_| content == Content::Public) {
+            message.push_str(&format!(" for `{name}`"));
+        }
+        let is_of_its_kind = matches!(expected, Expected::Number(_)) && found.what == "a number";
+        if !is_of_its_kind && found.what != expected.what() {
+            message.push_str(&format!(", found {}", found.what));
+        }
+    }
+    let diagnostic = Diagnostic::error(message);
+    match expected.help(found.map(|found| found.what)) {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+/// What a field takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Expected {
+    List,
+    Mapping,
+    Boolean,
+    Number(String),
+    Text,
+    Other(String),
+}
+
+impl Expected {
+    fn of(error: &Error) -> Option<Self> {
+        Some(match error {
+            Error::InvalidBooleanStrict { .. } => Self::Boolean,
+            Error::NullIntoString { .. } => Self::Text,
+            Error::InvalidScalar { ty, .. } => Self::named(ty),
+            Error::Unexpected { expected, .. } => Self::named(expected),
+            Error::SerdeInvalidType { expected, .. }
+            | Error::SerdeInvalidValue { expected, .. }
+            | Error::SerdeInvalidLength { expected, .. } => Self::named(expected),
+            _ => return None,
+        })
+    }
+
+    /// From the words of serde and of the YAML library.
+    fn named(words: &str) -> Self {
+        match words {
+            "sequence start" | "a sequence" => Self::List,
+            "mapping start" | "a map" => Self::Mapping,
+            "string scalar" | "scalar" | "a string" | "string" => Self::Text,
+            "boolean" | "a boolean" => Self::Boolean,
+            "u8" => Self::Number("a number from 0 to 255".to_owned()),
+            "u16" => Self::Number("a number from 0 to 65535".to_owned()),
+            "a nonzero u32" => Self::Number("a number from 1".to_owned()),
+            "floating point" | "f32" | "f64" => Self::Number("a number".to_owned()),
+            "u32" | "u64" | "usize" => Self::Number("a whole number".to_owned()),
+            "i8" | "i16" | "i32" | "i64" => Self::Number("a whole number".to_owned()),
+            struct_name if struct_name.starts_with("struct ") => Self::Mapping,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    fn what(&self) -> &str {
+        match self {
+            Self::List => "a list",
+            Self::Mapping => "a mapping",
+            Self::Boolean => "a boolean",
+            Self::Text => "a text",
+            Self::Number(words) | Self::Other(words) => words,
+        }
+    }
+
+    fn help(&self, found: Option<&str>) -> Option<String> {
+        let help = match (self, found) {
+            (Self::List, _) => {
+                "write each item on a line of its own after `- `; an empty list is `[]`"
+            }
+            (Self::Mapping, _) => "write its fields as `name: value`, indented, one on each line",
+            (Self::Boolean, _) => "write `true` or `false`, without quotes",
+            (Self::Number(_), _) => "write it in digits, without quotes and unit",
+            (Self::Text, Some("nothing")) => "write a text, or leave the field out",
+            (Self::Text, _) => "write the text in quotes",
+            (Self::Other(_), _) => return None,
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// What is written at an offset.
+struct Found {
+    what: &'static str,
+    /// The field whose value it is.
+    name: Option<String>,
+}
+
+impl Found {
+    fn at(text: &str, at: usize) -> Option<Self> {
+        let mut name = None;
+        for node in Nodes::of(text) {
+            let node = node.ok()?;
+            if node.at.start == at && node.role != Role::Name {
+                let name = name.filter(|_| node.role == Role::Value);
+                return Some(Self {
+                    what: what(&node),
+                    name,
+                });
+            }
+            name = match node.kind {
+                Kind::Scalar { text, .. } if node.role == Role::Name => Some(text.into_owned()),
+                _ => None,
+            };
+        }
+        None
+    }
+}
+
+fn what(node: &Node<'_>) -> &'static str {
+    match &node.kind {
+        Kind::List => "a list",
+        Kind::Mapping => "a mapping",
+        Kind::Alias => "an alias",
+        Kind::Scalar { text, is_plain } if *is_plain => match text.as_ref() {
+            "" | "~" | "null" | "Null" | "NULL" => "nothing",
+            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => "a boolean",
+            text if text.parse::<f64>().is_ok() => "a number",
+            _ => "a text",
+        },
+        Kind::Scalar { .. } => "a text",
+    }
+}

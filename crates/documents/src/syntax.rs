@@ -1,0 +1,108 @@
+//! What is wrong with a text that is not YAML.
+
+use granit_parser::ErrorKind;
+
+use crate::{content::Content, diagnostic::Diagnostic, quote};
+
+/// A syntax error, with what to write instead.
+pub(crate) fn diagnostic(kind: &ErrorKind, at: usize, text: &str, content: Content) -> Diagnostic {
+    let quoted = || quote::help(text, at, content, false);
+    let (message, help) = match kind {
+        ErrorKind::ExpectedTagBang
+        | ErrorKind::InvalidGlobalTagCharacter
+        | ErrorKind::InvalidTagTerminator
+        | ErrorKind::MissingTagUri
+        | ErrorKind::UnclosedVerbatimTag
+        | ErrorKind::InvalidTagEscape
+        | ErrorKind::InvalidTagUtf8LeadingByte
+        | ErrorKind::InvalidTagUtf8TrailingByte
+        | ErrorKind::InvalidTagUtf8
+        | ErrorKind::UndeclaredTagHandle => ("YAML reads this `!` as a tag", quoted()),
+        ErrorKind::MissingAnchorOrAliasName => (
+            "YAML reads this `&` or `*` as an anchor or an alias",
+            quoted(),
+        ),
+        ErrorKind::DirectiveDisallowed => (
+            "this is a YAML directive, which is not read here",
+            "leave the line out".to_owned(),
+        ),
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabInPlainScalar
+        | ErrorKind::TabAtBlockScalarStart => (
+            "this line is indented with a tab",
+            "YAML is indented with spaces: replace the tab".to_owned(),
+        ),
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => (
+            "a quote is opened and not closed",
+            "close the quote at the end of the value".to_owned(),
+        ),
+        ErrorKind::InvalidTrailingSingleQuotedScalar
+        | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            ("the value goes on after its closing quote", quoted())
+        }
+        ErrorKind::UnknownQuotedScalarEscape | ErrorKind::InvalidQuotedScalarHexEscape => (
+            "this escape is unknown within double quotes",
+            "write the value in single quotes, or `\\\\` for a backslash".to_owned(),
+        ),
+        ErrorKind::MappingValueNotAllowed
+        | ErrorKind::InvalidColonPlacement
+        | ErrorKind::InvalidMappingValueWhitespace => (
+            "`: ` is not expected here",
+            "write a value that holds `: ` in quotes, or correct the indentation".to_owned(),
+        ),
+        ErrorKind::UnexpectedCharacter { .. } => {
+            ("a value cannot begin with this character", quoted())
+        }
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry => {
+            after_the_value(text, at, content)
+        }
+        ErrorKind::UnclosedFlowCollection { .. }
+        | ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofImplicitFlowMapping
+        | ErrorKind::ExpectedFlowMappingSeparator
+        | ErrorKind::ExpectedFlowSequenceSeparator => (
+            "a bracket or brace is not closed, or a comma is missing",
+            "close it, or write a text that holds brackets in quotes".to_owned(),
+        ),
+        ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => (
+            "a bracket or brace is closed that was not opened",
+            "remove it, or write a text that holds brackets in quotes".to_owned(),
+        ),
+        ErrorKind::BomInsideDocument => (
+            "a byte-order mark is inside the text",
+            "remove it: it may be at the beginning of a file alone".to_owned(),
+        ),
+        other => return unknown(other, at),
+    };
+    Diagnostic::error(message).at(at..at + 1).help(help)
+}
+
+/// A line that neither goes on with the mapping nor with the value before it.
+fn after_the_value(text: &str, at: usize, content: Content) -> (&'static str, String) {
+    let line_start = text
+        .get(..at)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |newline| newline + 1);
+    let is_alone = text
+        .get(line_start..at)
+        .is_some_and(|it| it.trim().is_empty());
+    if is_alone {
+        let help = "align it with the lines before it, or indent it as a part of them";
+        ("this line fits no level of indentation", help.to_owned())
+    } else {
+        (
+            "the value goes on after its end",
+            quote::help(text, at, content, false),
+        )
+    }
+}
+
+/// The parser's own words, which repeat nothing of the text.
+fn unknown(kind: &ErrorKind, at: usize) -> Diagnostic {
+    Diagnostic::error(format!("not valid YAML: {kind}"))
+        .at(at..at + 1)
+        .help("a value that begins with a special character or holds `: ` or ` #` needs quotes")
+}

@@ -1,0 +1,250 @@
+//! How a request would be decided, and why: what `keygate explain`, `matrix` and `test` print and
+//! the debug page shows.
+//!
+//! *Invariant: pure but for the time, which a warning about keys reads.* It depends on neither service:
+//! callers hand in the active policy and keys.
+
+pub mod cases;
+pub mod matrix;
+pub mod question;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use keygate_documents::diagnostic::nearest;
+use keygate_expression::{Explanation, Expression};
+use keygate_keys::{KeyTable, key::KeyState};
+use keygate_policy::{Decision, Policy, Reason, Request, Rule, path::CanonicalPath};
+use serde::Serialize;
+
+pub use question::Question;
+
+/// How one request would be decided.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// Whether it may pass.
+    pub allowed: bool,
+    /// The status of the answer.
+    pub status: u16,
+    /// Why.
+    pub reason: &'static str,
+    /// The reason in words.
+    pub meaning: &'static str,
+    /// The path that the rule was looked up by.
+    pub path: Option<String>,
+    /// The rule that decides.
+    pub endpoint: Option<String>,
+    /// What it asks for.
+    #[serde(flatten)]
+    pub demands: Option<Demands>,
+    /// What the rule's shadow, or a whole shadow policy, would answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowAnswer>,
+    /// What is odd about the question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// What a rule asks for.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Demands {
+    /// Whether a request needs an API key.
+    pub api_key_required: bool,
+    /// Whether it needs a logged-in user.
+    pub authentication_required: bool,
+    /// The expression with each part's value.
+    pub expression: Explanation,
+}
+
+/// What a shadow would answer.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShadowAnswer {
+    /// Whether the request would pass.
+    pub allowed: bool,
+    /// Why.
+    pub reason: &'static str,
+    /// The rule that would decide.
+    pub endpoint: Option<String>,
+    /// Its expression with each part's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<Explanation>,
+}
+
+impl Answer {
+    /// What the policy, and a shadow policy where there is one, make of a request.
+    #[must_use]
+    pub fn of(request: &Request<'_>, policy: &Policy, shadow_policy: Option<&Policy>) -> Self {
+        let decision = policy.decide(request);
+        let demands = decision
+            .rule
+            .map(|rule| Demands::of(rule, request, decision.reason));
+        Self {
+            allowed: decision.is_allowed(),
+            status: decision.status.code(),
+            reason: decision.reason.as_str(),
+            meaning: decision.reason.meaning(),
+            path: decision.path.as_ref().map(shown),
+            endpoint: decision.rule.map(|rule| rule.label().to_owned()),
+            demands,
+            shadow: match shadow_policy {
+                Some(policy) => Some(ShadowAnswer::by_policy(request, policy)),
+                None => ShadowAnswer::by_expression(request, &decision),
+            },
+            warning: None,
+        }
+    }
+
+    /// What the policy makes of a question, and the keys where the process has some.
+    #[must_use]
+    pub fn to(
+        question: &Question,
+        policy: &Policy,
+        shadow_policy: Option<&Policy>,
+        keys: Option<&KeyTable>,
+    ) -> Self {
+        let user = question.logged_in();
+        let request = question.request(user.as_ref());
+        let answer = Self::of(&request, policy, shadow_policy);
+        let client_type = question.client_type.as_deref();
+        Self {
+            warning: keys
+                .zip(client_type)
+                .and_then(|(keys, client_type)| nobodys(client_type, keys)),
+            ..answer
+        }
+    }
+
+    /// What the rule asks for, in the order that it is looked at, and whether that decided. What
+    /// of the expression decided, its own parts tell.
+    #[must_use]
+    pub fn steps(&self) -> Vec<(&'static str, bool)> {
+        let Some(demands) = &self.demands else {
+            return Vec::new();
+        };
+        let is = |reason: Reason| self.reason == reason.as_str();
+        let steps = [
+            (
+                demands.api_key_required,
+                ("an API key", is(Reason::MissingKey)),
+            ),
+            (
+                demands.authentication_required,
+                ("a logged-in user", is(Reason::MissingUser)),
+            ),
+            (true, ("its expression to be true", false)),
+        ];
+        let asked = steps.into_iter().filter(|(is_asked, _)| *is_asked);
+        asked.map(|(_, step)| step).collect()
+    }
+}
+
+/// What there is to say of a client type that nobody can come with.
+fn nobodys(client_type: &str, keys: &KeyTable) -> Option<String> {
+    let now = Timestamp::now();
+    let its = || {
+        let keys = keys.keys();
+        keys.filter(|key| key.client_type().as_str() == client_type)
+    };
+    if its().any(|key| key.state(now) == KeyState::Valid) {
+        return None;
+    }
+    let what = format!("no valid key has the client type `{client_type}`");
+    Some(match its().next() {
+        Some(key) => format!("{what}: the key `{}` is {}", key.id(), key.state(now)),
+        None => match nearest(client_type, keys.client_types()) {
+            Some(meant) => format!("{what}: did you mean `{meant}`?"),
+            None => what,
+        },
+    })
+}
+
+impl Demands {
+    fn of(rule: &Rule, request: &Request<'_>, reason: Reason) -> Self {
+        let is_backoffice = request.facts.is_backoffice;
+        Self {
+            api_key_required: rule.api_key_required(),
+            authentication_required: rule.authentication_required(is_backoffice),
+            expression: explain(rule.expression(is_backoffice), request, reason),
+        }
+    }
+}
+
+impl ShadowAnswer {
+    fn by_policy(request: &Request<'_>, policy: &Policy) -> Self {
+        let Decision { reason, rule, .. } = policy.decide(request);
+        let expression = |rule: &Rule| {
+            let expression = rule.expression(request.facts.is_backoffice);
+            explain(expression, request, reason)
+        };
+        Self {
+            allowed: reason == Reason::Ok,
+            reason: reason.as_str(),
+            endpoint: rule.map(|rule| rule.label().to_owned()),
+            expression: rule.map(expression),
+        }
+    }
+
+    fn by_expression(request: &Request<'_>, decision: &Decision<'_, '_>) -> Option<Self> {
+        let rule = decision.rule?;
+        let reason = rule.judge_by_shadow(request)?;
+        let expression = rule.shadow_expression(request.facts.is_backoffice)?;
+        Some(Self {
+            allowed: reason == Reason::Ok,
+            reason: reason.as_str(),
+            endpoint: Some(rule.label().to_owned()),
+            expression: Some(explain(expression, request, reason)),
+        })
+    }
+}
+
+/// The parts of an expression, none of which decided where something before it did.
+fn explain(expression: &Expression, request: &Request<'_>, reason: Reason) -> Explanation {
+    let explanation = expression.explain(&request.facts);
+    match reason {
+        Reason::MissingKey | Reason::MissingUser => explanation.settled_before(),
+        _ => explanation,
+    }
+}
+
+fn shown(path: &CanonicalPath<'_>) -> String {
+    path.as_bytes().escape_ascii().to_string()
+}
+
+/// For people: the decision, what it rests on, and the expression as a tree.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = verdict(self.allowed);
+        write!(f, "{verdict} ({}, {})", self.status, self.reason)?;
+        write!(f, ": {}", self.meaning)?;
+        let none = "none";
+        write!(f, "\n\npath      {}", self.path.as_deref().unwrap_or(none))?;
+        let endpoint = self.endpoint.as_deref().unwrap_or(none);
+        write!(f, "\nendpoint  {endpoint}")?;
+        if let Some(demands) = &self.demands {
+            f.write_str("\nasks for  ")?;
+            for (number, (step, decided)) in self.steps().into_iter().enumerate() {
+                f.write_str(if number > 0 { ", then " } else { "" })?;
+                f.write_str(step)?;
+                f.write_str(if decided { " ← decided" } else { "" })?;
+            }
+            write!(f, "\n\n{}", demands.expression)?;
+        }
+        if let Some(shadow) = &self.shadow {
+            let verdict = if shadow.allowed { "allow" } else { "deny" };
+            write!(f, "\n\nshadow    would {verdict} ({})", shadow.reason)?;
+            if let Some(expression) = &shadow.expression {
+                write!(f, "\n\n{expression}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A decision in one word.
+#[must_use]
+pub const fn verdict(allowed: bool) -> &'static str {
+    if allowed { "allowed" } else { "denied" }
+}

@@ -1,0 +1,3 @@
+//! nginx: the check of its configuration.
+
+pub mod check;

@@ -1,0 +1,109 @@
+//! The policy file: `policy.yaml`, or Mia-Platform's `auth.json` as it is.
+
+use std::path::Path;
+
+use keygate_documents::{
+    content::{Content, Top, top_fields},
+    diagnostic::Diagnostic,
+    source::{self, SourceError},
+};
+use keygate_mia::auth_json::AuthJson;
+use keygate_policy::{
+    Policy,
+    policy::{Loaded, PolicyError},
+};
+
+/// What a policy file holds.
+#[derive(Debug)]
+pub struct PolicyFile {
+    /// The policy.
+    pub policy: Policy,
+    /// What is probably not meant, ready to be shown.
+    pub warnings: Vec<String>,
+    /// Whether messages may repeat its text.
+    pub content: Content,
+}
+
+/// Reads a policy file, for the commands that need the policy alone.
+///
+/// # Errors
+/// It cannot be read, or it is wrong.
+pub(crate) fn read(path: &Path) -> Result<Policy, SourceError> {
+    Ok(parse(path, &source::read(path)?)?.policy)
+}
+
+/// Reads the text of a policy file; its fields say which of the two formats it has.
+///
+/// # Errors
+/// Every mistake, with its place; with a mark under it where the text is certainly a policy.
+pub fn parse(path: &Path, text: &str) -> Result<PolicyFile, SourceError> {
+    let fields = top_fields(text);
+    let (content, parsed) = if is_auth_json(path, &fields) {
+        let content = Content::of(text, &AuthJson::FILE_KIND);
+        (content, AuthJson::parse(text).and_then(AuthJson::load))
+    } else {
+        let content = Content::of(text, &Policy::FILE_KIND);
+        (content, Policy::from_yaml(text))
+    };
+    let origin = path.display().to_string();
+    match parsed {
+        Ok(Loaded { policy, warnings }) => {
+            let show = |warning: Diagnostic| shown(warning, &origin, text, content);
+            Ok(PolicyFile {
+                policy,
+                warnings: warnings.into_iter().map(show).collect(),
+                content,
+            })
+        }
+        Err(errors) => {
+            let show = |error: &PolicyError| {
+                let diagnostic = error.diagnostic_for(content);
+                let diagnostic = match other_kind(error, &fields) {
+                    Some(help) => diagnostic.help(help),
+                    None => diagnostic,
+                };
+                diagnostic.show(&origin, text, content)
+            };
+            Err(SourceError::Rejected(errors.iter().map(show).collect()))
+        }
+    }
+}
+
+/// A diagnostic about a policy, without its text where that may be secret.
+pub(crate) fn shown(diagnostic: Diagnostic, origin: &str, text: &str, content: Content) -> String {
+    match content {
+        Content::Public => diagnostic.render(origin, text),
+        Content::Secret => diagnostic.redacted().render_without_source(origin, text),
+    }
+}
+
+/// Whether it is an `auth.json`, by its fields, or by its name where they do not say.
+fn is_auth_json(path: &Path, fields: &[String]) -> bool {
+    let Top::FieldsWithList(known, _) = Policy::FILE_KIND.top else {
+        return false;
+    };
+    if fields.iter().any(|field| known.contains(&field.as_str())) {
+        return false;
+    }
+    fields.iter().any(|field| field.starts_with('/'))
+        || path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+}
+
+/// What to do with a file that is probably of another kind.
+fn other_kind(error: &PolicyError, fields: &[String]) -> Option<&'static str> {
+    let PolicyError::Text(_) = error else {
+        return None;
+    };
+    let has = |name: &str| fields.iter().any(|field| field == name);
+    if has("endpoints") && (has("secrets") || has("services")) || has("secrets") {
+        Some("this looks like a Console configuration: `keygate import mia` makes a policy of it")
+    } else if has("keys") && !has("endpoints") {
+        Some("this looks like a keys file: give it as `--keys`")
+    } else if has("cases") && !has("endpoints") {
+        Some("this looks like a file of cases: give it to `keygate test`")
+    } else {
+        None
+    }
+}

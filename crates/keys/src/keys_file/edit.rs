@@ -1,0 +1,384 @@
+//! Changes to the text of a keys file, in place: what is not changed stays as it was written,
+//! comments, order and spelling.
+//!
+//! A change is made of splices at the places that the YAML parser reports. What a splice does to a
+//! file that is written in an unusual way cannot all be foreseen, so [`Edit::finish`] reads the
+//! result again: unless it holds just the change that was meant, it is given up.
+
+mod layout;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, ops::Range, path::Path};
+
+use jiff::Timestamp;
+use keygate_documents::{diagnostic::nearest, source::SourceError};
+use zeroize::Zeroizing;
+
+use super::{Entry, contents};
+use crate::{Digest, Key, KeyTable, table::TableError};
+use layout::{EntryLayout, Layout};
+
+/// The text of a file that does not exist yet.
+pub const NEW_FILE: &str = "version: 1\nkeys: []\n";
+
+/// Why a change is not made. Nothing is written then.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// The file is not good as it is.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// There is no such key.
+    #[error("there is no key with the id `{id}`{}", did_you_mean(meant.as_deref()))]
+    NoSuchKey {
+        /// What was asked for.
+        id: String,
+        /// An id that is there and looks like it.
+        meant: Option<String>,
+    },
+    /// The keys would collide, or one could never be good.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The list is not written in lines that begin with a dash.
+    #[error(
+        "keys are added and deleted only where each stands below the other after a `- `, and this \
+         list is written otherwise: do it by hand"
+    )]
+    NotAList,
+    /// The result would not hold just the change that was meant.
+    #[error("the file is written in a way that cannot be changed in place: do it by hand")]
+    GivenUp,
+}
+
+fn did_you_mean(meant: Option<&str>) -> String {
+    meant.map_or_else(String::new, |meant| format!(": did you mean `{meant}`?"))
+}
+
+/// A change under way.
+pub struct Edit<'t> {
+    path: &'t Path,
+    text: &'t str,
+    layout: Layout,
+    /// What the file holds and is to hold, in the order of `layout`; new entries follow.
+    entries: Vec<Entry>,
+    removed: BTreeSet<usize>,
+    splices: Vec<Splice>,
+}
+
+/// Text that takes the place of other text.
+struct Splice {
+    range: Range<usize>,
+    text: Zeroizing<String>,
+}
+
+/// The order in which the fields of an entry are written.
+const ORDER: [&str; 9] = [
+    "id",
+    "clientType",
+    "digest",
+    "key",
+    "active",
+    "description",
+    "createdAt",
+    "notBefore",
+    "expiresAt",
+];
+
+impl<'t> Edit<'t> {
+    /// A change to this text, which must be a good keys file.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn begin(path: &'t Path, text: &'t str) -> Result<Self, EditError> {
+        Ok(Self {
+            entries: contents(path, text)?.entries,
+            layout: Layout::of(text).ok_or(EditError::GivenUp)?,
+            path,
+            text,
+            removed: BTreeSet::new(),
+            splices: Vec::new(),
+        })
+    }
+
+    /// What the file is to hold as things are.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.places().map(|(_, entry)| entry)
+    }
+
+    fn places(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        let entries = self.entries.iter().enumerate();
+        entries.filter(|(place, _)| !self.removed.contains(place))
+    }
+
+    /// The entry of a name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn entry(&self, id: &str) -> Result<&Entry, EditError> {
+        self.find(id).map(|(_, entry)| entry)
+    }
+
+    fn find(&self, id: &str) -> Result<(usize, &Entry), EditError> {
+        let is_it = |(_, entry): &(usize, &Entry)| entry.key.id.as_str() == id;
+        self.places().find(is_it).ok_or_else(|| {
+            let ids = self.entries().map(|entry| entry.key.id.as_str());
+            EditError::NoSuchKey {
+                id: id.to_owned(),
+                meant: nearest(id, ids).map(str::to_owned),
+            }
+        })
+    }
+
+    /// Switches a key on or off.
+    ///
+    /// # Errors
+    /// There is no such key.
+    pub fn set_active(&mut self, id: &str, active: bool) -> Result<(), EditError> {
+        let value = active.to_string();
+        self.change(id, "active", &value, |key| key.active = active)
+    }
+
+    /// Gives a key an end.
+    ///
+    /// # Errors
+    /// There is no such key.
+    pub fn set_end(&mut self, id: &str, end: Timestamp) -> Result<(), EditError> {
+        let value = end.to_string();
+        self.change(id, "expiresAt", &value, |key| key.expires_at = Some(end))
+    }
+
+    fn change(
+        &mut self,
+        id: &str,
+        field: &str,
+        value: &str,
+        apply: impl FnOnce(&mut Key),
+    ) -> Result<(), EditError> {
+        let (place, _) = self.find(id)?;
+        let layout = self.layout.entries.get(place).ok_or(EditError::GivenUp)?;
+        let splice = set_field(self.text, layout, field, value).ok_or(EditError::GivenUp)?;
+        self.splices.push(splice);
+        if let Some(entry) = self.entries.get_mut(place) {
+            apply(&mut entry.key);
+        }
+        Ok(())
+    }
+
+    /// Puts a digest in the place of every key that stands in clear; says how many there were.
+    ///
+    /// # Errors
+    /// An entry is written in a way that cannot be changed.
+    pub fn hash_keys(&mut self, digest: impl Fn(&[u8]) -> Digest) -> Result<usize, EditError> {
+        let mut hashed = 0;
+        for (entry, layout) in self.entries.iter_mut().zip(&self.layout.entries) {
+            let Some(clear) = entry.clear.take() else {
+                continue;
+            };
+            entry.key.digest = digest(clear.as_bytes());
+            let field = layout.field("key").ok_or(EditError::GivenUp)?;
+            let value = entry.key.digest.to_string();
+            let renamed = [(&field.name_at, "digest"), (&field.value_at, &value)];
+            self.splices
+                .extend(renamed.map(|(at, text)| replace(self.text, at, text)));
+            hashed += 1;
+        }
+        Ok(hashed)
+    }
+
+    /// Takes a key out, with the comments that stand inside its entry.
+    ///
+    /// # Errors
+    /// There is no such key.
+    pub fn remove(&mut self, id: &str) -> Result<Entry, EditError> {
+        let (place, entry) = self.find(id)?;
+        let entry = entry.clone();
+        self.removed.insert(place);
+        Ok(entry)
+    }
+
+    /// Adds a key at the end.
+    pub fn add(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// The text with the change.
+    ///
+    /// # Errors
+    /// The result would not be a good keys file, or would hold anything but the change.
+    pub fn finish(mut self) -> Result<Zeroizing<String>, EditError> {
+        let mut splices = std::mem::take(&mut self.splices);
+        splices.append(&mut self.removals()?);
+        splices.append(&mut self.additions()?);
+        // Stable: what begins at one place stays in the order of the calls.
+        splices.sort_by_key(|splice| splice.range.start);
+        let text = apply(self.text, &splices).ok_or(EditError::GivenUp)?;
+
+        let expected: Vec<_> = self.entries().cloned().collect();
+        KeyTable::check(expected.iter().map(|entry| &entry.key))?;
+        match contents(self.path, &text) {
+            Ok(result) if result.entries == expected => Ok(text),
+            Ok(_) | Err(_) => Err(EditError::GivenUp),
+        }
+    }
+
+    fn removals(&self) -> Result<Vec<Splice>, EditError> {
+        let mut splices = Vec::new();
+        for place in &self.removed {
+            let layout = self.layout.entries.get(*place).ok_or(EditError::GivenUp)?;
+            let item = layout.item(self.text).ok_or(EditError::NotAList)?;
+            splices.push(Splice {
+                range: item.with_line_end(self.text),
+                text: String::new().into(),
+            });
+        }
+        if !splices.is_empty() && self.entries().next().is_none() {
+            let after = self.layout.after_keys;
+            splices.push(insertion(after, " []".to_owned()));
+        }
+        Ok(splices)
+    }
+
+    fn additions(&self) -> Result<Vec<Splice>, EditError> {
+        let new = self
+            .entries
+            .get(self.layout.entries.len()..)
+            .unwrap_or_default();
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut splices = Vec::new();
+        let (after, indent) = if let Some(last) = self.layout.entries.last() {
+            let item = last.item(self.text).ok_or(EditError::NotAList)?;
+            (item.lines.end, item.indent)
+        } else {
+            let brackets = layout::empty_brackets(self.text, self.layout.list_at)
+                .ok_or(EditError::NotAList)?;
+            let after = layout::line_end(self.text, brackets.end);
+            splices.push(Splice {
+                range: layout::with_blanks_before(self.text, brackets),
+                text: String::new().into(),
+            });
+            (after, 2)
+        };
+        let newline = layout::newline(self.text);
+        let written: String = new
+            .iter()
+            .map(|entry| item_of(entry, indent, newline))
+            .collect();
+        splices.push(insertion(after, written));
+        Ok(splices)
+    }
+}
+
+fn insertion(at: usize, text: String) -> Splice {
+    Splice {
+        range: at..at,
+        text: text.into(),
+    }
+}
+
+/// Puts a word in the place of another, in its quotes if it has some.
+fn replace(text: &str, at: &Range<usize>, word: &str) -> Splice {
+    let quote = text.get(at.clone()).and_then(|old| old.chars().next());
+    let text = match quote.filter(|it| matches!(it, '"' | '\'')) {
+        Some(quote) => format!("{quote}{word}{quote}"),
+        None => word.to_owned(),
+    };
+    Splice {
+        range: at.clone(),
+        text: text.into(),
+    }
+}
+
+/// Sets a field of an entry; a new one goes after the last of those that it is written after.
+fn set_field(text: &str, entry: &EntryLayout, name: &str, value: &str) -> Option<Splice> {
+    if let Some(field) = entry.field(name) {
+        if field.value_at.is_empty() {
+            let colon = layout::after_colon(text, field.name_at.end)?;
+            return Some(insertion(colon, format!(" {value}")));
+        }
+        return Some(Splice {
+            range: field.value_at.clone(),
+            text: value.to_owned().into(),
+        });
+    }
+    // A description may be many lines, whose end is hard to tell.
+    let before = ORDER.iter().take_while(|other| **other != name);
+    let after = before
+        .filter(|other| **other != "description")
+        .filter_map(|other| entry.field(other))
+        .last()?;
+    Some(if entry.is_flow(text) {
+        let quoted = text.get(after.name_at.clone())?.starts_with('"');
+        let written = match (quoted, value) {
+            (true, "true" | "false") => format!(", \"{name}\": {value}"),
+            (true, _) => format!(", \"{name}\": \"{value}\""),
+            (false, _) => format!(", {name}: {value}"),
+        };
+        insertion(after.value_at.end, written)
+    } else {
+        let indent = layout::column(text, entry.fields.first()?.name_at.start);
+        let newline = layout::newline(text);
+        let line = format!("{newline}{:indent$}{name}: {value}", "");
+        insertion(layout::line_end(text, after.value_at.end), line)
+    })
+}
+
+/// An entry as this program writes it, after a line end.
+fn item_of(entry: &Entry, indent: usize, newline: &str) -> String {
+    let Entry {
+        key,
+        description,
+        created_at,
+        ..
+    } = entry;
+    let moment = |moment: &Option<Timestamp>| moment.as_ref().map(Timestamp::to_string);
+    let fields = [
+        ("id", Some(scalar(key.id.as_str()))),
+        ("clientType", Some(scalar(key.client_type.as_str()))),
+        ("digest", Some(key.digest.to_string())),
+        ("active", (!key.active).then(|| "false".to_owned())),
+        ("description", description.as_deref().map(scalar)),
+        ("createdAt", moment(created_at)),
+        ("notBefore", moment(&key.not_before)),
+        ("expiresAt", moment(&key.expires_at)),
+    ];
+    let written = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let lines = written.enumerate().map(|(n, (name, value))| {
+        let dash = if n == 0 { "- " } else { "  " };
+        format!("{newline}{:indent$}{dash}{name}: {value}", "")
+    });
+    lines.collect()
+}
+
+/// A text as a YAML scalar: bare where no reader of YAML, 1.1 or 1.2, can take it for anything else.
+fn scalar(text: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
+    let odd = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let bare = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !text.ends_with(' ')
+        && text.chars().all(word)
+        && !odd.contains(&text.to_ascii_lowercase().as_str());
+    if bare {
+        text.to_owned()
+    } else {
+        // A JSON string is a double-quoted YAML scalar (YAML 1.2, section 1.3).
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+/// `None` where splices overlap.
+fn apply(text: &str, splices: &[Splice]) -> Option<Zeroizing<String>> {
+    let added: usize = splices.iter().map(|splice| splice.text.len()).sum();
+    let mut result = Zeroizing::new(String::with_capacity(text.len() + added));
+    let mut done = 0;
+    for Splice { range, text: new } in splices {
+        result.push_str(text.get(done..range.start)?);
+        result.push_str(new);
+        done = range.end;
+    }
+    result.push_str(text.get(done..)?);
+    Some(result)
+}

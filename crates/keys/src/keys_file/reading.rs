@@ -1,0 +1,386 @@
+//! Text → entries. Every mistake is told with its place but never with a line of the file.
+
+use std::{ops::Range, str::FromStr};
+
+use jiff::Timestamp;
+use keygate_documents::{
+    diagnostic::Diagnostic,
+    source::SourceError,
+    yaml::{self, Content},
+};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use zeroize::Zeroizing;
+
+use super::{Contents, Entry, Loaded, VERSION, json};
+use crate::{
+    Digest, Key, KeyTable, Pepper,
+    key::NameError,
+    table::{LONGEST_KEY, TableError},
+};
+
+/// How many mistakes or warnings are shown. To show one, the text is searched for its line, so
+/// that one for each key of a large file would take minutes.
+const SHOWN: usize = 20;
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: Spanned<u64>,
+    keys: Vec<Spanned<Written>>,
+}
+
+/// One key as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Written {
+    id: Spanned<String>,
+    client_type: Spanned<String>,
+    digest: Option<Spanned<Zeroizing<String>>>,
+    key: Option<Spanned<Zeroizing<String>>>,
+    #[serde(default = "super::yes")]
+    active: bool,
+    description: Option<String>,
+    created_at: Option<Spanned<String>>,
+    not_before: Option<Spanned<String>>,
+    expires_at: Option<Spanned<String>>,
+}
+
+/// How a mistake in one file is shown.
+struct Reader<'t> {
+    origin: &'t str,
+    text: &'t str,
+}
+
+/// The entries with the places of their ids, for mistakes that are about two of them.
+struct Read {
+    contents: Contents,
+    ids: Vec<Range<usize>>,
+}
+
+pub(super) fn contents(origin: &str, text: &str) -> Result<Contents, SourceError> {
+    let reader = Reader { origin, text };
+    let read = reader.read()?;
+    let keys = read.contents.entries.iter().map(|entry| &entry.key);
+    match KeyTable::check(keys) {
+        Ok(()) => Ok(read.contents),
+        Err(error) => Err(reader.rejected(&[collision(&error, &read.ids)])),
+    }
+}
+
+pub(super) fn table(
+    origin: &str,
+    text: &str,
+    pepper: Option<Pepper>,
+) -> Result<Loaded, SourceError> {
+    if let Some(table) = json::table(text, pepper.as_ref()) {
+        return Ok(Loaded {
+            table,
+            warnings: Vec::new(),
+        });
+    }
+    yaml_table(origin, text, pepper)
+}
+
+pub(super) fn yaml_table(
+    origin: &str,
+    text: &str,
+    pepper: Option<Pepper>,
+) -> Result<Loaded, SourceError> {
+    let reader = Reader { origin, text };
+    let Read { contents, ids } = reader.read()?;
+    let keys = contents
+        .entries
+        .into_iter()
+        .map(|entry| entry.key)
+        .collect();
+    match KeyTable::new(keys, pepper) {
+        Ok(table) => Ok(Loaded {
+            table,
+            warnings: contents.warnings,
+        }),
+        Err(error) => Err(reader.rejected(&[collision(&error, &ids)])),
+    }
+}
+
+impl Reader<'_> {
+    fn show(&self, diagnostic: &Diagnostic) -> String {
+        diagnostic.render_without_source(self.origin, self.text)
+    }
+
+    /// The first of them, and how many more there are.
+    fn show_first(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
+        let shown = diagnostics.iter().take(SHOWN).map(|it| self.show(it));
+        let more = diagnostics.len().saturating_sub(SHOWN);
+        let more = (more > 0).then(|| format!("… and {more} more like these"));
+        shown.chain(more).collect()
+    }
+
+    fn rejected(&self, diagnostics: &[Diagnostic]) -> SourceError {
+        SourceError::Rejected(self.show_first(diagnostics))
+    }
+
+    fn span<T>(&self, written: &Spanned<T>) -> Range<usize> {
+        yaml::span(written.referenced, self.text)
+    }
+
+    fn read(&self) -> Result<Read, SourceError> {
+        let document: Document = yaml::from_str(self.text, Content::Secret)
+            .map_err(|mistake| self.rejected(&[mistake]))?;
+        if document.version.value != VERSION {
+            let message = format!(
+                "version {} of the format is not known",
+                document.version.value
+            );
+            let mistake = Diagnostic::error(message)
+                .at(self.span(&document.version))
+                .help(format!("this program reads `version: {VERSION}`"));
+            return Err(self.rejected(&[mistake]));
+        }
+        let mut mistakes = Vec::new();
+        let mut entries = Vec::with_capacity(document.keys.len());
+        let ids = document
+            .keys
+            .iter()
+            .map(|written| self.span(&written.value.id));
+        let ids = ids.collect();
+        let clear = document
+            .keys
+            .iter()
+            .filter_map(|written| self.in_clear(written));
+        let warnings = self.show_first(&clear.collect::<Vec<_>>());
+        for written in document.keys {
+            match self.entry(written) {
+                Ok(entry) => entries.push(entry),
+                Err(mut found) => mistakes.append(&mut found),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(self.rejected(&mistakes));
+        }
+        let contents = Contents { entries, warnings };
+        Ok(Read { contents, ids })
+    }
+
+    fn in_clear(&self, written: &Spanned<Written>) -> Option<Diagnostic> {
+        let clear = written.value.key.as_ref()?;
+        let message = format!("the key `{}` stands in clear", written.value.id.value);
+        let warning = Diagnostic::warning(message).at(self.span(clear));
+        let help = "`keygate keys hash` stores its digest instead; keep the key itself elsewhere";
+        Some(warning.help(help))
+    }
+
+    /// One entry, or every mistake in it.
+    fn entry(&self, written: Spanned<Written>) -> Result<Entry, Vec<Diagnostic>> {
+        let id = self.name(&written.value.id, "key id");
+        let client_type = self.name(&written.value.client_type, "client type");
+        let digest = self.digest(&written);
+        let created_at = self.moment(written.value.created_at.as_ref());
+        let not_before = self.moment(written.value.not_before.as_ref());
+        let expires_at = self.moment(written.value.expires_at.as_ref());
+        match (id, client_type, digest, created_at, not_before, expires_at) {
+            (
+                Ok(id),
+                Ok(client_type),
+                Ok(digest),
+                Ok(created_at),
+                Ok(not_before),
+                Ok(expires_at),
+            ) => Ok(Entry {
+                key: Key {
+                    id,
+                    client_type,
+                    digest,
+                    active: written.value.active,
+                    not_before,
+                    expires_at,
+                },
+                clear: written.value.key.map(|key| key.value),
+                description: written.value.description,
+                created_at,
+            }),
+            (id, client_type, digest, created_at, not_before, expires_at) => Err([
+                id.err(),
+                client_type.err(),
+                digest.err(),
+                created_at.err(),
+                not_before.err(),
+                expires_at.err(),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()),
+        }
+    }
+
+    fn name<T: FromStr<Err = NameError>>(
+        &self,
+        written: &Spanned<String>,
+        what: &str,
+    ) -> Result<T, Diagnostic> {
+        written.value.parse().map_err(|error| {
+            Diagnostic::error(format!("not a {what}: {error}")).at(self.span(written))
+        })
+    }
+
+    fn moment(&self, written: Option<&Spanned<String>>) -> Result<Option<Timestamp>, Diagnostic> {
+        let Some(written) = written else {
+            return Ok(None);
+        };
+        written.value.parse().map(Some).map_err(|_| {
+            Diagnostic::error("not a moment in time")
+                .at(self.span(written))
+                .help("write it as `2026-11-24T00:00:00Z` (RFC 3339)")
+        })
+    }
+
+    /// The digest that is written, or that of a key in clear.
+    fn digest(&self, written: &Spanned<Written>) -> Result<Digest, Diagnostic> {
+        let error = |message: &str, at| Err(Diagnostic::error(message).at(at));
+        match (&written.value.digest, &written.value.key) {
+            (Some(digest), None) => digest.value.parse().map_err(|error| {
+                Diagnostic::error(format!("not a digest: {error}")).at(self.span(digest))
+            }),
+            (None, Some(key)) => match key.value.as_bytes() {
+                [] => error("the key is empty", self.span(key)),
+                bytes if bytes.len() > LONGEST_KEY => error(
+                    "the key is longer than any that is looked up",
+                    self.span(key),
+                ),
+                bytes if bytes.iter().all(u8::is_ascii_graphic) => Ok(Digest::sha256(bytes)),
+                _ => error(
+                    "the key has a character other than visible ASCII, such as a blank",
+                    self.span(key),
+                ),
+            },
+            (Some(_), Some(key)) => Err(Diagnostic::error("`digest` and `key` stand side by side")
+                .at(self.span(key))
+                .help("keep the `digest`")),
+            (None, None) => error("neither `digest` nor `key` is there", self.span(written)),
+        }
+    }
+}
+
+fn collision(error: &TableError, ids: &[Range<usize>]) -> Diagnostic {
+    let at = |place: usize| ids.get(place).cloned().unwrap_or(0..0);
+    let diagnostic = Diagnostic::error(error.to_string());
+    match error {
+        TableError::SameId {
+            places: [first, second],
+            ..
+        }
+        | TableError::SameDigest {
+            places: [first, second],
+            ..
+        } => diagnostic
+            .at(at(*second))
+            .related(at(*first), "the first of the two"),
+        TableError::NoPepper { place, .. } => diagnostic
+            .at(at(*place))
+            .help("name its file by `pepper-file` (`--pepper-file`), or set `KEYGATE_PEPPER`"),
+        TableError::NeverValid { place, .. } => diagnostic.at(at(*place)),
+        TableError::TooMany => diagnostic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::keys_file::parse;
+
+    const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    fn loaded(text: &str) -> Result<Loaded, String> {
+        parse(Path::new("keys.yaml"), text, None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_good_file_becomes_a_table() {
+        let text = format!(
+            "version: 1\nkeys:\n  - id: cms\n    clientType: A\n    digest: {DIGEST}\n    \
+             description: CMS front end\n    notBefore: 2026-11-01T00:00:00Z\n    \
+             expiresAt: 2027-11-01T00:00:00Z\n  - {{id: off, clientType: B, active: false, key: x}}\n"
+        );
+        let loaded = loaded(&text).unwrap();
+        let now = "2026-12-01T00:00:00Z".parse().unwrap();
+        assert_eq!(
+            loaded
+                .table
+                .find(b"abc", now)
+                .unwrap()
+                .client_type()
+                .as_str(),
+            "A"
+        );
+        assert!(loaded.table.find(b"x", now).is_err());
+        insta::assert_snapshot!(loaded.warnings.join("\n"));
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_place_and_without_a_secret() {
+        let text = &"version: 1\nkeys:\n  \
+                    - {id: a b, clientType: A, key: SECRET1}\n  \
+                    - {id: b, clientType: '', digest: SECRET2}\n  \
+                    - {id: c, clientType: A}\n  \
+                    - {id: d, clientType: A, digest: 'sha256:00', key: SECRET3}\n  \
+                    - {id: e, clientType: A, key: 'SECRET 4'}\n  \
+                    - {id: f, clientType: A, key: SECRET5, expiresAt: tomorrow}\n  \
+                    - {id: g, clientType: A, key: SECRET6, createdAt: 2026-11-01}\n  \
+                    - {id: h, clientType: A B, digest: 'md5:SECRET7'}\n  \
+                    - {id: i, clientType: A, key: @LONG}\n"
+            .replace("@LONG", &"SECRET8".repeat(80));
+        let error = loaded(text).unwrap_err();
+        assert!(!error.contains("SECRET"));
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_large_file_of_keys_in_clear_is_read_at_once() {
+        let keys =
+            (0..10_000).map(|n| format!("  - {{id: k{n}, clientType: A, key: clear-{n}}}\n"));
+        let text = format!("version: 1\nkeys:\n{}", keys.collect::<String>());
+        let started = std::time::Instant::now();
+        let warnings = loaded(&text).unwrap().warnings;
+        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+        assert_eq!(warnings.len(), SHOWN + 1);
+        assert_eq!(warnings[SHOWN], "… and 9980 more like these");
+    }
+
+    #[test]
+    fn collisions_name_both_places() {
+        let same_key = format!(
+            "version: 1\nkeys:\n  - {{id: a, clientType: A, digest: '{DIGEST}'}}\n  \
+             - {{id: b, clientType: B, key: abc}}\n"
+        );
+        insta::assert_snapshot!(loaded(&same_key).unwrap_err());
+        let same_id = "version: 1\nkeys:\n  - {id: a, clientType: A, key: x}\n  \
+                       - {id: a, clientType: B, key: y}\n";
+        insta::assert_snapshot!(loaded(same_id).unwrap_err());
+        let never = "version: 1\nkeys:\n  - {id: a, clientType: A, key: x, \
+                     notBefore: 2027-01-01T00:00:00Z, expiresAt: 2026-01-01T00:00:00Z}\n";
+        insta::assert_snapshot!(loaded(never).unwrap_err());
+    }
+
+    #[test]
+    fn a_peppered_digest_needs_its_pepper_to_be_looked_up_but_not_to_be_listed() {
+        let pepper = Pepper::new(b"0123456789abcdef".to_vec()).unwrap();
+        let digest = Digest::hmac_sha256(b"abc", &pepper);
+        let text = format!("version: 1\nkeys:\n  - {{id: a, clientType: A, digest: '{digest}'}}\n");
+        insta::assert_snapshot!(loaded(&text).unwrap_err());
+        let table = parse(Path::new("keys.yaml"), &text, Some(pepper))
+            .unwrap()
+            .table;
+        assert!(table.find(b"abc", Timestamp::UNIX_EPOCH).is_ok());
+        assert_eq!(contents("keys.yaml", &text).unwrap().entries.len(), 1);
+    }
+
+    #[test]
+    fn another_version_or_no_file_of_ours_is_refused() {
+        insta::assert_snapshot!(loaded("version: 2\nkeys: []\n").unwrap_err());
+        insta::assert_snapshot!(loaded("version: 1\nkey: []\n").unwrap_err());
+        insta::assert_snapshot!(loaded("").unwrap_err());
+    }
+}

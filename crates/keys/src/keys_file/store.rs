@@ -1,0 +1,311 @@
+//! The keys file on the disk, for those who change it: one writer at a time, and at any moment,
+//! a crash's too, the old file or the new one.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use keygate_documents::source::{self, SourceError};
+use zeroize::Zeroizing;
+
+use super::edit::NEW_FILE;
+
+/// The mode of a file that did not exist: the owner's alone.
+const NEW_MODE: u32 = 0o600;
+
+/// A writer is done within milliseconds; who waits longer waits for something that hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a keys file cannot be changed. It is as it was then.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Somebody else has locked the folder and does not let go.
+    #[error("another program holds the lock of {} for too long", folder.display())]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The new file would not belong to whom the old one belongs to, who may be its only reader.
+    #[error("cannot give {} the owner of the old file: {error}", path.display())]
+    Owner {
+        /// The new file.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// The system refuses.
+    #[error("cannot {what} {}: {error}", path.display())]
+    System {
+        /// To do what.
+        what: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+}
+
+/// A keys file that nobody else changes as long as this value lives.
+///
+/// What is locked is its folder: the file itself is replaced, and a lock on it would be a lock on
+/// one that is gone.
+pub struct LockedFile {
+    /// The file itself, behind any link.
+    path: PathBuf,
+    folder: Folder,
+    text: Zeroizing<String>,
+}
+
+struct Folder {
+    path: PathBuf,
+    handle: File,
+}
+
+impl LockedFile {
+    /// Locks a file that is there.
+    ///
+    /// # Errors
+    /// It cannot be locked or read.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = fs::canonicalize(path).map_err(system("find", path))?;
+        let folder = Folder::lock(&path)?;
+        let text = source::read(&path)?;
+        Ok(Self { path, folder, text })
+    }
+
+    /// Locks a file that may not be there yet.
+    ///
+    /// # Errors
+    /// It cannot be locked or read.
+    pub fn open_or_new(path: &Path) -> Result<Self, StoreError> {
+        // A link that leads nowhere is a mistake, and not a file that is to be made.
+        if fs::symlink_metadata(path).is_ok() {
+            return Self::open(path);
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let real = fs::canonicalize(folder).map_err(system("find", folder))?;
+        let path = real.join(path.file_name().unwrap_or_default());
+        let folder = Folder::lock(&path)?;
+        // Somebody may have made it while this one waited.
+        let text = match source::read(&path) {
+            Err(SourceError::Unreadable { error, .. })
+                if error.kind() == io::ErrorKind::NotFound =>
+            {
+                Zeroizing::new(NEW_FILE.to_owned())
+            }
+            text => text?,
+        };
+        Ok(Self { path, folder, text })
+    }
+
+    /// The file, behind any link.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file holds.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Puts another text in the place of the file's; owner and mode stay. It is on the disk when
+    /// this returns.
+    ///
+    /// # Errors
+    /// The system refuses: the file is as it was.
+    pub fn replace(&self, text: &str) -> Result<(), StoreError> {
+        let fresh = self.fresh_path();
+        let written = self.write(&fresh, text);
+        if written.is_err() {
+            let _ = fs::remove_file(&fresh);
+        }
+        written
+    }
+
+    /// The name is always the same, so that what a crash leaves behind is there once at most.
+    fn fresh_path(&self) -> PathBuf {
+        let mut name = OsString::from(".");
+        name.push(self.path.file_name().unwrap_or_default());
+        name.push(".new");
+        self.folder.path.join(name)
+    }
+
+    fn write(&self, fresh: &Path, text: &str) -> Result<(), StoreError> {
+        match fs::remove_file(fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(system("remove", fresh)(error));
+            }
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(NEW_MODE);
+        let mut file = options.open(fresh).map_err(system("write", fresh))?;
+        if let Ok(old) = fs::metadata(&self.path) {
+            keep_owner_and_mode(&file, &old, fresh)?;
+        }
+        let written = file.write_all(text.as_bytes());
+        written
+            .and_then(|()| file.sync_all())
+            .map_err(system("write", fresh))?;
+        fs::rename(fresh, &self.path).map_err(system("replace", &self.path))?;
+        let Folder { path, handle } = &self.folder;
+        handle.sync_all().map_err(system("write", path))
+    }
+}
+
+fn keep_owner_and_mode(file: &File, old: &fs::Metadata, path: &Path) -> Result<(), StoreError> {
+    let new = file.metadata().map_err(system("read", path))?;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        fchown(file, Some(old.uid()), Some(old.gid())).map_err(|error| StoreError::Owner {
+            path: path.to_owned(),
+            error,
+        })?;
+    }
+    let mode = Permissions::from_mode(old.mode() & 0o7777);
+    file.set_permissions(mode).map_err(system("write", path))
+}
+
+impl Folder {
+    fn lock(file: &Path) -> Result<Self, StoreError> {
+        let path = file.parent().unwrap_or(Path::new("/")).to_owned();
+        let handle = File::open(&path).map_err(system("open", &path))?;
+        let started = Instant::now();
+        loop {
+            match handle.try_lock() {
+                Ok(()) => return Ok(Self { path, handle }),
+                Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { folder: path }),
+                Err(TryLockError::Error(error)) => return Err(system("lock", &path)(error)),
+            }
+        }
+    }
+}
+
+fn system(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |error| StoreError::System { what, path, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_new_file_is_the_owners_alone_and_an_old_one_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.yaml");
+        let new = LockedFile::open_or_new(&path).unwrap();
+        assert_eq!(new.text(), NEW_FILE);
+        new.replace("one").unwrap();
+        drop(new);
+        assert_eq!(mode(&path), 0o600);
+
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        LockedFile::open(&path).unwrap().replace("two").unwrap();
+        assert_eq!(mode(&path), 0o640);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_owner_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.yaml");
+        fs::write(&path, "one").unwrap();
+        let owner = |path: &Path| {
+            let metadata = fs::metadata(path).unwrap();
+            (metadata.uid(), metadata.gid())
+        };
+        // Only root can give a file away; for others it is theirs before and after.
+        if owner(&path).0 == 0 {
+            std::os::unix::fs::chown(&path, Some(1234), Some(2345)).unwrap();
+        }
+        let before = owner(&path);
+        LockedFile::open(&path).unwrap().replace("two").unwrap();
+        assert_eq!(owner(&path), before);
+    }
+
+    #[test]
+    fn links_stay_links_and_the_file_behind_them_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        fs::write(at("real/keys.yaml"), "one").unwrap();
+        symlink("real/keys.yaml", at("link.yaml")).unwrap();
+        let linked = LockedFile::open(&at("link.yaml")).unwrap();
+        linked.replace("two").unwrap();
+        assert_eq!(fs::read_to_string(at("real/keys.yaml")).unwrap(), "two");
+        assert!(fs::symlink_metadata(at("link.yaml")).unwrap().is_symlink());
+
+        symlink("nowhere.yaml", at("dangling.yaml")).unwrap();
+        assert!(LockedFile::open_or_new(&at("dangling.yaml")).is_err());
+        assert!(!at("nowhere.yaml").exists());
+    }
+
+    #[test]
+    fn what_a_crash_left_behind_is_not_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.yaml");
+        fs::write(&path, "one").unwrap();
+        fs::write(folder.path().join(".keys.yaml.new"), "half of a fi").unwrap();
+        LockedFile::open(&path).unwrap().replace("two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn writers_wait_for_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.yaml");
+        fs::write(&path, "0").unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        let file = LockedFile::open(&path).unwrap();
+                        let count: u32 = file.text().parse().unwrap();
+                        file.replace(&(count + 1).to_string()).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_to_string(&path).unwrap(), "100");
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.yaml");
+        fs::write(&path, "one").unwrap();
+        // A folder in the place of the new file: not even root can write there.
+        fs::create_dir(folder.path().join(".keys.yaml.new")).unwrap();
+        let refused = LockedFile::open(&path).unwrap().replace("two");
+        assert!(matches!(
+            refused,
+            Err(StoreError::System { what: "remove", .. })
+        ));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+    }
+}

@@ -1,0 +1,19 @@
+//! API keys: their digests, the table in which the resolver finds them, and the keys file.
+//!
+//! [`KeyTable`] is an immutable snapshot of every key; [`keys_file`] reads one from a file and changes
+//! that file. Another store would be a module beside it that yields the same table.
+//!
+//! *Invariant: no async and no network, and no `Debug` that shows a secret.* The time is passed in.
+//! The authorization service never links this crate, so it cannot name key material.
+
+pub mod digest;
+pub mod generated;
+pub mod key;
+pub mod keys_file;
+pub mod pepper;
+mod stack;
+pub mod table;
+
+pub use digest::{Digest, Pepper, Scheme};
+pub use key::{ClientType, Key, KeyId};
+pub use table::{InvalidKey, KeyRef, KeyTable};

@@ -1,0 +1,143 @@
+//! The pepper: a secret that `hmac-sha256:` digests are made with, kept apart from the keys file.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::Pepper;
+use zeroize::Zeroizing;
+
+/// The variable of the environment that holds a pepper.
+pub const VARIABLE: &str = "KEYGATE_PEPPER";
+
+/// A pepper as it stands in the environment; a debug print does not show it.
+#[derive(Clone)]
+pub struct PepperText(Zeroizing<String>);
+
+impl From<String> for PepperText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl fmt::Debug for PepperText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PepperText(…)")
+    }
+}
+
+/// Why there is no pepper. It is never repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum PepperError {
+    /// Its file cannot be read.
+    #[error("cannot read the pepper in {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// It could be guessed.
+    #[error(
+        "the pepper in {place} is shorter than {} bytes: take a random one, such as that of \
+         `openssl rand -base64 32`",
+        Pepper::SHORTEST
+    )]
+    TooShort {
+        /// The file or the variable.
+        place: String,
+    },
+    /// There are two, and nobody can say which one is meant.
+    #[error("there are two peppers, in {} and in `{VARIABLE}`: keep one", path.display())]
+    Two {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The pepper that a file or the environment holds, if one of them does.
+///
+/// # Errors
+/// The file cannot be read, both are given, or the pepper is too short.
+pub fn find(
+    file: Option<&Path>,
+    variable: Option<&PepperText>,
+) -> Result<Option<Pepper>, PepperError> {
+    let (bytes, place) = match (file, variable) {
+        (None, None) => return Ok(None),
+        (Some(path), Some(_)) => {
+            let path = path.to_owned();
+            return Err(PepperError::Two { path });
+        }
+        (None, Some(PepperText(text))) => (text.as_bytes().to_vec(), format!("`{VARIABLE}`")),
+        (Some(path), None) => {
+            let unreadable = |error| PepperError::Unreadable {
+                path: path.to_owned(),
+                error,
+            };
+            let bytes = fs::read(path).map_err(unreadable)?;
+            (bytes, path.display().to_string())
+        }
+    };
+    let mut bytes = Zeroizing::new(bytes);
+    // An editor ends a file with a line end; the same secret may stand in a variable without one.
+    let length = bytes.trim_ascii_end().len();
+    bytes.truncate(length);
+    let pepper = Pepper::new(std::mem::take(&mut bytes));
+    pepper.map(Some).ok_or(PepperError::TooShort { place })
+}
+
+/// The pepper of a command: by its flag, or by the environment.
+///
+/// # Errors
+/// As [`find`].
+pub fn of_command(file: Option<&Path>) -> Result<Option<Pepper>, PepperError> {
+    let variable = std::env::var(VARIABLE).ok().map(PepperText::from);
+    find(file, variable.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_file_and_the_environment_give_the_same_pepper() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pepper");
+        let digest = |pepper: &Pepper| Digest::hmac_sha256(b"key", pepper);
+        let text = PepperText::from("0123456789abcdef".to_owned());
+        let by_variable = find(None, Some(&text)).unwrap().unwrap();
+        for content in [
+            "0123456789abcdef",
+            "0123456789abcdef\n",
+            "0123456789abcdef\r\n",
+        ] {
+            fs::write(&path, content).unwrap();
+            let by_file = find(Some(&path), None).unwrap().unwrap();
+            assert!(digest(&by_file) == digest(&by_variable), "{content:?}");
+        }
+        assert!(matches!(
+            find(Some(&path), Some(&text)),
+            Err(PepperError::Two { .. })
+        ));
+        assert!(find(None, None).unwrap().is_none());
+        assert_eq!(format!("{text:?}"), "PepperText(…)");
+    }
+
+    #[test]
+    fn a_pepper_that_cannot_be_one_is_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pepper");
+        fs::write(&path, "short").unwrap();
+        let error = find(Some(&path), None).unwrap_err().to_string();
+        assert!(error.contains("shorter than 16 bytes") && !error.contains("short\n"));
+        let text = PepperText::from(String::new());
+        let error = find(None, Some(&text)).unwrap_err().to_string();
+        assert!(error.contains("the pepper in `KEYGATE_PEPPER` is shorter"));
+        let nothing = find(Some(&folder.path().join("nothing")), None);
+        assert!(matches!(nothing, Err(PepperError::Unreadable { .. })));
+    }
+}

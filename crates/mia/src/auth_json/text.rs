@@ -1,0 +1,87 @@
+//! `auth.json` as it is written.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_saphyr::Spanned;
+
+/// A JSON object whose keys are no field names, in the order of the file.
+#[derive(Debug)]
+pub(crate) struct Object<T>(pub(crate) Vec<(Spanned<String>, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<T>, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Object(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+/// What stands at one method. The schema allows more fields than it names.
+#[derive(Debug, Default)]
+pub(super) struct MethodText {
+    pub(super) ordinary: Option<AuthorizationText>,
+    pub(super) backoffice: Option<AuthorizationText>,
+    pub(super) unknown: Vec<Spanned<String>>,
+}
+
+/// Both fields are required, so that a slip in a name is an error although others may stand here.
+#[derive(Debug, Deserialize)]
+pub(super) struct AuthorizationText {
+    pub(super) expression: Spanned<String>,
+    pub(super) public: bool,
+}
+
+impl MethodText {
+    pub(super) const FIELDS: [&str; 2] = ["authorization", "backofficeAuthorization"];
+}
+
+impl<'de> Deserialize<'de> for MethodText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = MethodText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with `authorization` and `backofficeAuthorization`")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<MethodText, M::Error> {
+                let mut text = MethodText::default();
+                while let Some(name) = map.next_key::<Spanned<String>>()? {
+                    match name.value.as_str() {
+                        "authorization" => text.ordinary = Some(map.next_value()?),
+                        "backofficeAuthorization" => text.backoffice = Some(map.next_value()?),
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            text.unknown.push(name);
+                        }
+                    }
+                }
+                Ok(text)
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
+}

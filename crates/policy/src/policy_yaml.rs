@@ -1,0 +1,419 @@
+//! `policy.yaml`.
+
+use std::ops::Range;
+
+use keygate_documents::{
+    content::{Content, FileKind, Top},
+    diagnostic::{Diagnostic, nearest},
+    scalar::Scalar,
+    yaml,
+};
+use keygate_expression::Expression;
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+use crate::{
+    path::{Ambiguities, Ambiguity, Pattern, TrailingSlash, Treatment},
+    policy::{Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method, Policy, PolicyError},
+    written::expression,
+};
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Document {
+    #[serde(default, deserialize_with = "present")]
+    version: Option<Spanned<u64>>,
+    #[serde(default, deserialize_with = "present")]
+    trailing_slash: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    custom_methods: Option<Spanned<Vec<Spanned<String>>>>,
+    endpoints: Vec<Entry>,
+}
+
+/// An endpoint or a route.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Entry {
+    path: Spanned<String>,
+    #[serde(default, deserialize_with = "present")]
+    hosts: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default, deserialize_with = "present")]
+    methods: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default, deserialize_with = "present")]
+    description: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    api_key_required: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    authentication_required: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    backoffice_authentication_required: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    group_expression: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    backoffice_expression: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    shadow: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    cors_preflight: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    allow_ambiguous: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default, deserialize_with = "present")]
+    routes: Option<Spanned<Vec<Entry>>>,
+}
+
+/// A field that stands in the file has a value: `groupExpression:` with nothing after it is a
+/// mistake, not the default.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+impl Policy {
+    /// How a `policy.yaml` is told from other files.
+    pub const FILE_KIND: FileKind<'static> = FileKind {
+        top: Top::FieldsWithList(&["version", "trailingSlash", "endpoints"], "endpoints"),
+        inner: &[
+            "path",
+            "hosts",
+            "methods",
+            "groupExpression",
+            "backofficeExpression",
+            "shadow",
+        ],
+    };
+
+    /// Reads a `policy.yaml`.
+    ///
+    /// # Errors
+    /// Every mistake that was found; of mistakes in the YAML itself, the first.
+    pub fn from_yaml(text: &str) -> Result<Loaded, Vec<PolicyError>> {
+        let content = Content::of(text, &Self::FILE_KIND);
+        let document: Document = yaml::from_str(text, content)
+            .map_err(|diagnostic| vec![PolicyError::Text(Box::new(diagnostic))])?;
+        let mut reader = Reader {
+            text,
+            custom_methods: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        reader.check_version(document.version.as_ref());
+        reader.read_custom_methods(document.custom_methods.as_ref());
+        let trailing_slash = reader.trailing_slash(document.trailing_slash.as_ref());
+        let mut drafts = Vec::new();
+        for endpoint in &document.endpoints {
+            reader.endpoint(endpoint, trailing_slash, &mut drafts);
+        }
+        if document.endpoints.is_empty() {
+            reader.warnings.push(
+                Diagnostic::warning("the policy has no endpoints, so every request is denied")
+                    .help("an endpoint is e.g. `- path: /orders`"),
+            );
+        }
+        // What could not be read is missing from the drafts: they are only compared when whole.
+        if !reader.errors.is_empty() {
+            let start = |error: &PolicyError| error.diagnostic().span.map(|span| span.start);
+            reader.errors.sort_by_key(start);
+            return Err(reader.errors);
+        }
+        let policy = Self::build(drafts, trailing_slash)?;
+        Ok(Loaded {
+            policy,
+            warnings: reader.warnings,
+        })
+    }
+}
+
+/// What an endpoint or a route says itself, each field read but not yet filled in.
+#[derive(Debug, Default, Clone)]
+struct Own {
+    methods: Option<Vec<Method>>,
+    group: Option<(Expression, Scalar)>,
+    backoffice: Option<(Expression, Scalar)>,
+    shadow: Option<(Expression, Scalar)>,
+    allows_preflight: Option<bool>,
+    allowed_ambiguities: Option<Ambiguities>,
+    description: Option<String>,
+    api_key_required: Option<bool>,
+    authentication_required: Option<bool>,
+    backoffice_authentication_required: Option<bool>,
+}
+
+impl Own {
+    /// What is left out comes from the endpoint, each field alone. A shadow goes with the
+    /// expression that it is to replace.
+    fn or(self, endpoint: Self) -> Self {
+        let inherited_shadow = endpoint.shadow.filter(|_| self.group.is_none());
+        Self {
+            methods: self.methods.or(endpoint.methods),
+            group: self.group.or(endpoint.group),
+            backoffice: self.backoffice.or(endpoint.backoffice),
+            shadow: self.shadow.or(inherited_shadow),
+            allows_preflight: self.allows_preflight.or(endpoint.allows_preflight),
+            allowed_ambiguities: self.allowed_ambiguities.or(endpoint.allowed_ambiguities),
+            description: self.description.or(endpoint.description),
+            api_key_required: self.api_key_required.or(endpoint.api_key_required),
+            authentication_required: self
+                .authentication_required
+                .or(endpoint.authentication_required),
+            backoffice_authentication_required: self
+                .backoffice_authentication_required
+                .or(endpoint.backoffice_authentication_required),
+        }
+    }
+
+    /// What nobody says has the contract's default.
+    fn draft(
+        self,
+        base: Pattern,
+        route: Option<Pattern>,
+        hosts: Vec<HostPattern>,
+        at: &Scalar,
+    ) -> Draft {
+        let authentication_required = self.authentication_required.unwrap_or(false);
+        let (group_expression, group) = self.group.unzip();
+        let (backoffice_expression, backoffice) = self.backoffice.unzip();
+        let (shadow_expression, shadow) = self.shadow.unzip();
+        Draft {
+            base,
+            route,
+            hosts,
+            methods: self.methods,
+            demands: Demands {
+                description: self.description,
+                api_key_required: self.api_key_required.unwrap_or(true),
+                authentication_required,
+                backoffice_authentication_required: self
+                    .backoffice_authentication_required
+                    .unwrap_or(authentication_required),
+                group_expression: group_expression.unwrap_or_else(Expression::always),
+                backoffice_expression,
+                shadow: shadow_expression,
+                allows_preflight: self.allows_preflight.unwrap_or(false),
+                allowed_ambiguities: self.allowed_ambiguities.unwrap_or_default(),
+            },
+            expression_places: ExpressionPlaces {
+                group,
+                backoffice,
+                shadow,
+            },
+            place: at.place(),
+        }
+    }
+}
+
+/// Reads entries and collects what is wrong.
+struct Reader<'t> {
+    text: &'t str,
+    /// The methods that the file declares.
+    custom_methods: Vec<Method>,
+    errors: Vec<PolicyError>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn check_version(&mut self, version: Option<&Spanned<u64>>) {
+        match version {
+            Some(version) if version.value == 1 => {}
+            Some(version) => self.errors.push(PolicyError::UnknownVersion {
+                version: version.value,
+                at: yaml::span(version.defined, self.text),
+            }),
+            None => self.errors.push(PolicyError::MissingVersion),
+        }
+    }
+
+    fn read_custom_methods(&mut self, written: Option<&Spanned<Vec<Spanned<String>>>>) {
+        let methods = self.list("customMethods", written, |method, at| {
+            Method::parse(method).map_err(|error| PolicyError::Method { error, at })
+        });
+        self.custom_methods = methods.unwrap_or_default();
+    }
+
+    fn trailing_slash(&mut self, written: Option<&Spanned<String>>) -> TrailingSlash {
+        let values = [
+            ("ignore", TrailingSlash::Ignore),
+            ("strict", TrailingSlash::Strict),
+        ];
+        self.choice("trailingSlash", written, &values)
+            .unwrap_or_default()
+    }
+
+    fn endpoint(&mut self, entry: &Entry, trailing_slash: TrailingSlash, drafts: &mut Vec<Draft>) {
+        let place = Scalar::new(&entry.path, self.text);
+        let base = self.path(
+            &entry.path,
+            Pattern::base(&entry.path.value, trailing_slash),
+        );
+        let hosts = self.list("hosts", entry.hosts.as_ref(), |host, at| {
+            HostPattern::parse(host).map_err(|error| PolicyError::Host { error, at })
+        });
+        let hosts = hosts.unwrap_or_default();
+        let own = self.own(entry);
+        if let Some(base) = base.clone() {
+            drafts.push(own.clone().draft(base, None, hosts.clone(), &place));
+        }
+        for route in entry.routes.iter().flat_map(|routes| &routes.value) {
+            if let Some(hosts) = &route.hosts {
+                let at = yaml::span(hosts.defined, self.text);
+                self.errors
+                    .push(PolicyError::EndpointOnly { field: "hosts", at });
+            }
+            if let Some(routes) = &route.routes {
+                let at = yaml::span(routes.defined, self.text);
+                self.errors.push(PolicyError::EndpointOnly {
+                    field: "routes",
+                    at,
+                });
+            }
+            let place = Scalar::new(&route.path, self.text);
+            let pattern = self.path(
+                &route.path,
+                Pattern::route(&route.path.value, trailing_slash),
+            );
+            let filled = self.own(route).or(own.clone());
+            if let (Some(base), Some(pattern)) = (base.clone(), pattern) {
+                drafts.push(filled.draft(base, Some(pattern), hosts.clone(), &place));
+            }
+        }
+    }
+
+    fn own(&mut self, entry: &Entry) -> Own {
+        let custom = std::mem::take(&mut self.custom_methods);
+        let methods = self.list("methods", entry.methods.as_ref(), |method, at| {
+            Method::known(method, &custom).map_err(|error| PolicyError::Method { error, at })
+        });
+        self.custom_methods = custom;
+        let ambiguities = self.list(
+            "allowAmbiguous",
+            entry.allow_ambiguous.as_ref(),
+            allowable_ambiguity,
+        );
+        Own {
+            methods,
+            group: self.expression(entry.group_expression.as_ref()),
+            backoffice: self.expression(entry.backoffice_expression.as_ref()),
+            shadow: self.expression(entry.shadow.as_ref()),
+            allows_preflight: self.choice(
+                "corsPreflight",
+                entry.cors_preflight.as_ref(),
+                &[("allow", true), ("deny", false)],
+            ),
+            allowed_ambiguities: ambiguities.map(Ambiguities::from_iter),
+            description: entry.description.clone(),
+            api_key_required: entry.api_key_required,
+            authentication_required: entry.authentication_required,
+            backoffice_authentication_required: entry.backoffice_authentication_required,
+        }
+    }
+
+    fn path(
+        &mut self,
+        written: &Spanned<String>,
+        parsed: Result<Pattern, crate::path::PatternError>,
+    ) -> Option<Pattern> {
+        parsed
+            .map_err(|error| {
+                let scalar = Scalar::new(written, self.text);
+                let diagnostic = Box::new(scalar.shift(error.diagnostic(), &written.value));
+                self.errors.push(PolicyError::Path { error, diagnostic });
+            })
+            .ok()
+    }
+
+    fn expression(&mut self, written: Option<&Spanned<String>>) -> Option<(Expression, Scalar)> {
+        expression(written?, self.text, &mut self.warnings)
+            .map_err(|error| self.errors.push(error))
+            .ok()
+    }
+
+    /// One of the values of a field.
+    fn choice<T: Copy>(
+        &mut self,
+        field: &'static str,
+        written: Option<&Spanned<String>>,
+        values: &[(&'static str, T)],
+    ) -> Option<T> {
+        let written = written?;
+        let chosen = values.iter().find(|(name, _)| *name == written.value);
+        if chosen.is_none() {
+            let names: Vec<_> = values.iter().map(|(name, _)| format!("`{name}`")).collect();
+            self.errors.push(PolicyError::UnknownValue {
+                field,
+                value: written.value.clone(),
+                help: format!("write {}", names.join(" or ")),
+                at: yaml::span(written.defined, self.text),
+            });
+        }
+        chosen.map(|(_, value)| *value)
+    }
+
+    /// A list without repetitions and not empty.
+    fn list<T: PartialEq>(
+        &mut self,
+        field: &'static str,
+        written: Option<&Spanned<Vec<Spanned<String>>>>,
+        parse: impl Fn(&str, Range<usize>) -> Result<T, PolicyError>,
+    ) -> Option<Vec<T>> {
+        let written = written?;
+        if written.value.is_empty() {
+            let at = yaml::span(written.defined, self.text);
+            self.errors.push(PolicyError::EmptyList { field, at });
+        }
+        let mut values = Vec::new();
+        let mut places = Vec::new();
+        for item in &written.value {
+            let at = yaml::span(item.defined, self.text);
+            let value = match parse(&item.value, at.clone()) {
+                Ok(value) => value,
+                Err(error) => {
+                    self.errors.push(error);
+                    continue;
+                }
+            };
+            if let Some(first) = values.iter().position(|known| *known == value) {
+                let first = places.get(first).cloned().unwrap_or_default();
+                let value = item.value.clone();
+                self.errors.push(PolicyError::Repeated { value, at, first });
+            } else {
+                values.push(value);
+                places.push(at);
+            }
+        }
+        Some(values)
+    }
+}
+
+fn allowable_ambiguity(name: &str, at: Range<usize>) -> Result<Ambiguity, PolicyError> {
+    let help = match Ambiguity::from_name(name).map(|class| (class, class.treatment())) {
+        Some((class, Treatment::Refused)) => return Ok(class),
+        Some((_, Treatment::NoPath)) => {
+            "leave it out: nginx itself answers 400 to these".to_owned()
+        }
+        Some((_, Treatment::Compared)) => {
+            "leave it out: these pass if every known reading of the path would".to_owned()
+        }
+        None => {
+            let known = || {
+                Ambiguity::ALL
+                    .into_iter()
+                    .filter(|class| class.treatment() == Treatment::Refused)
+                    .map(Ambiguity::as_str)
+            };
+            match nearest(name, known()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
+            }
+        }
+    };
+    let value = name.to_owned();
+    Err(PolicyError::UnknownValue {
+        field: "allowAmbiguous",
+        value,
+        help,
+        at,
+    })
+}

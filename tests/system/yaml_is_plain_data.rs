@@ -1,0 +1,333 @@
+//! Every file that is read as YAML holds plain data: tags, anchors, aliases, merge keys and
+//! directives are refused wherever they stand, with a hint. YAML drops most of them silently, so
+//! `!isBackoffice && …` would load as what follows the tag.
+
+use std::{fs, path::Path, process::Output};
+
+use rstest::rstest;
+
+use crate::gateway::{corpus_file, free_port};
+use crate::program::{keygate, run_to_end};
+
+/// A kind of file, with one good text of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum File {
+    Policy,
+    Keys,
+    Settings,
+    Cases,
+    AuthJson,
+    Console,
+}
+
+const FILES: [File; 6] = [
+    File::Policy,
+    File::Keys,
+    File::Settings,
+    File::Cases,
+    File::AuthJson,
+    File::Console,
+];
+
+const DIGEST: &str = "sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+
+impl File {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy.yaml",
+            Self::Keys => "keys.yaml",
+            Self::Settings => "settings.yaml",
+            Self::Cases => "cases.yaml",
+            Self::AuthJson => "auth.json",
+            Self::Console => "console.json",
+        }
+    }
+
+    /// A good text. Each has a block mapping with `field: value`, here between bars, and a flow
+    /// mapping at its end.
+    fn text(self) -> String {
+        match self {
+            Self::Policy => {
+                "version: 1\nendpoints:\n  - path: /a\n    |groupExpression: clientType === 'A'|\n\
+                             \x20   methods: [GET]\n"
+                    .to_owned()
+            }
+            Self::Keys => {
+                format!("version: 1\nkeys:\n  - id: a\n    |clientType: A|\n    digest: {DIGEST}\n")
+            }
+            Self::Settings => {
+                "drain-seconds: 3\n|client-type-header: client-type|\nkey-headers: [client-key]\n"
+                    .to_owned()
+            }
+            Self::Cases => "version: 1\npolicy: policy.yaml\ncases:\n  - |name: one|\n    \
+                            request: { uri: /a, client-type: A }\n    expect: allowed\n"
+                .to_owned(),
+            Self::AuthJson => {
+                "\n/a:\n  GET:\n    authorization:\n      |expression: clientType === 'A'|\n      \
+                               public: true\n"
+                    .to_owned()
+            }
+            Self::Console => "endpoints: {}\nsecrets:\n  - secret: sample-key-of-a-console\n    \
+                              |clientType: A|\n    active: true\n"
+                .to_owned(),
+        }
+    }
+
+    /// The text with `field: value` rewritten.
+    fn with(self, rewrite: impl Fn(&str, &str) -> String) -> String {
+        let text = self.text();
+        let parts: Vec<&str> = text.split('|').collect();
+        let (field, value) = parts[1].split_once(": ").unwrap();
+        format!("{}{}{}", parts[0], rewrite(field, value), parts[2])
+    }
+
+    pub(crate) fn plain(self) -> String {
+        self.text().replace('|', "")
+    }
+
+    /// What the program says of a text.
+    fn load(self, text: &str) -> (Output, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(self.name());
+        let policy = folder.path().join("policy.yaml");
+        fs::write(&policy, Self::Policy.plain()).unwrap();
+        fs::write(&path, text).unwrap();
+        let output = self.run(&path, folder.path());
+        let said = [output.stdout.as_slice(), &output.stderr].concat();
+        (output, String::from_utf8_lossy(&said).into_owned())
+    }
+
+    fn run(self, path: &Path, folder: &Path) -> Output {
+        let mut command = keygate();
+        match self {
+            Self::Policy | Self::AuthJson => command.args(["check", "--policy"]).arg(path),
+            Self::Keys => command.args(["check", "--keys"]).arg(path),
+            Self::Cases => command.arg("test").arg(path),
+            Self::Console => command.args(["import", "mia"]).arg(path).args([
+                "--policy-out".as_ref(),
+                folder.join("imported.yaml").as_os_str(),
+            ]),
+            // A policy that is not there ends the start, once the settings are read.
+            Self::Settings => command
+                .args(["authorizer", "--policy", "/no/such/policy", "--config"])
+                .arg(path)
+                .args(["--listen", &format!("127.0.0.1:{}", free_port())]),
+        };
+        run_to_end(&mut command)
+    }
+
+    pub(crate) fn is_taken(self, text: &str) -> Result<(), String> {
+        let (output, said) = self.load(text);
+        match self {
+            Self::Settings if said.contains("/no/such/policy") => Ok(()),
+            Self::Settings => Err(said),
+            _ if output.status.success() => Ok(()),
+            _ => Err(said),
+        }
+    }
+}
+
+#[rstest]
+#[case::tag("@F: !x @V", "tag")]
+#[case::tag_with_a_property("@F: !groups.blocked && @V", "tag")]
+#[case::tag_of_a_group("@F: !('x' in groups) && @V", "tag")]
+#[case::tag_in_brackets("@F: !groups[\"x\"] && @V", "tag")]
+#[case::string_tag("@F: !!str @V", "tag")]
+#[case::lone_tag("@F: ! @V", "tag")]
+#[case::verbatim_tag("@F: !<tag:yaml.org,2002:str> @V", "tag")]
+#[case::open_verbatim_tag("@F: !<x @V", "tag")]
+#[case::named_tag("@F: !e!x @V", "tag")]
+#[case::tag_before_quotes("@F: !x \"a\"", "tag")]
+#[case::tag_before_a_block("@F: !x |\n          a", "tag")]
+#[case::tag_of_a_name("!x @F: @V", "tag")]
+#[case::string_tag_of_a_name("!!str @F: @V", "tag")]
+#[case::explicit_name("? !x @F\n@I: @V", "tag")]
+#[case::anchor("@F: &x @V", "anchor")]
+#[case::operator("@F: && @V", "anchor")]
+#[case::anchor_of_a_name("&x @F: @V", "anchor")]
+#[case::alias("@F: *x", "alias")]
+#[case::wildcard("@F: *.example.com", "alias")]
+#[case::alias_as_a_name("*x : @V", "alias")]
+#[case::merge_key("<<: {@F: @V}", "merge key")]
+#[case::list_of_tags("@F: [!x a]", "tag")]
+#[case::list_of_anchors("@F: [&x a]", "anchor")]
+#[case::list_of_aliases("@F:\n@I  - *x", "alias")]
+#[case::tag_in_braces("@F: {a: !x b}", "tag")]
+#[case::merge_key_in_braces("@F: {<<: {a: b}}", "merge key")]
+fn yaml_features_are_refused_in_every_file(#[case] spelling: &str, #[case] what: &str) {
+    for file in FILES {
+        let text = file.with(|field, value| {
+            let indent = match file {
+                File::Settings => "",
+                File::AuthJson => "      ",
+                _ => "    ",
+            };
+            spelling
+                .replace("@F", field)
+                .replace("@V", value)
+                .replace("@I", indent)
+        });
+        refused(file, &text, what);
+    }
+}
+
+#[rstest]
+#[case::tag("--- !x\n", "tag")]
+#[case::mapping_tag("--- !!map\n", "tag")]
+#[case::anchor("--- &x\n", "anchor")]
+#[case::tag_directive("%TAG ! tag:example.com,2000:\n---\n", "directive")]
+#[case::version_directive("%YAML 1.1\n---\n", "directive")]
+#[case::unknown_directive("%FOO bar\n---\n", "directive")]
+fn yaml_features_are_refused_at_the_document_start(#[case] start: &str, #[case] what: &str) {
+    for file in FILES {
+        refused(file, &format!("{start}{}", file.plain()), what);
+    }
+}
+
+fn refused(file: File, text: &str, what: &str) {
+    let said = file.is_taken(text).expect_err(text);
+    assert!(said.contains(what), "{file:?}\n{text}\n{said}");
+    assert!(said.contains(file.name()), "{file:?}\n{text}\n{said}");
+    assert!(said.contains("help: "), "{file:?}\n{text}\n{said}");
+    // Line and column: 1 to 9 is enough for texts so short.
+    let place = said.split(file.name()).nth(1).unwrap();
+    assert!(place.starts_with(':'), "{file:?}\n{text}\n{said}");
+}
+
+#[rstest]
+#[case::in_double_quotes("description: \"!x &y *z << %TAG\"")]
+#[case::in_single_quotes("description: '!x &y *z <<'")]
+#[case::inside_a_plain_text("description: a !x && b &y c *z * << %TAG d")]
+#[case::literal_block(
+    "description: |\n        !x\n        &y\n        *z\n        <<: 1\n        %TAG"
+)]
+#[case::folded_block("description: >-\n        !x\n        &y *z")]
+#[case::comment("description: a # !x &y *z <<: %TAG")]
+#[case::comment_line("# !x &y *z\n    description: a")]
+#[case::quoted_name("'description': a")]
+fn plain_data_is_taken_as_it_is(#[case] field: &str) {
+    let policy = format!("version: 1\nendpoints:\n  - path: /a\n    {field}\n");
+    File::Policy.is_taken(&policy).unwrap();
+    let keys = format!(
+        "version: 1\nkeys:\n  - id: a\n    {field}\n    clientType: A\n    digest: {DIGEST}\n"
+    );
+    File::Keys.is_taken(&keys).unwrap();
+}
+
+#[rstest]
+#[case("groupExpression: \"!isBackoffice && clientType === 'A'\"")]
+#[case("groupExpression: '!groups.blocked && clientType === \"A\"'")]
+#[case("groupExpression: clientType === 'A' && !isBackoffice")]
+#[case("groupExpression: clientType === 'A'\n      && !groups.blocked")]
+#[case("groupExpression: >-\n      !isBackoffice\n      && clientType === 'A'")]
+#[case("groupExpression: |\n      !isBackoffice &&\n      clientType === 'A'\n")]
+#[case("groupExpression: |+\n      !isBackoffice\n\n\n")]
+#[case("hosts: ['*.example.com']")]
+#[case("methods: [GET] # all but the others")]
+fn expressions_in_quotes_and_blocks_are_taken(#[case] field: &str) {
+    File::Policy
+        .is_taken(&format!(
+            "version: 1\nendpoints:\n  - path: /a\n    {field}\n"
+        ))
+        .unwrap();
+}
+
+#[test]
+fn every_good_file_is_taken() {
+    for file in FILES {
+        file.is_taken(&file.plain()).unwrap();
+        file.is_taken(&format!("\u{feff}{}", file.plain())).unwrap();
+        file.is_taken(&format!("---\n{}", file.plain())).unwrap();
+        file.is_taken(&file.plain().replace('\n', "\r\n")).unwrap();
+    }
+    File::Keys
+        .is_taken(&fs::read_to_string(corpus_file("keys.yaml")).unwrap())
+        .unwrap();
+}
+
+#[test]
+fn the_hint_is_the_value_in_quotes() {
+    for (value, quoted) in [
+        (
+            "!isBackoffice && clientType === 'A'",
+            "`\"!isBackoffice && clientType === 'A'\"`",
+        ),
+        (
+            "! isBackoffice && groups[\"a\"]",
+            "`'! isBackoffice && groups[\"a\"]'`",
+        ),
+        (
+            "!groups['a'] && groups[\"b\"]",
+            "`\"!groups['a'] && groups[\\\"b\\\"]\"`",
+        ),
+        ("\"admin\" in groups", "`'\"admin\" in groups'`"),
+        ("[\"a\", \"b\"] in groups", "`'[\"a\", \"b\"] in groups'`"),
+        ("!isBackoffice # in the shop", "`\"!isBackoffice\"`"),
+    ] {
+        let text = format!("version: 1\nendpoints:\n  - path: /a\n    groupExpression: {value}\n");
+        let said = File::Policy.is_taken(&text).unwrap_err();
+        assert!(said.contains(quoted), "{said}");
+        assert!(said.contains("policy.yaml:4:"), "{said}");
+    }
+}
+
+#[test]
+fn a_field_without_a_value_is_refused() {
+    for (file, empty) in [
+        (File::Keys, "clientType: A\n    expiresAt:"),
+        (File::Keys, "clientType: A\n    notBefore: # later"),
+        (File::Settings, "failed-keys-per-minute:"),
+        (File::Cases, "name: one\n    endpoint:"),
+        (File::Policy, "groupExpression:"),
+    ] {
+        let text = file.with(|_, _| empty.to_owned());
+        let said = file.is_taken(&text).expect_err(empty);
+        assert!(said.contains("has no value"), "{said}");
+    }
+}
+
+/// The examples of a page of the docs, each with the lines that belong to it.
+fn documented_expressions() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/expressions.md");
+    let page = fs::read_to_string(page).unwrap();
+    let mut examples = Vec::new();
+    for block in page.split("```yaml\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines() {
+            if line.starts_with(' ') {
+                let last: &mut String = examples.last_mut().unwrap();
+                last.push_str(&format!("\n    {line}"));
+            } else {
+                examples.push(line.to_owned());
+            }
+        }
+    }
+    examples
+}
+
+#[test]
+fn every_documented_expression_loads_as_it_is_printed() {
+    let examples = documented_expressions();
+    assert!(examples.len() > 7, "{examples:?}");
+    for example in examples {
+        let field = &example[..example.find(':').unwrap()];
+        assert!(
+            ["groupExpression", "backofficeExpression"].contains(&field),
+            "{example}"
+        );
+        let text = format!("version: 1\nendpoints:\n  - path: /a\n    {example}\n");
+        File::Policy.is_taken(&text).unwrap();
+    }
+}
+
+#[test]
+fn a_comment_that_holds_operators_is_a_warning() {
+    let text = "version: 1\nendpoints:\n  - path: /a\n    groupExpression: clientType === 'A' # && groups.x\n";
+    let (output, said) = File::Policy.load(text);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("warning: YAML ends the expression here"),
+        "{said}"
+    );
+    let plain = text.replace("&& groups.x", "the shop");
+    assert!(!File::Policy.load(&plain).1.contains("warning"));
+}
