@@ -112,6 +112,17 @@ const fn is_relation(operator: Operator) -> bool {
     !operator.is_equality()
 }
 
+/// A string literal.
+pub(super) fn in_quotes(text: &str) -> String {
+    struct Quoted<'t>(&'t str);
+    impl Display for Quoted<'_> {
+        fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+            quoted(self.0, f)
+        }
+    }
+    Quoted(text).to_string()
+}
+
 /// In single quotes, as Mia-Platform's documents write; what cannot be seen is escaped.
 fn quoted(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_char('\'')?;

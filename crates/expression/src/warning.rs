@@ -358,8 +358,9 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a key may have it: as the resolver takes client types.
-pub(crate) fn can_be_client_type(text: &str) -> bool {
+/// Whether a key may have this client type: 1 to 128 characters of visible ASCII.
+#[must_use]
+pub fn can_be_client_type(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

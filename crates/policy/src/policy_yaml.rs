@@ -14,7 +14,10 @@ use serde_saphyr::Spanned;
 
 use crate::{
     path::{Ambiguities, Ambiguity, Pattern, TrailingSlash, Treatment},
-    policy::{Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method, Policy, PolicyError},
+    policy::{
+        ClientTypeName, ClientTypes, Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method,
+        Policy, PolicyError,
+    },
     written::expression,
 };
 
@@ -49,6 +52,8 @@ struct Entry {
     #[serde(default, deserialize_with = "present")]
     backoffice_authentication_required: Option<bool>,
     #[serde(default, deserialize_with = "present")]
+    client_types: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default, deserialize_with = "present")]
     group_expression: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
     backoffice_expression: Option<Spanned<String>>,
@@ -75,11 +80,15 @@ where
 impl Policy {
     /// How a `policy.yaml` is told from other files.
     pub const FILE_KIND: FileKind<'static> = FileKind {
-        top: Top::FieldsWithList(&["version", "trailingSlash", "endpoints"], "endpoints"),
+        top: Top::FieldsWithList(
+            &["version", "trailingSlash", "customMethods", "endpoints"],
+            "endpoints",
+        ),
         inner: &[
             "path",
             "hosts",
             "methods",
+            "clientTypes",
             "groupExpression",
             "backofficeExpression",
             "shadow",
@@ -131,6 +140,7 @@ impl Policy {
 #[derive(Debug, Default, Clone)]
 struct Own {
     methods: Option<Vec<Method>>,
+    client_types: Option<ClientTypes>,
     group: Option<(Expression, Scalar)>,
     backoffice: Option<(Expression, Scalar)>,
     shadow: Option<(Expression, Scalar)>,
@@ -149,6 +159,7 @@ impl Own {
         let inherited_shadow = endpoint.shadow.filter(|_| self.group.is_none());
         Self {
             methods: self.methods.or(endpoint.methods),
+            client_types: self.client_types.or(endpoint.client_types),
             group: self.group.or(endpoint.group),
             backoffice: self.backoffice.or(endpoint.backoffice),
             shadow: self.shadow.or(inherited_shadow),
@@ -195,11 +206,7 @@ impl Own {
                 allows_preflight: self.allows_preflight.unwrap_or(false),
                 allowed_ambiguities: self.allowed_ambiguities.unwrap_or_default(),
             },
-            expression_places: ExpressionPlaces {
-                group,
-                backoffice,
-                shadow,
-            },
+            expression_places: ExpressionPlaces::new(group, backoffice, shadow),
             place: at.place(),
         }
     }
@@ -254,7 +261,7 @@ impl Reader<'_> {
         let hosts = hosts.unwrap_or_default();
         let own = self.own(entry);
         if let Some(base) = base.clone() {
-            drafts.push(own.clone().draft(base, None, hosts.clone(), &place));
+            drafts.push(self.draft(own.clone(), base, None, hosts.clone(), &place));
         }
         for route in entry.routes.iter().flat_map(|routes| &routes.value) {
             if let Some(hosts) = &route.hosts {
@@ -276,9 +283,37 @@ impl Reader<'_> {
             );
             let filled = self.own(route).or(own.clone());
             if let (Some(base), Some(pattern)) = (base.clone(), pattern) {
-                drafts.push(filled.draft(base, Some(pattern), hosts.clone(), &place));
+                drafts.push(self.draft(filled, base, Some(pattern), hosts.clone(), &place));
             }
         }
+    }
+
+    /// A complete rule; its client types are part of its expressions.
+    fn draft(
+        &mut self,
+        mut filled: Own,
+        base: Pattern,
+        route: Option<Pattern>,
+        hosts: Vec<HostPattern>,
+        at: &Scalar,
+    ) -> Draft {
+        let client_types = filled.client_types.take();
+        let mut draft = filled.draft(base, route, hosts, at);
+        if let Some(client_types) = client_types {
+            let (demands, places) = (&mut draft.demands, &mut draft.expression_places);
+            let added = client_types.add_to(demands, places, &mut self.warnings);
+            self.errors.extend(added.err());
+        }
+        draft
+    }
+
+    fn client_types(&mut self, entry: &Entry) -> Option<ClientTypes> {
+        let written = entry.client_types.as_ref()?;
+        let names = self.list("clientTypes", Some(written), ClientTypeName::parse)?;
+        Some(ClientTypes::new(
+            names,
+            yaml::span(written.defined, self.text),
+        ))
     }
 
     fn own(&mut self, entry: &Entry) -> Own {
@@ -294,6 +329,7 @@ impl Reader<'_> {
         );
         Own {
             methods,
+            client_types: self.client_types(entry),
             group: self.expression(entry.group_expression.as_ref()),
             backoffice: self.expression(entry.backoffice_expression.as_ref()),
             shadow: self.expression(entry.shadow.as_ref()),

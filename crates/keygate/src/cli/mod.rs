@@ -6,6 +6,8 @@ mod health;
 mod import;
 mod keys;
 mod matrix;
+mod nginx_includes;
+mod nginx_settings;
 mod schema;
 mod terminal;
 mod test;
@@ -42,6 +44,7 @@ const EXAMPLES: &str = "Examples:
   keygate test cases.yaml
   keygate keys create --keys keys.yaml --client-type A
   keygate import mia console.json --keys-out keys.yaml
+  keygate nginx-includes --config keygate.yaml --out /etc/nginx
   keygate schema policy
 
 Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
@@ -66,7 +69,7 @@ enum Command {
     /// Say whether a keys file and a policy file would load, and what looks wrong in them and in
     /// nginx's configuration.
     #[command(
-        after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf"
+        after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf\n  keygate check --nginx /etc/nginx/nginx.conf --config resolver.yaml --config authorizer.yaml"
     )]
     Check(check::Arguments),
     /// Say how one request would be decided, and why.
@@ -91,6 +94,9 @@ enum Command {
     Keys(keys::Arguments),
     /// Write Keygate's files from those of other gateways.
     Import(import::Arguments),
+    /// Write the nginx includes for other header and cookie names, addresses or sockets.
+    #[command(after_help = nginx_includes::EXAMPLE)]
+    NginxIncludes(nginx_includes::Arguments),
     /// Print the JSON Schema of a file, for editors and pipelines.
     #[command(after_help = schema::EXAMPLE)]
     Schema(schema::Arguments),
@@ -167,6 +173,7 @@ impl Arguments {
             Command::Health(arguments) => health::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
+            Command::NginxIncludes(arguments) => nginx_includes::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
         }
     }

@@ -316,11 +316,7 @@ impl Authorizations {
                 allows_preflight: false,
                 allowed_ambiguities: Ambiguities::default(),
             },
-            expression_places: ExpressionPlaces {
-                group: ordinary.place,
-                backoffice: backoffice.flatten(),
-                shadow: None,
-            },
+            expression_places: ExpressionPlaces::new(ordinary.place, backoffice.flatten(), None),
             place: entry.place.clone(),
         }
     }

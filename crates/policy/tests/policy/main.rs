@@ -9,6 +9,7 @@
 )]
 
 mod allocations;
+mod client_types;
 mod decisions;
 mod examples;
 mod generate;
