@@ -247,6 +247,7 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let config = arguments.config.as_deref();
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
     let settings = settings.with_two_listeners(role)?;
+    settings.gateway_names()?;
     let log = telemetry::start(settings.log_format, settings.log_level)?;
     descriptors::raise_limit();
     settings.warn(role, &environment);
