@@ -162,7 +162,7 @@ pub async fn run(
     server::run(
         listener,
         data,
-        settings.limits(),
+        settings.data_limits(),
         shutdown,
         settings.drain(),
     )

@@ -34,7 +34,7 @@ use crate::{
     listener::{Address, SocketMode},
     operations::{Hosts, Limits},
     role::Role,
-    server::Limits,
+    server,
     telemetry::{LogFormat, LogLevel},
 };
 
@@ -49,7 +49,7 @@ const PREFIX: &str = "KEYGATE_";
 const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16_384).unwrap();
 
 /// The default of `head-timeout-seconds`: a gateway sends a head at once.
-const HEAD_TIMEOUT_SECONDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const HEAD_TIMEOUT_SECONDS: NonZeroU16 = NonZeroU16::new(10).unwrap();
 
 /// Everything that can be set, in one flat list: a setting `log-level` is `log-level` in a file,
 /// `KEYGATE_LOG_LEVEL` in the environment, and `--log-level` where there is a flag.
@@ -114,11 +114,11 @@ pub struct Settings {
     #[serde(with = "answer_with")]
     pub answer_with: AnswerWith,
     /// How many connections the data listener has open at most.
-    #[serde(deserialize_with = "number::positive")]
+    #[serde(deserialize_with = "number::large")]
     pub max_connections: NonZeroU32,
     /// How long a request head may take after its first byte.
     #[serde(deserialize_with = "number::positive")]
-    pub head_timeout_seconds: NonZeroU32,
+    pub head_timeout_seconds: NonZeroU16,
     /// How long requests in flight may take at shutdown.
     #[serde(deserialize_with = "number::count")]
     pub drain_seconds: u16,
@@ -611,9 +611,9 @@ impl Settings {
     /// The limits on connections of the data listener: some descriptors always remain for the rest of
     /// the process.
     #[must_use]
-    pub fn limits(&self) -> Limits {
+    pub fn data_limits(&self) -> server::Limits {
         let connections = usize::try_from(self.max_connections.get()).unwrap_or(usize::MAX);
-        Limits {
+        server::Limits {
             connections: connections.min(descriptors::for_connections()),
             head_timeout: Duration::from_secs(self.head_timeout_seconds.get().into()),
         }

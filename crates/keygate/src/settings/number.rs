@@ -38,8 +38,8 @@ pub(super) fn at_least_one<'de, D: Deserializer<'de>>(
     Ok(NonZeroU32::new(number))
 }
 
-/// At least 1.
-pub(super) fn positive<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroU32, D::Error> {
+/// From 1 to 4,294,967,295.
+pub(super) fn large<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroU32, D::Error> {
     at_least_one(from)?.ok_or_else(|| de::Error::custom("`0` is not at least 1"))
 }
 
