@@ -7,12 +7,13 @@
 
 use std::{error::Error, hint::black_box, path::Path, process::ExitCode, sync::Arc};
 
-use keygate::{data::Data, decisions::Decisions, policy_file, settings::Settings};
+use keygate::{data::Data, policy_file, settings::Settings};
 use keygate_authorizer::Authorizer;
 use keygate_http1::Head;
 use keygate_keys::Digest;
 use keygate_keys::keys_file;
 use keygate_resolver::Resolver;
+use keygate_telemetry::decisions::Decisions;
 
 const KEYS: usize = 1_000;
 const ENDPOINTS: usize = 100;

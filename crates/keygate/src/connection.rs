@@ -19,6 +19,7 @@ use http::{
     header::{CONNECTION, DATE},
 };
 use keygate_http1::{Head, Malformed, Response};
+use keygate_telemetry::limit::PerSecond;
 use socket2::Socket;
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -26,7 +27,7 @@ use tokio::{
     task::coop,
 };
 
-use crate::{data::Data, decisions::limit::PerSecond};
+use crate::data::Data;
 
 /// What is read at once: room for the head of almost every question.
 const USUAL: usize = 8 * 1024;

@@ -1,7 +1,7 @@
 //! The operations listener: probes, metrics, and what operators look at. Never the gateway's
 //! business.
 
-use std::{collections::BTreeMap, io, pin::Pin, sync::Arc, thread};
+use std::{io, pin::Pin, sync::Arc, thread};
 
 use axum::{
     Json, Router,
@@ -13,10 +13,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use jiff::Timestamp;
-use keygate_authorizer::Authorizer;
 use keygate_explain::{Answer, Question};
-use keygate_resolver::Resolver;
+use keygate_telemetry::{
+    decisions::{Differences, Dropped, Filter},
+    health::SourceDetail,
+    logs::LogOutput,
+    metrics::{self, exposition::Format},
+    operations::Operations,
+};
 use serde::Serialize;
 use serde_json::json;
 use tokio::{
@@ -27,46 +31,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     debug_keys, debug_page,
-    decisions::{Decisions, Differences, Dropped, Filter, Step},
-    health::{Health, SourceDetail},
     listener::{Listener, SocketFile},
-    metrics::{self, exposition::Format},
-    role::Role,
-    settings::InForce,
-    telemetry::{LogOutput, Queue},
 };
-
-/// What there is to look at.
-#[derive(Debug, Clone)]
-pub struct Operations {
-    /// What the process is.
-    pub role: Role,
-    /// Whether it is fit to be asked.
-    pub health: Arc<Health>,
-    /// What it decided.
-    pub decisions: Arc<Decisions>,
-    /// Its resolver, if it is one.
-    pub resolver: Option<Arc<Resolver>>,
-    /// Its authorization service, if it is one.
-    pub authorizer: Option<Arc<Authorizer>>,
-    /// Since when it counts.
-    pub started: Timestamp,
-    /// The settings in force, by name.
-    pub settings: BTreeMap<String, InForce>,
-    /// The version of what the operator deploys, if he names one.
-    pub service_version: Option<String>,
-    /// The log lines that wait to be written.
-    pub log: Queue,
-}
-
-impl Operations {
-    /// The questions that this process answers.
-    pub fn steps(&self) -> impl Iterator<Item = Step> {
-        let resolve = self.resolver.as_ref().map(|_| Step::Resolve);
-        let authorize = self.authorizer.as_ref().map(|_| Step::Authorize);
-        resolve.into_iter().chain(authorize)
-    }
-}
 
 /// Answers operators until the process ends, on a thread of their own: a scrape that looks at a
 /// million keys must not keep a gateway waiting.

@@ -18,8 +18,7 @@ use std::{
 };
 
 use keygate_documents::source::{self, SourceError};
-
-use crate::health::SourceStatus;
+use keygate_telemetry::health::SourceStatus;
 
 const INTERVAL: Duration = Duration::from_millis(250);
 

@@ -17,16 +17,18 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
+use keygate_telemetry::{
+    decisions::Differences,
+    entry::{Entry, Step},
+    health::SourceDetail,
+    limit::Share,
+    operations::Operations,
+};
 use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::access::Access;
-use crate::{
-    debug_keys,
-    decisions::{Differences, Entry, Step, limit::Share},
-    health::SourceDetail,
-    operations::Operations,
-};
+use crate::debug_keys;
 
 /// Nothing from elsewhere, and nothing inline: a name or a path that a caller chose stays text.
 const POLICY: HeaderValue = HeaderValue::from_static(
