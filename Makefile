@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image alerts differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx node valgrind chromium
+.PHONY: help run build test e2e test-deploy image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx node valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -43,6 +43,9 @@ alerts: ## The PrometheusRule of the Kubernetes overlay, from deploy/prometheus/
 		'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: keygate' 'spec:'; \
 		sed -e '/^#/d' -e 's/^./  &/' deploy/prometheus/alerts.yaml; } \
 		> deploy/kubernetes/overlays/monitoring/alerts.yaml
+
+includes: build ## The nginx includes in nginx/, for the default settings
+	@env -i target/debug/keygate nginx-includes --out nginx
 
 test: check lint cargo tools nginx chromium test-deploy ## Everything that CI runs
 	@rm -f $(CASES)

@@ -46,8 +46,8 @@ write_nginx_configuration() {
     sed -i \
         -e "s/127\.0\.0\.1:8080;/127.0.0.1:$PORT;/" \
         -e "s/127\.0\.0\.1:9000;/127.0.0.1:$BACKEND_PORT;/" \
-        -e "s/127\.0\.0\.1:7081;/127.0.0.1:$RESOLVER_PORT;/" \
-        -e "s/127\.0\.0\.1:7082;/127.0.0.1:$AUTHORIZER_PORT;/" \
+        -e "s/127\.0\.0\.1:7081 /127.0.0.1:$RESOLVER_PORT /" \
+        -e "s/127\.0\.0\.1:7082 /127.0.0.1:$AUTHORIZER_PORT /" \
         "$run/nginx.conf" "$run/keygate.conf"
 }
 

@@ -232,7 +232,7 @@ class Builder:
         for old, new in edits:
             conf = conf.replace(old, new)
         for role, default in {"resolver": 7081, "authorizer": 7082, "serve": 7080}.items():
-            conf = conf.replace(f"127.0.0.1:{default};", nginx_address(addresses.get(role, default)) + ";")
+            conf = conf.replace(f"127.0.0.1:{default} ", nginx_address(addresses.get(role, default)) + " ")
         (self.lab.folder / f"keygate-{port}.conf").write_text(conf)
         gateway = self.gateway(
             port,

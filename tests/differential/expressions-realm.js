@@ -2,7 +2,7 @@
 //
 // One thing is changed: nothing is inherited by name. Without `groups.constructor` and the like
 // coming from prototypes, JavaScript itself says what the rest must be: an object has no text, for
-// it has no `toString`. Arrays keep theirs, by a symbol that no expression can name.
+// it has no `toString`. Arrays keep theirs, by a symbol that no expression can name, and `includes`.
 "use strict";
 
 globalThis.verdict = (() => {
@@ -10,7 +10,9 @@ globalThis.verdict = (() => {
   for (const { prototype } of [Array, String, Number, Boolean, Object]) {
     for (const name of Object.getOwnPropertyNames(prototype)) {
       // `length` of Array.prototype and String.prototype stays: each array and string has its own.
-      Reflect.deleteProperty(prototype, name);
+      if (prototype !== Array.prototype || name !== "includes") {
+        Reflect.deleteProperty(prototype, name);
+      }
     }
   }
   Object.defineProperty(Array.prototype, Symbol.toPrimitive, {

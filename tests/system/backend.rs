@@ -51,6 +51,8 @@ fn serve(stream: &TcpStream, received: &Mutex<Vec<Message>>) -> io::Result<()> {
             .header("x-backend-answers")
             .unwrap_or("200")
             .to_owned();
+        let header = request.header("x-backend-adds").map(str::to_owned);
+        let header = header.map_or_else(String::new, |line| line + "\r\n");
         let upgrade = request.header("upgrade").map(str::to_owned);
         received.lock().unwrap().push(request);
         if let Some(protocol) = upgrade {
@@ -62,7 +64,7 @@ fn serve(stream: &TcpStream, received: &Mutex<Vec<Message>>) -> io::Result<()> {
         }
         write!(
             writer,
-            "HTTP/1.1 {status} Backend\r\ncontent-length: 0\r\n\r\n"
+            "HTTP/1.1 {status} Backend\r\n{header}content-length: 0\r\n\r\n"
         )?;
     }
     Ok(())

@@ -54,6 +54,59 @@ fn captures_of_a_regular_expression_and_error_pages_of_ones_own_stay(
 }
 
 #[rstest]
+#[case(401, "Unauthorized")]
+#[case(403, "Forbidden")]
+#[case(500, "Internal Server Error")]
+fn an_intercepted_error_of_the_backend_is_not_keygates(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values(Services::PairOverTcp, Services::Single)] services: Services,
+    #[case] status: u16,
+    #[case] title: &str,
+) {
+    let setup = Setup {
+        services,
+        http: "proxy_intercept_errors on;",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let wanted = format!("x-backend-answers: {status}");
+    let challenge = "x-backend-adds: www-authenticate: Basic realm=\"backend\"";
+    for target in ["/any-key/x", "/key-only/x"] {
+        let answer = caller::get(&gateway.address, target, &[KEY, &wanted, challenge]);
+        assert_eq!(gateway.backend.take().len(), 1);
+        assert_eq!(answer.status(), status);
+        let body = String::from_utf8(answer.body.clone()).unwrap();
+        assert!(body.contains(title) && !body.contains("detail"), "{body}");
+        if status == 401 {
+            assert_eq!(
+                answer.header("www-authenticate"),
+                Some("Basic realm=\"backend\"")
+            );
+        }
+    }
+    let refused = caller::get(&gateway.address, "/any-key/x", &[]);
+    is_problem(&refused, 401, "missing-key").unwrap();
+    report::passed(
+        &version.number(),
+        &format!("settings: intercepted {status}"),
+    );
+}
+
+#[rstest]
+fn a_backends_accel_redirect_leads_nowhere(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values("/any-key/x", "/key-only/x")] target: &str,
+) {
+    let gateway = Gateway::start(version, &Setup::PLAIN);
+    let redirect = "x-backend-adds: x-accel-redirect: /unprotected/secret";
+    let answer = caller::get(&gateway.address, target, &[KEY, redirect]);
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.header("x-accel-redirect"), None);
+    assert_eq!(gateway.backend.take_one().target(), target);
+    report::passed(&version.number(), "settings: X-Accel-Redirect of a backend");
+}
+
+#[rstest]
 fn satisfy_any_beside_the_include_is_refused_by_nginx(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
 ) {

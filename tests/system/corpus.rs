@@ -213,6 +213,12 @@ impl Row {
             "miauserid",
             "miausergroups",
             "miauserproperties",
+            "miagroups",
+            "mia-userid",
+            "mia-groups",
+            "mia-userproperties",
+            "mia-allowed",
+            "x-keygate-token",
         ] {
             let values: Vec<_> = request
                 .headers
@@ -229,6 +235,11 @@ impl Row {
             if values != expected {
                 return Err(format!("`{name}` is {values:?}, not {expected:?}"));
             }
+        }
+        let of_key = request.headers.iter();
+        let ids = of_key.filter(|(name, _)| alike(name) == alike("x-keygate-key-id"));
+        if ids.count() > usize::from(request.header("client-type").is_some()) {
+            return Err("`x-keygate-key-id` is the caller's own".to_owned());
         }
         for (name, expected) in &self.backend {
             if request.header(name) != expected.as_deref() {

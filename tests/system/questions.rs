@@ -26,6 +26,9 @@ isbackoffice: 1\r\n\
 miauserid: root\r\n\
 miausergroups: staff\r\n\
 miauserproperties: {}\r\n\
+miagroups: staff\r\n\
+mia-userid: root\r\n\
+x-keygate-token: forged\r\n\
 original-request-uri: /public\r\n\
 original-request-method: GET\r\n\
 original-request-host: elsewhere.example\r\n\
@@ -58,6 +61,9 @@ fn assert_described(question: &Message) {
         ("miauserid", None),
         ("miausergroups", None),
         ("miauserproperties", None),
+        ("miagroups", None),
+        ("mia-userid", None),
+        ("x-keygate-token", None),
         ("content-length", None),
         ("transfer-encoding", None),
         ("connection", None),
@@ -152,6 +158,7 @@ fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know
         version,
         &Setup {
             services: Services::ImpostorsOfPair,
+            location: "include keygate-users.conf;",
             ..Setup::PLAIN
         },
     );

@@ -176,7 +176,12 @@ fn no_log_repeats_a_file_of_another_kind() {
         fs::write(&next, text).unwrap();
         fs::rename(&next, &file).unwrap();
         let started = Instant::now();
-        while !service.output()[before..].contains("policy.yaml") {
+        while !service
+            .output()
+            .get(before..)
+            .unwrap()
+            .contains("policy.yaml")
+        {
             assert!(
                 started.elapsed() < Duration::from_secs(20),
                 "{what}: not in the log"

@@ -295,7 +295,7 @@ fn documented_expressions() -> Vec<String> {
         for line in block.split("```").next().unwrap().lines() {
             if line.starts_with(' ') {
                 let last: &mut String = examples.last_mut().unwrap();
-                last.push_str(&format!("\n    {line}"));
+                last.extend(["\n    ", line]);
             } else {
                 examples.push(line.to_owned());
             }
@@ -309,7 +309,7 @@ fn every_documented_expression_loads_as_it_is_printed() {
     let examples = documented_expressions();
     assert!(examples.len() > 7, "{examples:?}");
     for example in examples {
-        let field = &example[..example.find(':').unwrap()];
+        let (field, _) = example.split_once(':').unwrap();
         assert!(
             ["groupExpression", "backofficeExpression"].contains(&field),
             "{example}"

@@ -66,9 +66,8 @@ impl FileKind<'_> {
             let Node { role, depth, .. } = node;
             match (role, depth, node.kind) {
                 (Role::Document, _, Kind::Mapping) => {}
-                (Role::Document, ..) => return false,
                 (Role::Name, 1, Kind::Scalar { text, .. }) => name = text.into_owned(),
-                (Role::Name, 1, _) => return false,
+                (Role::Document, ..) | (Role::Name, 1, _) => return false,
                 (Role::Value, 1, kind) => match self.top.takes(&name, &kind) {
                     None => return false,
                     Some(certain) => recognised |= certain,
@@ -198,7 +197,7 @@ fn is_token(letter: char) -> bool {
 
 /// Whether a word looks as if a program had made it: long, of letters and digits.
 fn is_secret_value(word: &str) -> bool {
-    let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(|byte| what(byte));
+    let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(what);
     let is_long = word.len() >= 24 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
     is_long || (word.starts_with("kg_") && word.len() > 8)
 }

@@ -22,16 +22,17 @@ pub(crate) fn diagnostic(
         });
     };
     let found = at.and_then(|at| Found::at(text, at));
-    let mut message = format!("expected {}", expected.what());
-    if let Some(found) = &found {
-        if let Some(name) = found.name.as_deref().filter(|_| content == Content::Public) {
-            message.push_str(&format!(" for `{name}`"));
-        }
-        let is_of_its_kind = matches!(expected, Expected::Number(_)) && found.what == "a number";
-        if !is_of_its_kind && found.what != expected.what() {
-            message.push_str(&format!(", found {}", found.what));
-        }
-    }
+    let name = found.as_ref().and_then(|found| found.name.as_deref());
+    let name = name.filter(|_| content == Content::Public);
+    let of_field = name
+        .map(|name| format!(" for `{name}`"))
+        .unwrap_or_default();
+    let other = found.as_ref().map(|found| found.what);
+    let other = other.filter(|what| !expected.is_kind(what));
+    let instead = other
+        .map(|what| format!(", found {what}"))
+        .unwrap_or_default();
+    let message = format!("expected {}{of_field}{instead}", expected.what());
     let diagnostic = Diagnostic::error(message);
     match expected.help(found.map(|found| found.what)) {
         Some(help) => diagnostic.help(help),
@@ -75,11 +76,17 @@ impl Expected {
             "u16" => Self::Number("a number from 0 to 65535".to_owned()),
             "a nonzero u32" => Self::Number("a number from 1".to_owned()),
             "floating point" | "f32" | "f64" => Self::Number("a number".to_owned()),
-            "u32" | "u64" | "usize" => Self::Number("a whole number".to_owned()),
-            "i8" | "i16" | "i32" | "i64" => Self::Number("a whole number".to_owned()),
+            "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => {
+                Self::Number("a whole number".to_owned())
+            }
             struct_name if struct_name.starts_with("struct ") => Self::Mapping,
             other => Self::Other(other.to_owned()),
         }
+    }
+
+    /// Whether something of that kind was found, so that its value is what is wrong.
+    fn is_kind(&self, found: &str) -> bool {
+        found == self.what() || (matches!(self, Self::Number(_)) && found == "a number")
     }
 
     fn what(&self) -> &str {

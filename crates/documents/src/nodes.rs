@@ -163,7 +163,7 @@ impl<'t> Nodes<'t> {
 
     fn range(&self, span: &Span) -> Range<usize> {
         span.byte_range()
-            .unwrap_or_else(|| self.text.len()..self.text.len())
+            .unwrap_or(self.text.len()..self.text.len())
     }
 
     fn error(&self, error: &ScanError) -> SyntaxError {

@@ -86,6 +86,14 @@ pub enum ExpressionError {
         /// Where it stands.
         span: Range<usize>,
     },
+    /// `x in ['a', 'b']`, which in JavaScript looks among the places of the list.
+    #[error("`in` does not look among the elements of a list")]
+    InList {
+        /// What to write instead.
+        instead: String,
+        /// Where it stands.
+        span: Range<usize>,
+    },
     /// A word or a sign at the wrong place.
     #[error("expected {expected}, found {found}")]
     Unexpected {
@@ -205,6 +213,7 @@ impl ExpressionError {
             | Self::Number { span, .. }
             | Self::UnknownName { span, .. }
             | Self::Foreign { span, .. }
+            | Self::InList { span, .. }
             | Self::Unexpected { span, .. }
             | Self::Unclosed { span, .. } => Some(span.clone()),
         }
@@ -256,6 +265,7 @@ impl ExpressionError {
                     .clone()
                     .or_else(|| foreign.help().map(str::to_owned));
             }
+            Self::InList { instead, .. } => instead.clone(),
             Self::Unexpected { instead, .. } => return instead.map(str::to_owned),
             Self::Unclosed { .. } => return None,
         })

@@ -35,6 +35,12 @@ pub enum Fault {
         /// What stands there.
         kind: &'static str,
     },
+    /// `.includes` of something that is no list.
+    #[error("`.includes` is a list's, and this is {kind}")]
+    NoList {
+        /// What it is.
+        kind: &'static str,
+    },
     /// An object, or a list with one in it, where a string or a number is needed.
     #[error("an object is neither a string nor a number")]
     NoPrimitive,
@@ -68,7 +74,10 @@ impl EvaluationError {
                 diagnostic.help("ask for the outer property first: `user.a && user.a.b`")
             }
             Fault::NoPrimitive => diagnostic.help("compare one of its properties"),
-            Fault::NoContainer { .. } | Fault::Nesting | Fault::HalfCharacter => diagnostic,
+            Fault::NoContainer { .. }
+            | Fault::NoList { .. }
+            | Fault::Nesting
+            | Fault::HalfCharacter => diagnostic,
         }
     }
 }
@@ -113,6 +122,7 @@ impl<'v> Evaluator<'v> {
                 left,
                 right,
             } => self.binary(*operator, left, right, expr.span),
+            Kind::Includes { list, item } => self.includes(list, item, expr.span),
             _ => Ok(self.value(expr)?.is_truthy()),
         }
     }
@@ -160,6 +170,7 @@ impl<'v> Evaluator<'v> {
             } => self
                 .binary(*operator, left, right, expr.span)
                 .map(Value::Bool),
+            Kind::Includes { list, item } => self.includes(list, item, expr.span).map(Value::Bool),
             Kind::Member { base, name } => {
                 let base = self.value(base)?;
                 base.property(Text::Plain(name)).map_err(at_this)
@@ -223,6 +234,26 @@ impl<'v> Evaluator<'v> {
             place.set(self.value(item)?);
         }
         Ok(List::Literal(places))
+    }
+
+    /// A list literal is never made: only its elements matter. So it may be long.
+    fn includes(
+        &self,
+        list: &'v Expr,
+        item: &'v Expr,
+        span: Span,
+    ) -> Result<bool, EvaluationError> {
+        let Kind::List { items, .. } = &list.kind else {
+            let included = self.value(list)?.includes(self.value(item)?);
+            return included.map_err(|fault| EvaluationError { fault, span });
+        };
+        let item = self.value(item)?;
+        let mut any = false;
+        // Every element is looked at: one that has no value is an error wherever it stands.
+        for own in items {
+            any |= self.value(own)?.same_value(item);
+        }
+        Ok(any)
     }
 
     /// A list literal at the left is never made: only its elements matter. So it may be long.

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::{
     Expression,
     evaluate::{Evaluator, places},
-    tree::{Expr, Kind, Operator},
+    tree::{Expr, Kind},
     value::{Object, Value},
 };
 use crate::{Facts, NameSet};
@@ -118,18 +118,7 @@ fn explain<'v>(evaluator: Evaluator<'v>, expr: &'v Expr, decisive: bool) -> Part
 fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
         Kind::And(operands) | Kind::Or(operands) => operands.iter().collect(),
-        Kind::Binary {
-            operator: Operator::In,
-            left,
-            right,
-        } => match &left.kind {
-            Kind::List { items, .. } => {
-                let parts = std::iter::once(&**right).chain(items);
-                parts.filter(|part| !part.is_literal()).collect()
-            }
-            _ => expr.children().filter(|part| !part.is_literal()).collect(),
-        },
-        _ => expr.children().filter(|part| !part.is_literal()).collect(),
+        kind => kind.evaluated().filter(|part| !part.is_literal()).collect(),
     }
 }
 

@@ -31,7 +31,7 @@ pub use self::{
     evaluate::{EvaluationError, Fault},
     explain::{Explanation, Outcome, Part},
     facts::{Facts, NameSet, User},
-    warning::Warning,
+    warning::{Warning, can_be_client_type},
 };
 use std::{
     fmt::{self, Display, Formatter},
@@ -73,6 +73,22 @@ impl Expression {
         Self {
             source: "false".into(),
             root: Arc::new(Expr::constant(false)),
+        }
+    }
+
+    /// That the client type is one of these, and `also` where there is one.
+    ///
+    /// # Errors
+    /// Together they are longer or deeper than an expression may be.
+    pub fn of_client_types<'n>(
+        names: impl IntoIterator<Item = &'n str>,
+        also: Option<&Self>,
+    ) -> Result<Self, ExpressionError> {
+        let names: Vec<_> = names.into_iter().map(printer::in_quotes).collect();
+        let list = format!("[{}].includes(clientType)", names.join(", "));
+        match also.filter(|also| **also != Self::always()) {
+            Some(also) => Self::parse(&format!("{list} && ({})", also.source)),
+            None => Self::parse(&list),
         }
     }
 

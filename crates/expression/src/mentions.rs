@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Expression,
     evaluate::evaluate,
-    tree::{Expr, Fact, Kind},
+    tree::{Expr, Fact, Kind, Span},
     truth::Answers,
 };
 use crate::Facts;
@@ -20,17 +20,7 @@ impl Expression {
     pub fn client_types(&self) -> BTreeSet<&str> {
         let mut named = BTreeSet::new();
         each(&self.root, &mut |expr| {
-            if let Kind::Binary {
-                operator,
-                left,
-                right,
-            } = &expr.kind
-                && operator.is_equality()
-                && let (Kind::Fact(Fact::ClientType), Kind::Text(text))
-                | (Kind::Text(text), Kind::Fact(Fact::ClientType)) = (&left.kind, &right.kind)
-            {
-                named.insert(&**text);
-            }
+            named.extend(compared(expr).map(|(text, _)| text));
         });
         named
     }
@@ -41,6 +31,34 @@ impl Expression {
     pub fn may_pass_logged_in(&self, facts: &Facts<'_>) -> bool {
         can_be(&self.root, true, facts)
     }
+}
+
+/// The strings that a part compares `clientType` with, and where they stand.
+pub(super) fn compared(expr: &Expr) -> impl Iterator<Item = (&str, Span)> {
+    let is_client_type = |expr: &Expr| matches!(expr.kind, Kind::Fact(Fact::ClientType));
+    let (first, others): (Option<&Expr>, &[Expr]) = match &expr.kind {
+        Kind::Binary {
+            operator,
+            left,
+            right,
+        } if operator.is_equality() && is_client_type(left) => (Some(right), &[]),
+        Kind::Binary {
+            operator,
+            left,
+            right,
+        } if operator.is_equality() && is_client_type(right) => (Some(left), &[]),
+        Kind::Includes { list, item } => match &list.kind {
+            Kind::List { items, .. } if is_client_type(item) => (None, items),
+            Kind::List { items, .. } if items.iter().any(is_client_type) => (Some(item), &[]),
+            _ => (None, &[]),
+        },
+        _ => (None, &[]),
+    };
+    let all = first.into_iter().chain(others);
+    all.filter_map(|expr| match &expr.kind {
+        Kind::Text(written) => Some((&**written, expr.span)),
+        _ => None,
+    })
 }
 
 /// Whether some user can make a part as truthy as `truthy`.
@@ -93,9 +111,12 @@ mod tests {
 
     #[test]
     fn client_types_are_those_that_are_compared() {
-        let text = "clientType === 'A' || !('B' != clientType) && groups['C'] && 'D' in groups";
+        let text = "clientType === 'A' || !('B' != clientType) && groups['C'] && 'D' in groups \
+                    || ['E', 'F'].includes(clientType) || [clientType].includes('G') \
+                    || ['H'].includes(user.x)";
         let expression = expression(text);
-        assert_eq!(Vec::from_iter(expression.client_types()), ["A", "B"]);
+        let named = Vec::from_iter(expression.client_types());
+        assert_eq!(named, ["A", "B", "E", "F", "G"]);
     }
 
     #[rstest]

@@ -116,6 +116,11 @@ impl<'s> Parser<'s> {
             self.advance()?;
             let right = operand(self)?;
             let span = left.span.to(right.span);
+            if operator == Operator::In && matches!(right.kind, Kind::List { .. }) {
+                let instead = instead_of_in_list(&left, &right);
+                let span = span.range();
+                return Err(ExpressionError::InList { instead, span });
+            }
             let (left_box, right) = (Box::new(left), Box::new(right));
             left = node(
                 Kind::Binary {
@@ -143,7 +148,7 @@ impl<'s> Parser<'s> {
             expr = match self.next.kind {
                 TokenKind::Sign(".") => self.dot(expr)?,
                 TokenKind::Sign("[") => self.brackets(expr)?,
-                TokenKind::Sign("(") => return Err(self.call(&expr)),
+                TokenKind::Sign("(") => self.call(expr)?,
                 TokenKind::Foreign(foreign) => return Err(self.foreign(foreign)),
                 TokenKind::Sign("-") => return Err(self.foreign(Foreign::Arithmetic)),
                 _ => return Ok(expr),
@@ -337,11 +342,43 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn call(&self, callee: &Expr) -> ExpressionError {
+    /// `list.includes(item)`, the one call that there is.
+    fn call(&mut self, callee: Expr) -> Parsed {
+        let error = self.not_a_call(&callee);
+        let list = match callee.kind {
+            Kind::Member { base, name } if *name == *"includes" && may_be_list(&base) => base,
+            _ => return Err(error),
+        };
+        let open = self.next.span;
+        self.advance()?;
+        if self.take(")")?.is_some() {
+            return Err(error);
+        }
+        let item = Box::new(self.nested(open, Self::expression)?);
+        if self.take(",")?.is_some() && self.next.kind != TokenKind::Sign(")") {
+            return Err(error);
+        }
+        let close = self.close("(", ")", open)?;
+        node(Kind::Includes { list, item }, callee.span.to(close))
+    }
+
+    fn not_a_call(&self, callee: &Expr) -> ExpressionError {
         let instead = match &callee.kind {
             Kind::Member { base, name } if is_membership_test(name) => {
                 let container = self.text(base.span);
-                Some(format!("write `\"name\" in {container}`"))
+                Some(match &base.kind {
+                    Kind::Fact(Fact::ClientType) => {
+                        "write `clientType === 'A'`, or `['A', 'B'].includes(clientType)`".to_owned()
+                    }
+                    Kind::Text(_) => {
+                        "a string has no elements: write a list, as `['A', 'B'].includes(clientType)`"
+                            .to_owned()
+                    }
+                    _ if may_be_list(base) => {
+                        format!("write `{container}.includes(value)`, with one value")
+                    }
+                    _ => format!("write `\"name\" in {container}`"),
+                })
             }
             _ => None,
         };
@@ -404,6 +441,53 @@ fn is_membership_test(method: &str) -> bool {
         method,
         "includes" | "has" | "contains" | "indexOf" | "hasOwnProperty" | "some"
     )
+}
+
+/// Whether a list may stand there: a literal, or a property of the user.
+fn may_be_list(expr: &Expr) -> bool {
+    !matches!(
+        expr.kind,
+        Kind::Fact(_) | Kind::Text(_) | Kind::Null | Kind::Bool(_) | Kind::Number(_)
+    )
+}
+
+/// What was meant by `left in […]`.
+fn instead_of_in_list(left: &Expr, list: &Expr) -> String {
+    let Kind::List { items, .. } = &list.kind else {
+        return String::new();
+    };
+    match &left.kind {
+        Kind::Fact(Fact::Groups | Fact::Permissions) => format!("write `{list} in {left}`"),
+        Kind::Fact(Fact::ClientType) if !items.is_empty() => {
+            let names: Option<Vec<_>> = items.iter().map(plain_text).collect();
+            let field = names.map(|names| {
+                format!(
+                    "; a rule for these alone has the field `clientTypes: [{}]`",
+                    names.join(", ")
+                )
+            });
+            format!(
+                "write `{list}.includes(clientType)`{}",
+                field.unwrap_or_default()
+            )
+        }
+        _ => format!("write `{list}.includes({left})`"),
+    }
+}
+
+/// A string that YAML reads without quotes.
+fn plain_text(expr: &Expr) -> Option<&str> {
+    match &expr.kind {
+        Kind::Text(text)
+            if text.starts_with(|c: char| c.is_ascii_alphabetic())
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) =>
+        {
+            Some(text)
+        }
+        _ => None,
+    }
 }
 
 fn unknown_name(name: &str, span: Span) -> ExpressionError {

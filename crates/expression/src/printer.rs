@@ -49,6 +49,10 @@ impl Display for Expr {
                 f.write_char('!')?;
                 operand(inner, Binding::Unary, f)
             }
+            Kind::Includes { list, item } => {
+                operand(list, Binding::Member, f)?;
+                write!(f, ".includes({item})")
+            }
             Kind::Binary {
                 operator,
                 left,
@@ -106,6 +110,17 @@ fn binding(kind: &Kind) -> Binding {
 
 const fn is_relation(operator: Operator) -> bool {
     !operator.is_equality()
+}
+
+/// A string literal.
+pub(super) fn in_quotes(text: &str) -> String {
+    struct Quoted<'t>(&'t str);
+    impl Display for Quoted<'_> {
+        fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+            quoted(self.0, f)
+        }
+    }
+    Quoted(text).to_string()
 }
 
 /// In single quotes, as Mia-Platform's documents write; what cannot be seen is escaped.

@@ -118,6 +118,13 @@ fn answer_for_ada(source: &str) -> String {
 #[case("'it\\'s \\x41\\u00e8\\u{e8}' === \"it's A\u{e8}\u{e8}\"")]
 #[case("-1 < 0 && .5 === 5e-1 && 1. === 1")]
 #[case("['other', 'user'] in groups && !([] in groups) && !(['x', 'y'] in groups)")]
+#[case("['A', 'B'].includes(clientType) && !['B', \"C\"].includes(clientType)")]
+#[case("user.tenant.regions.includes('us') && !user.roles.includes('us')")]
+#[case("['us'].includes(user.tenant.regions[1]) && user['roles']['includes']('admin')")]
+#[case("[1].includes(1) && ![1].includes('1') && [0].includes(-0) && ![null].includes(0)")]
+#[case("[user.none].includes(null) && [user.other].includes(user.another)")]
+#[case("[user.tenant].includes(user.tenant) && ![[]].includes([]) && ![].includes(user.x)")]
+#[case("[['A']][0].includes(clientType,) && (user.x || ['A']).includes(clientType)")]
 #[case("user.tenant.regions in user == false && user.roles in groups == false")]
 fn javascript_says_yes(#[case] source: &str) {
     assert_eq!(answer_for_ada(source), "yes");
@@ -144,6 +151,22 @@ fn javascript_says_yes(#[case] source: &str) {
     "['user', groups] in groups",
     "an object is neither a string nor a number"
 )]
+#[case("user.other.includes('x')", "`undefined` has no properties")]
+#[case("user.none.includes('x')", "`null` has no properties")]
+#[case(
+    "user.name.includes('A')",
+    "`.includes` is a list's, and this is a string"
+)]
+#[case(
+    "user.tenant.includes('x')",
+    "`.includes` is a list's, and this is an object"
+)]
+#[case(
+    "(groups || user).includes('x')",
+    "`.includes` is a list's, and this is an object"
+)]
+#[case("['A', user.other.x].includes('A')", "`undefined` has no properties")]
+#[case("[].includes(user.other.x)", "`undefined` has no properties")]
 #[case("groups != 'banned'", "an object is neither a string nor a number")]
 #[case("user < 1", "an object is neither a string nor a number")]
 #[case("[user] == ''", "an object is neither a string nor a number")]
@@ -213,6 +236,9 @@ fn depth_is_limited_and_length_alone_is_not_depth() {
     assert_eq!(answer_for_ada(&wide), "yes");
     let names = vec!["'user'"; 1500].join(",");
     assert_eq!(answer_for_ada(&format!("[{names}] in groups")), "yes");
+    let names = format!("[{names}, clientType].includes('A')");
+    assert_eq!(answer_for_ada(&names), "yes");
+    let names = vec!["'user'"; 1500].join(",");
     let error = Expression::parse(&format!("[{names}] == 1")).unwrap_err();
     assert!(matches!(error, ExpressionError::TooManyElements { .. }));
 }
@@ -312,6 +338,16 @@ fn mistakes_show_their_place_and_what_to_write_instead() {
         "true;",
         "clientType === 'A' 'B'",
         "[1,,2] in groups",
+        "clientType in ['A', 'B']",
+        "!(clientType in ['blocked'])",
+        "groups in ['admin']",
+        "user.role in ([1, 'b'])",
+        "clientType.includes('A')",
+        "'A,B'.includes(clientType)",
+        "['A', 'B'].indexOf(clientType) !== -1",
+        "['A'].includes()",
+        "['A'].includes(clientType, 1)",
+        "user.includes('x')",
     ]);
     insta::assert_snapshot!(shown);
 }
@@ -330,7 +366,16 @@ fn likely_mistakes_are_told() {
         "clientType === 1",
         "!'admin' in groups",
         "!clientType === 'A'",
-        "clientType in ['A', 'B']",
+        "clientType === ['A', 'B']",
+        "clientType != ['A', 'B']",
+        "groups == ['admin']",
+        "clientType === ('A' || 'B')",
+        "['A' && 'B'].includes(clientType)",
+        "[1].includes(clientType)",
+        "['A', 'C'].includes(clientType)",
+        "clientType !== 'A ' && clientType !== ''",
+        "groups.length > 0",
+        "['staff'].includes(groups)",
         "groups.admin.x || isBackoffice",
         "groups.admin || true",
         "groups.admin || !groups.admin",
@@ -354,6 +399,9 @@ fn likely_mistakes_are_told() {
 #[case("clientType > 'A' && clientType < 'B'")]
 #[case("(!isBackoffice) === true")]
 #[case("(clientType || 'cms') === 'cms'")]
+#[case("['A', 'B'].includes(clientType) || !['cms'].includes(clientType)")]
+#[case("user.roles.includes('admin')")]
+#[case("user.tenant && user.tenant.regions != null")]
 fn what_is_meant_is_not_warned_of(#[case] source: &str) {
     let expression = Expression::parse(source).unwrap();
     assert_eq!(expression.warnings(Some(&["A", "B", "cms", "16"])), []);
@@ -380,6 +428,7 @@ fn an_explanation_marks_the_part_that_decided() {
         "user.address.city === 'Rome' || true",
         "['admin', clientType] in groups",
         "user.roles == 'admin' && user.tenant",
+        "['A', 'B', user.name].includes(clientType)",
     ];
     let all: Vec<_> = sources
         .iter()

@@ -9,8 +9,8 @@ use std::ops::Range;
 /// The most levels that a tree may have, so that recursion over it is bounded.
 pub(super) const MAX_DEPTH: u8 = 100;
 
-/// The most elements that all list literals of an expression may have together; the list at the
-/// left of an `in` is not counted, for its elements need no place.
+/// The most elements that all list literals of an expression may have together; a list at the
+/// left of `in` or `.includes` is not counted, for its elements need no place.
 pub(super) const MAX_ELEMENTS: usize = 64;
 
 /// A place in the expression's text, in bytes.
@@ -82,6 +82,11 @@ pub(super) enum Kind {
         index: Box<Expr>,
     },
     Not(Box<Expr>),
+    /// `list.includes(item)`.
+    Includes {
+        list: Box<Expr>,
+        item: Box<Expr>,
+    },
     Binary {
         operator: Operator,
         left: Box<Expr>,
@@ -169,21 +174,8 @@ impl Expr {
     pub(super) fn new(kind: Kind, span: Span) -> Option<Self> {
         let below = kind.children().map(|child| child.depth).max().unwrap_or(0);
         let depth = below.checked_add(1).filter(|depth| *depth <= MAX_DEPTH)?;
-        let needs_places = match &kind {
-            Kind::List { .. } => true,
-            Kind::Binary {
-                operator: Operator::In,
-                left,
-                right,
-            } => {
-                right.needs_places
-                    || match &left.kind {
-                        Kind::List { items, .. } => items.iter().any(|item| item.needs_places),
-                        _ => left.needs_places,
-                    }
-            }
-            kind => kind.children().any(|child| child.needs_places),
-        };
+        let needs_places =
+            matches!(kind, Kind::List { .. }) || kind.evaluated().any(|child| child.needs_places);
         Some(Self {
             kind,
             span,
@@ -236,35 +228,29 @@ impl Expr {
                     .iter_mut()
                     .fold(next, |next, item| item.assign_places(next))
             }
-            Kind::Binary {
-                operator: Operator::In,
-                left,
-                right,
-            } => {
-                let next = match &mut left.kind {
-                    Kind::List { items, .. } => items
-                        .iter_mut()
-                        .fold(next, |next, item| item.assign_places(next)),
-                    _ => left.assign_places(next),
-                };
-                right.assign_places(next)
-            }
             kind => kind
-                .children_mut()
+                .evaluated_mut()
                 .fold(next, |next, child| child.assign_places(next)),
         }
     }
 }
 
+/// The nodes right below another, by how many there may be of them.
+type Children<'e> = (Option<&'e Expr>, Option<&'e Expr>, &'e [Expr]);
+
+/// [`Children`], to be changed.
+type ChildrenMut<'e> = (Option<&'e mut Expr>, Option<&'e mut Expr>, &'e mut [Expr]);
+
 impl Kind {
     fn children(&self) -> impl Iterator<Item = &Expr> {
-        let (one, two, many): (Option<&Expr>, Option<&Expr>, &[Expr]) = match self {
+        let (one, two, many): Children<'_> = match self {
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Fact(_) => {
                 (None, None, &[])
             }
             Self::Member { base, .. } => (Some(base), None, &[]),
             Self::Not(operand) => (Some(operand), None, &[]),
             Self::Index { base, index } => (Some(base), Some(index), &[]),
+            Self::Includes { list, item } => (Some(list), Some(item), &[]),
             Self::Binary { left, right, .. } => (Some(left), Some(right), &[]),
             Self::List { items, .. } => (None, None, items),
             Self::And(operands) | Self::Or(operands) => (None, None, operands),
@@ -272,18 +258,59 @@ impl Kind {
         one.into_iter().chain(two).chain(many)
     }
 
-    fn children_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
-        let (one, two, many): (Option<&mut Expr>, Option<&mut Expr>, &mut [Expr]) = match self {
+    /// The nodes whose values are asked for: of a list literal that is only looked through, at the
+    /// left of `in` and of `.includes`, the elements.
+    pub(super) fn evaluated(&self) -> impl Iterator<Item = &Expr> {
+        let through = match self {
+            Self::Includes { list, item: other }
+            | Self::Binary {
+                operator: Operator::In,
+                left: list,
+                right: other,
+            } => match &list.kind {
+                Self::List { items, .. } => Some((&**other, &**items)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let (other, items) = through.unzip();
+        let all = through.is_none().then(|| self.children());
+        let items = items.into_iter().flatten();
+        other
+            .into_iter()
+            .chain(items)
+            .chain(all.into_iter().flatten())
+    }
+
+    fn evaluated_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let (one, two, many): ChildrenMut<'_> = match self {
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Fact(_) => {
                 (None, None, &mut [])
             }
             Self::Member { base, .. } => (Some(base), None, &mut []),
             Self::Not(operand) => (Some(operand), None, &mut []),
             Self::Index { base, index } => (Some(base), Some(index), &mut []),
+            Self::Includes { list, item: other }
+            | Self::Binary {
+                operator: Operator::In,
+                left: list,
+                right: other,
+            } => looked_through(list, other),
             Self::Binary { left, right, .. } => (Some(left), Some(right), &mut []),
             Self::List { items, .. } => (None, None, items),
             Self::And(operands) | Self::Or(operands) => (None, None, operands),
         };
         one.into_iter().chain(two).chain(many)
+    }
+}
+
+fn looked_through<'e>(list: &'e mut Expr, other: &'e mut Expr) -> ChildrenMut<'e> {
+    if matches!(list.kind, Kind::List { .. }) {
+        match &mut list.kind {
+            Kind::List { items, .. } => (Some(other), None, items),
+            _ => (Some(other), None, &mut []),
+        }
+    } else {
+        (Some(other), Some(list), &mut [])
     }
 }

@@ -106,6 +106,14 @@ impl<'e> Questions<'e> {
             Kind::List { items, .. } => self.collect_all(items, Use::Other)?,
             Kind::Not(operand) => self.collect(operand, Use::Equality)?,
             Kind::And(operands) | Kind::Or(operands) => self.collect_all(operands, usage)?,
+            // Each element is compared with the item as by `===`.
+            Kind::Includes { list, item } => {
+                match &list.kind {
+                    Kind::List { items, .. } => self.collect_all(items, Use::Equality)?,
+                    _ => self.collect(list, Use::Other)?,
+                }
+                self.collect(item, Use::Equality)?;
+            }
             Kind::Binary {
                 operator: Operator::In,
                 left,

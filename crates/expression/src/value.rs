@@ -172,6 +172,24 @@ impl<'v> Value<'v> {
         }
     }
 
+    /// ECMA-262, `SameValueZero`: as `===`, and `NaN` is itself.
+    pub(super) fn same_value(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Number(left), Self::Number(right)) if left.is_nan() => right.is_nan(),
+            (left, right) => left.strictly_equals(right),
+        }
+    }
+
+    /// `self.includes(item)` (ECMA-262, `Array.prototype.includes`): lists alone have it.
+    pub(super) fn includes(self, item: Self) -> Result<bool, Fault> {
+        match self {
+            Self::List(list) => Ok(list.iter().any(|own| own.same_value(item))),
+            Self::Undefined => Err(Fault::PropertyOfUndefined),
+            Self::Null => Err(Fault::PropertyOfNull),
+            other => Err(Fault::NoList { kind: other.kind() }),
+        }
+    }
+
     /// `==` (ECMA-262, `IsLooselyEqual`).
     pub(super) fn loosely_equals(self, other: Self) -> Result<bool, Fault> {
         use Primitive as P;

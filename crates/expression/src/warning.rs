@@ -6,6 +6,7 @@ use keygate_documents::diagnostic::{Diagnostic, nearest};
 
 use super::{
     Expression,
+    mentions::compared,
     tree::{Expr, Fact, Kind, Operator},
     truth::{Answers, BUDGET},
 };
@@ -66,12 +67,40 @@ pub enum Warning {
         /// Where the whole stands.
         span: Range<usize>,
     },
-    /// `a in ['x', 'y']`, which asks for the places of a list, not for its elements.
-    #[error("`in` does not look among the elements of a list, but among their places")]
-    InList {
+    /// A comparison with a string that no key can have as its client type.
+    #[error("no key can have the client type `{}`", client_type.escape_debug())]
+    ImpossibleClientType {
+        /// What was written.
+        client_type: String,
+        /// Where the string stands.
+        span: Range<usize>,
+    },
+    /// `a === ['x', 'y']`, which compares with the list as a whole.
+    #[error("a list is compared as a whole, not element by element")]
+    ComparedList {
         /// What was probably meant.
         instead: String,
         /// Where the whole stands.
+        span: Range<usize>,
+    },
+    /// `a === ('x' || 'y')`, which is `a === 'x'`.
+    #[error("`{part}` is `{value}`, whoever asks")]
+    Settled {
+        /// The part in its canonical form.
+        part: String,
+        /// What it always is.
+        value: String,
+        /// Where it stands.
+        span: Range<usize>,
+    },
+    /// `groups.length`, which asks for a group of that name.
+    #[error("`{part}` asks for a name called `{name}`, not for how many there are")]
+    Counted {
+        /// The part in its canonical form.
+        part: String,
+        /// The name.
+        name: String,
+        /// Where it stands.
         span: Range<usize>,
     },
 }
@@ -86,7 +115,10 @@ impl Warning {
             | Self::NeverTrue { span, .. }
             | Self::AlwaysFails { span, .. }
             | Self::NegatedOperand { span, .. }
-            | Self::InList { span, .. } => span.clone(),
+            | Self::ImpossibleClientType { span, .. }
+            | Self::ComparedList { span, .. }
+            | Self::Settled { span, .. }
+            | Self::Counted { span, .. } => span.clone(),
         }
     }
 
@@ -99,7 +131,16 @@ impl Warning {
             Self::AlwaysTrue { instead, .. }
             | Self::NeverTrue { instead, .. }
             | Self::AlwaysFails { instead, .. } => instead.clone(),
-            Self::NegatedOperand { instead, .. } | Self::InList { instead, .. } => {
+            Self::ImpossibleClientType { .. } => Some(
+                "client types are 1 to 128 characters of visible ASCII, without blanks; \
+                 without a key it is `null`"
+                    .to_owned(),
+            ),
+            Self::Settled { .. } => {
+                Some("write `['A', 'B'].includes(…)` to compare with each".to_owned())
+            }
+            Self::Counted { .. } => Some("ask for a name, e.g. `groups.admin`".to_owned()),
+            Self::NegatedOperand { instead, .. } | Self::ComparedList { instead, .. } => {
                 Some(format!("write `{instead}`"))
             }
         };
@@ -151,33 +192,27 @@ impl Checker<'_> {
         for child in expr.children() {
             in_doubt |= self.check(child, conditions);
         }
-        if let Kind::Binary {
-            operator,
-            left,
-            right,
-        } = &expr.kind
-        {
-            self.check_client_type(*operator, left, right);
-            in_doubt |= *operator == Operator::In && self.check_list(expr, left, right);
-        }
+        self.check_client_types(expr);
+        in_doubt |= self.check_list(expr) || self.check_container(expr);
+        in_doubt |= !is_condition && self.check_settled(expr);
         in_doubt || self.check_answers(expr, is_condition)
     }
 
-    fn check_client_type(&mut self, operator: Operator, left: &Expr, right: &Expr) {
-        let Some(known) = self.known_client_types else {
-            return;
-        };
-        let (text, place) = match (&left.kind, &right.kind) {
-            (Kind::Fact(Fact::ClientType), Kind::Text(text)) => (text, right.span),
-            (Kind::Text(text), Kind::Fact(Fact::ClientType)) => (text, left.span),
-            _ => return,
-        };
-        if operator.is_equality() && !known.contains(&&**text) {
-            self.warnings.push(Warning::UnknownClientType {
-                client_type: text.to_string(),
-                instead: help_for_client_type(text, known),
-                span: place.range(),
-            });
+    fn check_client_types(&mut self, expr: &Expr) {
+        for (text, place) in compared(expr) {
+            let (client_type, span) = (text.to_owned(), place.range());
+            if !can_be_client_type(text) {
+                let warning = Warning::ImpossibleClientType { client_type, span };
+                self.warnings.push(warning);
+            } else if let Some(known) = self.known_client_types
+                && !known.contains(&text)
+            {
+                self.warnings.push(Warning::UnknownClientType {
+                    client_type,
+                    instead: help_for_client_type(text, known),
+                    span,
+                });
+            }
         }
     }
 
@@ -203,21 +238,84 @@ impl Checker<'_> {
         })
     }
 
-    fn check_list(&mut self, expr: &Expr, left: &Expr, right: &Expr) -> bool {
-        let Kind::List { items, .. } = &right.kind else {
+    /// An equality with a list that is written out.
+    fn check_list(&mut self, expr: &Expr) -> bool {
+        let Kind::Binary {
+            operator,
+            left,
+            right,
+        } = &expr.kind
+        else {
             return false;
         };
-        let equal: Vec<_> = items
-            .iter()
-            .map(|item| format!("{left} === {item}"))
-            .collect();
-        let instead = if equal.is_empty() {
-            "false".to_owned()
-        } else {
-            equal.join(" || ")
+        let is_list =
+            |side: &Expr| matches!(&side.kind, Kind::List { items, .. } if !items.is_empty());
+        let (list, other) = match (is_list(left), is_list(right)) {
+            (true, false) if !right.is_literal() => (left, right),
+            (false, true) if !left.is_literal() => (right, left),
+            _ => return false,
         };
-        self.warnings.push(Warning::InList {
-            instead,
+        if !operator.is_equality() {
+            return false;
+        }
+        let is_negated = matches!(operator, Operator::StrictUnequal | Operator::LooseUnequal);
+        let not = if is_negated { "!" } else { "" };
+        let instead = match &other.kind {
+            Kind::Fact(Fact::Groups | Fact::Permissions) if is_negated => {
+                format!("!({list} in {other})")
+            }
+            Kind::Fact(Fact::Groups | Fact::Permissions) => format!("{list} in {other}"),
+            _ => format!("{not}{list}.includes({other})"),
+        };
+        let span = expr.span.range();
+        self.warnings.push(Warning::ComparedList { instead, span });
+        true
+    }
+
+    /// `groups.length` and the like.
+    fn check_container(&mut self, expr: &Expr) -> bool {
+        let Kind::Member { base, name } = &expr.kind else {
+            return false;
+        };
+        let is_set = matches!(base.kind, Kind::Fact(Fact::Groups | Fact::Permissions));
+        if !is_set || !matches!(&**name, "length" | "size" | "count") {
+            return false;
+        }
+        self.warnings.push(Warning::Counted {
+            part: expr.to_string(),
+            name: name.to_string(),
+            span: expr.span.range(),
+        });
+        true
+    }
+
+    /// A chain whose value is compared, and of which one literal is always the value.
+    fn check_settled(&mut self, expr: &Expr) -> bool {
+        let (operands, ends_at) = match &expr.kind {
+            Kind::Or(operands) => (operands, true),
+            Kind::And(operands) => (operands, false),
+            _ => return false,
+        };
+        let is_truthy = |operand: &Expr| match &operand.kind {
+            Kind::Text(text) => Some(!text.is_empty()),
+            Kind::List { .. } => Some(true),
+            Kind::Number(number) => Some(*number != 0.0),
+            _ => None,
+        };
+        let mut truths = operands.iter().map(is_truthy);
+        let end = truths.position(|truth| truth != Some(!ends_at));
+        let value = match end {
+            Some(end) => operands
+                .get(end)
+                .filter(|operand| is_truthy(operand) == Some(ends_at)),
+            None => operands.last(),
+        };
+        let Some(value) = value else {
+            return false;
+        };
+        self.warnings.push(Warning::Settled {
+            part: expr.to_string(),
+            value: value.to_string(),
             span: expr.span.range(),
         });
         true
@@ -227,7 +325,7 @@ impl Checker<'_> {
         let is_question = match &expr.kind {
             // People write these on purpose.
             Kind::Null | Kind::Bool(_) | Kind::Number(_) => false,
-            Kind::Binary { .. } => true,
+            Kind::Binary { .. } | Kind::Includes { .. } => true,
             _ => is_condition,
         };
         let Some(answers) = is_question
@@ -258,6 +356,12 @@ impl Checker<'_> {
         self.warnings.push(warning);
         true
     }
+}
+
+/// Whether a key may have this client type: 1 to 128 characters of visible ASCII.
+#[must_use]
+pub fn can_be_client_type(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn help_for_client_type(text: &str, known: &[&str]) -> String {

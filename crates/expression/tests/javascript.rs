@@ -77,7 +77,8 @@ fn whatever_is_accepted_is_javascript_with_the_same_answer() {
     let accepted = RefCell::new(0);
     check(100_000, (soup(), caller()), |(expression, caller)| {
         // A list at the left of `in` is Mia-Platform's.
-        let may_differ = expression.contains("in") && expression.contains('[');
+        let may_differ =
+            expression.replace("includes", "").contains("in") && expression.contains('[');
         if !may_differ && Expression::parse(&expression).is_ok() {
             let case = Case { expression, caller };
             assert_eq!(case.answer().unwrap(), javascript.answer(&case));

@@ -1,6 +1,10 @@
 //! What each gateway sends and needs.
 //!
-//! `nginx` holds what is nginx's: the check of its configuration. *Invariant: no async and no network;
-//! only the check reads files.*
+//! `names` are the header and cookie names that a gateway and the services must agree on; `nginx` writes
+//! the includes for them, and checks nginx configurations. *Invariant: no async and no network; only the
+//! check reads files.*
 
+mod names;
 pub mod nginx;
+
+pub use names::{Choice, Names, NamesError};

@@ -22,6 +22,7 @@ use figment::{
 use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
 use keygate_documents::{diagnostic::nearest, source::SourceError};
+use keygate_gateways::Choice;
 use keygate_keys::Pepper;
 use keygate_keys::pepper::{self, PepperError, PepperText};
 use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
@@ -455,6 +456,21 @@ impl Settings {
     #[must_use]
     pub fn header_names(&self) -> HeaderNames {
         HeaderNames {
+            client_type: self.client_type_header.0.clone(),
+            backoffice: self.backoffice_header.0.clone(),
+        }
+    }
+
+    /// The names of headers and cookies that a gateway must follow.
+    #[must_use]
+    pub fn choice_of_names(&self) -> Choice {
+        let CredentialNames { headers, cookies } = self.credential_names();
+        let default = Choice::default().client_address;
+        let address = self.client_address_header.as_ref();
+        Choice {
+            key_headers: headers,
+            key_cookies: cookies,
+            client_address: address.map_or(default, |Name(header)| header.clone()),
             client_type: self.client_type_header.0.clone(),
             backoffice: self.backoffice_header.0.clone(),
         }

@@ -12,16 +12,13 @@ use keygate_documents::{
     diagnostic::Diagnostic,
     yaml::{self, Content, scalar},
 };
-use keygate_policy::{
-    policy::{Method, PolicyError},
-    written::expression,
-};
+use keygate_policy::{policy::PolicyError, written::expression};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::{
-    auth_json::{Object, pattern},
+    auth_json::{self, Object, pattern},
     write::{head, write_entry},
 };
 
@@ -158,12 +155,15 @@ impl Endpoint {
             check(route.acl.0.as_ref());
             check(route.backoffice_acl.0.as_ref());
         }
+        let paths = self.routes().map(|route| &route.path);
+        for written in std::iter::once(&self.base_path).chain(paths) {
+            let at = yaml::span(written.defined, text);
+            mistakes.extend(auth_json::path(&written.value, at).err());
+        }
         for route in self.routes() {
-            if let Some(method) = route.method()
-                && let Err(error) = Method::parse(method)
-            {
+            if let Some(method) = route.method() {
                 let at = yaml::span(route.verb.defined, text);
-                mistakes.push(PolicyError::Method { error, at });
+                mistakes.extend(auth_json::method(method, at).err());
             }
         }
     }

@@ -14,7 +14,10 @@ use serde_saphyr::Spanned;
 
 use crate::{
     path::{Ambiguities, Ambiguity, Pattern, TrailingSlash, Treatment},
-    policy::{Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method, Policy, PolicyError},
+    policy::{
+        ClientTypeName, ClientTypes, Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method,
+        Policy, PolicyError,
+    },
     written::expression,
 };
 
@@ -26,6 +29,8 @@ struct Document {
     version: Option<Spanned<u64>>,
     #[serde(default, deserialize_with = "present")]
     trailing_slash: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    custom_methods: Option<Spanned<Vec<Spanned<String>>>>,
     endpoints: Vec<Entry>,
 }
 
@@ -46,6 +51,8 @@ struct Entry {
     authentication_required: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     backoffice_authentication_required: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    client_types: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default, deserialize_with = "present")]
     group_expression: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
@@ -73,11 +80,15 @@ where
 impl Policy {
     /// How a `policy.yaml` is told from other files.
     pub const FILE_KIND: FileKind<'static> = FileKind {
-        top: Top::FieldsWithList(&["version", "trailingSlash", "endpoints"], "endpoints"),
+        top: Top::FieldsWithList(
+            &["version", "trailingSlash", "customMethods", "endpoints"],
+            "endpoints",
+        ),
         inner: &[
             "path",
             "hosts",
             "methods",
+            "clientTypes",
             "groupExpression",
             "backofficeExpression",
             "shadow",
@@ -94,10 +105,12 @@ impl Policy {
             .map_err(|diagnostic| vec![PolicyError::Text(Box::new(diagnostic))])?;
         let mut reader = Reader {
             text,
+            custom_methods: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
         };
         reader.check_version(document.version.as_ref());
+        reader.read_custom_methods(document.custom_methods.as_ref());
         let trailing_slash = reader.trailing_slash(document.trailing_slash.as_ref());
         let mut drafts = Vec::new();
         for endpoint in &document.endpoints {
@@ -127,6 +140,7 @@ impl Policy {
 #[derive(Debug, Default, Clone)]
 struct Own {
     methods: Option<Vec<Method>>,
+    client_types: Option<ClientTypes>,
     group: Option<(Expression, Scalar)>,
     backoffice: Option<(Expression, Scalar)>,
     shadow: Option<(Expression, Scalar)>,
@@ -145,6 +159,7 @@ impl Own {
         let inherited_shadow = endpoint.shadow.filter(|_| self.group.is_none());
         Self {
             methods: self.methods.or(endpoint.methods),
+            client_types: self.client_types.or(endpoint.client_types),
             group: self.group.or(endpoint.group),
             backoffice: self.backoffice.or(endpoint.backoffice),
             shadow: self.shadow.or(inherited_shadow),
@@ -191,11 +206,7 @@ impl Own {
                 allows_preflight: self.allows_preflight.unwrap_or(false),
                 allowed_ambiguities: self.allowed_ambiguities.unwrap_or_default(),
             },
-            expression_places: ExpressionPlaces {
-                group,
-                backoffice,
-                shadow,
-            },
+            expression_places: ExpressionPlaces::new(group, backoffice, shadow),
             place: at.place(),
         }
     }
@@ -204,6 +215,8 @@ impl Own {
 /// Reads entries and collects what is wrong.
 struct Reader<'t> {
     text: &'t str,
+    /// The methods that the file declares.
+    custom_methods: Vec<Method>,
     errors: Vec<PolicyError>,
     warnings: Vec<Diagnostic>,
 }
@@ -218,6 +231,13 @@ impl Reader<'_> {
             }),
             None => self.errors.push(PolicyError::MissingVersion),
         }
+    }
+
+    fn read_custom_methods(&mut self, written: Option<&Spanned<Vec<Spanned<String>>>>) {
+        let methods = self.list("customMethods", written, |method, at| {
+            Method::parse(method).map_err(|error| PolicyError::Method { error, at })
+        });
+        self.custom_methods = methods.unwrap_or_default();
     }
 
     fn trailing_slash(&mut self, written: Option<&Spanned<String>>) -> TrailingSlash {
@@ -241,7 +261,7 @@ impl Reader<'_> {
         let hosts = hosts.unwrap_or_default();
         let own = self.own(entry);
         if let Some(base) = base.clone() {
-            drafts.push(own.clone().draft(base, None, hosts.clone(), &place));
+            drafts.push(self.draft(own.clone(), base, None, hosts.clone(), &place));
         }
         for route in entry.routes.iter().flat_map(|routes| &routes.value) {
             if let Some(hosts) = &route.hosts {
@@ -263,15 +283,45 @@ impl Reader<'_> {
             );
             let filled = self.own(route).or(own.clone());
             if let (Some(base), Some(pattern)) = (base.clone(), pattern) {
-                drafts.push(filled.draft(base, Some(pattern), hosts.clone(), &place));
+                drafts.push(self.draft(filled, base, Some(pattern), hosts.clone(), &place));
             }
         }
     }
 
+    /// A complete rule; its client types are part of its expressions.
+    fn draft(
+        &mut self,
+        mut filled: Own,
+        base: Pattern,
+        route: Option<Pattern>,
+        hosts: Vec<HostPattern>,
+        at: &Scalar,
+    ) -> Draft {
+        let client_types = filled.client_types.take();
+        let mut draft = filled.draft(base, route, hosts, at);
+        if let Some(client_types) = client_types {
+            let (demands, places) = (&mut draft.demands, &mut draft.expression_places);
+            let added = client_types.add_to(demands, places, &mut self.warnings);
+            self.errors.extend(added.err());
+        }
+        draft
+    }
+
+    fn client_types(&mut self, entry: &Entry) -> Option<ClientTypes> {
+        let written = entry.client_types.as_ref()?;
+        let names = self.list("clientTypes", Some(written), ClientTypeName::parse)?;
+        Some(ClientTypes::new(
+            names,
+            yaml::span(written.defined, self.text),
+        ))
+    }
+
     fn own(&mut self, entry: &Entry) -> Own {
+        let custom = std::mem::take(&mut self.custom_methods);
         let methods = self.list("methods", entry.methods.as_ref(), |method, at| {
-            Method::parse(method).map_err(|error| PolicyError::Method { error, at })
+            Method::known(method, &custom).map_err(|error| PolicyError::Method { error, at })
         });
+        self.custom_methods = custom;
         let ambiguities = self.list(
             "allowAmbiguous",
             entry.allow_ambiguous.as_ref(),
@@ -279,6 +329,7 @@ impl Reader<'_> {
         );
         Own {
             methods,
+            client_types: self.client_types(entry),
             group: self.expression(entry.group_expression.as_ref()),
             backoffice: self.expression(entry.backoffice_expression.as_ref()),
             shadow: self.expression(entry.shadow.as_ref()),

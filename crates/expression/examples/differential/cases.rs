@@ -3,7 +3,7 @@
 //! Expressions are made as text without regard to precedence, so that both parsers have to agree on
 //! it. All of the language is covered but a list at the left of `in`, where it is Mia-Platform's.
 
-use keygate_expression::{Expression, Facts, User};
+use keygate_expression::{Expression, ExpressionError, Facts, User};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
@@ -188,6 +188,8 @@ pub(crate) fn soup() -> impl Strategy<Value = String> {
         "//",
         "-->",
         "<!--",
+        "[1,'a'].includes(",
+        ".includes(",
         "=",
         "?.",
     ]);
@@ -251,6 +253,12 @@ fn object(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<Stri
 
 /// Random expressions.
 pub(crate) fn expression() -> impl Strategy<Value = String> {
+    any_expression().prop_filter("`in` with a list at the right is an error", |text| {
+        !matches!(Expression::parse(text), Err(ExpressionError::InList { .. }))
+    })
+}
+
+fn any_expression() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         3 => Just("clientType".to_owned()),
         1 => Just("isBackoffice".to_owned()),
@@ -276,9 +284,22 @@ pub(crate) fn expression() -> impl Strategy<Value = String> {
                 .prop_map(|(base, accessor)| format!("({base}){accessor}")),
             1 => (select(vec!["groups", "user", "[1, 'a']"]), inner.clone())
                 .prop_map(|(base, index)| format!("{base}[{index}]")),
+            2 => (list(inner.clone()), inner.clone())
+                .prop_map(|(list, item)| format!("{list}.includes({item})")),
             1 => vec(inner, 0..3).prop_map(|items| format!("[{}]", items.join(", "))),
         ]
     })
+}
+
+/// What `.includes` may be asked of.
+fn list(inner: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => vec(coercible(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
+        2 => vec(inner.clone(), 0..3).prop_map(|items| format!("[{}]", items.join(","))),
+        2 => select(vec!["user.list", "user.a", "user.b", "groups.a", "user[\"list\"]"])
+            .prop_map(str::to_owned),
+        1 => inner.prop_map(|operand| format!("(user.list || {operand})")),
+    ]
 }
 
 /// What `==` and `<` may turn into something else.

@@ -6,6 +6,7 @@ mod health;
 mod import;
 mod keys;
 mod matrix;
+mod nginx_includes;
 mod schema;
 mod terminal;
 mod test;
@@ -41,6 +42,7 @@ const EXAMPLES: &str = "Examples:
   keygate test cases.yaml
   keygate keys create --keys keys.yaml --client-type A
   keygate import mia console.json --keys-out keys.yaml
+  keygate nginx-includes --config keygate.yaml --out /etc/nginx
   keygate schema policy
 
 Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
@@ -90,6 +92,9 @@ enum Command {
     Keys(keys::Arguments),
     /// Write Keygate's files from those of other gateways.
     Import(import::Arguments),
+    /// Write the nginx includes for other header and cookie names, addresses or sockets.
+    #[command(after_help = nginx_includes::EXAMPLE)]
+    NginxIncludes(nginx_includes::Arguments),
     /// Print the JSON Schema of a file, for editors and pipelines.
     #[command(after_help = schema::EXAMPLE)]
     Schema(schema::Arguments),
@@ -166,6 +171,7 @@ impl Arguments {
             Command::Health(arguments) => health::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
+            Command::NginxIncludes(arguments) => nginx_includes::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
         }
     }

@@ -13,7 +13,10 @@ use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
 
 use read::Reader;
 use text::MethodText;
-pub(super) use {read::pattern, text::Object};
+pub(super) use {
+    read::{method, path, pattern},
+    text::Object,
+};
 
 use keygate_documents::{
     content::{Content, FileKind, Top},
@@ -313,11 +316,7 @@ impl Authorizations {
                 allows_preflight: false,
                 allowed_ambiguities: Ambiguities::default(),
             },
-            expression_places: ExpressionPlaces {
-                group: ordinary.place,
-                backoffice: backoffice.flatten(),
-                shadow: None,
-            },
+            expression_places: ExpressionPlaces::new(ordinary.place, backoffice.flatten(), None),
             place: entry.place.clone(),
         }
     }

@@ -11,8 +11,8 @@ use keygate_documents::{
     yaml,
 };
 use keygate_policy::{
-    path::{Pattern, TrailingSlash},
-    policy::{Method, PolicyError},
+    path::{Pattern, PatternError, TrailingSlash},
+    policy::{Method, MethodError, PolicyError},
     written::expression,
 };
 use serde_saphyr::Spanned;
@@ -33,11 +33,8 @@ impl Reader<'_> {
     /// The path that a name stands for.
     pub(super) fn path(&mut self, name: &Spanned<String>) -> Option<Pattern> {
         let place = Scalar::new(name, self.text);
-        Pattern::base(&pattern(&name.value), TrailingSlash::Ignore)
-            .map_err(|error| {
-                let diagnostic = Box::new(error.diagnostic().at(place.place()));
-                self.errors.push(PolicyError::Path { error, diagnostic });
-            })
+        path(&name.value, place.place())
+            .map_err(|error| self.errors.push(error))
             .ok()
     }
 
@@ -47,16 +44,17 @@ impl Reader<'_> {
             let at = yaml::span(name.defined, self.text);
             let method = match name.value.as_str() {
                 "ALL" => None,
-                method => match Method::parse(method) {
+                name if MethodText::FIELDS.contains(&name) => {
+                    let diagnostic = Diagnostic::error(format!("`{name}` is not a method"))
+                        .at(at)
+                        .help("put it inside a method or `ALL`");
+                    self.errors.push(PolicyError::Text(Box::new(diagnostic)));
+                    continue;
+                }
+                name => match method(name, at.clone()) {
                     Ok(method) => Some(method),
                     Err(error) => {
-                        let help = if MethodText::FIELDS.contains(&method) {
-                            "put it inside a method or `ALL`"
-                        } else {
-                            "write a method such as `GET`, or `ALL`"
-                        };
-                        let diagnostic = Diagnostic::error(error.to_string()).at(at).help(help);
-                        self.errors.push(PolicyError::Text(Box::new(diagnostic)));
+                        self.errors.push(error);
                         continue;
                     }
                 },
@@ -117,14 +115,75 @@ impl Reader<'_> {
     }
 }
 
-/// A path of theirs as a policy writes it: `:name` is a parameter, braces are letters.
+/// A method of theirs other than `ALL`.
+///
+/// # Errors
+/// No request may ever have it.
+pub(crate) fn method(name: &str, at: Range<usize>) -> Result<Method, PolicyError> {
+    Method::known(name, &[]).map_err(|error| {
+        let (message, help) = match (&error, error.meant()) {
+            (MethodError::Every(_), _) => {
+                (error.to_string(), "write `ALL` for every method".to_owned())
+            }
+            (MethodError::Unknown(name), meant) => (
+                format!("`{name}` is not a registered method"),
+                meant.map_or_else(
+                    || "write a method such as `GET`, or `ALL`; a policy.yaml may declare others by `customMethods`".to_owned(),
+                    |meant| format!("did you mean `{meant}`?"),
+                ),
+            ),
+            (_, Some(meant)) => (error.to_string(), format!("did you mean `{meant}`?")),
+            (_, None) => (error.to_string(), "write a method such as `GET`, or `ALL`".to_owned()),
+        };
+        PolicyError::Text(Box::new(Diagnostic::error(message).at(at).help(help)))
+    })
+}
+
+/// A path of theirs, which covers what is below it.
+///
+/// # Errors
+/// It is not a plain path, or means something else in another router.
+pub(crate) fn path(text: &str, at: Range<usize>) -> Result<Pattern, PolicyError> {
+    let braces = text.split('/').find(|segment| segment.contains(['{', '}']));
+    let parsed = match braces {
+        Some(segment) => Err(PatternError::OtherRouter {
+            segment: segment.to_owned(),
+            instead: "write `:id` for one segment".to_owned(),
+            at: at.clone(),
+        }),
+        None => Pattern::base(&pattern(text), TrailingSlash::Ignore),
+    };
+    parsed.map_err(|error| {
+        let diagnostic = Box::new(their_diagnostic(&error, text).at(at));
+        PolicyError::Path { error, diagnostic }
+    })
+}
+
+/// The error with the spelling that an `auth.json` has: `:name`, and nothing for what is below.
+fn their_diagnostic(error: &PatternError, path: &str) -> Diagnostic {
+    let diagnostic = error.diagnostic();
+    let Some(help) = diagnostic.help.clone() else {
+        return diagnostic;
+    };
+    if path.ends_with('*') || help.contains("leave it out: an endpoint") {
+        let help = "leave it out: a path covers what is below it";
+        return diagnostic.help(help);
+    }
+    // `{name}` is `:name` there.
+    let help = help.replace("`{", "`:").replace("}`", "`");
+    diagnostic.help(help)
+}
+
+/// A path of theirs as a policy writes it: `:name` is a parameter.
 pub(crate) fn pattern(path: &str) -> String {
     let mut taken = BTreeSet::new();
     let segments = path.split('/').map(|segment| {
-        if let Some(parameter) = segment.strip_prefix(':') {
-            format!("{{{}}}", parameter_name(parameter, &mut taken))
-        } else {
-            segment.replace('{', "%7B").replace('}', "%7D")
+        match segment.strip_prefix(':') {
+            // With a pattern, it would take more than it says.
+            Some(parameter) if !parameter.contains(['(', ')', '*', '+', '[', '\\', '{', '|']) => {
+                format!("{{{}}}", parameter_name(parameter, &mut taken))
+            }
+            _ => segment.to_owned(),
         }
     });
     segments.collect::<Vec<_>>().join("/")

@@ -222,8 +222,8 @@ fn mistakes_in_a_configuration_have_their_place() {
     error: `=` is an assignment, not a comparison
      --> console.json:2:79
       = help: write `===`
-    error: `GR AB` is no method: methods are written in capitals
+    error: `GR AB` is not a method
      --> console.json:3:45
-      = help: leave `methods` out for all methods
+      = help: write a method such as `GET`, or `ALL`
     ");
 }

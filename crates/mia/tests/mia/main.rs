@@ -8,3 +8,4 @@
 
 mod auth_json;
 mod console;
+mod other_routers;

@@ -7,6 +7,7 @@
 
 mod ambiguity;
 mod canonical;
+mod other_router;
 mod pattern;
 pub mod readings;
 mod segments;

@@ -8,7 +8,10 @@ use std::{fmt, ops::Range};
 
 use keygate_documents::diagnostic::Diagnostic;
 
-use super::{Ambiguity, CanonicalPath, TargetError};
+use super::{
+    Ambiguity, CanonicalPath, TargetError,
+    other_router::{self, Position},
+};
 
 /// Whether `/orders` and `/orders/` are two paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,7 +70,9 @@ impl Pattern {
             return Ok(Self::default());
         }
         let Some(inner) = text.strip_prefix('/') else {
-            return Err(PatternError::NotAbsolute);
+            return Err(PatternError::NotAbsolute {
+                is_expression: text.starts_with(['^', '~', '=']),
+            });
         };
         if let Some(at) = text.find(['?', '#']) {
             return Err(PatternError::Query { at: at..text.len() });
@@ -92,7 +97,11 @@ impl Pattern {
             if let Some(Segment::Rest(_)) = pattern.segments.last() {
                 return Err(PatternError::RestBeforeEnd { at });
             }
-            let segment = Segment::parse(part, at.clone())?;
+            let position = Position {
+                is_last: parts.peek().is_none_or(|next| next.is_empty()),
+                is_route: role == Role::Route,
+            };
+            let segment = Segment::parse(part, position, at.clone())?;
             match &segment {
                 Segment::Rest(_) if role == Role::Base => {
                     return Err(PatternError::RestInBase { at });
@@ -146,14 +155,25 @@ impl fmt::Display for Pattern {
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Literal(bytes) => bytes.iter().try_for_each(|byte| {
+            Self::Literal(bytes) => {
                 // What RFC 3986 lets stand in a path (`pchar`), and no more.
-                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(byte) {
-                    write!(f, "{}", char::from(*byte))
+                let is_plain =
+                    |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(byte);
+                let show = |byte: &u8| match byte {
+                    byte if is_plain(byte) => char::from(*byte).to_string(),
+                    byte => format!("%{byte:02X}"),
+                };
+                let shown: String = bytes.iter().map(show).collect();
+                let position = Position {
+                    is_last: true,
+                    is_route: true,
+                };
+                if other_router::instead_of(&shown, position).is_some() {
+                    f.write_str(&other_router::encoded(&shown))
                 } else {
-                    write!(f, "%{byte:02X}")
+                    f.write_str(&shown)
                 }
-            }),
+            }
             Self::Parameter(name) => write!(f, "{{{name}}}"),
             Self::Rest(name) => write!(f, "{{*{name}}}"),
         }
@@ -161,14 +181,22 @@ impl fmt::Display for Segment {
 }
 
 impl Segment {
-    fn parse(text: &str, at: Range<usize>) -> Result<Self, PatternError> {
+    fn parse(text: &str, position: Position, at: Range<usize>) -> Result<Self, PatternError> {
+        let segment = || text.to_owned();
         if text.contains(['{', '}']) {
-            return Self::placeholder(text).ok_or(PatternError::Placeholder {
-                segment: text.to_owned(),
+            return Self::placeholder(text).ok_or_else(|| PatternError::Placeholder {
+                segment: segment(),
+                instead: other_router::instead_of_braces(text, position),
                 at,
             });
         }
-        let segment = || text.to_owned();
+        if let Some(instead) = other_router::instead_of(text, position) {
+            return Err(PatternError::OtherRouter {
+                segment: segment(),
+                instead,
+                at,
+            });
+        }
         if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             return Err(PatternError::Blank {
                 segment: segment(),
@@ -188,7 +216,11 @@ impl Segment {
                 class
             }
             Err(TargetError::Ambiguous(class)) => class,
-            Err(TargetError::NotAPath) => return Err(PatternError::NotAbsolute),
+            Err(TargetError::NotAPath) => {
+                return Err(PatternError::NotAbsolute {
+                    is_expression: false,
+                });
+            }
         };
         Err(PatternError::Ambiguous {
             segment: segment(),
@@ -219,7 +251,10 @@ impl Segment {
 pub enum PatternError {
     /// It does not start with a slash.
     #[error("a path starts with `/`")]
-    NotAbsolute,
+    NotAbsolute {
+        /// Whether it starts like a regular expression, or like nginx's `location = /a`.
+        is_expression: bool,
+    },
     /// It has a query or a fragment.
     #[error("a rule's path has no query and no fragment")]
     Query {
@@ -243,6 +278,18 @@ pub enum PatternError {
     Placeholder {
         /// The segment.
         segment: String,
+        /// What to write instead, where that can be told.
+        instead: Option<String>,
+        /// Where.
+        at: Range<usize>,
+    },
+    /// What other routers write for a placeholder or a wildcard.
+    #[error("`{segment}` would match only itself: other routers' patterns mean nothing here")]
+    OtherRouter {
+        /// The segment.
+        segment: String,
+        /// What to write instead.
+        instead: String,
         /// Where.
         at: Range<usize>,
     },
@@ -290,8 +337,35 @@ impl PatternError {
     /// The mistake in the pattern's text.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {
+        let literally = |segment: &str| {
+            let encoded = other_router::encoded(segment);
+            format!("the text itself is written `{encoded}`")
+        };
+        match self {
+            Self::Placeholder {
+                segment,
+                instead: Some(instead),
+                at,
+            }
+            | Self::OtherRouter {
+                segment,
+                instead,
+                at,
+            } => {
+                return Diagnostic::error(self.to_string())
+                    .at(at.clone())
+                    .help(format!("{instead}; {}", literally(segment)));
+            }
+            _ => {}
+        }
         let (at, help) = match self {
-            Self::NotAbsolute => (None, "write e.g. `/orders`"),
+            Self::NotAbsolute {
+                is_expression: true,
+            } => (
+                None,
+                "write e.g. `/orders`: a path is neither a regular expression nor nginx's `location`",
+            ),
+            Self::NotAbsolute { .. } => (None, "write e.g. `/orders`"),
             Self::Query { at } => (
                 Some(at),
                 "leave it out, or write `%3F` or `%23` for the character",
@@ -305,6 +379,7 @@ impl PatternError {
                 Some(at),
                 "write `{name}` or, at the end, `{*rest}` as a whole segment; `%7B` and `%7D` for the characters",
             ),
+            Self::OtherRouter { at, .. } => (Some(at), "write it percent-encoded"),
             Self::RestBeforeEnd { at } => (Some(at), "leave out what follows `{*rest}`"),
             Self::RestInBase { at } => (Some(at), "leave out the last segment"),
             Self::RepeatedName { at, .. } => (Some(at), "give each placeholder a name of its own"),

@@ -1,6 +1,7 @@
 //! Endpoints and routes, compiled for look-up, and the decision over them.
 
 mod build;
+mod client_types;
 mod error;
 mod example;
 mod host;
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use build::{Draft, Place};
+pub(crate) use client_types::{ClientTypeName, ClientTypes};
 pub use error::PolicyError;
 pub use example::Example;
 pub use host::{HostError, HostPattern};

@@ -3,7 +3,10 @@
 use keygate_documents::{diagnostic::Diagnostic, scalar::Scalar};
 use keygate_expression::{Expression, Warning};
 
-use super::{HostPattern, Method};
+use super::{
+    HostPattern, Method,
+    client_types::{ClientTypes, Written},
+};
 use crate::{
     Reason, Request,
     path::{Ambiguities, Pattern},
@@ -59,6 +62,23 @@ pub struct ExpressionPlaces {
     pub backoffice: Option<Scalar>,
     /// Of the shadow expression.
     pub shadow: Option<Scalar>,
+    /// The client types that were added to each of them.
+    pub(super) client_types: Option<ClientTypes>,
+    /// What they were before.
+    pub(super) written: Written,
+}
+
+impl ExpressionPlaces {
+    /// The places of these expressions.
+    #[must_use]
+    pub fn new(group: Option<Scalar>, backoffice: Option<Scalar>, shadow: Option<Scalar>) -> Self {
+        Self {
+            group,
+            backoffice,
+            shadow,
+            ..Self::default()
+        }
+    }
 }
 
 impl Rule {
@@ -196,15 +216,23 @@ impl Rule {
     }
 
     pub(super) fn client_type_warnings(&self, known: &[&str]) -> Vec<Diagnostic> {
+        let (places, demands) = (&self.places, &self.demands);
+        let written = &places.written;
+        let backoffice = written.backoffice.as_ref();
+        let shadow = written.shadow.as_ref();
         let expressions = [
-            (Some(&self.demands.group_expression), &self.places.group),
             (
-                self.demands.backoffice_expression.as_ref(),
-                &self.places.backoffice,
+                written.group.as_ref().or(Some(&demands.group_expression)),
+                &places.group,
             ),
-            (self.demands.shadow.as_ref(), &self.places.shadow),
+            (
+                backoffice.or(demands.backoffice_expression.as_ref()),
+                &places.backoffice,
+            ),
+            (shadow.or(demands.shadow.as_ref()), &places.shadow),
         ];
-        expressions
+        let listed = places.client_types.iter().flat_map(|it| it.unknown(known));
+        let in_expressions = expressions
             .into_iter()
             .filter_map(|(expression, place)| Some((expression?, place.as_ref()?)))
             .flat_map(|(expression, place)| {
@@ -213,8 +241,8 @@ impl Rule {
                     .into_iter()
                     .filter(|warning| matches!(warning, Warning::UnknownClientType { .. }))
                     .map(|warning| place.shift(warning.diagnostic(), expression.source()))
-            })
-            .collect()
+            });
+        listed.chain(in_expressions).collect()
     }
 }
 

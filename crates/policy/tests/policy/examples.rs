@@ -42,6 +42,7 @@ endpoints:
 fn where_the_plain_names_are_taken_others_are_found() {
     let text = "
 version: 1
+customMethods: [OTHER]
 endpoints:
   - path: /
     routes:

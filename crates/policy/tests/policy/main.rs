@@ -9,11 +9,13 @@
 )]
 
 mod allocations;
+mod client_types;
 mod decisions;
 mod examples;
 mod generate;
 mod hosts;
 mod matching;
 mod messages;
+mod other_routers;
 mod readings;
 mod reference;

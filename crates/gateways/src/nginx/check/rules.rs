@@ -342,7 +342,14 @@ impl<'c> Place<'c> {
                  `keygate-authorize.conf` in this one",
             )];
         }
-        let doubled = HEADERS.iter().filter(|header| count(header) > 1);
+        // An empty value removes the header, and adds none beside another one.
+        let count_values = |header: &str| {
+            let same = set.iter().filter(|it| {
+                it.argument(0).eq_ignore_ascii_case(header) && !it.argument(1).is_empty()
+            });
+            same.count()
+        };
+        let doubled = HEADERS.iter().filter(|header| count_values(header) > 1);
         doubled
             .filter_map(|header| {
                 let again = set
@@ -392,7 +399,14 @@ impl<'c> Place<'c> {
             .in_force("error_page")
             .into_iter()
             .filter(|page| {
-                page.arguments.iter().any(is_refusal) && page.arguments.iter().any(succeeds)
+                // The includes' own locations set the status themselves.
+                let is_own = page
+                    .arguments
+                    .last()
+                    .is_some_and(|it| it.starts_with("@keygate_"));
+                !is_own
+                    && page.arguments.iter().any(is_refusal)
+                    && page.arguments.iter().any(succeeds)
             })
             .map(|page| {
                 let message = format!("`{}` makes a success of Keygate's refusal", page.title());

@@ -1,0 +1,408 @@
+//! The names of headers and cookies that settings choose, and that a gateway must follow.
+
+use std::fmt::Write;
+
+use http::HeaderName;
+
+/// The header in which the includes always send the caller's address.
+pub(crate) const CLIENT_ADDRESS: &str = "x-keygate-client-address";
+
+/// The default names of the identity headers; backends always get these two.
+pub(crate) const CLIENT_TYPE: &str = "client-type";
+pub(crate) const BACKOFFICE: &str = "isbackoffice";
+
+/// Names of identity that backends get where there are users, or that others believe.
+pub(crate) const IDENTITY: [&str; 9] = [
+    "miauserid",
+    "miausergroups",
+    "miauserproperties",
+    "miagroups",
+    "mia-userid",
+    "mia-groups",
+    "mia-userproperties",
+    "mia-allowed",
+    "x-keygate-token",
+];
+
+/// Headers that HTTP, nginx or the services give another meaning.
+const RESERVED: [&str; 31] = [
+    "access-control-request-method",
+    "baggage",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "origin",
+    "original-request-host",
+    "original-request-method",
+    "original-request-uri",
+    "proxy-connection",
+    "range",
+    "set-cookie",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "www-authenticate",
+    "x-forwarded-host",
+    "x-forwarded-method",
+    "x-forwarded-proto",
+    "x-forwarded-uri",
+    "x-original-uri",
+    "x-request-id",
+];
+
+/// Beginnings of such names.
+const RESERVED_PREFIXES: [&str; 3] = ["x-keygate-", "x-accel-", "if-"];
+
+/// The settings, by their names.
+const KEY_HEADERS: &str = "key-headers";
+const CLIENT_ADDRESS_HEADER: &str = "client-address-header";
+const CLIENT_TYPE_HEADER: &str = "client-type-header";
+const BACKOFFICE_HEADER: &str = "backoffice-header";
+
+/// The names as the settings choose them.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// Headers that carry a key.
+    pub key_headers: Vec<HeaderName>,
+    /// Cookies that carry a key.
+    pub key_cookies: Vec<String>,
+    /// The header with the caller's address.
+    pub client_address: HeaderName,
+    /// The header with the client type.
+    pub client_type: HeaderName,
+    /// The header that marks requests of the back office.
+    pub backoffice: HeaderName,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            key_headers: vec![
+                HeaderName::from_static("client-key"),
+                HeaderName::from_static("secret"),
+            ],
+            key_cookies: vec!["mia_client_key".to_owned()],
+            client_address: HeaderName::from_static(CLIENT_ADDRESS),
+            client_type: HeaderName::from_static(CLIENT_TYPE),
+            backoffice: HeaderName::from_static(BACKOFFICE),
+        }
+    }
+}
+
+impl Choice {
+    /// Every header with the setting that names it.
+    fn by_setting(&self) -> Vec<(&'static str, &HeaderName)> {
+        let keys = self.key_headers.iter().map(|name| (KEY_HEADERS, name));
+        keys.chain([
+            (CLIENT_TYPE_HEADER, &self.client_type),
+            (BACKOFFICE_HEADER, &self.backoffice),
+            (CLIENT_ADDRESS_HEADER, &self.client_address),
+        ])
+        .collect()
+    }
+}
+
+/// Names that do not collide: no header has two meanings.
+#[derive(Debug, Clone, Default)]
+pub struct Names(Choice);
+
+/// Why names cannot be used: a caller's own header could be believed, or a key passed on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NamesError {
+    /// The header has another meaning.
+    #[error(
+        "the setting `{setting}` names `{name}`, a header with a meaning of its own: choose another \
+         name, such as `x-{setting}`"
+    )]
+    Reserved {
+        /// The setting.
+        setting: &'static str,
+        /// The header.
+        name: HeaderName,
+    },
+    /// Another setting names the same header, or one that backends read alike.
+    #[error(
+        "the setting `{setting}` names `{name}`, which is the header of `{other}`: give each a header \
+         of its own"
+    )]
+    Taken {
+        /// The setting.
+        setting: &'static str,
+        /// The header.
+        name: HeaderName,
+        /// The setting that has it.
+        other: &'static str,
+    },
+}
+
+impl Names {
+    /// Takes names that do not collide.
+    ///
+    /// # Errors
+    /// A header would have two meanings.
+    pub fn new(mut choice: Choice) -> Result<Self, NamesError> {
+        choice
+            .key_headers
+            .sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        choice.key_headers.dedup();
+        choice.key_cookies.sort();
+        choice.key_cookies.dedup();
+
+        // The default names of the identity stay the identity's, whatever the settings say.
+        let of_identity = [
+            (CLIENT_TYPE_HEADER, CLIENT_TYPE),
+            (BACKOFFICE_HEADER, BACKOFFICE),
+        ];
+        let chosen = choice.by_setting();
+        // A setting that was left alone is not the one to change.
+        for (setting, name) in chosen.iter().filter(|it| !is_default(**it)) {
+            if is_reserved(setting, name) {
+                let name = (*name).clone();
+                return Err(NamesError::Reserved { setting, name });
+            }
+            let others = chosen.iter().map(|(other, taken)| (*other, taken.as_str()));
+            let taken = of_identity
+                .into_iter()
+                .chain(others)
+                .find(|(other, taken)| other != setting && alike(taken) == alike(name.as_str()));
+            if let Some((other, _)) = taken {
+                let name = (*name).clone();
+                return Err(NamesError::Taken {
+                    setting,
+                    name,
+                    other,
+                });
+            }
+        }
+        Ok(Self(choice))
+    }
+
+    /// Headers that carry a key, in alphabetical order.
+    #[must_use]
+    pub fn key_headers(&self) -> &[HeaderName] {
+        &self.0.key_headers
+    }
+
+    /// Cookies that carry a key, in alphabetical order.
+    #[must_use]
+    pub fn key_cookies(&self) -> &[String] {
+        &self.0.key_cookies
+    }
+
+    /// The header with the caller's address.
+    #[must_use]
+    pub fn client_address(&self) -> &HeaderName {
+        &self.0.client_address
+    }
+
+    /// The header with the client type.
+    #[must_use]
+    pub fn client_type(&self) -> &HeaderName {
+        &self.0.client_type
+    }
+
+    /// The header that marks requests of the back office.
+    #[must_use]
+    pub fn backoffice(&self) -> &HeaderName {
+        &self.0.backoffice
+    }
+
+    /// The value of `x-keygate-names` for these names: visible ASCII without `"`, `\` and `$`.
+    #[must_use]
+    pub fn stated(&self) -> String {
+        format!("{};{}", self.stated_of_keys(), self.stated_of_identity())
+    }
+
+    /// The first part of that value: what the resolver reads.
+    #[must_use]
+    pub fn stated_of_keys(&self) -> String {
+        let headers: Vec<_> = self
+            .0
+            .key_headers
+            .iter()
+            .map(|it| stated(it.as_str()))
+            .collect();
+        let cookies: Vec<_> = self.0.key_cookies.iter().map(|it| stated(it)).collect();
+        format!(
+            "headers={};cookies={};address={}",
+            headers.join(","),
+            cookies.join(","),
+            stated(self.0.client_address.as_str())
+        )
+    }
+
+    /// The rest of that value: what the authorizer reads.
+    #[must_use]
+    pub fn stated_of_identity(&self) -> String {
+        format!(
+            "client-type={};backoffice={}",
+            stated(self.0.client_type.as_str()),
+            stated(self.0.backoffice.as_str())
+        )
+    }
+}
+
+fn is_default(chosen: (&str, &HeaderName)) -> bool {
+    Choice::default().by_setting().contains(&chosen)
+}
+
+/// A name without the characters that nginx or the value itself give a meaning, as `%XX`.
+fn stated(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            text.push(byte.into());
+        } else {
+            let _ = write!(text, "%{byte:02x}");
+        }
+    }
+    text
+}
+
+fn is_reserved(setting: &str, name: &HeaderName) -> bool {
+    let alike = alike(name.as_str());
+    if setting == CLIENT_ADDRESS_HEADER && alike == CLIENT_ADDRESS {
+        return false;
+    }
+    RESERVED.contains(&alike.as_str())
+        || IDENTITY.contains(&alike.as_str())
+        || RESERVED_PREFIXES.iter().any(|prefix| alike.starts_with(prefix))
+        // A caller's own credentials are a key's place, and nobody else's.
+        || (setting != KEY_HEADERS && matches!(alike.as_str(), "authorization" | "proxy-authorization"))
+}
+
+/// The name as backends read it that make variables of headers (CGI, WSGI, Rack).
+fn alike(name: &str) -> String {
+    name.replace(['_', '.'], "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// The names with one setting changed.
+    fn with(setting: &str, names: &str) -> Result<Names, String> {
+        let mut choice = Choice::default();
+        let mut headers = names.split(',').map(|name| name.parse().unwrap());
+        match setting {
+            KEY_HEADERS => choice.key_headers = headers.collect(),
+            CLIENT_TYPE_HEADER => choice.client_type = headers.next().unwrap(),
+            BACKOFFICE_HEADER => choice.backoffice = headers.next().unwrap(),
+            _ => choice.client_address = headers.next().unwrap(),
+        }
+        Names::new(choice).map_err(|error| error.to_string())
+    }
+
+    #[rstest]
+    fn headers_with_a_meaning_of_their_own_are_rejected(
+        #[values(
+            KEY_HEADERS,
+            CLIENT_TYPE_HEADER,
+            BACKOFFICE_HEADER,
+            CLIENT_ADDRESS_HEADER
+        )]
+        setting: &str,
+        #[values(
+            "host",
+            "connection",
+            "cookie",
+            "transfer-encoding",
+            "original-request-uri",
+            "original_request_uri",
+            "x-keygate-next",
+            "x-keygate-key-id",
+            "x_keygate_key_id",
+            "x-keygate-names",
+            "x-accel-redirect",
+            "miauserid",
+            "miagroups",
+            "mia-allowed",
+            "mia_userid",
+            "x-request-id"
+        )]
+        name: &str,
+    ) {
+        let error = with(setting, name).unwrap_err();
+        assert!(
+            error.starts_with(&format!("the setting `{setting}` names `{name}`")),
+            "{error}"
+        );
+    }
+
+    #[rstest]
+    #[case(KEY_HEADERS, "client-type", CLIENT_TYPE_HEADER)]
+    #[case(KEY_HEADERS, "x-key,client_type", CLIENT_TYPE_HEADER)]
+    #[case(KEY_HEADERS, "isbackoffice", BACKOFFICE_HEADER)]
+    #[case(CLIENT_TYPE_HEADER, "isbackoffice", BACKOFFICE_HEADER)]
+    #[case(BACKOFFICE_HEADER, "client-type", CLIENT_TYPE_HEADER)]
+    #[case(BACKOFFICE_HEADER, "Client_Type", CLIENT_TYPE_HEADER)]
+    #[case(CLIENT_ADDRESS_HEADER, "client-type", CLIENT_TYPE_HEADER)]
+    fn two_settings_cannot_share_a_header(
+        #[case] setting: &str,
+        #[case] names: &str,
+        #[case] other: &str,
+    ) {
+        let error = with(setting, names).unwrap_err();
+        assert!(
+            error.contains(&format!("the header of `{other}`")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_key_header_is_not_an_identity_header() {
+        for (setting, name) in [
+            (CLIENT_TYPE_HEADER, "secret"),
+            (BACKOFFICE_HEADER, "client_key"),
+        ] {
+            assert!(with(setting, name).is_err(), "{setting}: {name}");
+        }
+        assert!(with(CLIENT_ADDRESS_HEADER, "secret").is_err());
+        assert!(with(CLIENT_TYPE_HEADER, "authorization").is_err());
+    }
+
+    #[rstest]
+    #[case(KEY_HEADERS, "x-api-key,authorization")]
+    #[case(CLIENT_TYPE_HEADER, "x-client-type")]
+    #[case(BACKOFFICE_HEADER, "x-backoffice")]
+    #[case(CLIENT_ADDRESS_HEADER, "x-real-ip")]
+    #[case(CLIENT_ADDRESS_HEADER, "x-keygate-client-address")]
+    fn other_names_are_accepted(#[case] setting: &str, #[case] names: &str) {
+        with(setting, names).unwrap();
+    }
+
+    #[test]
+    fn the_order_of_names_makes_no_difference() {
+        let stated = |names| with(KEY_HEADERS, names).unwrap().stated();
+        assert_eq!(stated("b,A,b"), stated("a,b"));
+        assert_eq!(
+            Names::default().stated(),
+            "headers=client-key,secret;cookies=mia_client_key;address=x-keygate-client-address;\
+             client-type=client-type;backoffice=isbackoffice"
+        );
+    }
+
+    #[test]
+    fn stated_names_cannot_break_out_of_quotes() {
+        let choice = Choice {
+            key_cookies: vec!["a$b'c;=,%".to_owned()],
+            ..Choice::default()
+        };
+        let stated = Names::new(choice).unwrap().stated();
+        assert!(
+            stated.contains("cookies=a%24b%27c%3b%3d%2c%25;"),
+            "{stated}"
+        );
+    }
+}

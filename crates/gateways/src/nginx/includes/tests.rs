@@ -1,0 +1,119 @@
+use std::{fs, path::Path};
+
+use rstest::rstest;
+
+use super::*;
+use crate::Choice;
+
+/// The includes for these key headers and cookies.
+fn of(headers: &[&str], cookies: &[&str]) -> Result<Vec<Include>, IncludesError> {
+    let choice = Choice {
+        key_headers: headers.iter().map(|name| name.parse().unwrap()).collect(),
+        key_cookies: cookies.iter().map(|name| (*name).to_owned()).collect(),
+        ..Choice::default()
+    };
+    let names = Names::new(choice).unwrap();
+    includes(&names, &Servers::default(), Options::default())
+}
+
+fn text<'i>(includes: &'i [Include], name: &str) -> &'i str {
+    &includes.iter().find(|it| it.name == name).unwrap().text
+}
+
+#[test]
+fn the_files_in_nginx_are_the_includes_for_the_defaults() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nginx");
+    for include in of(&["client-key", "secret"], &["mia_client_key"]).unwrap() {
+        let file = fs::read_to_string(folder.join(include.name)).unwrap_or_default();
+        assert!(
+            file == include.text,
+            "nginx/{} differs: `make includes` writes it",
+            include.name
+        );
+    }
+}
+
+#[test]
+fn every_variable_that_an_include_uses_is_defined_there() {
+    let includes = of(&["x-api-key"], &["session", "apikey"]).unwrap();
+    let cookie = text(&includes, "keygate.conf")
+        .lines()
+        .find_map(|line| line.strip_prefix("map $http_cookie ")?.strip_suffix(" {"))
+        .unwrap();
+    assert_ne!(cookie, "$keygate_cookie");
+    for name in [
+        "keygate-server.conf",
+        "keygate-authorize.conf",
+        "keygate-require-key.conf",
+    ] {
+        assert!(
+            text(&includes, name).contains(&format!("{cookie};")),
+            "{name}"
+        );
+    }
+}
+
+#[rstest]
+#[case("client-type", &["client_type"])]
+#[case("secret", &[])]
+#[case("api_key", &["api-key"])]
+#[case("x-api-key", &["x_api-key", "x-api_key", "x_api_key"])]
+#[case("a-b-c-d-e", &["a_b_c_d_e"])]
+fn spellings_differ_in_their_separators(#[case] name: &str, #[case] expected: &[&str]) {
+    assert_eq!(spellings(name), expected);
+}
+
+#[rstest]
+#[case("a.b", r"a\x2eb")]
+#[case("a|b", r"a\x7cb")]
+#[case("$x`'", r"\x24x\x60\x27")]
+#[case("__Host-key", "__Host-key")]
+fn a_cookie_name_is_plain_text_in_the_expressions(#[case] name: &str, #[case] expected: &str) {
+    let includes = of(&["client-key"], &[name]).unwrap();
+    assert!(text(&includes, "keygate.conf").contains(&format!("\"~{expected}\"")));
+}
+
+#[rstest]
+#[case("x.api.key")]
+#[case("x!key")]
+#[case("$key")]
+fn a_header_that_nginx_cannot_remove_is_an_error(#[case] name: &str) {
+    let error = of(&[name], &[]).unwrap_err();
+    assert_eq!(error, IncludesError::InvalidHeader(name.parse().unwrap()));
+}
+
+#[test]
+fn names_that_do_not_fit_into_nginx_are_an_error() {
+    let long = "x".repeat(101);
+    assert!(matches!(of(&[&long], &[]), Err(IncludesError::TooLong(_))));
+    assert!(matches!(of(&[], &[&long]), Err(IncludesError::TooLong(_))));
+    let many: Vec<String> = (0..17).map(|n| format!("x-{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(of(&many, &[]).unwrap_err(), IncludesError::TooMany(17));
+}
+
+#[rstest]
+#[case("127.0.0.1:7081")]
+#[case("[::1]:7081")]
+#[case("keygate-resolver.shop.svc:7081")]
+#[case("unix:/run/keygate/resolver.sock")]
+fn an_address_is_a_host_and_port_or_a_socket(#[case] text: &str) {
+    assert_eq!(text.parse::<Server>().unwrap().to_string(), text);
+}
+
+#[rstest]
+#[case("7081")]
+#[case("127.0.0.1")]
+#[case("127.0.0.1:0")]
+#[case("127.0.0.1:7081; } http {")]
+#[case("a b:1")]
+#[case("$host:7081")]
+#[case("unix:relative")]
+#[case("unix:/a b")]
+#[case("unix:/a;b")]
+#[case("unix:/a\n}")]
+#[case("unix:/$x")]
+#[case("[::1; }]:1")]
+fn nothing_else_is_an_address(#[case] text: &str) {
+    assert!(text.parse::<Server>().is_err());
+}

@@ -1,0 +1,131 @@
+//! Placeholders and wildcards as other routers write them.
+//!
+//! As text they would match only themselves, so that their requests would be left to a laxer rule
+//! above. Percent-encoded, every character stands for itself.
+
+/// Where a segment stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    pub(super) is_last: bool,
+    pub(super) is_route: bool,
+}
+
+/// What to write instead of a segment that another router would take for a placeholder, a wildcard
+/// or a regular expression; `None` where it is plain text. Braces are looked at elsewhere.
+pub(super) fn instead_of(segment: &str, position: Position) -> Option<String> {
+    if segment == "..." {
+        return Some(rest(position));
+    }
+    if let Some(inner) = segment.strip_prefix('[') {
+        let inner = inner.trim_matches(['[', ']']);
+        if inner.starts_with("...") {
+            return Some(rest(position));
+        }
+        if is_name(inner) {
+            return Some(format!("write `{{{inner}}}`"));
+        }
+    }
+    if segment.contains(['<', '>']) {
+        let inner = segment.trim_matches(['<', '>']);
+        return Some(match inner.split_once(':') {
+            Some(("path", _)) => rest(position),
+            Some((_, name)) => named(name),
+            None => named(inner),
+        });
+    }
+    if let Some(name) = segment.strip_prefix([':', '$']) {
+        return Some(named(name));
+    }
+    if is_regular_expression(segment) {
+        let instead = "paths are not regular expressions: write `{name}` for a segment that varies";
+        return Some(instead.to_owned());
+    }
+    match segment.find('*') {
+        Some(0) if position.is_last && is_name(segment.trim_start_matches('*')) => {
+            Some(rest(position))
+        }
+        Some(0) if position.is_last && segment.bytes().all(|byte| byte == b'*') => {
+            Some(rest(position))
+        }
+        Some(_) => Some("write `{name}` for one whole segment of any text".to_owned()),
+        None => None,
+    }
+}
+
+/// What to write instead of braces that are neither `{name}` nor `{*rest}`, where that can be told.
+pub(super) fn instead_of_braces(segment: &str, position: Position) -> Option<String> {
+    let inner = segment
+        .strip_prefix('$')
+        .unwrap_or(segment)
+        .strip_prefix('{')?
+        .trim_matches(['{', '}']);
+    let name_start = inner.trim_start_matches('*');
+    let name_end = name_start
+        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .unwrap_or(name_start.len());
+    let (name, after) = name_start.split_at_checked(name_end)?;
+    if !is_name(name) || name == segment {
+        return None;
+    }
+    let takes_more = inner.starts_with('*')
+        || ["...", "*", ":.*", ":.+", ":path"]
+            .iter()
+            .any(|more| after.starts_with(more));
+    let is_closed = segment.ends_with('}');
+    match (
+        takes_more,
+        after.starts_with([':', '?', '=', '.', '*', '<']),
+    ) {
+        (true, _) => Some(rest(position)),
+        (false, has_pattern) if has_pattern || (is_closed && segment.contains(['$'])) => {
+            Some(format!("{}: it takes any one segment", named(name)))
+        }
+        (false, _) if segment.starts_with("{{") => Some(named(name)),
+        (false, _) => None,
+    }
+}
+
+/// What a segment stands for in characters that have no meaning in other routers.
+pub(super) fn encoded(segment: &str) -> String {
+    let has_meaning = |character: &char| "*:$<>[]^|{}()+?\\".contains(*character);
+    let encode = |character: char| match character {
+        '.' if segment == "..." => "%2E".to_owned(),
+        character if has_meaning(&character) => format!("%{:02X}", u32::from(character)),
+        character => character.to_string(),
+    };
+    segment.chars().map(encode).collect()
+}
+
+fn rest(position: Position) -> String {
+    if !position.is_last {
+        "write `{name}` for one segment".to_owned()
+    } else if position.is_route {
+        "write `{*rest}` for all that follows, or `{name}` for one segment".to_owned()
+    } else {
+        "leave it out: an endpoint's path covers everything below it".to_owned()
+    }
+}
+
+/// The placeholder of a name, which may have a pattern behind it.
+fn named(text: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    let name = text.get(..end).filter(|name| is_name(name));
+    format!("write `{{{}}}`", name.unwrap_or("name"))
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+fn is_regular_expression(segment: &str) -> bool {
+    let classes = ["\\d", "\\D", "\\w", "\\W", "\\s", "\\S", "\\."];
+    segment.contains(['^', '|', '[', ']'])
+        || segment.contains(".*")
+        || segment.contains(".+")
+        || segment.ends_with('$')
+        || classes.iter().any(|class| segment.contains(class))
+}
