@@ -26,6 +26,7 @@ mod decision_log;
 mod demo;
 mod descriptors;
 mod explanations;
+mod files_being_written;
 mod gateway;
 mod guessing;
 mod health;

@@ -18,6 +18,22 @@ pub enum SourceError {
         /// The system's reason.
         error: io::Error,
     },
+    /// It is something that can block whoever reads it, or has no end.
+    #[error("{} is {kind}, not a regular file: name a file, or a link to one", path.display())]
+    NotAFile {
+        /// What was found.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// It is not known to be complete.
+    #[error("{} {why}", path.display())]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// It can be read, but not understood: the mistakes, each with its place.
     #[error("{}", .0.join("\n"))]
     Rejected(Vec<String>),

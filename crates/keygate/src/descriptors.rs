@@ -1,6 +1,11 @@
 //! File descriptors: how many this process may have open, and how many of them connections may use.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::{fs::File, io};
+
+use rustix::{
+    io::Errno,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 
 /// Descriptors that connections never use: files, listeners, operators, logs and traces.
 const RESERVED: usize = 128;
@@ -33,6 +38,46 @@ pub fn for_connections() -> usize {
 /// Under a very low limit, connections get half of it.
 fn left_for_connections(limit: usize) -> usize {
     limit.saturating_sub(RESERVED).max(limit / 2)
+}
+
+/// Whether an error says that no descriptor is left, to this process or on the whole machine.
+#[must_use]
+pub fn are_exhausted(error: &io::Error) -> bool {
+    let codes = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|it| codes.contains(&it))
+}
+
+/// Descriptors that are held open and given up where a file must be read and none is left.
+#[derive(Debug, Default)]
+pub struct Spare(Vec<File>);
+
+impl Spare {
+    /// One for the file, the others for `/proc`, where its writers are looked for.
+    const SIZE: usize = 4;
+
+    /// Takes the descriptors; fewer, where fewer are left.
+    pub fn refill(&mut self) {
+        while self.0.len() < Self::SIZE {
+            let Ok(file) = File::open("/dev/null") else {
+                return;
+            };
+            self.0.push(file);
+        }
+    }
+
+    /// Opens a file, with a spare descriptor where no other is left.
+    ///
+    /// # Errors
+    /// It cannot be opened, or another thread was quicker to use the spare descriptors.
+    pub fn open(&mut self, open: impl Fn() -> io::Result<File>) -> io::Result<File> {
+        match open() {
+            Err(error) if are_exhausted(&error) => {
+                self.0.clear();
+                open()
+            }
+            opened => opened,
+        }
+    }
 }
 
 #[cfg(test)]

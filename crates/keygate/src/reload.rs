@@ -1,160 +1,320 @@
-//! Keeps the newest good version of a file in force.
+//! Keeps the newest good version of a file active.
 //!
-//! The file is looked at four times a second: no watch of the kernel's to lose, and it holds for
-//! every way of replacing a file: a rename, a rewrite in place, a swap of the `..data` link that a
-//! Kubernetes volume hangs on.
+//! Each file has a thread of its own, which looks at it four times a second: no event of the kernel
+//! can be lost, and every way of replacing a file is noticed. A version is loaded once it is
+//! complete (`finished`): it was renamed into place, or its writer is done.
+
+mod events;
+mod finished;
+mod regular;
+mod version;
+mod writers;
 
 use std::{
-    fs,
+    fs::File,
     hash::{DefaultHasher, Hasher},
-    os::unix::fs::MetadataExt,
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant},
 };
 
-use keygate_documents::source::{self, SourceError};
+use keygate_documents::source::SourceError;
 use keygate_telemetry::health::SourceStatus;
+use zeroize::Zeroizing;
+
+use self::{
+    events::{Events, Writer},
+    finished::{Evidence, Finished, Unfinished, has_end},
+    version::{Stamp, Trail},
+    writers::Writers,
+};
+use crate::descriptors::Spare;
 
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a file must stay as it is before it is read: a writer that truncates it and writes it
-/// anew must not be met halfway, since half a file can be a valid one.
-const SETTLED: Duration = Duration::from_millis(60);
+/// How often to look at a file that is still being written when the program starts.
+const START_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often to wait for that; then the file is read as it is.
-const SETTLE_ATTEMPTS: usize = 5;
+/// A start that waits for longer is logged.
+const START_IS_SLOW: Duration = Duration::from_millis(500);
 
-/// A file whose content is in force, and is again when it changes.
+/// How long a file must not change where its writers cannot be seen and no event is reported:
+/// longer than anybody pauses in the middle.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// How long to wait for a writer before the wait counts as an error, and the start fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often an error is logged that does not change.
+const REPEAT: Duration = Duration::from_mins(1);
+
+/// Two writes in one tick of a file system's clock leave one stamp. So a file that was written less
+/// than this time ago is read again.
+const RECENT: Duration = Duration::from_secs(2);
+
+/// A file whose content is active, and is again when it changes.
 pub struct Watched {
     path: PathBuf,
     status: Arc<SourceStatus>,
     load: Load,
-    seen: Seen,
+    quiet: Duration,
+    find_writers: fn(&File, &Stamp) -> Writers,
+    events: Events,
+    spare: Spare,
+    taken: Option<Taken>,
+    /// The newest version that was looked at, and since when it has been as it is.
+    still: Option<(Stamp, Instant)>,
+    waiting_since: Option<Instant>,
+    /// The newest version, where it has no end: to look for its writers again is of no use.
+    without_end: Option<Stamp>,
+    /// The error that lasts, and when it was logged.
+    error: Option<(String, Instant)>,
+    quiet_was_logged: bool,
 }
 
-/// Understands a file's text and puts it in force; on an error nothing has changed.
+/// Understands a file's text and makes it active; on an error nothing has changed.
 pub type Load = Box<dyn Fn(&Path, &str) -> Result<(), SourceError> + Send>;
 
-/// The version of a file that was looked at last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    stamp: Option<Stamp>,
+/// The version of a file that was read last, good or bad.
+#[derive(Debug, Clone)]
+struct Taken {
+    stamp: Stamp,
+    trail: Trail,
     content: u64,
 }
 
-/// What tells one version of a file from another without reading it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    /// The stamp of what the path leads to, through links; `None` where it leads nowhere.
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        Some(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
-
-    /// Two writes in one tick of the file system's clock leave one stamp. So a file that was
-    /// written a moment before it was read is read again.
-    fn is_recent(&self) -> bool {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        now.saturating_sub(self.changed.0.max(self.modified.0)) < 2
-    }
+/// What a look at the file found.
+enum Found {
+    /// The version that was taken last.
+    Same,
+    /// A version that is complete.
+    Version(Taken, Zeroizing<String>),
+    /// A version that is not known to be complete.
+    Unfinished(Unfinished),
 }
 
 impl Watched {
-    /// Puts the file in force for the first time.
+    /// Loads the file for the first time. Waits for its writer, if it is still being written.
     ///
     /// # Errors
-    /// The file cannot be read or is not good: nothing is in force then.
+    /// The file cannot be read, is not complete or is not good: nothing is active then.
     pub fn start(name: &'static str, path: PathBuf, load: Load) -> Result<Self, SourceError> {
-        let stamp = Stamp::of(&path);
-        let text = source::read(&path)?;
-        load(&path, &text)?;
-        let seen = Seen {
-            stamp,
-            content: fingerprint(&text),
-        };
-        Ok(Self {
+        let mut file = Self {
             path,
             status: Arc::new(SourceStatus::loaded(name)),
             load,
-            seen,
-        })
+            quiet: QUIET,
+            find_writers: Writers::of,
+            events: Events::new(),
+            spare: Spare::default(),
+            taken: None,
+            still: None,
+            waiting_since: None,
+            without_end: None,
+            error: None,
+            quiet_was_logged: false,
+        };
+        file.load_first(PATIENCE)?;
+        file.spare.refill();
+        Ok(file)
     }
 
-    /// Where the file's state is told.
+    fn load_first(&mut self, patience: Duration) -> Result<(), SourceError> {
+        let started = Instant::now();
+        let mut logged = false;
+        loop {
+            match self.newest(false)? {
+                Found::Version(taken, text) => {
+                    self.take(taken);
+                    return self.load(&text);
+                }
+                Found::Unfinished(why) if why.is_final() || started.elapsed() >= patience => {
+                    return Err(self.unfinished(why));
+                }
+                Found::Unfinished(why) => {
+                    if !logged && started.elapsed() > START_IS_SLOW {
+                        let error = self.unfinished(why);
+                        tracing::warn!(%error, ?patience, "waiting for a file before the start");
+                        logged = true;
+                    }
+                }
+                Found::Same => {}
+            }
+            thread::sleep(START_INTERVAL);
+        }
+    }
+
+    /// Where the file's state is reported.
     #[must_use]
     pub fn status(&self) -> Arc<SourceStatus> {
         Arc::clone(&self.status)
     }
 
-    /// Looks whether there is another version, and puts it in force if it is good.
+    /// Looks whether there is another version, and makes it active if it is complete and good.
     fn look(&mut self, forced: bool) {
-        let stamp = Stamp::of(&self.path);
-        let as_before = stamp == self.seen.stamp;
-        if as_before && !forced && !stamp.as_ref().is_some_and(Stamp::is_recent) {
+        match self.newest(forced) {
+            Ok(Found::Same) => self.stop_waiting(),
+            Ok(Found::Unfinished(why)) => self.wait(why, forced),
+            Ok(Found::Version(taken, text)) => {
+                let before = self.taken.as_ref().map(|it| it.content);
+                let is_new = before != Some(taken.content) || self.error.is_some();
+                self.take(taken);
+                if forced || is_new {
+                    self.error = None;
+                    self.report(self.load(&text));
+                }
+            }
+            Err(error) => self.complain(&error, forced),
+        }
+        self.spare.refill();
+    }
+
+    /// The newest version of the file, if it is complete.
+    fn newest(&mut self, forced: bool) -> Result<Found, SourceError> {
+        // Events are read even if nobody needs them, so that they do not pile up.
+        self.events.seen();
+        let stamp = Stamp::of(&self.path).map_err(|error| self.unreadable(error))?;
+        let before = self.taken.as_ref();
+        let is_same = before.is_some_and(|it| it.stamp == stamp);
+        if is_same && !forced && self.error.is_none() && !stamp.is_younger_than(RECENT) {
+            return Ok(Found::Same);
+        }
+        if self.without_end.as_ref() == Some(&stamp) && !stamp.is_younger_than(RECENT) {
+            return Ok(Found::Unfinished(Unfinished::NoEnd));
+        }
+        let trail = Trail::of(&self.path).map_err(|error| self.unreadable(error))?;
+        self.events.watch(&trail.file, (stamp.device, stamp.inode));
+        let file = regular::open_regular(&self.path, &mut self.spare)?;
+        if !self.is_still(&file, &stamp)? {
+            return Ok(Found::Unfinished(Unfinished::Changed));
+        }
+        let mut text = None;
+        if is_same {
+            let content = regular::read_open(&file, &self.path)?;
+            let fingerprint = fingerprint(&content);
+            if self
+                .taken
+                .as_ref()
+                .is_some_and(|it| it.content == fingerprint)
+            {
+                if !forced && self.error.is_none() {
+                    return Ok(Found::Same);
+                }
+                text = Some(content);
+            }
+        }
+        // A version that was taken before was complete.
+        if text.is_none() {
+            match self.judge(&file, &stamp, &trail)? {
+                Ok(Finished::Quiet) => self.log_quiet(),
+                Ok(_) => {}
+                Err(why) => {
+                    self.without_end = why.is_final().then_some(stamp);
+                    return Ok(Found::Unfinished(why));
+                }
+            }
+        }
+        let text = match text {
+            Some(text) => text,
+            None => self.read_from_start(&file)?,
+        };
+        if !self.is_still(&file, &stamp)? || self.events.seen().writer == Writer::Writing {
+            return Ok(Found::Unfinished(Unfinished::Changed));
+        }
+        let content = fingerprint(&text);
+        let taken = Taken {
+            stamp,
+            trail,
+            content,
+        };
+        Ok(Found::Version(taken, text))
+    }
+
+    /// Whether the path still leads to this file, and the file is as it was.
+    fn is_still(&self, file: &File, stamp: &Stamp) -> Result<bool, SourceError> {
+        let opened = file.metadata().map(|it| Stamp::from(&it));
+        let named = Stamp::of(&self.path);
+        let [opened, named] = [opened, named].map(|it| it.map_err(|error| self.unreadable(error)));
+        Ok(opened? == *stamp && named? == *stamp)
+    }
+
+    fn read_from_start(&self, mut file: &File) -> Result<Zeroizing<String>, SourceError> {
+        io::Seek::rewind(&mut file).map_err(|error| self.unreadable(error))?;
+        regular::read_open(file, &self.path)
+    }
+
+    fn judge(
+        &mut self,
+        file: &File,
+        stamp: &Stamp,
+        trail: &Trail,
+    ) -> Result<Result<Finished, Unfinished>, SourceError> {
+        let still = match &self.still {
+            Some((seen, since)) if seen == stamp => since.elapsed(),
+            _ => {
+                self.still = Some((stamp.clone(), Instant::now()));
+                Duration::ZERO
+            }
+        };
+        let has_end = has_end(file, stamp.size).map_err(|error| self.unreadable(error))?;
+        // Whoever closed the file before the search has its event in the queue after it.
+        let writers = (self.find_writers)(file, stamp);
+        let before = self.taken.as_ref();
+        let evidence = Evidence {
+            stamp,
+            trail,
+            before: before.map(|it| (&it.stamp, &it.trail)),
+            seen: self.events.seen(),
+            writers,
+            has_end,
+            still,
+            quiet: self.quiet,
+        };
+        Ok(evidence.judge())
+    }
+
+    fn load(&self, text: &str) -> Result<(), SourceError> {
+        let loaded = (self.load)(&self.path, text);
+        clear_stack();
+        loaded
+    }
+
+    fn take(&mut self, taken: Taken) {
+        self.taken = Some(taken);
+        self.still = None;
+        self.events.forget();
+        self.stop_waiting();
+    }
+
+    fn stop_waiting(&mut self) {
+        if self.waiting_since.take().is_some() {
+            self.status.pending(None);
+        }
+    }
+
+    /// Nothing is loaded yet; where that lasts, it is an error.
+    fn wait(&mut self, why: Unfinished, forced: bool) {
+        let begins = self.waiting_since.is_none();
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let error = self.unfinished(why);
+        if why.is_final() || since.elapsed() >= PATIENCE {
+            self.complain(&error, forced);
             return;
         }
-        // Who asks for it says that the file is as it should be.
-        let stamp = if as_before || forced {
-            stamp
-        } else {
-            self.settled(stamp)
-        };
-        match source::read(&self.path) {
-            Ok(text) => {
-                let seen = Seen {
-                    stamp,
-                    content: fingerprint(&text),
-                };
-                if forced || seen.content != self.seen.content {
-                    self.report((self.load)(&self.path, &text));
-                }
-                self.seen = seen;
-            }
-            // Said once a change, not four times a second.
-            Err(error) if !as_before || forced => {
-                self.seen = Seen { stamp, content: 0 };
-                self.report(Err(error));
-            }
-            Err(_) => {}
+        if forced {
+            tracing::warn!(%error, "not reloaded yet: the last good version stays active");
+        } else if begins && why != Unfinished::Changed {
+            tracing::info!(%error, "waiting for a new version");
         }
+        self.status.pending(Some(error.to_string()));
     }
 
-    /// Waits until the file stays as it is.
-    fn settled(&self, mut stamp: Option<Stamp>) -> Option<Stamp> {
-        for _ in 0..SETTLE_ATTEMPTS {
-            thread::sleep(SETTLED);
-            let next = Stamp::of(&self.path);
-            if next == stamp {
-                break;
-            }
-            stamp = next;
-        }
-        stamp
-    }
-
-    fn report(&self, outcome: Result<(), SourceError>) {
+    fn report(&mut self, outcome: Result<(), SourceError>) {
         let file = self.path.display();
         match outcome {
             Ok(()) => {
@@ -167,28 +327,97 @@ impl Watched {
             }
         }
     }
+
+    /// The file cannot be read. It is tried again at every look, and reported once a change of the
+    /// error and then once in a while.
+    fn complain(&mut self, error: &SourceError, forced: bool) {
+        let text = error.to_string();
+        let file = self.path.display();
+        let logged = match &self.error {
+            Some((last, at)) if *last == text => Some(*at),
+            _ => {
+                self.status.refused(text.clone());
+                None
+            }
+        };
+        let at = match logged {
+            Some(at) if at.elapsed() < REPEAT && !forced => at,
+            _ => {
+                tracing::error!(%file, %error, "not reloaded: the last good version stays in force");
+                Instant::now()
+            }
+        };
+        self.error = Some((text, at));
+    }
+
+    fn log_quiet(&mut self) {
+        if !self.quiet_was_logged {
+            self.quiet_was_logged = true;
+            tracing::warn!(
+                file = %self.path.display(),
+                quiet = ?self.quiet,
+                "whether the file's writer is done cannot be seen here: it is loaded when it has not \
+                 changed for a while; replace the file by a rename"
+            );
+        }
+    }
+
+    fn unfinished(&self, why: Unfinished) -> SourceError {
+        SourceError::Unfinished {
+            path: self.path.clone(),
+            why: why.to_string(),
+        }
+    }
+
+    fn unreadable(&self, error: io::Error) -> SourceError {
+        SourceError::Unreadable {
+            path: self.path.clone(),
+            error,
+        }
+    }
 }
 
-/// Watches the files on a thread of its own until the sender of `now` is gone; a message on it
-/// (SIGHUP) reads every file at once.
-pub fn watch(mut files: Vec<Watched>, now: Receiver<()>) {
-    thread::spawn(move || poll(&mut files, &now));
+/// Watches each file on a thread of its own, so that one that hangs stops no other. A message to a
+/// thread (SIGHUP) has it look at once; it ends when its sender is gone.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn watch(files: Vec<Watched>) -> io::Result<Vec<Sender<()>>> {
+    let watch = |mut file: Watched| {
+        let (now, requests) = mpsc::channel();
+        thread::Builder::new()
+            .name("reload".to_owned())
+            .spawn(move || poll(&mut file, &requests))?;
+        Ok(now)
+    };
+    files.into_iter().map(watch).collect()
 }
 
-fn poll(files: &mut [Watched], now: &Receiver<()>) {
+fn poll(file: &mut Watched, requests: &Receiver<()>) {
+    let status = file.status();
     loop {
-        let forced = match now.recv_timeout(INTERVAL) {
+        let forced = match requests.recv_timeout(INTERVAL) {
             Ok(()) => true,
             Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        // What was asked for while a large file was read is answered by one more reading, not by one
-        // for each time.
-        while now.try_recv().is_ok() {}
-        for file in &mut *files {
-            file.look(forced);
-        }
+        // Requests that came while a large file was read are answered by one more reading.
+        while requests.try_recv().is_ok() {}
+        status.look_begins();
+        file.look(forced);
+        status.look_ends();
     }
+}
+
+/// Overwrites what deeper calls left on the stack: the parsers' frames have held keys.
+#[inline(never)]
+#[expect(
+    clippy::large_stack_arrays,
+    reason = "the stack is what must be overwritten; a thread's is two megabytes"
+)]
+fn clear_stack() {
+    let mut zeros = [0_u8; 256 * 1024];
+    std::hint::black_box(&mut zeros);
 }
 
 fn fingerprint(text: &str) -> u64 {
@@ -198,133 +427,4 @@ fn fingerprint(text: &str) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        fs,
-        os::unix::fs::symlink,
-        sync::{Mutex, mpsc},
-    };
-
-    use super::*;
-
-    /// A watched file whose versions are written down when they come into force; a version that
-    /// says `bad` is refused.
-    fn watched(path: &Path) -> (Watched, Arc<Mutex<Vec<String>>>) {
-        let versions = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&versions);
-        let load = move |_: &Path, text: &str| {
-            if text.contains("bad") {
-                return Err(SourceError::Rejected(vec!["bad".to_owned()]));
-            }
-            log.lock().unwrap().push(text.to_owned());
-            Ok(())
-        };
-        (
-            Watched::start("policy", path.to_owned(), Box::new(load)).unwrap(),
-            versions,
-        )
-    }
-
-    #[test]
-    fn every_way_of_replacing_a_file_is_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        for name in ["v1", "v2"] {
-            fs::create_dir(at(name)).unwrap();
-            fs::write(at(name).join("f"), name).unwrap();
-        }
-        // As the kubelet lays a ConfigMap volume: f -> ..data/f, ..data -> v1.
-        symlink("v1", at("..data")).unwrap();
-        symlink("..data/f", at("f")).unwrap();
-        let (mut file, versions) = watched(&at("f"));
-
-        symlink("v2", at("..tmp")).unwrap();
-        fs::rename(at("..tmp"), at("..data")).unwrap();
-        file.look(false);
-
-        fs::write(at("edited"), "renamed over").unwrap();
-        fs::rename(at("edited"), at("f")).unwrap();
-        file.look(false);
-
-        fs::write(at("f"), "in place").unwrap();
-        file.look(false);
-        file.look(false);
-
-        let expected = ["v1", "v2", "renamed over", "in place"];
-        assert_eq!(*versions.lock().unwrap(), expected);
-        assert_eq!(file.status().detail().generation, 4);
-    }
-
-    #[test]
-    fn a_bad_version_leaves_the_last_good_one_and_is_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        fs::write(&path, "good").unwrap();
-        let (mut file, versions) = watched(&path);
-
-        fs::write(&path, "bad").unwrap();
-        file.look(false);
-        let detail = file.status().detail();
-        assert_eq!((detail.generation, detail.failures), (1, 1));
-        assert_eq!(detail.last_error.as_deref(), Some("bad"));
-
-        fs::remove_file(&path).unwrap();
-        file.look(false);
-        file.look(false);
-        assert_eq!(
-            file.status().detail().failures,
-            2,
-            "told once, not at every look"
-        );
-        assert_eq!(*versions.lock().unwrap(), ["good"]);
-
-        fs::write(&path, "better").unwrap();
-        file.look(false);
-        assert_eq!(file.status().detail().last_error, None);
-        assert_eq!(*versions.lock().unwrap(), ["good", "better"]);
-    }
-
-    #[test]
-    fn two_writes_in_one_tick_of_the_clock_are_both_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        fs::write(&path, "one").unwrap();
-        let (mut file, versions) = watched(&path);
-        fs::write(&path, "two").unwrap();
-        // As if the second write had left the stamp of the first.
-        file.seen.stamp = Stamp::of(&path);
-        file.look(false);
-        assert_eq!(*versions.lock().unwrap(), ["one", "two"]);
-    }
-
-    #[test]
-    fn many_wishes_at_once_are_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        fs::write(&path, "one").unwrap();
-        let (file, versions) = watched(&path);
-        let (wish, wishes) = mpsc::channel();
-        (0..100).for_each(|_| wish.send(()).unwrap());
-        drop(wish);
-        poll(&mut [file], &wishes);
-        assert_eq!(*versions.lock().unwrap(), ["one", "one"]);
-    }
-
-    #[test]
-    fn a_file_that_is_being_written_is_not_met_halfway() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        fs::write(&path, "one").unwrap();
-        let (mut file, versions) = watched(&path);
-        let writer = thread::spawn(move || {
-            for part in ["", "tw", "two"] {
-                fs::write(&path, part).unwrap();
-                thread::sleep(Duration::from_millis(20));
-            }
-        });
-        while file.seen.stamp == Stamp::of(&file.path) {}
-        file.look(false);
-        writer.join().unwrap();
-        assert_eq!(*versions.lock().unwrap(), ["one", "two"]);
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -239,8 +239,14 @@ fn policy(
 /// Reads every file again on SIGHUP, and whenever it changes.
 fn reload_on_hangup(files: Vec<Watched>) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
-    let (now, asked) = mpsc::channel();
-    reload::watch(files, asked);
-    tokio::spawn(async move { while hangup.recv().await.is_some() && now.send(()).is_ok() {} });
+    let sources = reload::watch(files)?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            for source in &sources {
+                // A thread that has ended is of no use to the others.
+                let _ = source.send(());
+            }
+        }
+    });
     Ok(())
 }

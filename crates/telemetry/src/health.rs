@@ -1,8 +1,11 @@
 //! Whether this process is fit to be asked, and since when each of its files is in force.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -15,9 +18,19 @@ pub struct Health {
     sources: Vec<Arc<SourceStatus>>,
 }
 
+/// How long a look at a file may take before it counts as an error.
+const TOO_LONG: Duration = Duration::from_secs(30);
+
 /// The state of one watched file.
 #[derive(Debug)]
-pub struct SourceStatus(Mutex<SourceDetail>);
+pub struct SourceStatus(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    detail: SourceDetail,
+    /// Since when a look at the file has been under way.
+    looking: Option<Instant>,
+}
 
 /// What there is to know about one watched file.
 #[derive(Debug, Clone, Serialize)]
@@ -31,8 +44,11 @@ pub struct SourceDetail {
     pub loaded_at: Timestamp,
     /// How many versions were refused.
     pub failures: u64,
-    /// Why the newest version was refused, if it was: the last good one stays in force.
+    /// Why the newest version is not active, where it is not: the last good one stays active.
     pub last_error: Option<String>,
+    /// What a newer version of the file is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<String>,
 }
 
 impl Health {
@@ -67,36 +83,66 @@ impl SourceStatus {
     /// The state of a file that was just loaded for the first time.
     #[must_use]
     pub fn loaded(name: &'static str) -> Self {
-        Self(Mutex::new(SourceDetail {
+        let detail = SourceDetail {
             name,
             generation: 1,
             loaded_at: Timestamp::now(),
             failures: 0,
             last_error: None,
+            pending: None,
+        };
+        Self(Mutex::new(State {
+            detail,
+            looking: None,
         }))
     }
 
-    /// The state now.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state now. A look at the file that does not end is an error: a mount may hang.
     #[must_use]
     pub fn detail(&self) -> SourceDetail {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let state = self.state();
+        let mut detail = state.detail.clone();
+        let took = state.looking.map(|since| since.elapsed());
+        if let Some(took) = took.filter(|it| *it > TOO_LONG) {
+            detail.last_error = Some(format!(
+                "the file system has not responded for {} seconds",
+                took.as_secs()
+            ));
+        }
+        detail
     }
 
-    /// A new version is in force.
+    /// A look at the file begins.
+    pub fn look_begins(&self) {
+        self.state().looking = Some(Instant::now());
+    }
+
+    /// A look at the file is over.
+    pub fn look_ends(&self) {
+        self.state().looking = None;
+    }
+
+    /// A new version is active.
     pub fn reloaded(&self) {
-        let mut detail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let detail = &mut self.state().detail;
         detail.generation += 1;
         detail.loaded_at = Timestamp::now();
-        detail.last_error = None;
+        (detail.last_error, detail.pending) = (None, None);
     }
 
-    /// A new version was refused.
+    /// A new version was rejected, or cannot be read.
     pub fn refused(&self, error: String) {
-        let mut detail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let detail = &mut self.state().detail;
         detail.failures += 1;
-        detail.last_error = Some(error);
+        (detail.last_error, detail.pending) = (Some(error), None);
+    }
+
+    /// A new version is waited for; `None` where none is.
+    pub fn pending(&self, why: Option<String>) {
+        self.state().detail.pending = why;
     }
 }

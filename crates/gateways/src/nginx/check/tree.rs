@@ -156,7 +156,9 @@ impl Configuration {
                 );
                 SourceError::Rejected(vec![self.render(file, &diagnostic)])
             }
-            SourceError::Rejected(_) => error,
+            SourceError::Rejected(_)
+            | SourceError::NotAFile { .. }
+            | SourceError::Unfinished { .. } => error,
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Endpoints as Mia-Platform keeps them → a `policy.yaml` that decides the same.
 
-use std::{fs::File, io::Write as _, path::Path};
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+};
 
 use keygate_documents::source::SourceError;
 use keygate_mia::{auth_json::AuthJson, console::Console};
@@ -66,12 +71,43 @@ pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
         terminal::print(text);
         return Ok(());
     };
-    File::create_new(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| ImportError::Unwritable {
-            path: path.to_owned(),
-            error,
-        })?;
+    create_complete(path, text).map_err(|error| ImportError::Unwritable {
+        path: path.to_owned(),
+        error,
+    })?;
     say(format_args!("the endpoints are in {} now", path.display()));
     Ok(())
+}
+
+/// Creates a file that is complete before it has its name: a service may be waiting for it.
+fn create_complete(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.new", std::process::id()));
+    let fresh = path.with_file_name(name);
+    let created = File::create_new(&fresh)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        // Unlike a rename, a link does not replace what somebody created meanwhile.
+        .and_then(|()| fs::hard_link(&fresh, path));
+    let removed = fs::remove_file(&fresh);
+    created.and(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_complete_and_replaces_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.yaml");
+        create_complete(&path, "one\n").unwrap();
+        let again = create_complete(&path, "two\n").unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
