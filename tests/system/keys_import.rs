@@ -162,6 +162,20 @@ fn a_map_of_nginx_becomes_a_hashed_keys_file() {
     }
 }
 
+#[rstest]
+#[case::windows_line_ends("map $http_client_key $t {\r\n  sample-key-1 A;\r\n}\r\n")]
+#[case::a_quoted_variable("map \"$http_client_key\" \"$t\" { sample-key-1 A; }")]
+#[case::braces_of_a_variable("map ${http_client_key} $t { sample-key-1 A; }")]
+#[case::a_quote_in_another_map(
+    "map $uri $u { it's 1; } map $http_client_key $t { sample-key-1 A; }"
+)]
+fn a_map_is_imported_as_nginx_reads_it(#[case] text: &str) {
+    let import = Import::of(text);
+    let output = import.run("nginx-map", &["--keys-out", "keys.yaml"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(import.keys()[0][0], "A");
+}
+
 #[test]
 fn a_map_of_another_variable_is_taken_where_it_is_named() {
     let text =
@@ -210,7 +224,7 @@ fn a_map_of_another_variable_is_taken_where_it_is_named() {
 #[case::not_nginx(
     "nginx-map",
     "map $http_client_key $t { sample-key",
-    "no nginx configuration"
+    "not an nginx configuration"
 )]
 #[case::a_default(
     "nginx-map",

@@ -114,7 +114,7 @@ fn a_log_that_nobody_reads_does_not_hold_up_decisions() {
     let text = Arc::new(Mutex::new(String::new()));
     let read = Arc::clone(&text);
     let reader = thread::spawn(move || {
-        let mut chunk = [0; 65536];
+        let mut chunk = [0; 8192];
         while let Ok(length @ 1..) = pipe.read(&mut chunk) {
             let part = String::from_utf8_lossy(&chunk[..length]).into_owned();
             read.lock().unwrap().push_str(&part);

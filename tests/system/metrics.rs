@@ -253,7 +253,8 @@ fn whoever_looks_at_many_keys_keeps_no_gateway_waiting() {
         watched.metric(r#"keygate_keys{state="valid"}"#) >= 30_000.0
     });
     let mut looking = caller::connect(&watched.operations);
-    let question = b"GET /debug/keys HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    let question =
+        b"GET /debug/keys?limit=10000 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     looking.write_all(question).unwrap();
     looking.set_nonblocking(true).unwrap();
     let mut answered = 0;

@@ -19,6 +19,9 @@ pub struct Matrix {
     pub endpoints: Vec<Row>,
     /// How many more rules there are.
     pub omitted: usize,
+    /// How many client types there are, with those that are not shown.
+    #[serde(skip)]
+    pub known_client_types: usize,
 }
 
 /// What each client type may do at one endpoint.
@@ -86,15 +89,38 @@ pub struct Circumstances<'a> {
     pub shadow_policy: Option<&'a Policy>,
 }
 
+/// The part of a matrix that is computed.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// How many rules come before its first.
+    pub first_rule: usize,
+    /// How many rules it has at most.
+    pub rules: usize,
+    /// How many client types come before its first.
+    pub first_client_type: usize,
+    /// How many client types it has at most.
+    pub client_types: usize,
+}
+
+impl Window {
+    /// The whole matrix.
+    pub const EVERYTHING: Self = Self {
+        first_rule: 0,
+        rules: usize::MAX,
+        first_client_type: 0,
+        client_types: usize::MAX,
+    };
+}
+
 impl Matrix {
     /// The matrix of a policy for callers without a key, for the client types that the policy or a
-    /// shadow names, and for those that keys have; with so many rows at most.
+    /// shadow names, and for those that keys have; as much of it as the window shows.
     #[must_use]
     pub fn of<'a>(
         policy: &'a Policy,
         known: impl IntoIterator<Item = &'a str>,
         circumstances: Circumstances<'a>,
-        most_rows: usize,
+        window: Window,
     ) -> Self {
         let mut client_types: BTreeSet<&str> = known.into_iter().collect();
         let shadow_rules = circumstances.shadow_policy.map(Policy::rules);
@@ -109,14 +135,19 @@ impl Matrix {
                 client_types.extend(expression.client_types());
             }
         }
-        let client_types: Vec<_> = std::iter::once(None)
-            .chain(client_types.into_iter().map(Some))
-            .collect();
+        let known_client_types = client_types.len();
+        let shown = client_types
+            .into_iter()
+            .skip(window.first_client_type)
+            .take(window.client_types);
+        let client_types: Vec<_> = std::iter::once(None).chain(shown.map(Some)).collect();
         let rows = policy.rules().iter().zip(policy.examples());
         Self {
-            omitted: policy.rules().len().saturating_sub(most_rows),
+            omitted: policy.rules().len().saturating_sub(window.rules),
+            known_client_types,
             endpoints: rows
-                .take(most_rows)
+                .skip(window.first_rule)
+                .take(window.rules)
                 .filter_map(|(rule, example)| {
                     let example = example?;
                     Some(row(policy, rule, &example, &client_types, circumstances))
@@ -340,7 +371,7 @@ mod tests {
             shadow_policy: Some(&Policy::from_yaml(text).unwrap().policy),
             ..Circumstances::default()
         };
-        let matrix = Matrix::of(&policy, [], circumstances, 1);
+        let matrix = Matrix::of(&policy, [], circumstances, Window::EVERYTHING);
         let named = [None, Some("NEW".to_owned()), Some("NEWER".to_owned())];
         assert_eq!(matrix.client_types, named);
     }
@@ -349,7 +380,7 @@ mod tests {
     fn first_row(rule: &str, circumstances: Circumstances<'_>) -> Vec<String> {
         let text = format!("version: 1\nendpoints: [{{ path: /a, {rule} }}]\n");
         let policy = Policy::from_yaml(&text).unwrap().policy;
-        let matrix = Matrix::of(&policy, ["A", "B", "C"], circumstances, 1);
+        let matrix = Matrix::of(&policy, ["A", "B", "C"], circumstances, Window::EVERYTHING);
         let cells = matrix.endpoints[0].cells.iter();
         cells.map(Cell::to_string).collect()
     }
@@ -382,7 +413,11 @@ mod tests {
     fn rows_over_the_limit_are_counted_and_not_computed() {
         let text = "version: 1\nendpoints: [{ path: /a }, { path: /b }, { path: /c }]\n";
         let policy = Policy::from_yaml(text).unwrap().policy;
-        let matrix = Matrix::of(&policy, ["x"], Circumstances::default(), 2);
+        let window = Window {
+            rules: 2,
+            ..Window::EVERYTHING
+        };
+        let matrix = Matrix::of(&policy, ["x"], Circumstances::default(), window);
         let endpoints: Vec<_> = matrix
             .endpoints
             .iter()
@@ -390,5 +425,18 @@ mod tests {
             .collect();
         assert_eq!((endpoints, matrix.omitted), (vec!["/a", "/b"], 1));
         assert_eq!(matrix.client_types, [None, Some("x".to_owned())]);
+        let window = Window {
+            first_rule: 1,
+            rules: 1,
+            first_client_type: 1,
+            client_types: 1,
+        };
+        let matrix = Matrix::of(&policy, ["x", "y", "z"], Circumstances::default(), window);
+        assert_eq!(matrix.client_types, [None, Some("y".to_owned())]);
+        assert_eq!(matrix.known_client_types, 3);
+        let [row] = matrix.endpoints.as_slice() else {
+            panic!("one row")
+        };
+        assert_eq!((row.endpoint.as_str(), row.cells.len()), ("/b", 2));
     }
 }

@@ -120,8 +120,8 @@ pub struct Names(Choice);
 pub enum NamesError {
     /// The header has another meaning.
     #[error(
-        "the setting `{setting}` names `{name}`, a header with a meaning of its own: choose another \
-         name, such as `x-{setting}`"
+        "the header `{name}` has a meaning of its own for HTTP, nginx or Keygate: choose another name, \
+         such as `x-{setting}`"
     )]
     Reserved {
         /// The setting.
@@ -130,10 +130,7 @@ pub enum NamesError {
         name: HeaderName,
     },
     /// Another setting names the same header, or one that backends read alike.
-    #[error(
-        "the setting `{setting}` names `{name}`, which is the header of `{other}`: give each a header \
-         of its own"
-    )]
+    #[error("the header `{name}` is that of `{other}`: give each a header of its own")]
     Taken {
         /// The setting.
         setting: &'static str,
@@ -142,6 +139,16 @@ pub enum NamesError {
         /// The setting that has it.
         other: &'static str,
     },
+}
+
+impl NamesError {
+    /// The setting to change.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Reserved { setting, .. } | Self::Taken { setting, .. } => setting,
+        }
+    }
 }
 
 impl Names {
@@ -301,7 +308,7 @@ mod tests {
             BACKOFFICE_HEADER => choice.backoffice = headers.next().unwrap(),
             _ => choice.client_address = headers.next().unwrap(),
         }
-        Names::new(choice).map_err(|error| error.to_string())
+        Names::new(choice).map_err(|error| format!("{}: {error}", error.setting()))
     }
 
     #[rstest]
@@ -335,7 +342,7 @@ mod tests {
     ) {
         let error = with(setting, name).unwrap_err();
         assert!(
-            error.starts_with(&format!("the setting `{setting}` names `{name}`")),
+            error.starts_with(&format!("{setting}: the header `{name}`")),
             "{error}"
         );
     }
@@ -354,10 +361,7 @@ mod tests {
         #[case] other: &str,
     ) {
         let error = with(setting, names).unwrap_err();
-        assert!(
-            error.contains(&format!("the header of `{other}`")),
-            "{error}"
-        );
+        assert!(error.contains(&format!("is that of `{other}`")), "{error}");
     }
 
     #[test]

@@ -60,15 +60,19 @@ impl Address {
     /// Whether only this machine reaches it. A host name other than `localhost` is not looked up.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        let Self::Tcp(text) = self else { return true };
-        let Some((host, _)) = text.rsplit_once(':') else {
-            return false;
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let Some(host) = self.host() else { return true };
         match host.parse::<IpAddr>() {
             Ok(address) => address.to_canonical().is_loopback(),
             Err(_) => host.eq_ignore_ascii_case("localhost"),
         }
+    }
+
+    /// The host, where it has one; an IPv6 address without brackets.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        let Self::Tcp(text) = self else { return None };
+        let (host, _) = text.rsplit_once(':')?;
+        Some(host.trim_start_matches('[').trim_end_matches(']'))
     }
 
     /// The port, where it has one.

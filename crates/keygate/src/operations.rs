@@ -1,14 +1,17 @@
 //! The operations listener: probes, metrics, and what operators look at. Never the gateway's
 //! business.
 
-use std::{io, pin::Pin, sync::Arc, thread};
+mod hosts;
+mod server;
+
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::{Query, State, rejection::QueryRejection},
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse, Response},
     routing::get,
@@ -23,49 +26,12 @@ use keygate_telemetry::{
 };
 use serde::Serialize;
 use serde_json::json;
-use tokio::{
-    net::{TcpListener, UnixListener},
-    runtime,
-};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::{
-    debug_keys, debug_page,
-    listener::{Listener, SocketFile},
-};
+use crate::{debug_keys, debug_page};
 
-/// Answers operators until the process ends, on a thread of their own: a scrape that looks at a
-/// million keys must not keep a gateway waiting.
-///
-/// # Errors
-/// The system has no thread or no descriptors left.
-pub fn start(listener: Listener, router: Router) -> io::Result<Option<SocketFile>> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let within = runtime.enter();
-    let (answering, file): (Pin<Box<dyn Future<Output = _> + Send>>, _) = match listener {
-        Listener::Tcp(listener) => {
-            let listener = TcpListener::from_std(listener.into_std()?)?;
-            (Box::pin(axum::serve(listener, router).into_future()), None)
-        }
-        Listener::Unix(listener, file) => {
-            let listener = UnixListener::from_std(listener.into_std()?)?;
-            let answering = axum::serve(listener, router).into_future();
-            (Box::pin(answering), Some(file))
-        }
-    };
-    drop(within);
-    let answer = move || {
-        if let Err(error) = runtime.block_on(answering) {
-            tracing::error!(%error, "operators are answered no longer");
-        }
-    };
-    thread::Builder::new()
-        .name("operations".to_owned())
-        .spawn(answer)?;
-    Ok(file)
-}
+pub use hosts::Hosts;
+pub use server::{Limits, start};
 
 /// The routes of the operations listener.
 pub fn router(operations: Operations) -> Router {
@@ -84,6 +50,10 @@ pub fn router(operations: Operations) -> Router {
         .layer(SetResponseHeaderLayer::overriding(
             CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
+        ))
+        .layer(SetResponseHeaderLayer::overriding(
+            X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
         ))
 }
 
@@ -199,13 +169,27 @@ async fn explain(
     }
 }
 
-async fn keys(State(operations): State<Arc<Operations>>) -> Response {
+/// A page of keys, as the query says.
+async fn keys(
+    State(operations): State<Arc<Operations>>,
+    query: Result<Query<debug_keys::Pages>, QueryRejection>,
+) -> Response {
     let Some(resolver) = &operations.resolver else {
         let error = "this process has no keys: ask the resolver";
         return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
     };
+    let pages = match query {
+        Ok(Query(pages)) => pages,
+        Err(rejection) => return refusal(&rejection),
+    };
     let keys = resolver.keys();
-    Json(debug_keys::Page::of(&keys, operations.started)).into_response()
+    match debug_keys::Page::of(&keys, operations.started, &pages) {
+        Ok(page) => Json(page).into_response(),
+        Err(error) => {
+            let error = json!({ "error": error.to_string() });
+            (StatusCode::BAD_REQUEST, Json(error)).into_response()
+        }
+    }
 }
 
 async fn config(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {

@@ -99,7 +99,11 @@ pub async fn run(
         service_version: settings.service_version.clone(),
         log,
     });
-    let _file = operations::start(watched_at, router)?;
+    let (hosts, limits) = (
+        settings.operations_hosts(role),
+        settings.operations_limits(),
+    );
+    let _file = operations::start(watched_at, router, hosts, limits)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;

@@ -8,7 +8,7 @@ mod number;
 mod tests;
 
 use std::{
-    num::NonZeroU32,
+    num::{NonZeroU16, NonZeroU32},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -22,7 +22,7 @@ use figment::{
 use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
 use keygate_documents::{diagnostic::nearest, source::SourceError};
-use keygate_gateways::Choice;
+use keygate_gateways::{Choice, NamesError};
 use keygate_keys::Pepper;
 use keygate_keys::pepper::{self, PepperError, PepperText};
 use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
@@ -37,6 +37,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{
     addresses,
     listener::{Address, SocketMode},
+    operations::{Hosts, Limits},
 };
 
 use file::FileLayer;
@@ -66,6 +67,14 @@ pub struct Settings {
     pub listen: Option<Address>,
     /// The operations listener, for probes and people.
     pub operations: Option<Address>,
+    /// Names by which operators reach the operations listener, besides `localhost` and IP addresses.
+    pub operations_hosts: HostNames,
+    /// How many connections the operations listener keeps open; over it, the oldest are closed.
+    #[serde(deserialize_with = "number::positive")]
+    pub operations_max_connections: NonZeroU16,
+    /// How long a connection to the operations listener may take, with its response.
+    #[serde(deserialize_with = "number::positive")]
+    pub operations_timeout_seconds: NonZeroU16,
     /// The permission bits of Unix sockets.
     pub socket_mode: SocketMode,
     /// How log lines look.
@@ -124,6 +133,9 @@ impl Default for Settings {
             pepper: None,
             listen: None,
             operations: None,
+            operations_hosts: HostNames::default(),
+            operations_max_connections: const { NonZeroU16::new(32).unwrap() },
+            operations_timeout_seconds: const { NonZeroU16::new(30).unwrap() },
             socket_mode: SocketMode::default(),
             log_format: LogFormat::default(),
             log_level: LogLevel::default(),
@@ -173,16 +185,7 @@ pub struct Names(Vec<String>);
 
 impl<'de> Deserialize<'de> for Names {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            List(Vec<String>),
-            Text(String),
-        }
-        let names = match Written::deserialize(deserializer)? {
-            Written::List(names) => names,
-            Written::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
-        };
+        let names = list(deserializer)?;
         // RFC 6265, section 4.1.1: a cookie's name is a token, as a header's is.
         if let Some(odd) = names
             .iter()
@@ -192,6 +195,42 @@ impl<'de> Deserialize<'de> for Names {
         }
         Ok(Self(names))
     }
+}
+
+/// Host names: a list, or one text with commas.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct HostNames(Vec<String>);
+
+impl<'de> Deserialize<'de> for HostNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = list(deserializer)?;
+        let is_name = |name: &str| {
+            let is_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            name.split('.')
+                .all(|label| !label.is_empty() && label.bytes().all(is_label))
+        };
+        match names.iter().find(|name| !is_name(name)) {
+            Some(odd) => Err(de::Error::custom(format_args!(
+                "`{odd}` is not a host name: write a whole name without a port, such as \
+                 `keygate-resolver.shop.svc`"
+            ))),
+            None => Ok(Self(names)),
+        }
+    }
+}
+
+/// A list, or one text with commas, since an environment variable is a text.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::List(names) => names,
+        Written::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+    })
 }
 
 /// [`RejectedKeyStatus`] as it is set: a number.
@@ -288,6 +327,14 @@ pub enum SettingsError {
         flag: &'static str,
         /// The role that reads it.
         reader: Role,
+    },
+    /// A header would have two meanings.
+    #[error("{named}: {error}")]
+    Names {
+        /// The setting, and where it was set.
+        named: String,
+        /// What is wrong with it.
+        error: NamesError,
     },
     /// Both listeners have one address.
     #[error(
@@ -402,6 +449,22 @@ impl Settings {
             .unwrap_or_else(|| addresses::operations(role))
     }
 
+    /// The `Host` values that the operations listener takes.
+    #[must_use]
+    pub fn operations_hosts(&self, role: Role) -> Hosts {
+        let HostNames(names) = &self.operations_hosts;
+        Hosts::new(&self.operations(role), names)
+    }
+
+    /// What operators may use.
+    #[must_use]
+    pub fn operations_limits(&self) -> Limits {
+        Limits {
+            connections: self.operations_max_connections.get().into(),
+            time: Duration::from_secs(self.operations_timeout_seconds.get().into()),
+        }
+    }
+
     /// Makes sure that a role's listeners have an address each.
     ///
     /// # Errors
@@ -461,7 +524,18 @@ impl Settings {
         }
     }
 
-    /// The names of headers and cookies that a gateway must follow.
+    /// The names of headers and cookies that a gateway must follow, each with one meaning.
+    ///
+    /// # Errors
+    /// A header would have two: a caller's own could be believed, or a key passed on.
+    pub fn gateway_names(&self) -> Result<keygate_gateways::Names, SettingsError> {
+        keygate_gateways::Names::new(self.choice_of_names()).map_err(|error| {
+            let named = self.origins.named(error.setting());
+            SettingsError::Names { named, error }
+        })
+    }
+
+    /// These names as the settings choose them.
     #[must_use]
     pub fn choice_of_names(&self) -> Choice {
         let CredentialNames { headers, cookies } = self.credential_names();
@@ -492,6 +566,14 @@ impl Settings {
             for name in mia::without_effect(environment) {
                 tracing::warn!("`{name}` is set and has no effect: Keygate knows no users yet");
             }
+        }
+        if role != Role::Resolver && self.answer_with == AnswerWith::Header {
+            tracing::warn!(
+                "{} has denials answered by 200 and `mia-allowed: 0`: a gateway that does not read \
+                 `mia-allowed` lets every request pass. Requests of Keygate's nginx includes get 401 and \
+                 403 all the same",
+                self.origins.named("answer-with")
+            );
         }
         let listen = self.listen(role);
         if self.origins.is_mia("listen") && !listen.is_local() {

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use keygate_documents::{diagnostic::Severity, source::SourceError};
 
+pub use self::rules::{CaseGap, Context, Expected, Service};
+
 /// What is to be said of a configuration.
 #[derive(Debug)]
 pub struct Outcome {
@@ -23,9 +25,9 @@ pub struct Outcome {
 ///
 /// # Errors
 /// It would not load, or lets everybody in.
-pub fn check(path: &Path) -> Result<Outcome, SourceError> {
+pub fn check(path: &Path, context: &Context) -> Result<Outcome, SourceError> {
     let configuration = tree::Configuration::load(path)?;
-    let findings = rules::findings(&configuration);
+    let findings = rules::findings(&configuration, context);
     let is_bad = findings
         .iter()
         .any(|finding| finding.diagnostic.severity == Severity::Error);

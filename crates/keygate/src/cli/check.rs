@@ -7,14 +7,19 @@ use std::{
 
 use jiff::Timestamp;
 use keygate_documents::source::{self, SourceError};
-use keygate_gateways::nginx;
+use keygate_expression::Facts;
+use keygate_gateways::nginx::check::{self as check_nginx, CaseGap, Context};
 use keygate_keys::{
     KeyTable,
     keys_file::{self, Loaded},
     pepper,
 };
+use keygate_policy::{path::CanonicalPath, policy::Example};
 
-use super::terminal::{print, say};
+use super::{
+    nginx_settings,
+    terminal::{print, say},
+};
 use crate::policy_file;
 
 /// `keygate check`
@@ -32,6 +37,9 @@ pub(super) struct Arguments {
     /// nginx configuration, e.g. /etc/nginx/nginx.conf: warns of what could let requests past
     #[arg(long, value_name = "FILE")]
     nginx: Option<PathBuf>,
+    /// Settings file of a service, to compare with nginx's configuration; repeat it for a pair
+    #[arg(long, value_name = "FILE", requires = "nginx")]
+    config: Vec<PathBuf>,
 }
 
 /// What is to be said of one file.
@@ -72,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         good &= show(path, outcome);
     }
     if let Some(path) = &arguments.nginx {
-        good &= show(path, nginx(path));
+        good &= show(path, nginx(path, arguments));
     }
     if good {
         ExitCode::SUCCESS
@@ -133,13 +141,62 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
     })
 }
 
-fn nginx(path: &Path) -> Result<Report, SourceError> {
-    let outcome = nginx::check::check(path)?;
+fn nginx(path: &Path, arguments: &Arguments) -> Result<Report, SourceError> {
+    let context = Context {
+        expected: nginx_settings::expected(&arguments.config)?,
+        has_settings: !arguments.config.is_empty(),
+        case_gaps: arguments.policy.as_deref().and_then(case_gaps),
+    };
+    let outcome = check_nginx::check(path, &context)?;
     let asking = count(outcome.asking, "location");
     let warnings = count(outcome.warnings.len(), "warning");
     Ok(Report {
         summary: format!("{asking} with Keygate, {warnings}"),
         warnings: outcome.warnings,
+    })
+}
+
+/// Where another case of a path leads to another rule; a policy that does not load is reported
+/// beside this.
+fn case_gaps(policy: &Path) -> Option<Vec<CaseGap>> {
+    let policy = policy_file::parse(policy, &source::read(policy).ok()?)
+        .ok()?
+        .policy;
+    let rule_of = |example: &Example| {
+        let request = example.request(Facts::default());
+        let path = CanonicalPath::parse(request.target).ok()?;
+        policy.find(&request, path.as_bytes()).rule()
+    };
+    let gap = |example: Example| {
+        let rule = rule_of(&example)?;
+        in_other_cases(&example.target).find_map(|target| {
+            let other = Example {
+                target,
+                ..example.clone()
+            };
+            let decided_by = rule_of(&other)?;
+            (rule.index() != decided_by.index()).then(|| CaseGap {
+                path: example.target.clone(),
+                other: other.target,
+                decided_by: decided_by.label().to_owned(),
+            })
+        })
+    };
+    Some(policy.examples().flatten().filter_map(gap).collect())
+}
+
+/// A path as often as it has segments, each time with another segment in the other case.
+fn in_other_cases(path: &str) -> impl Iterator<Item = String> {
+    let segments: Vec<_> = path.split('/').collect();
+    (0..segments.len()).map(move |other| {
+        let segments = segments.iter().enumerate().map(|(index, segment)| {
+            if index == other {
+                segment.to_ascii_uppercase()
+            } else {
+                (*segment).to_owned()
+            }
+        });
+        segments.collect::<Vec<_>>().join("/")
     })
 }
 

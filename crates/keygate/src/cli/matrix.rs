@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use keygate_documents::source::{self, SourceError};
 use keygate_explain::{
-    matrix::{Circumstances, Matrix},
+    matrix::{Circumstances, Matrix, Window},
     question::{logged_in, properties},
 };
 use keygate_keys::keys_file;
@@ -65,8 +65,11 @@ fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
         shadow_policy: shadow_policy.as_ref(),
     };
     let known = entries.iter().map(|entry| entry.key.client_type.as_str());
-    arguments
-        .output
-        .print(&Matrix::of(&policy, known, circumstances, usize::MAX));
+    arguments.output.print(&Matrix::of(
+        &policy,
+        known,
+        circumstances,
+        Window::EVERYTHING,
+    ));
     Ok(true)
 }

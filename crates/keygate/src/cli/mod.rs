@@ -7,6 +7,7 @@ mod import;
 mod keys;
 mod matrix;
 mod nginx_includes;
+mod nginx_settings;
 mod schema;
 mod terminal;
 mod test;
@@ -67,7 +68,7 @@ enum Command {
     /// Say whether a keys file and a policy file would load, and what looks wrong in them and in
     /// nginx's configuration.
     #[command(
-        after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf"
+        after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf\n  keygate check --nginx /etc/nginx/nginx.conf --config resolver.yaml --config authorizer.yaml"
     )]
     Check(check::Arguments),
     /// Say how one request would be decided, and why.
@@ -245,6 +246,7 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let config = arguments.config.as_deref();
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
     let settings = settings.with_two_listeners(role)?;
+    settings.gateway_names()?;
     let log = logs::start(settings.log_format, settings.log_level)?;
     descriptors::raise_limit();
     settings.warn(role, &environment);

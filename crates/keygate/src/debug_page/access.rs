@@ -3,14 +3,15 @@
 use keygate_authorizer::Authorizer;
 use keygate_explain::{
     Answer, Question,
-    matrix::{Cell, Circumstances, Matrix, Row},
+    matrix::{Cell, Circumstances, Matrix, Row, Window},
 };
 use keygate_keys::KeyTable;
 
-use super::{form::Form, words};
-
-/// Rules shown at most: a page is for looking.
-const ROWS_SHOWN: usize = 500;
+use super::{
+    form::Form,
+    pages::{Pager, Pages, Table},
+    words,
+};
 
 /// What the policy in force does.
 pub(super) struct Access {
@@ -18,6 +19,8 @@ pub(super) struct Access {
     /// What the form asks, and the answer.
     pub(super) explained: Option<(Question, Answer)>,
     pub(super) matrix: Matrix,
+    /// The links to the rest of the matrix.
+    pub(super) pagers: Vec<Pager>,
 }
 
 /// A cell of the matrix, as a link to its explanation.
@@ -31,8 +34,8 @@ pub(super) struct Link {
 }
 
 impl Access {
-    pub(super) fn of(authorizer: &Authorizer, keys: Option<&KeyTable>, query: &str) -> Self {
-        let (form, question) = Form::read(query);
+    pub(super) fn of(authorizer: &Authorizer, keys: Option<&KeyTable>, pages: &Pages) -> Self {
+        let (form, question) = Form::read(&pages.question);
         let explained = question.map(|question| {
             let answer =
                 authorizer.look(|policy, shadow| Answer::to(&question, policy, shadow, keys));
@@ -44,12 +47,32 @@ impl Access {
                 shadow_policy,
                 ..Circumstances::default()
             };
-            Matrix::of(policy, known.iter().copied(), circumstances, ROWS_SHOWN)
+            let rules = pages.range(Table::Rules, policy.rules().len());
+            let window = Window {
+                first_rule: rules.start,
+                rules: rules.len(),
+                first_client_type: pages.first(Table::ClientTypes),
+                client_types: Table::ClientTypes.length(),
+            };
+            Matrix::of(policy, known.iter().copied(), circumstances, window)
         });
+        let links = [
+            pages.pager(
+                Table::Rules,
+                "rules",
+                matrix.endpoints.len() + matrix.omitted,
+            ),
+            pages.pager(
+                Table::ClientTypes,
+                "client types",
+                matrix.known_client_types,
+            ),
+        ];
         Self {
             form,
             explained,
             matrix,
+            pagers: links.into_iter().flatten().collect(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod form;
+mod pages;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,6 +18,8 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
+use jiff::Timestamp;
+use keygate_keys::KeyTable;
 use keygate_telemetry::{
     decisions::Differences,
     entry::{Entry, Step},
@@ -27,7 +30,10 @@ use keygate_telemetry::{
 use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use self::access::Access;
+use self::{
+    access::Access,
+    pages::{Pager, Pages, Table},
+};
 use crate::debug_keys;
 
 /// Nothing from elsewhere, and nothing inline: a name or a path that a caller chose stays text.
@@ -35,9 +41,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
-
-/// Keys shown at most: a page is for looking.
-const KEYS_SHOWN: usize = 1_000;
 
 /// Lines of what shadows would change shown at most.
 const DIFFERENCES_SHOWN: usize = 50;
@@ -58,7 +61,6 @@ pub fn router() -> Router<Arc<Operations>> {
         .layer(
             ServiceBuilder::new()
                 .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))
-                .layer(set(header::X_CONTENT_TYPE_OPTIONS, text("nosniff")))
                 .layer(set(header::REFERRER_POLICY, text("no-referrer"))),
         )
 }
@@ -93,28 +95,31 @@ struct Recent {
 }
 
 struct Keys<'a> {
-    page: debug_keys::Page<'a>,
+    used_since: Timestamp,
+    rows: Vec<debug_keys::Row<'a>>,
+    pager: Option<Pager>,
     /// How many there are in each state.
-    states: BTreeMap<String, usize>,
-    omitted: usize,
+    states: BTreeMap<&'static str, usize>,
     /// How often a key was refused, by cause, where it ever was.
     refused: Vec<(&'static str, u64)>,
 }
 
 impl<'a> Keys<'a> {
-    fn of(mut page: debug_keys::Page<'a>, operations: &Operations) -> Self {
-        let mut states = BTreeMap::new();
-        for key in &page.keys {
-            *states.entry(key.state.clone()).or_default() += 1;
+    fn of(table: &'a KeyTable, pages: &Pages, operations: &Operations) -> Self {
+        let now = Timestamp::now();
+        let (mut states, mut total) = (BTreeMap::new(), 0);
+        for key in table.keys() {
+            *states.entry(key.state(now).as_str()).or_default() += 1;
+            total += 1;
         }
-        let omitted = page.keys.len().saturating_sub(KEYS_SHOWN);
-        page.keys.truncate(KEYS_SHOWN);
+        let shown = pages.range(Table::Keys, total);
         let refused = operations.decisions.refused_keys();
         Self {
+            used_since: operations.started,
+            rows: debug_keys::Row::some(table, shown.start, shown.len()),
+            pager: pages.pager(Table::Keys, "keys", total),
             refused: refused.filter(|(_, count)| *count > 0).collect(),
-            page,
             states,
-            omitted,
         }
     }
 }
@@ -131,7 +136,8 @@ async fn page(State(operations): State<Arc<Operations>>, RawQuery(query): RawQue
 fn render(operations: &Operations, query: &str) -> askama::Result<(StatusCode, String)> {
     let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
     let authorizer = operations.authorizer.as_ref();
-    let access = authorizer.map(|it| Access::of(it, keys.as_deref(), query));
+    let pages = Pages::read(query);
+    let access = authorizer.map(|it| Access::of(it, keys.as_deref(), &pages));
     let is_wrong = access.as_ref().is_some_and(|it| it.form.is_wrong());
     let status = if is_wrong {
         StatusCode::BAD_REQUEST
@@ -150,7 +156,7 @@ fn render(operations: &Operations, query: &str) -> askama::Result<(StatusCode, S
         decisions,
         keys: keys
             .as_deref()
-            .map(|keys| Keys::of(debug_keys::Page::of(keys, operations.started), operations)),
+            .map(|keys| Keys::of(keys, &pages, operations)),
     };
     Ok((status, page.render()?))
 }

@@ -1,6 +1,9 @@
 //! Whole numbers, which are text in the environment and numbers in a file.
 
-use std::{fmt, num::NonZeroU32};
+use std::{
+    fmt,
+    num::{NonZeroU16, NonZeroU32},
+};
 
 use serde::{Deserializer, de};
 
@@ -11,6 +14,16 @@ pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error>
         most: u16::MAX.into(),
     })?;
     u16::try_from(number).map_err(de::Error::custom)
+}
+
+/// From 1 to 65535.
+pub(super) fn positive<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroU16, D::Error> {
+    let number = from.deserialize_any(Range {
+        least: 1,
+        most: u16::MAX.into(),
+    })?;
+    let number = u16::try_from(number).map_err(de::Error::custom)?;
+    NonZeroU16::try_from(number).map_err(de::Error::custom)
 }
 
 /// At least 1; a setting that is off by default.

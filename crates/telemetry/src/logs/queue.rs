@@ -214,9 +214,11 @@ mod tests {
     #[test]
     fn lines_come_out_whole_and_in_order() {
         let (queue, mut reader) = queue();
-        let text: String = (0..1000).map(|n| format!("line {n}\n")).collect();
-        text.split_inclusive('\n')
-            .for_each(|line| queue.push(line.as_bytes()));
+        let lines: Vec<_> = (0..1000).map(|n| format!("line {n}\n")).collect();
+        let text = lines.concat();
+        for line in &lines {
+            queue.push(line.as_bytes());
+        }
         queue.flush(Duration::from_secs(10));
         let mut read = vec![0; text.len()];
         reader.read_exact(&mut read).unwrap();

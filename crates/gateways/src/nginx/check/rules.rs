@@ -1,10 +1,21 @@
 //! What is looked for in a configuration: each rule is one function over one place in it.
 
+mod agreement;
+mod before_access;
+mod paths;
+mod unguarded;
+
 use std::ops::Range;
 
 use keygate_documents::diagnostic::Diagnostic;
 
+use self::before_access::Late;
 use super::tree::{Configuration, Directive, FileId};
+
+pub use self::{
+    agreement::{Expected, Service},
+    paths::CaseGap,
+};
 
 /// Something to say about one place.
 #[derive(Debug)]
@@ -26,17 +37,15 @@ const PASSES: [(&str, bool); 6] = [
     ("memcached_pass", false),
 ];
 
-/// What keygate-authorize.conf sets: who it is, and no key.
-const HEADERS: [&str; 9] = [
+/// What keygate-authorize.conf sets, beside the headers that may hold a key.
+const HEADERS: [&str; 7] = [
     "client-type",
+    "x-keygate-key-id",
     "miauserid",
     "miausergroups",
     "miauserproperties",
     "isbackoffice",
     "client_type",
-    "client-key",
-    "secret",
-    "cookie",
 ];
 
 /// The blocks from the outside to one place.
@@ -66,6 +75,26 @@ impl<'c> Scope<'c> {
         self.in_force(name).pop()
     }
 
+    /// All directives of this name that stand in one of the blocks.
+    fn everything(&self, name: &'c str) -> impl Iterator<Item = &'c Directive> {
+        self.0.iter().flat_map(move |block| named(block, name))
+    }
+
+    /// The blocks around the innermost one.
+    fn outer(&self) -> Self {
+        let outer = self.0.split_last().map(|(_, outer)| outer.to_vec());
+        Self(outer.unwrap_or_default())
+    }
+
+    /// Whether what the caller sent as this header is replaced or removed.
+    fn replaces(&self, header: &str) -> bool {
+        let own = format!("http_{}", header.to_ascii_lowercase().replace('-', "_"));
+        self.in_force("proxy_set_header").iter().any(|it| {
+            it.argument(0).eq_ignore_ascii_case(header)
+                && !variables(it.argument(1)).any(|name| name == own)
+        })
+    }
+
     fn asks_keygate(&self) -> bool {
         self.one_in_force("auth_request")
             .is_some_and(|asks| asks.argument(0).starts_with(OWN))
@@ -83,17 +112,35 @@ struct Place<'c> {
 #[derive(Debug)]
 struct Server<'c> {
     directives: &'c [Directive],
+    scope: Scope<'c>,
     places: Vec<Place<'c>>,
 }
 
+/// What the rules need to know beside nginx's configuration.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// The names and addresses that the settings of the services say.
+    pub expected: Expected,
+    /// Whether settings were given, or the default ones are assumed.
+    pub has_settings: bool,
+    /// Where another case leads to another rule of the policy, if one was given.
+    pub case_gaps: Option<Vec<CaseGap>>,
+}
+
 /// Everything that is to be said, in the order of the files.
-pub(super) fn findings(configuration: &Configuration) -> Vec<Finding> {
+pub(super) fn findings(configuration: &Configuration, context: &Context) -> Vec<Finding> {
+    let late = Late::of(configuration);
     let mut findings = Vec::new();
     visit(&configuration.directives, &mut |directive| {
         findings.extend(reading_of_requests(directive));
+        findings.extend(late.zone(directive));
+        findings.extend(backoffice_by_caller(directive));
     });
     for server in servers(configuration) {
-        findings.extend(server.findings());
+        findings.extend(server.findings(context, &late));
+    }
+    if context.has_settings {
+        findings.extend(agreement::findings(configuration, &context.expected));
     }
     findings.sort_by_key(|finding| {
         let start = finding.diagnostic.span.as_ref().map(|span| span.start);
@@ -118,6 +165,20 @@ pub(super) fn count_asking(configuration: &Configuration) -> usize {
 
 fn named<'c>(block: &'c [Directive], name: &str) -> impl Iterator<Item = &'c Directive> {
     block.iter().filter(move |directive| directive.name == name)
+}
+
+/// The names of the variables in a text, in lower case.
+fn variables(text: &str) -> impl Iterator<Item = String> {
+    text.split('$').skip(1).map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let end = rest
+            .find(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+            .unwrap_or(rest.len());
+        let name = rest.get(..end).unwrap_or_default();
+        // `$1x` is the first capture, and an `x`.
+        let digit = name.get(..1).filter(|it| it.parse::<u8>().is_ok());
+        digit.unwrap_or(name).to_ascii_lowercase()
+    })
 }
 
 fn visit<'c>(block: &'c [Directive], see: &mut impl FnMut(&'c Directive)) {
@@ -181,10 +242,14 @@ impl<'c> Server<'c> {
     fn new(directives: &'c [Directive], scope: &Scope<'c>) -> Self {
         let mut places = Vec::new();
         collect_places(directives, scope, &mut places);
-        Self { directives, places }
+        Self {
+            directives,
+            scope: scope.clone(),
+            places,
+        }
     }
 
-    fn findings(&self) -> Vec<Finding> {
+    fn findings(&self, context: &Context, late: &Late) -> Vec<Finding> {
         let asking = self.places.iter().find(|place| place.scope.asks_keygate());
         let Some(asking) = asking else {
             let passing = self.places.iter().find_map(Place::pass);
@@ -197,8 +262,11 @@ impl<'c> Server<'c> {
         let mut findings = Vec::new();
         findings.extend(self.missing_answers(asking));
         findings.extend(self.rewrites());
+        if self.scope.asks_keygate() {
+            findings.extend(self.directives.iter().filter_map(before_access::answers));
+        }
         for place in &self.places {
-            findings.extend(place.findings());
+            findings.extend(place.findings(context, late));
         }
         findings
     }
@@ -230,7 +298,7 @@ impl<'c> Server<'c> {
         for directive in self.directives {
             steps_aside |=
                 directive.name == "if" && directive.arguments.iter().any(|it| it.contains(OWN));
-            if directive.name == "rewrite" && stays_inside(directive) {
+            if directive.name == "rewrite" && !is_redirect(directive) {
                 findings.push(if steps_aside {
                     rewritten(directive)
                 } else {
@@ -270,26 +338,33 @@ impl<'c> Place<'c> {
             .find(|directive| PASSES.iter().any(|(name, _)| *name == directive.name))
     }
 
-    fn findings(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        if let Some(pass) = self.pass() {
-            if self.scope.asks_keygate() {
-                findings.extend(self.headers(pass));
-                findings.extend(self.cache());
-            } else {
-                findings.push(self.unasked(pass));
+    fn findings(&self, context: &Context, late: &Late) -> Vec<Finding> {
+        let pass = self.pass();
+        let mut findings: Vec<_> = paths::alias(self).into_iter().collect();
+        if !self.scope.asks_keygate() {
+            let unguarded = unguarded::turned_off(self)
+                .or_else(|| pass.map(|pass| self.unasked(pass)))
+                .or_else(|| unguarded::content(self));
+            findings.extend(unguarded);
+            return findings;
+        }
+        if let Some(pass) = pass {
+            findings.extend(self.headers(pass, &context.expected));
+            findings.extend(self.cache());
+            findings.extend(self.intercepted_errors());
+        }
+        findings.extend(paths::findings(self, pass));
+        findings.extend(paths::case(self, context.case_gaps.as_deref()));
+        findings.extend(self.satisfy());
+        findings.extend(self.error_pages());
+        for directive in self.directive.children() {
+            findings.extend(before_access::answers(directive));
+            findings.extend(late.read_early(directive));
+            if directive.name == "rewrite" && !is_redirect(directive) {
+                findings.push(rewritten(directive));
             }
         }
-        if self.scope.asks_keygate() {
-            findings.extend(self.satisfy());
-            findings.extend(self.error_pages());
-            let rewrites = named(self.directive.children(), "rewrite");
-            findings.extend(
-                rewrites
-                    .filter(|rewrite| stays_inside(rewrite))
-                    .map(rewritten),
-            );
-        }
+        findings.extend(late.read_early(self.directive));
         findings
     }
 
@@ -309,11 +384,11 @@ impl<'c> Place<'c> {
             pass,
             format!("`{title}` passes requests on without asking Keygate"),
         )
-        .help("include `keygate-authorize.conf` in it")
+        .help(unguarded::help(self.directive))
     }
 
     /// What the backend is told beside, or instead of, what the include says.
-    fn headers(&self, pass: &Directive) -> Vec<Finding> {
+    fn headers(&self, pass: &Directive, expected: &Expected) -> Vec<Finding> {
         if let Some((name, false)) = PASSES.iter().find(|(name, _)| *name == pass.name) {
             let message = format!("`{name}` does not send the headers of Keygate's include");
             return vec![warning(pass, message).help(
@@ -322,13 +397,11 @@ impl<'c> Place<'c> {
             )];
         }
         let set = self.scope.in_force("proxy_set_header");
-        let count = |header: &str| {
-            let same = set
-                .iter()
-                .filter(|it| it.argument(0).eq_ignore_ascii_case(header));
-            same.count()
-        };
-        let lost: Vec<_> = HEADERS.iter().filter(|header| count(header) == 0).collect();
+        let keys = expected.key_headers.iter().map(String::as_str);
+        let cookie = (!expected.key_cookies.is_empty()).then_some("cookie");
+        let headers: Vec<_> = HEADERS.into_iter().chain(keys).chain(cookie).collect();
+        let is_lost = |header: &&&str| !self.scope.replaces(header);
+        let lost: Vec<_> = headers.iter().filter(is_lost).collect();
         if !lost.is_empty() {
             let names: Vec<_> = lost.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
@@ -337,10 +410,15 @@ impl<'c> Place<'c> {
                 names.join(", ")
             );
             let at = set.first().copied().unwrap_or(pass);
-            return vec![warning(at, message).help(
+            let is_of_settings = |name: &&&str| expected.key_headers.iter().any(|it| it == **name);
+            let help = if lost.iter().all(is_of_settings) {
+                "these are the names that the settings give: write the includes anew with \
+                 `keygate nginx-includes --config FILE --out DIR`"
+            } else {
                 "a block with a `proxy_set_header` of its own inherits none: include \
-                 `keygate-authorize.conf` in this one",
-            )];
+                 `keygate-authorize.conf` in this one"
+            };
+            return vec![warning(at, message).help(help)];
         }
         // An empty value removes the header, and adds none beside another one.
         let count_values = |header: &str| {
@@ -349,7 +427,7 @@ impl<'c> Place<'c> {
             });
             same.count()
         };
-        let doubled = HEADERS.iter().filter(|header| count_values(header) > 1);
+        let doubled = headers.iter().filter(|header| count_values(header) > 1);
         doubled
             .filter_map(|header| {
                 let again = set
@@ -374,9 +452,27 @@ impl<'c> Place<'c> {
         }
         let message = "`proxy_cache` may give to one client type what was answered to another";
         Some(warning(cache, message).help(
-            "put `$keygate_client_type` and `$keygate_user_id` into `proxy_cache_key`, or say \
-             `proxy_cache off`",
+            "put `$keygate_client_type` into `proxy_cache_key`, with users `$keygate_user_id` too, or \
+             say `proxy_cache off`",
         ))
+    }
+
+    /// A backend's own error that becomes one of Keygate's.
+    fn intercepted_errors(&self) -> Option<Finding> {
+        let intercept = self.scope.one_in_force("proxy_intercept_errors")?;
+        let pages = self.scope.in_force("error_page");
+        let is_own = |page: &&Directive| {
+            let target = page.arguments.last();
+            target.is_some_and(|target| target.starts_with("@keygate_"))
+        };
+        (intercept.argument(0) == "on" && pages.iter().any(is_own)).then(|| {
+            warning(
+                intercept,
+                "with `proxy_intercept_errors on` the backend's own 401, 403 and 500 look like \
+                 Keygate's denials",
+            )
+            .help("leave it off where the include stands")
+        })
     }
 
     fn satisfy(&self) -> Option<Finding> {
@@ -416,13 +512,34 @@ impl<'c> Place<'c> {
     }
 }
 
-/// Whether a rewrite leads to another path of the same server, not to a redirect.
-fn stays_inside(rewrite: &Directive) -> bool {
-    let is_redirect = matches!(rewrite.argument(2), "redirect" | "permanent")
+/// Whether a rewrite leads to a redirect, not to another path of the same server.
+fn is_redirect(rewrite: &Directive) -> bool {
+    matches!(rewrite.argument(2), "redirect" | "permanent")
         || ["http://", "https://", "$scheme"]
             .iter()
-            .any(|start| rewrite.argument(1).starts_with(start));
-    !is_redirect
+            .any(|start| rewrite.argument(1).starts_with(start))
+}
+
+/// The back office's mark, made of what the caller sent.
+fn backoffice_by_caller(set: &Directive) -> Option<Finding> {
+    if set.name != "set" || set.argument(0) != "$keygate_backoffice" {
+        return None;
+    }
+    let starts = [
+        "http_",
+        "arg_",
+        "cookie_",
+        "args",
+        "query_string",
+        "request",
+    ];
+    let variable = variables(set.argument(1))
+        .find(|name| starts.iter().any(|start| name.starts_with(start)))?;
+    let message = format!("`${variable}` lets any caller be the back office");
+    Some(warning(set, message).help(
+        "say `set $keygate_backoffice 1;` in a server or location that the back office alone can \
+         reach",
+    ))
 }
 
 fn rewritten(rewrite: &Directive) -> Finding {

@@ -5,11 +5,17 @@ use keygate_documents::source::SourceError;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::{Outcome, check};
+use super::{Context, Outcome};
+
+mod finds;
 
 /// The includes that users copy.
 fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nginx")
+}
+
+fn check(path: &Path) -> Result<Outcome, SourceError> {
+    super::check(path, &Context::default())
 }
 
 /// Writes a configuration beside the includes.
@@ -24,11 +30,15 @@ fn folder_with(text: &str) -> TempDir {
     folder
 }
 
-/// Checks a configuration; paths are told without the folder.
 fn check_text(text: &str) -> Result<Outcome, String> {
+    check_text_with(text, &Context::default())
+}
+
+/// Checks a configuration; paths are told without the folder.
+fn check_text_with(text: &str, context: &Context) -> Result<Outcome, String> {
     let folder = folder_with(text);
     let prefix = format!("{}/", folder.path().display());
-    match check(&folder.path().join("site.conf")) {
+    match super::check(&folder.path().join("site.conf"), context) {
         Ok(mut outcome) => {
             for warning in &mut outcome.warnings {
                 *warning = warning.replace(&prefix, "");
@@ -105,7 +115,7 @@ fn the_files_that_users_copy_have_nothing_odd() {
     "",
     "",
     "location /a { auth_request off; proxy_pass http://b; }",
-    "`location /a` passes requests on without"
+    "`auth_request off` lets every request to `location /a` pass without Keygate"
 )]
 #[case::another_question(
     "",
@@ -123,7 +133,7 @@ fn the_files_that_users_copy_have_nothing_odd() {
     "",
     "",
     "location /a { proxy_set_header host x; proxy_pass http://b; }",
-    "`location /a` passes on what the caller wrote as `client-type`, `miauserid`"
+    "`location /a` passes on what the caller wrote as `client-type`, `x-keygate-key-id`, `miauserid`"
 )]
 #[case::doubled_header(
     "",
@@ -208,7 +218,6 @@ fn what_could_let_a_request_past_is_told(
 #[case::outer_error_pages("error_page 401 =200 /welcome; error_page 404 =200 /lost;", "", "")]
 #[case::other_error_pages("", "", "error_page 404 =200 /lost; error_page 401 /login;")]
 #[case::redirect("", "rewrite ^/old /new permanent; rewrite ^ https://other$uri;", "")]
-#[case::static_files("", "location /assets/ { root /var/www; }", "")]
 #[case::nested_again(
     "",
     "",
@@ -277,7 +286,7 @@ fn lost_headers_are_shown_where_they_are_lost() {
             }",
     );
     insta::assert_snapshot!(check_text(&text).unwrap().warnings.join("\n\n"), @r"
-    warning: `location /orders/` passes on what the caller wrote as `client-type`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `client_type`, `client-key`, `secret`, `cookie`
+    warning: `location /orders/` passes on what the caller wrote as `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `client_type`, `client-key`, `secret`, `cookie`
       --> site.conf:11:17
        |
     11 |                 proxy_set_header x-a b;
@@ -306,8 +315,8 @@ fn what_stands_in_an_included_file_is_told_with_that_file() {
 #[rstest]
 #[case::absent("http { include absent.conf; }", "cannot read absent.conf: ")]
 #[case::endless("http { include site.conf; }", "`site.conf` includes itself")]
-#[case::open("http { server {", "this is no nginx configuration: ")]
-#[case::no_end("merge_slashes off", "this is no nginx configuration: ")]
+#[case::open("http { server {", "not an nginx configuration: ")]
+#[case::no_end("merge_slashes off", "not an nginx configuration: ")]
 fn what_cannot_be_read_is_an_error(#[case] text: &str, #[case] expected: &str) {
     let error = check_text(text).unwrap_err();
     assert!(error.contains(expected), "{error}");
@@ -317,4 +326,72 @@ fn what_cannot_be_read_is_an_error(#[case] text: &str, #[case] expected: &str) {
 fn a_file_that_is_absent_is_said_to_be() {
     let error = check(Path::new("/no/such/file")).unwrap_err();
     assert!(matches!(error, SourceError::Unreadable { .. }), "{error}");
+}
+
+#[rstest]
+#[case::json("{\"secrets\": [{\"secret\": \"sample-key-1\", \"clientType\": \"A\"}]}")]
+#[case::keys("version: 1\nkeys:\n  - id: a\n    key: sample-key-1\n")]
+#[case::an_open_map("http { map $http_client_key $t { sample-key-1 A }")]
+#[case::a_map("http { map $http_client_key $t { sample-key-1 A; } merge_slashes off; }")]
+#[case::a_token(
+    "http { server { location / { proxy_set_header authorization sample-key-1; proxy_pass http://b; } } }"
+)]
+fn no_line_with_a_key_is_shown(#[case] text: &str) {
+    let shown = match check_text(text) {
+        Ok(outcome) => outcome.warnings.join("\n"),
+        Err(error) => error,
+    };
+    assert!(shown.contains("site.conf:"), "{shown}");
+    assert!(!shown.contains("sample-key"), "{shown}");
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_read_as_nginx_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.conf");
+    fs::write(&path, b"# caf\xe9\r\nmerge_slashes off;\r\n").unwrap();
+    assert_eq!(check(&path).unwrap().warnings.len(), 1);
+    fs::write(&path, b"\x7fELF\0\x01{\xff;\0").unwrap();
+    assert!(check(&path).is_err());
+}
+
+#[test]
+fn the_configurations_of_deploy_have_nothing_odd() {
+    let deploy = shipped().join("../deploy/kubernetes");
+    for overlay in ["nginx", "sidecar", "single"] {
+        let folder = folder_with("");
+        let gateway = ["gateway/gateway.conf", "gateway/nginx.conf"].map(|name| deploy.join(name));
+        let own = fs::read_dir(deploy.join("overlays").join(overlay)).unwrap();
+        let own = own.flatten().map(|entry| entry.path());
+        let own = own.filter(|path| path.extension().is_some_and(|it| it == "conf"));
+        for path in gateway.into_iter().chain(own) {
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let outcome = check(&folder.path().join("nginx.conf")).unwrap();
+        assert_eq!(outcome.warnings, Vec::<String>::new(), "{overlay}");
+        assert_eq!(outcome.asking, 1);
+    }
+}
+
+/// The examples of README and docs/ that are whole configurations or servers.
+#[test]
+fn the_examples_of_the_docs_have_nothing_odd() {
+    let root = shipped().join("..");
+    let pages = fs::read_dir(root.join("docs")).unwrap().flatten();
+    let pages = pages.map(|entry| entry.path());
+    let mut examples = 0;
+    for page in pages.chain([root.join("README.md")]) {
+        let Ok(text) = fs::read_to_string(&page) else {
+            continue;
+        };
+        for block in text.split("```nginx\n").skip(1) {
+            let example = block.split("```").next().unwrap();
+            if example.contains("keygate-authorize.conf") && example.contains("server {") {
+                let found = check_text(example).unwrap_or_else(|error| panic!("{page:?}: {error}"));
+                assert_eq!(found.warnings, Vec::<String>::new(), "{page:?}");
+                examples += 1;
+            }
+        }
+    }
+    assert!(examples > 0);
 }

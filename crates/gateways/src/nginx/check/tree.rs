@@ -1,18 +1,14 @@
 //! An nginx configuration as one tree of directives, whatever files it stands in.
 
 use std::{
+    fs,
     ops::Range,
     path::{Path, PathBuf},
 };
 
-use keygate_documents::{
-    diagnostic::Diagnostic,
-    source::{self, SourceError},
-};
-use nginx_lint_parser::{ast, error::ParseError};
+use keygate_documents::{diagnostic::Diagnostic, source::SourceError};
 
-/// Includes inside includes; nginx's own files have two or three.
-const DEEPEST_INCLUDE: usize = 16;
+use crate::nginx::syntax::{self, Statement, SyntaxError, Word};
 
 /// A configuration and the texts that it was read from.
 #[derive(Debug)]
@@ -25,6 +21,7 @@ pub(super) struct Configuration {
 struct File {
     path: PathBuf,
     text: String,
+    secrets: Vec<Range<usize>>,
 }
 
 /// A file's place in the configuration.
@@ -52,70 +49,86 @@ impl Configuration {
             files: Vec::new(),
             directives: Vec::new(),
         };
-        // nginx looks for relative names beside its main file (`ngx_conf_full_name`).
         let folder = path.parent().unwrap_or(Path::new(""));
-        configuration.directives = configuration.read(path, folder, 0)?;
+        let main = Includes::of(folder, path);
+        configuration.directives = configuration.read(path, &main)?;
         Ok(configuration)
     }
 
-    /// The diagnostic for a person, with its lines of the file.
+    /// The diagnostic for a person, with its lines of the file, unless one of them may hold a key.
     pub(super) fn render(&self, file: FileId, diagnostic: &Diagnostic) -> String {
-        let (origin, text) = self.files.get(file).map_or_else(Default::default, |file| {
-            (file.path.display().to_string(), file.text.as_str())
-        });
-        diagnostic.render(&origin, text)
+        let Some(file) = self.files.get(file) else {
+            return diagnostic.render_without_source("", "");
+        };
+        let origin = file.path.display().to_string();
+        let span = diagnostic.span.clone().unwrap_or_default();
+        let line = line_around(&file.text, &span);
+        if file.secrets.iter().any(|secret| overlaps(secret, &line)) {
+            diagnostic.render_without_source(&origin, &file.text)
+        } else {
+            diagnostic.render(&origin, &file.text)
+        }
     }
 
-    fn read(
-        &mut self,
-        path: &Path,
-        folder: &Path,
-        depth: usize,
-    ) -> Result<Vec<Directive>, SourceError> {
-        let text = source::read(path)?.to_string();
-        let parsed = nginx_lint_parser::parse_string(&text);
+    fn read(&mut self, path: &Path, reader: &Includes<'_>) -> Result<Vec<Directive>, SourceError> {
+        let bytes = fs::read(path).map_err(|error| SourceError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })?;
+        // nginx takes any bytes, in comments for one.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let parsed = syntax::parse(&text);
         let file = self.files.len();
+        let secrets = parsed.as_deref().map(secrets_in).unwrap_or_default();
         self.files.push(File {
             path: path.to_owned(),
             text,
+            secrets,
         });
         match parsed {
-            Ok(config) => self.convert(&config.items, file, folder, depth),
-            Err(error) => Err(SourceError::Rejected(vec![
-                self.render(file, &no_configuration(&error)),
-            ])),
+            Ok(statements) => self.convert(statements, file, reader),
+            Err(error) => Err(SourceError::Rejected(vec![self.not_nginx(file, &error)])),
         }
+    }
+
+    /// A file that is no nginx configuration may be a keys file: none of its text is shown.
+    fn not_nginx(&self, file: FileId, error: &SyntaxError) -> String {
+        let (origin, text) = self.files.get(file).map_or_else(Default::default, |file| {
+            (file.path.display().to_string(), file.text.as_str())
+        });
+        Diagnostic::error(format!("not an nginx configuration: {error}"))
+            .at(error.at..error.at)
+            .help("run `nginx -t`: it reports the same file and line")
+            .render_without_source(&origin, text)
     }
 
     fn convert(
         &mut self,
-        items: &[ast::ConfigItem],
+        statements: Vec<Statement>,
         file: FileId,
-        folder: &Path,
-        depth: usize,
+        reader: &Includes<'_>,
     ) -> Result<Vec<Directive>, SourceError> {
         let mut directives = Vec::new();
-        for item in items {
-            let ast::ConfigItem::Directive(parsed) = item else {
-                continue;
-            };
-            let end = parsed
-                .args
+        for statement in statements {
+            let Word { text: name, span } = statement.name;
+            let end = statement
+                .arguments
                 .last()
-                .map_or(parsed.name_span, |last| last.span);
-            let span = parsed.name_span.start.offset..end.end.offset;
-            if let ("include", Some(pattern)) = (parsed.name.as_str(), parsed.args.first()) {
-                let included = self.include(&text_of(pattern), folder, depth);
+                .map_or(span.end, |it| it.span.end);
+            let span = span.start..end;
+            if let ("include", Some(pattern)) = (name.as_str(), statement.arguments.first()) {
+                let included = self.include(&pattern.text, reader);
                 directives.extend(included.map_err(|error| self.at_include(error, file, span))?);
                 continue;
             }
-            let block = match &parsed.block {
-                Some(block) => Some(self.convert(&block.items, file, folder, depth)?),
+            let block = match statement.block {
+                Some(block) => Some(self.convert(block, file, reader)?),
                 None => None,
             };
+            let arguments = statement.arguments.into_iter();
             directives.push(Directive {
-                name: parsed.name.clone(),
-                arguments: parsed.args.iter().map(text_of).collect(),
+                name,
+                arguments: arguments.map(|argument| argument.text).collect(),
                 block,
                 file,
                 span,
@@ -128,21 +141,24 @@ impl Configuration {
     fn include(
         &mut self,
         pattern: &str,
-        folder: &Path,
-        depth: usize,
+        outer: &Includes<'_>,
     ) -> Result<Vec<Directive>, SourceError> {
-        let path = folder.join(pattern);
-        if depth == DEEPEST_INCLUDE {
-            let error = Diagnostic::error(format!("`{pattern}` includes itself"));
-            return Err(SourceError::Rejected(vec![error.message]));
-        }
+        let path = outer.folder.join(pattern);
         if !pattern.contains(['*', '?', '[']) {
-            return self.read(&path, folder, depth + 1);
+            return self.read(&path, &outer.entered(&path)?);
         }
-        let paths = path.to_str().and_then(|pattern| glob::glob(pattern).ok());
+        // As glob(3), which nginx calls: a name that starts with a dot is not meant by `*`.
+        let options = glob::MatchOptions {
+            require_literal_leading_dot: true,
+            require_literal_separator: true,
+            ..glob::MatchOptions::default()
+        };
+        let paths = path
+            .to_str()
+            .and_then(|pattern| glob::glob_with(pattern, options).ok());
         let mut directives = Vec::new();
         for path in paths.into_iter().flatten().flatten() {
-            directives.extend(self.read(&path, folder, depth + 1)?);
+            directives.extend(self.read(&path, &outer.entered(&path)?)?);
         }
         Ok(directives)
     }
@@ -163,26 +179,85 @@ impl Configuration {
     }
 }
 
-fn no_configuration(error: &ParseError) -> Diagnostic {
-    let what = match error {
-        ParseError::UnexpectedToken { found, .. } => found,
-        ParseError::UnclosedBlock { .. } => "a block has no end",
-        ParseError::IoError(error) => error,
-    };
-    let diagnostic = Diagnostic::error(format!("this is no nginx configuration: {what}"))
-        .help("`nginx -t` says whether nginx takes it");
-    match error.position() {
-        Some(position) => diagnostic.at(position.offset..position.offset),
-        None => diagnostic,
+/// The files that are being read: each is included by the one before it.
+struct Includes<'o> {
+    /// nginx looks for relative names beside its main file (`ngx_conf_full_name`).
+    folder: &'o Path,
+    path: PathBuf,
+    outer: Option<&'o Includes<'o>>,
+}
+
+impl<'o> Includes<'o> {
+    fn of(folder: &'o Path, path: &Path) -> Self {
+        Self {
+            folder,
+            path: real(path),
+            outer: None,
+        }
+    }
+
+    fn entered(&'o self, path: &Path) -> Result<Includes<'o>, SourceError> {
+        let path = real(path);
+        let mut open = std::iter::successors(Some(self), |file| file.outer);
+        if open.any(|file| file.path == path) {
+            let error = Diagnostic::error(format!("`{}` includes itself", path.display()));
+            return Err(SourceError::Rejected(vec![format!(
+                "error: {}",
+                error.message
+            )]));
+        }
+        Ok(Includes {
+            folder: self.folder,
+            path,
+            outer: Some(self),
+        })
     }
 }
 
-fn text_of(argument: &ast::Argument) -> String {
-    if argument.is_quoted() {
-        argument.as_str().to_owned()
-    } else {
-        argument.raw.clone()
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// The lines that a span touches.
+fn line_around(text: &str, span: &Range<usize>) -> Range<usize> {
+    let before = text.get(..span.start).unwrap_or(text);
+    let after = text.get(span.end..).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    start..text.len() - after.len() + after.find('\n').unwrap_or(after.len())
+}
+
+fn overlaps(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+/// Where keys, passwords and tokens may stand: lines of maps, and constants for such headers.
+fn secrets_in(statements: &[Statement]) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let mut blocks = vec![(statements, false)];
+    while let Some((block, is_map)) = blocks.pop() {
+        for statement in block {
+            if is_map || is_secret(statement) {
+                let last = statement.arguments.last().unwrap_or(&statement.name);
+                spans.push(statement.name.span.start..last.span.end);
+            }
+            if let Some(inner) = &statement.block {
+                blocks.push((inner, statement.name.text == "map"));
+            }
+        }
     }
+    spans
+}
+
+fn is_secret(statement: &Statement) -> bool {
+    let [.., header, value] = statement.arguments.as_slice() else {
+        return false;
+    };
+    let name = header.text.to_ascii_lowercase();
+    let words = ["auth", "cookie", "key", "secret", "token", "password"];
+    let is_constant = !value.text.is_empty() && !value.text.starts_with('$');
+    is_constant
+        && statement.name.text.ends_with("_set_header")
+        && words.iter().any(|word| name.contains(word))
 }
 
 impl Directive {

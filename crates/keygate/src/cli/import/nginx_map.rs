@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use keygate_documents::{diagnostic::Diagnostic, source::SourceError};
-use nginx_lint_parser::ast::{Argument, Directive};
+use keygate_gateways::nginx::syntax::{self, Statement};
 use zeroize::Zeroizing;
 
 use super::{
@@ -61,33 +61,18 @@ fn read<'t>(
     text: &'t Text,
     variables: &[String],
 ) -> Result<(Vec<FoundKey<'t>>, usize), SourceError> {
-    // What the parser says may quote the file.
-    let parsed = nginx_lint_parser::parse_string(&text.text).map_err(|error| {
-        let at = error.position().map_or(0, |position| position.offset);
-        let mistake = Diagnostic::error("this is no nginx configuration")
-            .at(at..at)
-            .help("`nginx -t` says whether nginx takes it");
-        text.rejected(&[mistake])
+    let statements = syntax::parse(&text.text).map_err(|error| {
+        let problem = Diagnostic::error(format!("not an nginx configuration: {error}"))
+            .at(error.at..error.at)
+            .help("run `nginx -t`: it reports the same file and line");
+        text.rejected(&[problem])
     })?;
-    let is_wanted = |map: &&Directive| {
-        let source = map.args.first();
-        map.name == "map" && source.is_some_and(|it| variables.contains(&it.raw))
-    };
     let (mut keys, mut mistakes, mut nobodys) = (Vec::new(), Vec::new(), 0);
-    for map in parsed.all_directives().filter(is_wanted) {
-        for entry in map
-            .block
-            .iter()
-            .flat_map(nginx_lint_parser::ast::Block::directives)
-        {
-            match key(entry, text) {
-                Ok(Some(key)) => keys.push(key),
-                Ok(None) => nobodys += usize::from(!PARAMETERS.contains(&entry.name.as_str())),
-                Err(message) => {
-                    let at = entry.name_span.start.offset..entry.name_span.end.offset;
-                    mistakes.push(Diagnostic::error(message).at(at));
-                }
-            }
+    for entry in entries(&statements, variables) {
+        match key(entry, text) {
+            Ok(Some(key)) => keys.push(key),
+            Ok(None) => nobodys += usize::from(!PARAMETERS.contains(&entry.name.text.as_str())),
+            Err(message) => mistakes.push(Diagnostic::error(message).at(entry.name.span.clone())),
         }
     }
     if mistakes.is_empty() {
@@ -97,12 +82,40 @@ fn read<'t>(
     }
 }
 
+/// The lines of the maps that look up one of these variables.
+fn entries<'s>(statements: &'s [Statement], variables: &[String]) -> Vec<&'s Statement> {
+    let (mut entries, mut blocks) = (Vec::new(), vec![statements]);
+    while let Some(block) = blocks.pop() {
+        for statement in block {
+            let Some(inner) = &statement.block else {
+                continue;
+            };
+            match statement.arguments.first() {
+                Some(looked_up) if statement.name.text == "map" => {
+                    if variables.iter().any(|it| is_same(it, &looked_up.text)) {
+                        entries.extend(inner);
+                    }
+                }
+                _ => blocks.push(inner),
+            }
+        }
+    }
+    entries.sort_by_key(|entry| entry.name.span.start);
+    entries
+}
+
+/// Whether both are one variable: nginx takes `${name}` for `$name`, and compares without case.
+fn is_same(one: &str, other: &str) -> bool {
+    let name = |text: &str| text.replace(['{', '}'], "");
+    name(one).eq_ignore_ascii_case(&name(other))
+}
+
 /// The key that one line of a map stands for; `None` where it stands for nobody's.
-fn key<'t>(entry: &Directive, text: &'t Text) -> Result<Option<FoundKey<'t>>, String> {
-    let value = entry.args.first().map(value).unwrap_or_default();
+fn key<'t>(entry: &Statement, text: &'t Text) -> Result<Option<FoundKey<'t>>, String> {
+    let value = entry.arguments.first().map_or("", |it| it.text.as_str());
     // `0` is nobody in the usual `if ($client_type = 0)`.
     let is_nobody = value.is_empty() || value == "0";
-    match entry.name.as_str() {
+    match entry.name.text.as_str() {
         "volatile" => return Ok(None),
         "default" if is_nobody => return Ok(None),
         "default" => {
@@ -124,15 +137,11 @@ fn key<'t>(entry: &Directive, text: &'t Text) -> Result<Option<FoundKey<'t>>, St
         return Err("the client type of this key is made of a variable".to_owned());
     }
     // A backslash keeps a key that is called like a special word from being one.
-    let name = entry.name.strip_prefix('\\').unwrap_or(&entry.name);
+    let name = entry
+        .name
+        .text
+        .strip_prefix('\\')
+        .unwrap_or(&entry.name.text);
     let secret = Zeroizing::new(name.to_owned());
-    FoundKey::new(secret, &value, text, entry.name_span.start.offset).map(Some)
-}
-
-fn value(argument: &Argument) -> String {
-    if argument.is_quoted() {
-        argument.as_str().to_owned()
-    } else {
-        argument.raw.clone()
-    }
+    FoundKey::new(secret, value, text, entry.name.span.start).map(Some)
 }

@@ -1,0 +1,118 @@
+//! What nginx does before it asks Keygate: it runs `return`, `rewrite`, `if` and `set`, and counts
+//! for limits, in phases before the access phase.
+
+use std::collections::HashSet;
+
+use super::{Configuration, Directive, Finding, is_redirect, visit, warning};
+
+/// Directives that nginx evaluates before the access phase.
+const EARLY: [&str; 4] = ["if", "set", "rewrite", "return"];
+
+/// A directive of a guarded block that answers before Keygate is asked.
+pub(super) fn answers(directive: &Directive) -> Option<Finding> {
+    let is_answer = match directive.name.as_str() {
+        // A status from 400 on denies by itself.
+        "return" => !directive
+            .argument(0)
+            .parse()
+            .is_ok_and(|status: u16| (400..600).contains(&status)),
+        "rewrite" => is_redirect(directive),
+        _ => false,
+    };
+    is_answer.then(|| {
+        let message = format!("`{}` answers before Keygate is asked", directive.title());
+        warning(directive, message).help(
+            "nginx runs it before `auth_request`: whoever sends the request gets this response; \
+             move it to a location that needs no authorization, or leave it out",
+        )
+    })
+}
+
+/// What the includes set of a response; those of users are in an include of their own.
+const OWN_LATE: [&str; 6] = [
+    "keygate_client_type",
+    "keygate_key_id",
+    "keygate_reason",
+    "keygate_user_groups",
+    "keygate_user_id",
+    "keygate_user_properties",
+];
+
+/// Variables that have no value until Keygate has responded.
+#[derive(Debug)]
+pub(super) struct Late(HashSet<String>);
+
+impl Late {
+    /// What `auth_request_set` sets, and the maps that are made of it.
+    pub(super) fn of(configuration: &Configuration) -> Self {
+        let mut late = Self(OWN_LATE.map(str::to_owned).into());
+        let mut maps = Vec::new();
+        visit(
+            &configuration.directives,
+            &mut |directive| match directive.name.as_str() {
+                "auth_request_set" => {
+                    late.0.insert(bare(directive.argument(0)));
+                }
+                "map" => maps.push((directive.argument(0), bare(directive.argument(1)))),
+                _ => {}
+            },
+        );
+        // A map may be made of one that comes later in the file.
+        loop {
+            let known = late.0.len();
+            for (source, target) in &maps {
+                if late.named_in(source).is_some() {
+                    late.0.insert(target.clone());
+                }
+            }
+            if late.0.len() == known {
+                return late;
+            }
+        }
+    }
+
+    /// The first of these variables in a text.
+    fn named_in(&self, text: &str) -> Option<String> {
+        super::variables(text).find(|name| self.0.contains(name))
+    }
+
+    /// A zone that counts by such a variable: nginx does not count requests with an empty key.
+    pub(super) fn zone(&self, directive: &Directive) -> Option<Finding> {
+        let name = directive.name.as_str();
+        if !matches!(name, "limit_req_zone" | "limit_conn_zone") {
+            return None;
+        }
+        let variable = self.named_in(directive.argument(0))?;
+        let message = format!(
+            "`{name}` uses `${variable}`, which is empty when nginx counts: that is before Keygate \
+             is asked"
+        );
+        Some(warning(directive, message).help(
+            "nginx does not count requests with an empty key: use `$binary_remote_addr`, or the \
+             key itself, e.g. `$http_client_key`",
+        ))
+    }
+
+    /// A directive of a guarded block that reads such a variable too early.
+    pub(super) fn read_early(&self, directive: &Directive) -> Option<Finding> {
+        if !EARLY.contains(&directive.name.as_str()) {
+            return None;
+        }
+        let variable = directive
+            .arguments
+            .iter()
+            .find_map(|argument| self.named_in(argument))?;
+        let message = format!(
+            "`{}` reads `${variable}`, which is empty here: nginx runs it before Keygate is asked",
+            directive.title()
+        );
+        Some(warning(directive, message).help(
+            "write the condition into the policy, or use a `map` in a directive that nginx \
+             evaluates later, such as `proxy_pass` or `proxy_set_header`",
+        ))
+    }
+}
+
+fn bare(variable: &str) -> String {
+    variable.trim_start_matches('$').to_ascii_lowercase()
+}

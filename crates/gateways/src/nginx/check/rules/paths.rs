@@ -1,0 +1,268 @@
+//! Where the backend gets another path than the one that Keygate decided on.
+
+use super::{Directive, Finding, Place, named, variables, warning};
+
+/// One path of a policy that another rule decides when it is written in another case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseGap {
+    /// A path that a rule matches.
+    pub path: String,
+    /// The same in the other case.
+    pub other: String,
+    /// The rule that decides it then.
+    pub decided_by: String,
+}
+
+/// Everything that is to be said of the paths of a location.
+pub(super) fn findings(place: &Place<'_>, pass: Option<&Directive>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(pass.and_then(|pass| decoded_pass(place, pass)));
+    findings.extend(pass.and_then(|pass| joint(place, pass, uri_of(pass.argument(0)))));
+    for header in named(place.directive.children(), "proxy_set_header") {
+        let decoded = variables(header.argument(1)).find(|name| is_decoded(name));
+        findings.extend(decoded.map(|name| {
+            let message = format!(
+                "`${name}` in a header is decoded: `%0d%0a` in a path ends the header's line"
+            );
+            warning(header, message).help("use `$request_uri`, which is as the caller wrote it")
+        }));
+    }
+    findings
+}
+
+/// `alias` behind a prefix that ends otherwise than it does.
+pub(super) fn alias(place: &Place<'_>) -> Option<Finding> {
+    let alias = named(place.directive.children(), "alias").last()?;
+    joint(place, alias, Some(alias.argument(0)))
+}
+
+/// A location whose regular expression ignores case, where that matters to the policy.
+pub(super) fn case(place: &Place<'_>, gaps: Option<&[CaseGap]>) -> Option<Finding> {
+    let location = place.directive;
+    if location.name != "location" || location.argument(0) != "~*" {
+        return None;
+    }
+    let title = location.title();
+    let Some(gaps) = gaps else {
+        let message = format!(
+            "`{title}` takes a path in any case, but Keygate distinguishes `/orders` from `/ORDERS`"
+        );
+        return Some(warning(location, message).help(
+            "use `~`; or give `--policy FILE` too: then only paths that another rule decides are \
+             reported",
+        ));
+    };
+    let prefix = literal_prefix(location.argument(1));
+    let gap = gaps
+        .iter()
+        .find(|gap| gap.path.to_ascii_lowercase().starts_with(&prefix))?;
+    let message = format!(
+        "`{title}` takes `{}` as it takes `{}`, but the policy decides it by `{}`",
+        gap.other, gap.path, gap.decided_by
+    );
+    Some(warning(location, message).help("use `~` in the place of `~*`"))
+}
+
+fn is_decoded(variable: &str) -> bool {
+    matches!(variable, "uri" | "document_uri")
+}
+
+/// `proxy_pass` with a path that nginx has decoded: `%3f` has become `?`.
+fn decoded_pass(place: &Place<'_>, pass: &Directive) -> Option<Finding> {
+    let pattern = pattern_of(place);
+    let decoded = variables(pass.argument(0)).find(|name| {
+        is_decoded(name) || pattern.is_some_and(|pattern| is_decoded_capture(pattern, name))
+    })?;
+    let message = format!(
+        "`${decoded}` in `{}` is decoded: `%3f`, `%23` and `%0d%0a` of the caller's path change \
+         what the backend is asked for, after Keygate decided",
+        pass.name
+    );
+    Some(warning(pass, message).help(
+        "use `$request_uri`, or a `proxy_pass` without variables; a capture is safe where it \
+         cannot match such characters, e.g. `([a-z0-9-]+)`",
+    ))
+}
+
+/// The regular expression that the captures here come from.
+fn pattern_of<'c>(place: &Place<'c>) -> Option<&'c str> {
+    let rewrite = named(place.directive.children(), "rewrite").last();
+    let is_regex = matches!(place.directive.argument(0), "~" | "~*");
+    match rewrite {
+        Some(rewrite) => Some(rewrite.argument(0)),
+        None => is_regex.then(|| place.directive.argument(1)),
+    }
+}
+
+/// Whether a variable is a group of the pattern that may match more than plain characters.
+fn is_decoded_capture(pattern: &str, variable: &str) -> bool {
+    groups(pattern)
+        .iter()
+        .enumerate()
+        .any(|(index, (name, body))| {
+            let is_this = *name == variable || (index + 1).to_string() == variable;
+            is_this && !is_plain(body)
+        })
+}
+
+/// The capturing groups of a regular expression: the name, if any, and what is inside.
+fn groups(pattern: &str) -> Vec<(&str, &str)> {
+    let (mut groups, mut open) = (Vec::new(), Vec::new());
+    let (mut is_escaped, mut in_class) = (false, false);
+    for (at, character) in pattern.char_indices() {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '(' if !in_class => {
+                let rest = pattern.get(at + 1..).unwrap_or_default();
+                let name = ["?<", "?P<", "?'"].iter().find_map(|start| {
+                    let rest = rest.strip_prefix(start)?;
+                    rest.split(['>', '\'']).next()
+                });
+                let is_capture = name.is_some() || !rest.starts_with('?');
+                let name = name.filter(|name| !name.starts_with(['=', '!']));
+                let slot = is_capture.then(|| {
+                    groups.push((name.unwrap_or_default(), ""));
+                    groups.len() - 1
+                });
+                open.push((slot, at + 1));
+            }
+            ')' if !in_class => {
+                if let Some((Some(slot), start)) = open.pop()
+                    && let Some(group) = groups.get_mut(slot)
+                {
+                    group.1 = pattern.get(start..at).unwrap_or_default();
+                }
+            }
+            _ => {}
+        }
+    }
+    groups
+}
+
+/// Whether a group can match letters, digits and a few marks alone.
+fn is_plain(body: &str) -> bool {
+    let mut body = body;
+    if let Some(named) = body.strip_prefix('?') {
+        body = named
+            .split_once(['>', '\''])
+            .map_or("", |(_, inside)| inside);
+    }
+    let mut characters = body.chars();
+    let mut in_class = false;
+    while let Some(character) = characters.next() {
+        let is_fine = match character {
+            '\\' => matches!(characters.next(), Some('d' | 'w' | '.' | '-' | '/' | '_')),
+            '[' | ']' => {
+                in_class = character == '[';
+                true
+            }
+            '.' => in_class,
+            '(' | ')' | '{' | '}' | ',' | '+' | '*' | '?' | ':' | '|' | '-' | '_' | '/' | '~' => {
+                true
+            }
+            other => other.is_ascii_alphanumeric(),
+        };
+        if !is_fine {
+            return false;
+        }
+    }
+    !body.is_empty()
+}
+
+/// The path that a `proxy_pass` names, if any.
+fn uri_of(target: &str) -> Option<&str> {
+    let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
+    let rest = rest.strip_prefix("unix:").map_or(Some(rest), |socket| {
+        socket.split_once(':').map(|(_, uri)| uri)
+    })?;
+    rest.find('/').and_then(|at| rest.get(at..))
+}
+
+/// A prefix and what stands in its place, of which one alone ends with a slash.
+fn joint(place: &Place<'_>, at: &Directive, replacement: Option<&str>) -> Option<Finding> {
+    let location = place.directive;
+    let prefix = match (location.argument(0), location.arguments.len()) {
+        (prefix, 1) if prefix.starts_with('/') => prefix,
+        ("^~", 2) => location.argument(1),
+        _ => return None,
+    };
+    let replacement = replacement.filter(|it| !it.contains('$'))?;
+    if location.name != "location" || prefix.ends_with('/') == replacement.ends_with('/') {
+        return None;
+    }
+    let (message, help) = if replacement.ends_with('/') {
+        (
+            format!(
+                "`{}` takes `{prefix}../x` too, and `{}` makes `{replacement}../x` of it",
+                location.title(),
+                at.title(),
+            ),
+            format!("write `location {prefix}/`"),
+        )
+    } else {
+        (
+            format!(
+                "`{}` makes `{replacement}x` of `{prefix}x`: the slash is lost",
+                at.title()
+            ),
+            format!("end `{replacement}` with a slash"),
+        )
+    };
+    Some(warning(at, message).help(&help))
+}
+
+/// What a pattern starts with, in lower case, as far as it is plain text.
+fn literal_prefix(pattern: &str) -> String {
+    let Some(rest) = pattern.strip_prefix('^') else {
+        return String::new();
+    };
+    let end = rest
+        .find(|it: char| !it.is_ascii_alphanumeric() && !matches!(it, '/' | '-' | '_'))
+        .unwrap_or(rest.len());
+    rest.get(..end).unwrap_or_default().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::{groups, is_plain, uri_of};
+
+    #[rstest]
+    #[case(r"^/a/(.*)$", &[("", ".*")])]
+    #[case(r"^/(?:a|b)/(\d+)/(?<rest>[^/]+)", &[("", r"\d+"), ("rest", "?<rest>[^/]+")])]
+    #[case(r"^/([()]+)\((x)", &[("", "[()]+"), ("", "x")])]
+    #[case(r"(?=/a)(?!b)(a(b))", &[("", "a(b)"), ("", "b")])]
+    fn groups_are_counted_as_pcre_counts_them(
+        #[case] pattern: &str,
+        #[case] expected: &[(&str, &str)],
+    ) {
+        assert_eq!(groups(pattern), expected);
+    }
+
+    #[rstest]
+    #[case(".*", false)]
+    #[case("[^/]+", false)]
+    #[case(r"\S+", false)]
+    #[case("", false)]
+    #[case(r"\d+", true)]
+    #[case("[a-zA-Z0-9_-]+", true)]
+    #[case("?<id>[0-9]{1,9}", true)]
+    #[case("a|b", true)]
+    fn a_capture_is_plain_without_marks_of_a_uri(#[case] body: &str, #[case] expected: bool) {
+        assert_eq!(is_plain(body), expected);
+    }
+
+    #[rstest]
+    #[case("http://b", None)]
+    #[case("http://b/", Some("/"))]
+    #[case("https://b:1/x/", Some("/x/"))]
+    #[case("http://unix:/run/b.sock", None)]
+    #[case("http://unix:/run/b.sock:/x", Some("/x"))]
+    fn the_path_of_a_proxy_pass_is_found(#[case] target: &str, #[case] expected: Option<&str>) {
+        assert_eq!(uri_of(target), expected);
+    }
+}

@@ -1,0 +1,334 @@
+//! One snippet for each way past Keygate, and one beside it that is harmless.
+
+use rstest::rstest;
+
+use super::super::{CaseGap, Context, Expected, Service};
+use super::{check_text_with, with};
+
+fn warnings(http: &str, server: &str, location: &str, context: &Context) -> Vec<String> {
+    check_text_with(&with(http, server, location), context)
+        .unwrap()
+        .warnings
+}
+
+#[rstest]
+#[case::returns("return 200 ok;", "`return 200 ok` answers before Keygate is asked")]
+#[case::redirect_by_return("return 301 https://x$request_uri;", "`return 301 ")]
+#[case::return_of_a_url("return https://x;", "`return https://x` answers before")]
+#[case::redirect(
+    "rewrite ^/old /new redirect;",
+    "`rewrite ^/old /new redirect` answers"
+)]
+#[case::permanent(
+    "rewrite ^/old /new permanent;",
+    "`rewrite ^/old /new permanent` answers"
+)]
+#[case::to_a_url("rewrite ^ https://other/;", "`rewrite ^ https://other/` answers")]
+#[case::preflight(
+    "if ($request_method = OPTIONS) { return 204; }",
+    "`return 204` answers before"
+)]
+#[case::condition(
+    "if ($keygate_client_type = A) { set $x 1; }",
+    "`if ($keygate_client_type = A)` reads `$keygate_client_type`, which is empty here"
+)]
+#[case::copy(
+    "set $type $keygate_client_type;",
+    "`set $type $keygate_client_type` reads"
+)]
+#[case::nested_off(
+    "location /a { auth_request off; proxy_pass http://b; }",
+    "`auth_request off` lets every request to `location /a` pass"
+)]
+#[case::nested_other(
+    "location /a { auth_request /mine; return 404; }",
+    "`location /a` asks `/mine` in the place of Keygate"
+)]
+#[case::decoded_header(
+    "location /a { include keygate-authorize.conf; proxy_set_header x $uri; }",
+    "`$uri` in a header is decoded"
+)]
+#[case::back_office(
+    "set $keygate_backoffice $http_x_office;",
+    "`$http_x_office` lets any caller be the back office"
+)]
+fn a_guarded_location_keeps_its_guard(#[case] location: &str, #[case] expected: &str) {
+    assert_one(&warnings("", "", location, &Context::default()), expected);
+}
+
+#[rstest]
+#[case::denial("return 404;")]
+#[case::close("if ($bad) { return 444; }")]
+#[case::plain_header(
+    "location /a { include keygate-authorize.conf; proxy_set_header x $request_uri; }"
+)]
+#[case::back_office("set $keygate_backoffice 1;")]
+#[case::variable_of_ones_own("if ($uri = /x) { set $x 1; }")]
+fn a_denial_before_keygate_is_harmless(#[case] location: &str) {
+    assert_none(&warnings("", "", location, &Context::default()));
+}
+
+#[rstest]
+#[case::root("location /a { root /srv; }", "`location /a` serves files without")]
+#[case::alias("location /a/ { alias /srv/; }", "`location /a/` serves files without")]
+#[case::try_files("location /a { try_files $uri =404; }", "`location /a` serves files")]
+#[case::autoindex("location /a { autoindex on; }", "`location /a` lists folders")]
+#[case::status("location /a { stub_status; }", "`location /a` shows nginx's counters")]
+#[case::dav("location /a { dav_methods PUT; }", "`location /a` writes files")]
+#[case::gif("location /a { empty_gif; }", "`location /a` responds")]
+#[case::njs(
+    "location /a { js_content m.f; }",
+    "`location /a` responds by JavaScript"
+)]
+#[case::perl("location /a { perl m::f; }", "`location /a` responds by Perl")]
+#[case::lua(
+    "location /a { content_by_lua_block { say('}') } }",
+    "`location /a` responds by Lua"
+)]
+#[case::mirror("location /a { mirror /m; }", "`location /a` sends copies")]
+#[case::fastcgi(
+    "location ~ \\.php$ { fastcgi_pass b; }",
+    "`location ~ \\.php$` passes requests on without"
+)]
+#[case::uwsgi(
+    "location /a { uwsgi_pass b; }",
+    "`location /a` passes requests on without"
+)]
+#[case::scgi(
+    "location /a { scgi_pass b; }",
+    "`location /a` passes requests on without"
+)]
+#[case::grpc(
+    "location /a { grpc_pass b; }",
+    "`location /a` passes requests on without"
+)]
+#[case::memcached(
+    "location /a { memcached_pass b; }",
+    "`location /a` passes requests on"
+)]
+#[case::alias_behind_a_bare_prefix(
+    "location /a { internal; alias /srv/; }",
+    "`location /a` takes `/a../x` too, and `alias /srv/` makes `/srv/../x`"
+)]
+#[case::alias_without_its_slash(
+    "location /a/ { internal; alias /srv; }",
+    "`alias /srv` makes `/srvx` of `/a/x`"
+)]
+#[case::off_by_slash(
+    "location /a { include keygate-authorize.conf; proxy_pass http://b/; }",
+    "`location /a` takes `/a../x` too"
+)]
+#[case::off_by_slash_preferred(
+    "location ^~ /a { include keygate-authorize.conf; proxy_pass http://b/c/; }",
+    "`location ^~ /a` takes `/a../x` too"
+)]
+#[case::decoded(
+    "location /a { include keygate-authorize.conf; proxy_pass http://b$uri; }",
+    "`$uri` in `proxy_pass` is decoded"
+)]
+#[case::decoded_document(
+    "location /a { include keygate-authorize.conf; proxy_pass http://b${document_uri}; }",
+    "`$document_uri` in `proxy_pass` is decoded"
+)]
+#[case::decoded_capture(
+    "location ~ ^/a/(.*)$ { include keygate-authorize.conf; proxy_pass http://b/$1; }",
+    "`$1` in `proxy_pass` is decoded"
+)]
+#[case::decoded_name(
+    "location ~ ^/a/(?<rest>[^/]+)$ { include keygate-authorize.conf; proxy_pass http://b/$rest; }",
+    "`$rest` in `proxy_pass` is decoded"
+)]
+#[case::any_case(
+    "location ~* ^/orders { include keygate-authorize.conf; proxy_pass http://b; }",
+    "`location ~* ^/orders` takes a path in any case"
+)]
+#[case::intercepted(
+    "location /a { include keygate-authorize.conf; proxy_intercept_errors on; proxy_pass http://b; }",
+    "with `proxy_intercept_errors on`"
+)]
+#[case::callers_header(
+    "location /a { include keygate-authorize.conf; location /a/b { proxy_set_header client-type $http_client_type; proxy_pass http://b; } }",
+    "`location /a/b` passes on what the caller wrote as `client-type`"
+)]
+fn a_location_beside_the_guarded_one_is_checked(#[case] server: &str, #[case] expected: &str) {
+    assert_one(&warnings("", server, "", &Context::default()), expected);
+}
+
+#[rstest]
+#[case::internal_files("location /files/ { internal; alias /srv/; }")]
+#[case::closed_status("location = /status { stub_status; allow 127.0.0.1; deny all; }")]
+#[case::error_page("error_page 502 /50x.html; location = /50x.html { root html; }")]
+#[case::named_files("location @lost { root /srv; }")]
+#[case::health("location = /healthz { return 200 ok; }")]
+#[case::both_slashes("location /a/ { include keygate-authorize.conf; proxy_pass http://b/; }")]
+#[case::neither_slash("location /a { include keygate-authorize.conf; proxy_pass http://b/c; }")]
+#[case::raw("location /a { include keygate-authorize.conf; proxy_pass http://b$request_uri; }")]
+#[case::plain_capture(
+    "location ~ ^/a/([a-z0-9.-]+)$ { include keygate-authorize.conf; proxy_pass http://b/$1; }"
+)]
+#[case::unanchored("location ~ ^/A { include keygate-authorize.conf; proxy_pass http://b; }")]
+fn a_closed_or_exact_location_is_harmless(#[case] server: &str) {
+    assert_none(&warnings("", server, "", &Context::default()));
+}
+
+#[rstest]
+#[case::requests(
+    "limit_req_zone $keygate_client_type zone=a:1m rate=1r/s;",
+    "limit_req_zone"
+)]
+#[case::connections("limit_conn_zone $keygate_user_id zone=a:1m;", "limit_conn_zone")]
+#[case::by_a_map(
+    "limit_req_zone $y zone=a:1m rate=1r/s; map $x $y { default $x; } map $keygate_client_type $x { A a; }",
+    "limit_req_zone` uses `$y`"
+)]
+fn a_zone_on_an_empty_variable_counts_nothing(#[case] http: &str, #[case] expected: &str) {
+    let found = warnings(http, "", "", &Context::default());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains(expected) && found[0].contains("before Keygate"),
+        "{found:?}"
+    );
+    assert_none(&warnings(
+        "limit_req_zone $http_client_key zone=a:1m rate=1r/s;",
+        "",
+        "",
+        &Context::default(),
+    ));
+}
+
+#[test]
+fn an_open_regular_expression_is_named_as_the_reason() {
+    let found = warnings(
+        "",
+        "location ~ \\.png$ { root /srv; }",
+        "",
+        &Context::default(),
+    );
+    assert!(found[0].contains("does not start with `^`"), "{found:?}");
+}
+
+#[test]
+fn case_matters_where_the_policy_decides_differently() {
+    let server = "location ~* ^/orders { include keygate-authorize.conf; proxy_pass http://b; }";
+    let gap = CaseGap {
+        path: "/orders/1".to_owned(),
+        other: "/ORDERS/1".to_owned(),
+        decided_by: "/".to_owned(),
+    };
+    let context = |case_gaps| Context {
+        case_gaps: Some(case_gaps),
+        ..Context::default()
+    };
+    assert_none(&warnings("", server, "", &context(Vec::new())));
+    assert_one(
+        &warnings("", server, "", &context(vec![gap.clone()])),
+        "`location ~* ^/orders` takes `/ORDERS/1` as it takes `/orders/1`, but the policy decides it by `/`",
+    );
+    let elsewhere = server.replace("orders", "users");
+    assert_none(&warnings("", &elsewhere, "", &context(vec![gap])));
+}
+
+fn settings(change: impl FnOnce(&mut Expected)) -> Context {
+    let mut expected = Expected::default();
+    change(&mut expected);
+    Context {
+        expected,
+        has_settings: true,
+        case_gaps: None,
+    }
+}
+
+#[test]
+fn the_default_settings_agree_with_the_includes() {
+    let context = settings(|it| {
+        it.listeners = vec![
+            (Service::Resolver, "127.0.0.1:7081".to_owned()),
+            (Service::Authorizer, "0.0.0.0:7082".to_owned()),
+        ];
+    });
+    assert_none(&warnings("", "", "", &context));
+}
+
+#[rstest]
+#[case::key_header(
+    settings(|it| it.key_headers = vec!["x-api-key".to_owned()]),
+    &["`location /` passes on what the caller wrote as `x-api-key`", "the key in the header `x-api-key` goes to the authorizer"]
+)]
+#[case::key_cookie(
+    settings(|it| it.key_cookies = vec!["apikey".to_owned()]),
+    &["the key in the cookie `apikey` passes on to backends"]
+)]
+#[case::client_type(
+    settings(|it| it.client_type_header = "x-client-type".to_owned()),
+    &["the authorizer believes the caller's own `x-client-type`"]
+)]
+#[case::back_office(
+    settings(|it| it.backoffice_header = "x-office".to_owned()),
+    &["the authorizer believes the caller's own `x-office`"]
+)]
+#[case::other_keys_stated(
+    settings(|it| it.stated_of_keys = Some("headers=x".to_owned())),
+    &["the includes were written for other names than the resolver is set to"]
+)]
+#[case::other_identity_stated(
+    settings(|it| it.stated_of_identity = Some("client-type=x".to_owned())),
+    &["the includes were written for other names than the authorizer is set to"]
+)]
+#[case::address(
+    settings(|it| it.listeners = vec![(Service::Resolver, "127.0.0.1:9081".to_owned())]),
+    &["nginx asks the resolver at `127.0.0.1:7081`, but by its settings it listens on `127.0.0.1:9081`"]
+)]
+#[case::socket(
+    settings(|it| it.listeners = vec![(Service::Authorizer, "unix:/run/a.sock".to_owned())]),
+    &["nginx asks the authorizer at `127.0.0.1:7082`"]
+)]
+fn settings_that_the_includes_do_not_follow_are_found(
+    #[case] context: Context,
+    #[case] expected: &[&str],
+) {
+    let found = warnings("", "", "", &context).join("\n");
+    for part in expected {
+        assert!(found.contains(part), "no `{part}` in {found}");
+    }
+}
+
+#[rstest]
+#[case::of_today("x-keygate-names", 0)]
+#[case::of_ones_own("x-other", 1)]
+fn header_mode_is_reported_where_the_includes_do_not_name_themselves(
+    #[case] header: &str,
+    #[case] expected: usize,
+) {
+    let text = format!(
+        "server {{ location /_keygate/ {{ internal; location = /_keygate/authorizer {{
+            proxy_set_header {header} x;
+            proxy_set_header isbackoffice $keygate_isbackoffice;
+            proxy_set_header client-type $keygate_resolved_client_type;
+            proxy_set_header client-key '';
+            proxy_set_header secret '';
+            proxy_set_header cookie $keygate_cookie;
+            proxy_pass http://127.0.0.1:7082/auth; }} }} }}"
+    );
+    let context = settings(|it| it.answers_with_header = true);
+    let found = check_text_with(&text, &context).unwrap().warnings;
+    assert_eq!(found.len(), expected, "{found:?}");
+    assert!(found.iter().all(|it| it.contains("`answer-with: header`")));
+}
+
+fn assert_one(found: &[String], expected: &str) {
+    let [warning] = found else {
+        panic!("expected one warning: {}", found.join("\n"));
+    };
+    assert!(
+        warning.contains(&format!("warning: {expected}")),
+        "{warning}"
+    );
+    assert!(
+        warning.contains("= help: ") && warning.contains("site.conf:"),
+        "{warning}"
+    );
+}
+
+fn assert_none(found: &[String]) {
+    assert_eq!(found, Vec::<String>::new());
+}

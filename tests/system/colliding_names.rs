@@ -1,0 +1,78 @@
+//! Settings that give one header two meanings stop the start, and write no includes.
+
+use std::process::Output;
+
+use rstest::rstest;
+
+use crate::gateway::corpus_file;
+use crate::program::{keygate, run_to_end};
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[rstest]
+#[case::swapped(
+    "KEYGATE_CLIENT_TYPE_HEADER",
+    "isbackoffice",
+    "that of `backoffice-header`"
+)]
+#[case::same(
+    "KEYGATE_BACKOFFICE_HEADER",
+    "client-type",
+    "that of `client-type-header`"
+)]
+#[case::alike(
+    "KEYGATE_BACKOFFICE_HEADER",
+    "client_type",
+    "that of `client-type-header`"
+)]
+#[case::key_is_identity(
+    "KEYGATE_KEY_HEADERS",
+    "x-key,client-type",
+    "that of `client-type-header`"
+)]
+#[case::identity_is_key("KEYGATE_CLIENT_TYPE_HEADER", "secret", "that of `key-headers`")]
+#[case::cookie("KEYGATE_KEY_HEADERS", "cookie", "a meaning of its own")]
+#[case::host("KEYGATE_CLIENT_TYPE_HEADER", "host", "a meaning of its own")]
+#[case::target("KEYGATE_KEY_HEADERS", "original-request-uri", "a meaning of its own")]
+#[case::ours("KEYGATE_KEY_HEADERS", "x-keygate-next", "a meaning of its own")]
+#[case::user("KEYGATE_BACKOFFICE_HEADER", "miauserid", "a meaning of its own")]
+#[case::address("KEYGATE_CLIENT_ADDRESS_HEADER", "connection", "a meaning of its own")]
+fn a_header_with_two_meanings_stops_the_start(
+    #[case] variable: &str,
+    #[case] value: &str,
+    #[case] expected: &str,
+) {
+    let mut serve = keygate();
+    serve
+        .arg("serve")
+        .arg("--keys")
+        .arg(corpus_file("keys.yaml"));
+    serve.arg("--policy").arg(corpus_file("policy.yaml"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut write = keygate();
+    write.arg("nginx-includes").arg("--out").arg(folder.path());
+    for command in [&mut serve, &mut write] {
+        let output = run_to_end(command.env(variable, value));
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let text = stderr(&output);
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn the_error_names_the_variable_of_mia_platform() {
+    let mut command = keygate();
+    command
+        .arg("authorizer")
+        .arg("--policy")
+        .arg(corpus_file("policy.yaml"));
+    let text = stderr(&run_to_end(command.env("CLIENT_TYPE_HEADER_KEY", "host")));
+    assert!(
+        text.contains("`CLIENT_TYPE_HEADER_KEY` (the setting"),
+        "{text}"
+    );
+}
