@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::caller;
-use crate::gateway::corpus_file;
-use crate::operations::until;
-use crate::program::{Service, keygate};
+use crate::support::caller;
+use crate::support::gateway::corpus_file;
+use crate::support::operations::until;
+use crate::support::program::{Service, keygate};
 
 struct Resolver {
     service: Service,

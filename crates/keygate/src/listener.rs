@@ -9,13 +9,15 @@ use std::{
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
+use keygate_telemetry::health::SocketStatus;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::net::{TcpListener, UnixStream};
 
 pub use socket_mode::{SocketMode, SocketModeError};
-pub use unix_socket::{SocketDetail, SocketFile, SocketState, SocketStatus, UnixSocket};
+pub use unix_socket::{SocketFile, UnixSocket};
 
 /// The address of a listener: `HOST:PORT` or `unix:/path`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -158,7 +160,7 @@ impl Listener {
 
     /// Whether new connections can reach it, where that can change: a Unix socket's file may go.
     #[must_use]
-    pub fn status(&self) -> Option<SocketStatus> {
+    pub fn status(&self) -> Option<Arc<SocketStatus>> {
         match self {
             Self::Tcp(_) => None,
             Self::Unix(_, file) => Some(file.status()),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use keygate_telemetry::health::{SocketState, SocketStatus};
 use tokio::{
     net::{UnixListener, UnixStream, unix::SocketAddr},
     time::Instant,
@@ -33,43 +33,13 @@ pub struct UnixSocket {
 #[derive(Debug)]
 pub struct SocketFile(Arc<Shared>);
 
-/// Whether new connections can reach a Unix socket.
-#[derive(Debug, Clone)]
-pub struct SocketStatus(Arc<Shared>);
-
-/// What there is to know about a Unix socket.
-#[derive(Debug, Clone, Serialize)]
-pub struct SocketDetail {
-    /// The path that the setting names.
-    pub path: PathBuf,
-    /// What is at that path.
-    pub state: SocketState,
-}
-
-/// What is at the path of a Unix socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SocketState {
-    /// Its own file.
-    Listening,
-    /// Nothing: it was removed, and cannot be bound again.
-    Missing,
-    /// A file that is not its own.
-    Replaced,
-}
-
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
     mode: SocketMode,
-    own: Mutex<Own>,
-}
-
-#[derive(Debug)]
-struct Own {
     /// The file that was bound last; nothing once it was given up.
-    file: Option<Identity>,
-    state: SocketState,
+    own: Mutex<Option<Identity>>,
+    status: Arc<SocketStatus>,
 }
 
 /// Which file it is, whatever its path.
@@ -111,10 +81,8 @@ impl UnixSocket {
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             mode,
-            own: Mutex::new(Own {
-                file: Some(identity),
-                state: SocketState::Listening,
-            }),
+            own: Mutex::new(Some(identity)),
+            status: Arc::new(SocketStatus::listening(path.to_owned())),
         });
         let socket = Self {
             listener: Mutex::new(Arc::new(listener)),
@@ -162,51 +130,51 @@ impl UnixSocket {
     /// Binds the path again where its file was removed, and reports what is wrong otherwise.
     fn look(&self) {
         *lock(&self.next_look) = Instant::now() + INTERVAL;
-        let Shared { path, mode, own } = &*self.shared;
+        let Shared {
+            path,
+            mode,
+            own,
+            status,
+        } = &*self.shared;
         let mut own = lock(own);
-        let Some(file) = own.file else { return };
-        let path_shown = path.display();
+        let Some(file) = *own else { return };
+        let before = status.detail().state;
+        let shown = path.display();
         let state = match Identity::at(path) {
             Ok(Some(found)) if found == file => SocketState::Listening,
             Ok(Some(_)) => SocketState::Replaced,
+            Err(_) => SocketState::Missing,
             Ok(None) => match bind(path, *mode) {
                 Ok((listener, identity)) => {
                     *lock(&self.listener) = Arc::new(listener);
-                    own.file = Some(identity);
-                    own.state = SocketState::Listening;
+                    *own = Some(identity);
                     tracing::error!(
-                        path = %path_shown,
+                        path = %shown,
                         "the socket file was removed, and is bound again: find out what removes it"
                     );
-                    return;
+                    SocketState::Listening
                 }
-                Err(error) if own.state != SocketState::Missing => {
-                    tracing::error!(
-                        path = %path_shown,
-                        %error,
-                        "the socket file was removed and cannot be bound again: no new connection \
-                         arrives; it is tried every second"
-                    );
+                Err(error) => {
+                    if before != SocketState::Missing {
+                        tracing::error!(
+                            path = %shown,
+                            %error,
+                            "the socket file was removed and cannot be bound again: no new \
+                             connection arrives; it is tried every second"
+                        );
+                    }
                     SocketState::Missing
                 }
-                Err(_) => SocketState::Missing,
             },
-            Err(_) => SocketState::Missing,
         };
-        if state != own.state {
-            match state {
-                SocketState::Replaced => tracing::error!(
-                    path = %path_shown,
-                    "another file is at the path of the socket: connections arrive elsewhere; is \
-                     another process set to the same path? Once the path is free it is bound again"
-                ),
-                SocketState::Listening => {
-                    tracing::info!(path = %path_shown, "the socket file is back");
-                }
-                SocketState::Missing => {}
-            }
+        if state == SocketState::Replaced && before != state {
+            tracing::error!(
+                path = %shown,
+                "another file is at the path of the socket: connections arrive elsewhere; is another \
+                 process set to the same path? Once the path is free it is bound again"
+            );
         }
-        own.state = state;
+        status.set(state);
     }
 }
 
@@ -219,29 +187,18 @@ impl SocketFile {
 
     /// Whether new connections can reach the socket.
     #[must_use]
-    pub fn status(&self) -> SocketStatus {
-        SocketStatus(Arc::clone(&self.0))
+    pub fn status(&self) -> Arc<SocketStatus> {
+        Arc::clone(&self.0.status)
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let own = lock(&self.0.own).file.take();
+        let own = lock(&self.0.own).take();
         let found = Identity::at(&self.0.path).ok().flatten();
         if own.is_some() && own == found {
             // The next start removes a file that nobody listens on.
             let _ = fs::remove_file(&self.0.path);
-        }
-    }
-}
-
-impl SocketStatus {
-    /// What there is to know now.
-    #[must_use]
-    pub fn detail(&self) -> SocketDetail {
-        SocketDetail {
-            path: self.0.path.clone(),
-            state: lock(&self.0.own).state,
         }
     }
 }

@@ -356,6 +356,22 @@ fn bytes_that_are_not_utf_8_are_read_as_nginx_does() {
 }
 
 #[test]
+fn the_other_includes_have_nothing_odd() {
+    let text = with(
+        "limit_req_zone $binary_remote_addr zone=keygate_failures:1m rate=5r/s;",
+        "include keygate-limit-failures.conf;
+         location /reports/ {
+             include keygate-require-key.conf;
+             include keygate-users.conf;
+             proxy_pass http://backend;
+         }",
+        "include keygate-users.conf;",
+    );
+    let outcome = check_text(&text).unwrap();
+    assert_eq!(outcome.warnings, Vec::<String>::new());
+}
+
+#[test]
 fn the_configurations_of_deploy_have_nothing_odd() {
     let deploy = shipped().join("../deploy/kubernetes");
     for overlay in ["nginx", "sidecar", "single"] {

@@ -158,8 +158,8 @@ impl Expected {
     /// Includes that name themselves for other settings: the service rejects every request.
     fn stated_to(&self, service: Service, scope: &Scope<'_>) -> Option<Finding> {
         let set = scope.in_force("proxy_set_header").into_iter();
-        let stated = set.filter(|it| it.argument(0).eq_ignore_ascii_case("x-keygate-names"));
-        let stated = stated.last()?;
+        let mut stated = set.filter(|it| it.argument(0).eq_ignore_ascii_case("x-keygate-names"));
+        let stated = stated.next_back()?;
         let differs = |part: &Option<String>| {
             let part = part.as_deref().unwrap_or_default();
             !stated.argument(1).contains(part)
