@@ -1,4 +1,4 @@
-//! The three roles of the program, and how each is put together, run and ended.
+//! How each of the three roles is put together, run and ended.
 
 use std::{
     io,
@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use axum::Router;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_documents::source::SourceError;
@@ -13,65 +14,25 @@ use keygate_keys::KeyTable;
 use keygate_keys::keys_file;
 use keygate_policy::Policy;
 use keygate_resolver::Resolver;
+use keygate_telemetry::{
+    decisions::Decisions,
+    health::Health,
+    logs::Queue,
+    operations::Operations,
+    role::Role,
+    traces::{Traces, TracesError},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    data::Data,
-    decisions::Decisions,
-    health::Health,
-    listener::{Address, BindError, Listener},
-    operations::{self, Operations},
-    policy_file,
+    check,
+    listener::{BindError, Listener},
+    operations, policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
-    telemetry::Queue,
-    traces::{Traces, TracesError},
 };
-
-/// What a process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The client-type resolver.
-    Resolver,
-    /// The authorization service.
-    Authorizer,
-    /// Both in one process, one hop.
-    Serve,
-}
-
-impl Role {
-    /// The default data listener.
-    #[must_use]
-    pub fn default_listener(self) -> Address {
-        Address::Tcp(format!("127.0.0.1:{}", 7080 + self.offset()))
-    }
-
-    /// The default operations listener.
-    #[must_use]
-    pub fn default_operations(self) -> Address {
-        Address::Tcp(format!("127.0.0.1:{}", 7090 + self.offset()))
-    }
-
-    fn offset(self) -> u16 {
-        match self {
-            Self::Serve => 0,
-            Self::Resolver => 1,
-            Self::Authorizer => 2,
-        }
-    }
-
-    /// The role's name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Resolver => "resolver",
-            Self::Authorizer => "authorizer",
-            Self::Serve => "serve",
-        }
-    }
-}
 
 /// Why a role does not start.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +56,8 @@ pub enum StartError {
 
 /// A role's services with their files loaded, ready to be served.
 struct Services {
-    data: Data,
+    resolver: Option<Arc<Resolver>>,
+    authorizer: Option<Arc<Authorizer>>,
     files: Vec<Watched>,
 }
 
@@ -113,7 +75,13 @@ pub async fn run(
     log: Queue,
 ) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
-    let Services { data, files } = Services::load(role, &settings, &decisions)?;
+    let services = Services::load(role, &settings, &decisions)?;
+    let data = services.router();
+    let Services {
+        resolver,
+        authorizer,
+        files,
+    } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let watched_at = operations_listener(role, &settings).await?;
@@ -132,12 +100,16 @@ pub async fn run(
         role,
         health: Arc::clone(&health),
         decisions: Arc::clone(&decisions),
-        resolver: data.resolver.clone(),
-        authorizer: data.authorizer.clone(),
+        resolver,
+        authorizer,
         started: Timestamp::now(),
-        settings: settings.in_force(role),
+        settings: serde_json::to_value(settings.in_force(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
         log,
+        sockets: [listener.status(), watched_at.status()]
+            .into_iter()
+            .flatten()
+            .collect(),
     });
     let (hosts, limits) = (
         settings.operations_hosts(role),
@@ -151,7 +123,14 @@ pub async fn run(
         health.start_draining();
         tokio::time::sleep(settings.shutdown_delay()).await;
     };
-    server::run(listener, data, shutdown, settings.drain()).await;
+    server::run(
+        listener,
+        data,
+        settings.data_limits(),
+        shutdown,
+        settings.drain(),
+    )
+    .await;
     dropped.abort();
     if let Some(traces) = traces {
         traces.shutdown().await;
@@ -165,7 +144,8 @@ async fn operations_listener(role: Role, settings: &Settings) -> Result<Listener
     let address = settings.operations(role);
     let bound = Listener::bind(&address, settings.socket_mode).await;
     // One port by two spellings, such as `0.0.0.0:7081` and `127.0.0.1:7081`.
-    if matches!(bound, Err(BindError::InUse(_))) && address.port() == settings.listen(role).port() {
+    let same_port = address.port().is_some() && address.port() == settings.listen(role).port();
+    if same_port && matches!(bound, Err(BindError::InUse(_))) {
         return Err(settings.same_address(role).into());
     }
     Ok(bound?)
@@ -178,20 +158,37 @@ impl Services {
         decisions: &Arc<Decisions>,
     ) -> Result<Self, StartError> {
         let mut services = Self {
-            data: Data::default(),
+            resolver: None,
+            authorizer: None,
             files: Vec::new(),
         };
         if role != Role::Authorizer {
             let (resolver, keys) = resolver(settings, decisions)?;
-            services.data.resolver = Some(resolver);
+            services.resolver = Some(resolver);
             services.files.push(keys);
         }
         if role != Role::Resolver {
             let (authorizer, policies) = authorizer(settings, decisions)?;
-            services.data.authorizer = Some(authorizer);
+            services.authorizer = Some(authorizer);
             services.files.extend(policies);
         }
         Ok(services)
+    }
+
+    /// The routes of the data listener. Unknown paths get 404, so that a wrong gateway setting is not
+    /// taken for a decision.
+    fn router(&self) -> Router {
+        let resolver = self.resolver.clone();
+        let authorizer = self.authorizer.clone();
+        let both = resolver.clone().zip(authorizer.clone());
+        [
+            resolver.map(keygate_resolver::router),
+            authorizer.map(keygate_authorizer::router),
+            both.map(|(resolver, authorizer)| check::router(resolver, authorizer)),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(Router::new(), Router::merge)
     }
 }
 

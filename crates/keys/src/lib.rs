@@ -12,6 +12,7 @@ pub mod key;
 pub mod keys_file;
 pub mod pepper;
 pub mod plaintext;
+mod stack;
 pub mod table;
 
 pub use digest::{Digest, Pepper, Scheme};

@@ -1,0 +1,53 @@
+//! Which of the kept decisions somebody wants to see.
+
+use keygate_policy::Reason as Authorization;
+use keygate_resolver::Reason as Resolution;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::entry::{Entry, Step};
+
+/// What a decision must be to be shown, as a query string says it. What is left out asks for
+/// nothing, and neither does an empty name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Filter {
+    client_type: String,
+    endpoint: String,
+    #[serde(deserialize_with = "reason")]
+    reason: String,
+    step: Option<Step>,
+    allowed: Option<bool>,
+}
+
+impl Filter {
+    /// Whether an entry is all that is asked for.
+    #[must_use]
+    pub fn admits(&self, entry: &Entry) -> bool {
+        let is = |wanted: &str, is: Option<&str>| wanted.is_empty() || is == Some(wanted);
+        is(&self.client_type, entry.client_type.as_deref())
+            && is(&self.endpoint, entry.endpoint.as_deref())
+            && is(&self.reason, Some(entry.reason))
+            && self.step.is_none_or(|step| step == entry.step)
+            && self.allowed.is_none_or(|allowed| allowed == entry.allowed)
+    }
+}
+
+/// A misspelt reason must not look like one that was never given.
+fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let reason = String::deserialize(from)?;
+    let known = || {
+        let resolutions = Resolution::ALL.iter().map(|it| it.as_str());
+        let authorizations = Authorization::ALL.iter().map(|it| it.as_str());
+        resolutions.chain(authorizations)
+    };
+    if reason.is_empty() || known().any(|it| it == reason) {
+        return Ok(reason);
+    }
+    let mut known: Vec<_> = known().collect();
+    known.sort_unstable();
+    known.dedup();
+    let known = known.join(", ");
+    Err(de::Error::custom(format!(
+        "`{reason}` is no reason; known are {known}"
+    )))
+}

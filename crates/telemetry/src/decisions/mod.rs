@@ -1,0 +1,268 @@
+//! Where every decision becomes a record: it is counted, and it is written and kept if it denies or
+//! a shadow would have decided otherwise.
+//!
+//! An allowance costs a few additions without order or lock, and allocates nothing, unless it is
+//! traced. What is written is the owned [`Entry`]: the same in the log, in `/debug/decisions` and in
+//! a trace.
+
+pub mod differences;
+pub mod filter;
+pub mod recent;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use http::HeaderMap;
+use keygate_keys::InvalidKey;
+use keygate_resolver::{Reason, Refusal, Resolution};
+use serde::Serialize;
+use tracing::Level;
+
+use crate::{
+    entry::{self, Entry, Step},
+    histogram::Histogram,
+    limit::{PerSecond, Sample, Share},
+    traces::{self, Traces},
+};
+pub use differences::Differences;
+pub use filter::Filter;
+use recent::Recent;
+
+/// What is written and kept of the decisions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retention {
+    /// How many of the allowances are written and kept.
+    pub allow_sample: Share,
+    /// How many denials a second are written and kept at most, and as many of the allowances that
+    /// a shadow would have denied.
+    pub deny_limit: u16,
+    /// How many of the last denials, and of the last allowances, are kept.
+    pub recent: u16,
+}
+
+/// The record of all decisions of this process.
+#[derive(Debug)]
+pub struct Decisions {
+    retention: Retention,
+    durations: [Histogram; Step::ALL.len()],
+    resolutions: [AtomicU64; Reason::ALL.len()],
+    refused_keys: [AtomicU64; CAUSES.len()],
+    allow_sample: [Sample; Step::ALL.len()],
+    denials: PerSecond,
+    differences: PerSecond,
+    recent: Recent,
+    traces: Option<Traces>,
+}
+
+/// How many decisions were neither written nor kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dropped {
+    /// Denials.
+    pub denials: u64,
+    /// Allowances that a shadow would have denied.
+    pub shadow_differences: u64,
+}
+
+/// What makes a decision worth a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// Always, up to a limit.
+    Denial,
+    /// A shadow would have denied what was allowed: always too, up to a limit of its own, so that
+    /// a wrong shadow does not push denials out of the log.
+    Difference,
+    /// Where the sample picks it.
+    Allowance,
+}
+
+/// Why a presented key is not good.
+const CAUSES: [&str; 6] = [
+    "unknown",
+    "malformed",
+    "inactive",
+    "expired",
+    "not-yet-valid",
+    "too-many-failures",
+];
+
+impl Decisions {
+    /// No decisions yet; each becomes a span where traces are sent.
+    #[must_use]
+    pub fn new(retention: Retention, traces: Option<Traces>) -> Self {
+        Self {
+            retention,
+            durations: Default::default(),
+            resolutions: Default::default(),
+            refused_keys: Default::default(),
+            allow_sample: [(); Step::ALL.len()].map(|()| Sample::new(retention.allow_sample)),
+            denials: PerSecond::new(retention.deny_limit),
+            differences: PerSecond::new(retention.deny_limit),
+            recent: Recent::new(retention.recent),
+            traces,
+        }
+    }
+
+    /// How long the decisions of a step took.
+    #[must_use]
+    pub fn durations(&self, step: Step) -> &Histogram {
+        let [resolve, authorize] = &self.durations;
+        match step {
+            Step::Resolve => resolve,
+            Step::Authorize => authorize,
+        }
+    }
+
+    /// How often the resolver gave each reason.
+    pub fn resolutions(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(counts(&self.resolutions))
+    }
+
+    /// How often a key was refused, by cause.
+    pub fn refused_keys(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        CAUSES.into_iter().zip(counts(&self.refused_keys))
+    }
+
+    /// How many were neither written nor kept, for there were too many in one second.
+    #[must_use]
+    pub fn dropped(&self) -> Dropped {
+        Dropped {
+            denials: self.denials.dropped(),
+            shadow_differences: self.differences.dropped(),
+        }
+    }
+
+    /// How many of the allowances are written and kept.
+    #[must_use]
+    pub fn allow_sample(&self) -> Share {
+        self.retention.allow_sample
+    }
+
+    /// The last decisions that were kept, newest first.
+    #[must_use]
+    pub fn recent(&self) -> Vec<Arc<Entry>> {
+        self.recent.newest_first()
+    }
+
+    /// Says, again and again, how many were not written.
+    pub async fn report_dropped(&self) {
+        const INTERVAL: Duration = Duration::from_secs(10);
+        let mut told = Dropped::default();
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            let dropped = self.dropped();
+            if dropped != told {
+                tracing::warn!(
+                    denials = dropped.denials - told.denials,
+                    shadowDifferences = dropped.shadow_differences - told.shadow_differences,
+                    "not all was logged: more than `decision-log-deny-limit` in one second"
+                );
+                told = dropped;
+            }
+        }
+    }
+
+    /// Counts a decision, and writes, keeps and traces it where that is asked for.
+    fn note(
+        &self,
+        step: Step,
+        occasion: Occasion,
+        (started, headers): (Instant, &HeaderMap),
+        entry: impl FnOnce(Duration) -> Entry,
+    ) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(started);
+        self.durations(step).observe(took);
+        let sample = self.allow_sample.get(step as usize);
+        let admitted = match occasion {
+            Occasion::Denial => self.denials.admits(now),
+            Occasion::Difference => self.differences.admits(now),
+            Occasion::Allowance => sample.is_some_and(Sample::picks),
+        };
+        let level = match occasion {
+            _ if admitted => Some(Level::INFO),
+            Occasion::Allowance if tracing::enabled!(target: entry::TARGET, Level::DEBUG) => {
+                Some(Level::DEBUG)
+            }
+            _ => None,
+        };
+        let traces = self.traces.as_ref();
+        let span = traces.and_then(|traces| traces.span(step, headers, took));
+        if level.is_none() && span.is_none() {
+            return;
+        }
+        let entry = entry(took);
+        if let Some(level) = level {
+            entry.log(level);
+        }
+        if let Some(span) = span {
+            traces::end(span, &entry);
+        }
+        if admitted {
+            self.recent.keep(entry);
+        }
+    }
+}
+
+impl keygate_resolver::Observer for Decisions {
+    fn resolved(&self, record: &keygate_resolver::Record<'_>) {
+        let reason = record.resolution.reason();
+        add_one(self.resolutions.get(reason as usize));
+        if let Resolution::Refused(refusal) = &record.resolution {
+            add_one(cause(refusal).and_then(|cause| self.refused_keys.get(cause)));
+        }
+        let occasion = if reason.is_success() {
+            Occasion::Allowance
+        } else {
+            Occasion::Denial
+        };
+        let asked = (record.started, record.headers);
+        self.note(Step::Resolve, occasion, asked, |took| {
+            Entry::of_resolution(record, took)
+        });
+    }
+}
+
+impl keygate_authorizer::Observer for Decisions {
+    fn decided(&self, record: &keygate_authorizer::Record<'_>) {
+        let occasion = match record.difference() {
+            _ if record.reason != keygate_policy::Reason::Ok => Occasion::Denial,
+            Some(_) => Occasion::Difference,
+            None => Occasion::Allowance,
+        };
+        let asked = (record.started, record.headers);
+        self.note(Step::Authorize, occasion, asked, |took| {
+            Entry::of_decision(record, took)
+        });
+    }
+}
+
+/// The place of a refused key's cause in [`CAUSES`]; nothing where no single key was presented.
+fn cause(refusal: &Refusal<'_>) -> Option<usize> {
+    match refusal {
+        Refusal::SeveralNextSteps | Refusal::Missing | Refusal::Ambiguous => None,
+        Refusal::Invalid(InvalidKey::Unknown) => Some(0),
+        Refusal::Invalid(InvalidKey::Malformed) => Some(1),
+        Refusal::Invalid(InvalidKey::Inactive(_)) => Some(2),
+        Refusal::Invalid(InvalidKey::Expired(_)) => Some(3),
+        Refusal::Invalid(InvalidKey::NotYetValid(_)) => Some(4),
+        Refusal::TooManyFailures => Some(5),
+    }
+}
+
+fn add_one(counter: Option<&AtomicU64>) {
+    if let Some(counter) = counter {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn counts(counters: &[AtomicU64]) -> impl Iterator<Item = u64> {
+    counters
+        .iter()
+        .map(|counter| counter.load(Ordering::Relaxed))
+}

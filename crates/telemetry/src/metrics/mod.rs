@@ -1,0 +1,248 @@
+//! Metrics: everything is counted where it happens, and put into words when somebody asks.
+//!
+//! Names follow Prometheus's "Metric and label naming". Every set of labels is bounded: by the
+//! rules of the policy, the states of a key, or a number that stands here.
+
+pub mod exposition;
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::Timestamp;
+use keygate_authorizer::{Authorizer, Counters, Verdict};
+use keygate_keys::{KeyRef, KeyTable, key::KeyState};
+use keygate_policy::Reason;
+
+use crate::{decisions::Decisions, entry::Step, health::Health, operations::Operations};
+use exposition::{Exposition, Family, Format, Kind};
+
+/// Keys whose expiry is told one by one: those that expire next. Who has more keys than that in
+/// one month wants an alert on the soonest, not a series for each.
+const KEYS_TOLD: usize = 100;
+
+/// The text of all metrics.
+#[must_use]
+pub fn render(operations: &Operations, format: Format) -> String {
+    let mut text = Exposition::new(format);
+    text.family(
+        Kind::Gauge,
+        "keygate_build_info",
+        "What runs here; always 1.",
+    )
+    .sample(
+        &[
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("role", operations.role.name()),
+        ],
+        1,
+    );
+    decisions(&mut text, operations);
+    if let Some(resolver) = &operations.resolver {
+        keys(&mut text, &resolver.keys());
+    }
+    reloads(&mut text, &operations.health);
+    text.family(
+        Kind::Counter,
+        "keygate_log_lines_dropped",
+        "Log lines dropped since standard error was not read, or not fast enough.",
+    )
+    .sample(&[], operations.log.output().dropped_lines);
+    text.finish()
+}
+
+fn decisions(text: &mut Exposition, operations: &Operations) {
+    let decisions = &operations.decisions;
+    let mut family = text.family(
+        Kind::Counter,
+        "keygate_decisions",
+        "Requests decided, by step, outcome, reason and the endpoint whose rule decided.",
+    );
+    if operations.resolver.is_some() {
+        for (reason, count) in decisions.resolutions() {
+            let outcome = outcome(reason.is_success());
+            let step = ("step", Step::Resolve.as_str());
+            family.sample(&[step, outcome, ("reason", reason.as_str())], count);
+        }
+    }
+    if let Some(authorizer) = &operations.authorizer {
+        by_endpoint(&mut family, authorizer);
+    }
+    if let Some(authorizer) = &operations.authorizer {
+        shadows(text, authorizer);
+    }
+    if operations.resolver.is_some() {
+        refused_keys(text, decisions);
+    }
+    let mut family = text.family(
+        Kind::Histogram,
+        "keygate_decision_duration_seconds",
+        "How long decisions took, without the HTTP around them.",
+    );
+    for step in operations.steps() {
+        decisions
+            .durations(step)
+            .write(&mut family, ("step", step.as_str()));
+    }
+    let mut family = text.family(
+        Kind::Counter,
+        "keygate_decision_log_dropped",
+        "Decisions that were neither logged nor kept, for there were too many in one second.",
+    );
+    let dropped = decisions.dropped();
+    family.sample(&[("kind", "denial")], dropped.denials);
+    family.sample(&[("kind", "shadow-difference")], dropped.shadow_differences);
+}
+
+/// What shadows came to, of the endpoints that have one or had one.
+fn shadows(text: &mut Exposition, authorizer: &Authorizer) {
+    let mut family = text.family(
+        Kind::Counter,
+        "keygate_shadow_decisions",
+        "Requests that a shadow was tried on, by its verdict beside the answer that was given.",
+    );
+    let everywhere = authorizer.has_shadow_policy();
+    each_endpoint(authorizer, |endpoint, has_shadow, counters| {
+        let counts = Verdict::ALL.map(|verdict| (verdict, counters.of_shadow(verdict)));
+        if everywhere || has_shadow || counts.iter().any(|(_, count)| *count > 0) {
+            for (verdict, count) in counts {
+                let labels = [("endpoint", endpoint), ("verdict", verdict.as_str())];
+                family.sample(&labels, count);
+            }
+        }
+    });
+}
+
+/// The reasons that a rule can give are there from the start: a rate sees the first of them too.
+fn by_endpoint(family: &mut Family<'_>, authorizer: &Authorizer) {
+    each_endpoint(authorizer, |endpoint, _, counters| {
+        for reason in Reason::ALL {
+            let count = counters.of(reason);
+            if count > 0 || is_of_a_rule(reason) != endpoint.is_empty() {
+                family.sample(
+                    &[
+                        ("step", Step::Authorize.as_str()),
+                        outcome(reason == Reason::Ok),
+                        ("reason", reason.as_str()),
+                        ("endpoint", endpoint),
+                    ],
+                    count,
+                );
+            }
+        }
+    });
+}
+
+/// The counters of each endpoint once, and of what no endpoint decided under an empty name.
+fn each_endpoint(authorizer: &Authorizer, mut write: impl FnMut(&str, bool, &Counters)) {
+    write("", false, authorizer.without_rule());
+    let mut written = HashSet::new();
+    for endpoint in &authorizer.endpoints() {
+        if written.insert(endpoint.label()) {
+            write(endpoint.label(), endpoint.has_shadow(), endpoint.counters());
+        }
+    }
+}
+
+fn is_of_a_rule(reason: Reason) -> bool {
+    match reason {
+        Reason::Ok
+        | Reason::MissingKey
+        | Reason::MissingUser
+        | Reason::ExpressionFalse
+        | Reason::ExpressionError => true,
+        Reason::NoEndpoint
+        | Reason::MethodNotAllowed
+        | Reason::AmbiguousPath
+        | Reason::MalformedRequest => false,
+    }
+}
+
+fn outcome(allowed: bool) -> (&'static str, &'static str) {
+    ("outcome", if allowed { "allowed" } else { "denied" })
+}
+
+fn refused_keys(text: &mut Exposition, decisions: &Decisions) {
+    let mut family = text.family(
+        Kind::Counter,
+        "keygate_refused_keys",
+        "Presented keys that were not good, by the cause that callers are not told.",
+    );
+    for (cause, count) in decisions.refused_keys() {
+        family.sample(&[("cause", cause)], count);
+    }
+}
+
+fn keys(text: &mut Exposition, table: &KeyTable) {
+    let now = Timestamp::now();
+    let mut family = text.family(Kind::Gauge, "keygate_keys", "Known keys, by their state.");
+    let found: Vec<_> = table.keys().map(|key| key.state(now)).collect();
+    for state in KeyState::ALL {
+        let count = found.iter().filter(|it| **it == state).count();
+        family.sample(&[("state", state.as_str())], count);
+    }
+    let mut family = text.family(
+        Kind::Gauge,
+        "keygate_key_expiry_timestamp_seconds",
+        "When a key expires; of the keys that are good or will be, those that expire next.",
+    );
+    for ((expires_at, id), key) in expiring_next(table, now) {
+        family.sample(
+            &[("key_id", id), ("client_type", key.client_type().as_str())],
+            expires_at.as_second(),
+        );
+    }
+}
+
+/// By when and under which name; only as many are kept as are told, of however many keys.
+fn expiring_next(table: &KeyTable, now: Timestamp) -> BTreeMap<(Timestamp, &str), KeyRef<'_>> {
+    let mut next = BTreeMap::new();
+    for key in table.keys() {
+        let validity = key.validity();
+        let Some(end) = validity.expires_at else {
+            continue;
+        };
+        let rank = (end, key.id());
+        let is_next =
+            next.len() < KEYS_TOLD || next.last_key_value().is_some_and(|(last, _)| rank < *last);
+        if is_next && matches!(validity.state(now), KeyState::Valid | KeyState::NotYetValid) {
+            next.insert(rank, key);
+            if next.len() > KEYS_TOLD {
+                next.pop_last();
+            }
+        }
+    }
+    next
+}
+
+fn reloads(text: &mut Exposition, health: &Health) {
+    let sources = health.sources();
+    let mut write = |kind, name, help, value: &dyn Fn(&crate::health::SourceDetail) -> u64| {
+        let mut family = text.family(kind, name, help);
+        for source in &sources {
+            family.sample(&[("source", source.name)], value(source));
+        }
+    };
+    write(
+        Kind::Gauge,
+        "keygate_reload_generation",
+        "How many versions of a file came into force; 1 is that of the start.",
+        &|source| source.generation,
+    );
+    write(
+        Kind::Gauge,
+        "keygate_reload_last_success_timestamp_seconds",
+        "When the version in force was loaded.",
+        &|source| u64::try_from(source.loaded_at.as_second()).unwrap_or_default(),
+    );
+    write(
+        Kind::Gauge,
+        "keygate_reload_last_successful",
+        "Whether the newest version of a file is in force; 0: it was refused, the last good one is.",
+        &|source| u64::from(source.last_error.is_none()),
+    );
+    write(
+        Kind::Counter,
+        "keygate_reload_failures",
+        "How many versions of a file were refused.",
+        &|source| source.failures,
+    );
+}

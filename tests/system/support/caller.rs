@@ -1,0 +1,68 @@
+//! A caller that sends bytes as they are and reads one answer.
+
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::http_message::Message;
+
+/// Longer than any answer may take, the slowest being a service that hangs.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Connects to a gateway.
+pub(crate) fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends one request, which must ask for the connection to be closed, and reads the answer.
+pub(crate) fn send(address: &str, request: &[u8]) -> Message {
+    let mut stream = connect(address);
+    // A gateway may refuse and close before it has read everything.
+    let written = stream.write_all(request);
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut answer = Message::read_head(&mut reader)
+            .unwrap_or_else(|error| panic!("no answer: {error} (sending: {written:?})"))
+            .unwrap_or_else(|| panic!("closed without an answer (sending: {written:?})"));
+        // `100 Continue` goes before the answer.
+        if answer.status() >= 200 {
+            answer.read_body_to_end(&mut reader).unwrap();
+            answer.assert_no_key();
+            return answer;
+        }
+    }
+}
+
+/// Sends a `GET` with these header lines.
+pub(crate) fn get(address: &str, target: &str, headers: &[&str]) -> Message {
+    let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n{headers}\r\n"
+    );
+    send(address, request.as_bytes())
+}
+
+/// Sends a `GET` to an operations listener, by its own address.
+pub(crate) fn get_operations(address: &str, target: &str, headers: &[&str]) -> Message {
+    let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
+    let request =
+        format!("GET {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n");
+    send(address, request.as_bytes())
+}
+
+/// Sends a `GET` to a Unix socket.
+pub(crate) fn get_unix(socket: &Path, target: &str) -> Message {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut answer = Message::read_head(&mut reader).unwrap().unwrap();
+    answer.read_body_to_end(&mut reader).unwrap();
+    answer.assert_no_key();
+    answer
+}

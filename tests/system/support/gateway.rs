@@ -1,0 +1,380 @@
+//! Everything between caller and backend, running: nginx with the includes, the services, the
+//! backend.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use tempfile::TempDir;
+
+use crate::support::backend::Backend;
+use crate::support::nginx::{Nginx, Version};
+use crate::support::program::{Service, keygate, run_to_end};
+
+/// The repository's root.
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// A role of the program, as the gateway knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Resolver,
+    Authorizer,
+    Serve,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::Resolver, Self::Authorizer, Self::Serve];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Resolver => "resolver",
+            Self::Authorizer => "authorizer",
+            Self::Serve => "serve",
+        }
+    }
+
+    /// The addresses in the `server` lines of the includes.
+    fn included_addresses(self) -> [String; 2] {
+        let port = match self {
+            Self::Resolver => 7081,
+            Self::Authorizer => 7082,
+            Self::Serve => 7080,
+        };
+        [
+            format!("127.0.0.1:{port}"),
+            format!("unix:/run/keygate/{}.sock", self.name()),
+        ]
+    }
+
+    /// The socket of its operations listener.
+    pub(crate) fn operations(self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}-operations.sock", self.name()))
+    }
+
+    /// Starts it on the policy and the keys of a folder.
+    pub(crate) fn start(self, listen: &str, folder: &Path, settings: &[(&str, &str)]) -> Service {
+        let name = self.name();
+        let mut command = keygate();
+        command.envs(settings.iter().copied());
+        command.env("KEYGATE_LOG_FORMAT", "json");
+        command.arg(name).args(["--listen", listen, "--operations"]);
+        command.arg(format!("unix:{}", self.operations(folder).display()));
+        if self != Self::Authorizer {
+            command.arg("--keys").arg(folder.join("keys.yaml"));
+        }
+        if self != Self::Resolver {
+            command.arg("--policy").arg(folder.join("policy.yaml"));
+        }
+        Service::start(command, listen, &folder.join(format!("{name}.log")))
+    }
+}
+
+/// How the services run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Services {
+    /// Resolver and authorizer, over TCP.
+    PairOverTcp,
+    /// Resolver and authorizer, over Unix sockets.
+    PairOverUnix,
+    /// `keygate serve`, over TCP.
+    Single,
+    /// Whatever the test itself puts at the addresses of the pair.
+    ImpostorsOfPair,
+    /// Whatever the test itself puts at the address of `keygate serve`.
+    ImpostorOfSingle,
+}
+
+impl Services {
+    fn are_single(self) -> bool {
+        matches!(self, Self::Single | Self::ImpostorOfSingle)
+    }
+
+    fn roles(self) -> &'static [Role] {
+        match self {
+            Self::PairOverTcp | Self::PairOverUnix => &[Role::Resolver, Role::Authorizer],
+            Self::Single => &[Role::Serve],
+            Self::ImpostorsOfPair | Self::ImpostorOfSingle => &[],
+        }
+    }
+}
+
+/// A way to set up nginx around the includes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) name: &'static str,
+    pub(crate) services: Services,
+    /// What follows the address in `listen`.
+    pub(crate) listen: &'static str,
+    /// Lines at http level.
+    pub(crate) http: &'static str,
+    /// Lines at server level.
+    pub(crate) server: &'static str,
+    /// Lines in each location that leads to the backend.
+    pub(crate) location: &'static str,
+    /// What follows the backend's name in `proxy_pass`.
+    pub(crate) proxy_pass_uri: &'static str,
+}
+
+impl Setup {
+    /// The pair over TCP and nothing else.
+    pub(crate) const PLAIN: Self = Self {
+        name: "plain",
+        services: Services::PairOverTcp,
+        listen: "",
+        http: "",
+        server: "",
+        location: "",
+        proxy_pass_uri: "",
+    };
+}
+
+/// A running gateway with all that stands around it.
+pub(crate) struct Gateway {
+    // In this order they end.
+    pub(crate) nginx: Nginx,
+    /// In the order of [`Services::roles`].
+    pub(crate) services: Vec<Service>,
+    roles: &'static [Role],
+    pub(crate) backend: Backend,
+    /// Where callers connect.
+    pub(crate) address: String,
+    /// Where nginx looks for resolver, authorizer and `serve`.
+    pub(crate) service_addresses: [String; 3],
+    folder: TempDir,
+}
+
+impl Gateway {
+    /// Starts all of it with the corpus' policy and keys.
+    pub(crate) fn start(version: Version, setup: &Setup) -> Self {
+        Self::start_with(version, setup, &[])
+    }
+
+    /// The same, with settings for the services.
+    pub(crate) fn start_with(version: Version, setup: &Setup, settings: &[(&str, &str)]) -> Self {
+        Self::start_on(version, setup, settings, &Path::new(ROOT).join("nginx"))
+    }
+
+    /// The same, with includes that are written for the settings.
+    #[expect(dead_code, reason = "the next commit uses it")]
+    pub(crate) fn start_followed(
+        version: Version,
+        setup: &Setup,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let written = tempfile::tempdir().unwrap();
+        let mut command = keygate();
+        command
+            .arg("nginx-includes")
+            .arg("--out")
+            .arg(written.path());
+        let output = run_to_end(command.envs(settings.iter().copied()));
+        assert!(output.status.success(), "{output:?}");
+        Self::start_on(version, setup, settings, written.path())
+    }
+
+    /// The same, with the includes of a folder.
+    fn start_on(
+        version: Version,
+        setup: &Setup,
+        settings: &[(&str, &str)],
+        includes: &Path,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let backend = Backend::start();
+        for name in ["keys.yaml", "policy.yaml"] {
+            fs::copy(corpus_file(name), path.join(name)).unwrap();
+        }
+        let addresses = write_configuration_with(setup, &backend.address, path, includes);
+        let Addresses {
+            nginx: address,
+            services: service_addresses,
+        } = addresses;
+        let services = setup
+            .services
+            .roles()
+            .iter()
+            .map(|role| role.start(&service_addresses[*role as usize], path, settings))
+            .collect();
+        let nginx = Nginx::start(version, path, &address);
+        Self {
+            nginx,
+            services,
+            roles: setup.services.roles(),
+            backend,
+            address,
+            service_addresses,
+            folder,
+        }
+    }
+
+    /// Ends a service as a crash would and starts it again where it was.
+    pub(crate) fn restart(&mut self, n: usize) {
+        let role = self.roles[n];
+        self.services[n].kill();
+        self.services[n] = role.start(
+            &self.service_addresses[role as usize],
+            self.folder.path(),
+            &[],
+        );
+    }
+
+    /// A file that the services read, or one beside it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Everything that the services and nginx have written.
+    pub(crate) fn logs(&self) -> String {
+        let services: String = self.services.iter().map(Service::output).collect();
+        services + &self.nginx.log()
+    }
+}
+
+/// The corpus' own policy or keys.
+pub(crate) fn corpus_file(name: &str) -> PathBuf {
+    Path::new(ROOT).join("tests/corpus").join(name)
+}
+
+/// Where everything listens.
+pub(crate) struct Addresses {
+    nginx: String,
+    services: [String; 3],
+}
+
+/// Writes `nginx.conf` and the includes into a folder, for addresses of their own.
+pub(crate) fn write_configuration(setup: &Setup, backend: &str, folder: &Path) -> Addresses {
+    write_configuration_with(setup, backend, folder, &Path::new(ROOT).join("nginx"))
+}
+
+fn write_configuration_with(
+    setup: &Setup,
+    backend: &str,
+    folder: &Path,
+    includes: &Path,
+) -> Addresses {
+    let nginx = format!("127.0.0.1:{}", free_port());
+    let services = Role::ALL.map(|role| {
+        if setup.services == Services::PairOverUnix {
+            format!("unix:{}/{}.sock", folder.display(), role.name())
+        } else {
+            format!("127.0.0.1:{}", free_port())
+        }
+    });
+    copy_includes(setup, &services, includes, folder);
+    fs::write(folder.join("nginx.conf"), config(setup, &nginx, backend)).unwrap();
+    Addresses { nginx, services }
+}
+
+/// Copies the includes as a user would, with other addresses in their `server` lines.
+fn copy_includes(setup: &Setup, service_addresses: &[String; 3], includes: &Path, folder: &Path) {
+    for entry in fs::read_dir(includes).unwrap().flatten() {
+        if !entry.file_type().unwrap().is_file() {
+            continue;
+        }
+        let mut text = fs::read_to_string(entry.path()).unwrap();
+        for (role, address) in Role::ALL.iter().zip(service_addresses) {
+            for included in role.included_addresses() {
+                text = text.replace(
+                    &format!("server {included} max_fails=0;"),
+                    &format!("server {address} max_fails=0;"),
+                );
+            }
+        }
+        let name = entry.file_name().into_string().unwrap();
+        // The variants stand in for the files that they are named after.
+        let unix = setup.services == Services::PairOverUnix;
+        let single = setup.services.are_single();
+        let name = match name.as_str() {
+            "keygate-unix.conf" if unix => "keygate.conf",
+            "keygate-server-single.conf" if single => "keygate-server.conf",
+            "keygate.conf" if unix => continue,
+            "keygate-server.conf" if single => continue,
+            name => name,
+        };
+        fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+pub(crate) fn config(setup: &Setup, address: &str, backend: &str) -> String {
+    // Workers of a master that runs as root would be `nobody`, who may not enter the folder.
+    let user = if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        "user root root;"
+    } else {
+        ""
+    };
+    let Setup {
+        listen,
+        http,
+        server,
+        location,
+        proxy_pass_uri: uri,
+        ..
+    } = setup;
+    format!(
+        r"
+{user}
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr info;
+events {{ worker_connections 256; }}
+http {{
+    include keygate.conf;
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    {http}
+    upstream backend {{ server {backend}; }}
+    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+    server {{
+        listen {address} {listen};
+        include keygate-server.conf;
+        {server}
+        location / {{
+            include keygate-authorize.conf;
+            proxy_pass http://backend{uri};
+            proxy_http_version 1.1;
+            proxy_set_header upgrade $http_upgrade;
+            proxy_set_header connection $connection_upgrade;
+            client_max_body_size 0;
+            {location}
+        }}
+        location /key-only/ {{
+            include keygate-require-key.conf;
+            proxy_pass http://backend;
+            {location}
+        }}
+        location /backoffice/ {{
+            set $keygate_backoffice 1;
+            include keygate-authorize.conf;
+            proxy_pass http://backend;
+            {location}
+        }}
+        # Without Keygate, beside protected paths.
+        location /unprotected/ {{
+            proxy_pass http://backend;
+            {location}
+        }}
+    }}
+}}
+"
+    )
+}
+
+/// A port that nobody uses, below those that the kernel gives to outgoing connections.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 1000).unwrap() * 10;
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

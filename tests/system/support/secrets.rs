@@ -1,0 +1,83 @@
+//! No key may be in anything that a program writes or answers. Whatever starts a program or asks
+//! one in these tests looks for keys in what comes back: there is no test that does not.
+
+use std::thread;
+
+use keygate_keys::generated::is_generated;
+
+/// Every key that these tests present begins with this.
+pub(crate) const MARK: &str = "sample-key";
+
+/// The length of a generated key.
+const GENERATED: usize = 52;
+
+/// Fails the test where a key of the tests or a generated one is in `text`.
+pub(crate) fn assert_none_in(text: &[u8], what: &str) {
+    assert_no_sample_in(text, what);
+    let text = String::from_utf8_lossy(text);
+    let mut words = text.match_indices("kg_");
+    let found = words.any(|(at, _)| text.get(at..at + GENERATED).is_some_and(is_generated));
+    // A second panic would hide the first.
+    assert!(
+        !found || thread::panicking(),
+        "a generated key is in {what}"
+    );
+}
+
+/// The same for the command that makes a key.
+pub(crate) fn assert_no_sample_in(text: &[u8], what: &str) {
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().find(|line| line.contains(MARK));
+    assert!(
+        line.is_none() || thread::panicking(),
+        "a key is in {what}: {line:?}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::support::caller;
+    use crate::support::program::run_to_end;
+
+    fn generated() -> String {
+        let key = keygate_keys::generated::GeneratedKey::from_random(&Zeroizing::new([7; 32]));
+        key.expose().to_owned()
+    }
+
+    #[test]
+    fn what_holds_no_key_passes() {
+        assert_none_in(b"kg_ kg_short sample sha256:00 \xff", "a text");
+    }
+
+    #[test]
+    #[should_panic(expected = "a generated key is in a text")]
+    fn a_generated_key_is_found() {
+        assert_none_in(format!("<{}>", generated()).as_bytes(), "a text");
+    }
+
+    #[test]
+    #[should_panic(expected = "a key is in an answer")]
+    fn a_key_in_an_answer_is_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            let answer = format!("HTTP/1.1 200 OK\r\nx: {MARK}-1\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        caller::get(&address, "/", &[]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a key is in the output")]
+    fn a_key_in_an_output_is_found() {
+        run_to_end(std::process::Command::new("echo").arg(format!("{MARK}-1")));
+    }
+}
