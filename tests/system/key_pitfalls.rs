@@ -9,7 +9,7 @@ use std::{
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::program::{keygate, run_to_end};
+use crate::support::program::{keygate, run_to_end};
 
 fn folder(file: &str, text: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
