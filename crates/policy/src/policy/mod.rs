@@ -72,6 +72,19 @@ impl Policy {
         self.matcher.find(&self.rules, request, path)
     }
 
+    /// The rules at a request's host and path, for whatever method.
+    #[must_use]
+    pub fn rules_for_any_method(&self, request: &Request<'_>, path: &[u8]) -> Vec<&Rule> {
+        let ids = self.matcher.whatever_method(request, path).into_iter();
+        ids.filter_map(|id| self.rules.get(id)).collect()
+    }
+
+    /// Whether a request without a host is rejected, since rules name hosts.
+    #[must_use]
+    pub fn needs_host(&self) -> bool {
+        self.matcher.needs_host()
+    }
+
     /// Decides one request.
     ///
     /// A request passes only if it would pass under every reading of its path that a server is
