@@ -4,9 +4,9 @@
 //! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
 
 pub mod addresses;
+pub mod check;
 pub mod cli;
 pub mod connection;
-pub mod data;
 pub mod descriptors;
 pub mod listener;
 pub mod operations_listener;
@@ -16,3 +16,4 @@ pub mod role;
 pub mod server;
 pub mod settings;
 pub mod shutdown;
+pub mod stream;

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use axum::Router;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_documents::source::SourceError;
@@ -25,7 +26,7 @@ use keygate_web::router;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    data::Data,
+    check,
     listener::{BindError, Listener},
     operations_listener, policy_file,
     reload::{self, Watched},
@@ -56,7 +57,8 @@ pub enum StartError {
 
 /// A role's services with their files loaded, ready to be served.
 struct Services {
-    data: Data,
+    resolver: Option<Arc<Resolver>>,
+    authorizer: Option<Arc<Authorizer>>,
     files: Vec<Watched>,
 }
 
@@ -74,7 +76,13 @@ pub async fn run(
     log: Queue,
 ) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
-    let Services { data, files } = Services::load(role, &settings, &decisions)?;
+    let services = Services::load(role, &settings, &decisions)?;
+    let data = services.router();
+    let Services {
+        resolver,
+        authorizer,
+        files,
+    } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let watched_at = operations_listener(role, &settings).await?;
@@ -93,8 +101,8 @@ pub async fn run(
         role,
         health: Arc::clone(&health),
         decisions: Arc::clone(&decisions),
-        resolver: data.resolver.clone(),
-        authorizer: data.authorizer.clone(),
+        resolver,
+        authorizer,
         started: Timestamp::now(),
         settings: serde_json::to_value(settings.in_force(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
@@ -112,7 +120,14 @@ pub async fn run(
         health.start_draining();
         tokio::time::sleep(settings.shutdown_delay()).await;
     };
-    server::run(listener, data, shutdown, settings.drain()).await;
+    server::run(
+        listener,
+        data,
+        settings.data_limits(),
+        shutdown,
+        settings.drain(),
+    )
+    .await;
     dropped.abort();
     if let Some(traces) = traces {
         traces.shutdown().await;
@@ -139,20 +154,37 @@ impl Services {
         decisions: &Arc<Decisions>,
     ) -> Result<Self, StartError> {
         let mut services = Self {
-            data: Data::default(),
+            resolver: None,
+            authorizer: None,
             files: Vec::new(),
         };
         if role != Role::Authorizer {
             let (resolver, keys) = resolver(settings, decisions)?;
-            services.data.resolver = Some(resolver);
+            services.resolver = Some(resolver);
             services.files.push(keys);
         }
         if role != Role::Resolver {
             let (authorizer, policies) = authorizer(settings, decisions)?;
-            services.data.authorizer = Some(authorizer);
+            services.authorizer = Some(authorizer);
             services.files.extend(policies);
         }
         Ok(services)
+    }
+
+    /// The routes of the data listener. Unknown paths get 404, so that a wrong gateway setting is not
+    /// taken for a decision.
+    fn router(&self) -> Router {
+        let resolver = self.resolver.clone();
+        let authorizer = self.authorizer.clone();
+        let both = resolver.clone().zip(authorizer.clone());
+        [
+            resolver.map(keygate_resolver::router),
+            authorizer.map(keygate_authorizer::router),
+            both.map(|(resolver, authorizer)| check::router(resolver, authorizer)),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(Router::new(), Router::merge)
     }
 }
 
