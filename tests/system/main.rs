@@ -48,6 +48,7 @@ mod questions;
 mod replicas;
 mod shadow;
 mod shutdown;
+mod socket_files;
 mod start_up;
 mod support;
 mod traces;

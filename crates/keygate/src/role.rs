@@ -107,6 +107,10 @@ pub async fn run(
         settings: serde_json::to_value(settings.in_force(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
         log,
+        sockets: [listener.status(), watched_at.status()]
+            .into_iter()
+            .flatten()
+            .collect(),
     });
     let (hosts, limits) = (
         settings.operations_hosts(role),
@@ -141,7 +145,8 @@ async fn operations_listener(role: Role, settings: &Settings) -> Result<Listener
     let address = settings.operations(role);
     let bound = Listener::bind(&address, settings.socket_mode).await;
     // One port by two spellings, such as `0.0.0.0:7081` and `127.0.0.1:7081`.
-    if matches!(bound, Err(BindError::InUse(_))) && address.port() == settings.listen(role).port() {
+    let same_port = address.port().is_some() && address.port() == settings.listen(role).port();
+    if same_port && matches!(bound, Err(BindError::InUse(_))) {
         return Err(settings.same_address(role).into());
     }
     Ok(bound?)
