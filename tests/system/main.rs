@@ -30,6 +30,7 @@ mod files_being_written;
 mod guessing;
 mod health;
 mod includes;
+mod key_pitfalls;
 mod keys_command;
 mod keys_crash;
 mod keys_import;
