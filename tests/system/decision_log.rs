@@ -155,7 +155,7 @@ fn a_question_that_cannot_be_read_says_what_is_wrong_with_it() {
     assert_eq!(lines[0]["reason"], "malformed-request");
     assert_eq!(
         lines[0]["cause"],
-        "the header `original-request-uri` is there more than once"
+        "the header `original-request-uri` is there more than once, with different values"
     );
 }
 

@@ -114,7 +114,8 @@ fn no_key_is_in_memory_after_ten_thousand_requests() {
         let head = format!("GET /resolve HTTP/1.1\r\nclient-key: {KEY}-half");
         half.write_all(head.as_bytes()).unwrap();
         thread::sleep(Duration::from_millis(200));
-        assert_eq!(Memory::of(service.pid()).find(KEY).len(), 1);
+        let found = Memory::of(service.pid()).find(KEY);
+        assert_eq!(found.len(), 1, "{found:#?}");
     }
     for n in 0..REQUESTS {
         let connection = &mut connections[n % CONNECTIONS];

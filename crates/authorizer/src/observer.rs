@@ -2,13 +2,11 @@
 
 use std::{fmt, time::Instant};
 
-use http::HeaderName;
-use keygate_http1::{Headers, Value};
+use http::{HeaderMap, HeaderValue};
+use keygate_headers::KEY_ID;
 use keygate_policy::{Reason, Request};
 
-use crate::{ClientTypeFrom, Malformed, Shadow, Verdict};
-
-const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
+use crate::{ClientTypeSource, Malformed, Shadow, Verdict};
 
 /// Somebody who is told of every decision before it is answered, on the way of the request: to be
 /// quick is the observer's duty.
@@ -24,9 +22,9 @@ pub struct Record<'a> {
     pub started: Instant,
     /// The headers of the question, for what ties it to other records. They hold secrets: never to
     /// be written as a whole.
-    pub headers: Headers<'a>,
+    pub headers: &'a HeaderMap,
     /// Where the client type is known from.
-    pub client_type_from: ClientTypeFrom<'a>,
+    pub client_type_source: ClientTypeSource<'a>,
     /// Why.
     pub reason: Reason,
     /// What is wrong with the question, where it cannot be read.
@@ -52,10 +50,10 @@ impl<'a> Record<'a> {
 
     /// The id of the caller's key, as the gateway passes it on from the resolver.
     #[must_use]
-    pub fn key_id(&self) -> Option<Value<'a>> {
-        match self.client_type_from {
-            ClientTypeFrom::Gateway => self.headers.first(&KEY_ID),
-            ClientTypeFrom::Resolver(caller) => caller.map(|caller| caller.key_id.into()),
+    pub fn key_id(&self) -> Option<&'a HeaderValue> {
+        match self.client_type_source {
+            ClientTypeSource::Gateway => self.headers.get(KEY_ID),
+            ClientTypeSource::Resolver(caller) => caller.map(|caller| caller.key_id),
         }
     }
 }

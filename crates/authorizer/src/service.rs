@@ -1,19 +1,14 @@
-//! The authorization service: what gateways ask it, and what they are told.
+//! The authorizer: a request in, a decision out, on any transport.
 
 use std::{sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
-use keygate_http1::{Head, Response, Value};
-use keygate_policy::{Decision, Policy, Reason, decision::Status, path::CanonicalPath};
+use keygate_policy::{Policy, Reason, decision::Status, path::CanonicalPath};
 
 use crate::{
-    Answer, AnswerWith, ClientTypeFrom, Counters, Endpoint, HeaderNames, Observer, Record, Shadow,
-    gateway,
+    AnswerWith, Counters, Decision, Endpoint, HeaderNames, Observer, Record, Request, Shadow,
 };
-
-/// The path that it is asked at.
-const PATH: &str = "/auth";
 
 /// The authorization service: the policy in force, and how gateways ask.
 #[derive(Debug)]
@@ -96,18 +91,13 @@ impl Authorizer {
         &self.without_rule
     }
 
-    /// Decides the request that the question is about, and tells the observer.
+    /// Decides on the client request that `request` is about, and reports it to the observer.
     #[must_use]
-    pub fn answer<'h>(
-        &self,
-        prefix: &str,
-        head: &Head<'h>,
-        client_type_from: ClientTypeFrom<'h>,
-    ) -> Answer<'h> {
-        let question = Record {
+    pub fn authorize(&self, request: &Request<'_>) -> Decision {
+        let record = Record {
             started: Instant::now(),
-            headers: head.headers,
-            client_type_from,
+            headers: request.headers,
+            client_type_source: request.client_type,
             reason: Reason::MalformedRequest,
             cause: None,
             request: None,
@@ -115,16 +105,19 @@ impl Authorizer {
             endpoint: None,
             shadow: None,
         };
-        match gateway::read(head, prefix, client_type_from, &self.names) {
-            Ok(request) => self.decide(&request, question),
+        match request.describe(&self.names) {
+            Ok(described) => Decision {
+                client_type: request.client_type(&self.names).cloned(),
+                ..self.decide(&described, record)
+            },
             Err(malformed) => {
                 self.without_rule.count(Reason::MalformedRequest);
-                self.tell(&Record {
+                self.report(&Record {
                     cause: Some(&malformed),
-                    ..question
+                    ..record
                 });
-                Answer {
-                    status: StatusCode::FORBIDDEN,
+                Decision {
+                    status: self.status(Status::Forbidden),
                     reason: Reason::MalformedRequest,
                     endpoint: None,
                     client_type: None,
@@ -133,11 +126,7 @@ impl Authorizer {
         }
     }
 
-    fn decide<'h>(
-        &self,
-        request: &keygate_policy::Request<'h>,
-        question: Record<'h>,
-    ) -> Answer<'h> {
+    fn decide(&self, request: &keygate_policy::Request<'_>, record: Record<'_>) -> Decision {
         let snapshot = self.policy.load();
         let decision = snapshot.policy.decide(request);
         let endpoint = decision
@@ -150,62 +139,34 @@ impl Authorizer {
         if let Some(shadow) = &shadow {
             counters.count_shadow(shadow.verdict(decision.reason));
         }
-        self.tell(&Record {
+        self.report(&Record {
             reason: decision.reason,
             request: Some(request),
             path: decision.path.as_ref().map(CanonicalPath::as_bytes),
             endpoint: endpoint.map(Endpoint::label),
             shadow,
-            ..question
+            ..record
         });
-        Answer {
-            status: status(&decision),
+        Decision {
+            status: self.status(decision.status),
             reason: decision.reason,
             endpoint: endpoint.and_then(Endpoint::header),
-            client_type: match question.client_type_from {
-                ClientTypeFrom::Gateway => question.headers.first(&self.names.client_type),
-                ClientTypeFrom::Resolver(caller) => {
-                    caller.map(|caller| Value::from(caller.client_type))
-                }
-            }
-            .filter(|value| !value.is_empty()),
+            client_type: None,
         }
     }
 
-    fn tell(&self, record: &Record<'_>) {
+    fn report(&self, record: &Record<'_>) {
         if let Some(observer) = &self.observer {
             observer.decided(record);
         }
     }
 
-    /// Whether it is asked: by `/auth` and everything below it, by any method.
-    #[must_use]
-    pub fn is_asked(head: &Head<'_>) -> bool {
-        head.behind(PATH).is_some()
-    }
-
-    /// Answers what is asked there, by the client type that the gateway tells.
-    pub fn respond<'o>(&self, head: &Head<'_>, out: &'o mut Vec<u8>) -> Response<'o> {
-        self.respond_at(PATH, head, ClientTypeFrom::Gateway, out)
-    }
-
-    /// [`Authorizer::answer`] as the response that the settings ask for.
-    pub fn respond_at<'o>(
-        &self,
-        prefix: &str,
-        head: &Head<'_>,
-        client_type: ClientTypeFrom<'_>,
-        out: &'o mut Vec<u8>,
-    ) -> Response<'o> {
-        self.answer(prefix, head, client_type)
-            .begin(self.answer_with, out)
-    }
-}
-
-fn status(decision: &Decision<'_, '_>) -> StatusCode {
-    match decision.status {
-        Status::Ok => StatusCode::OK,
-        Status::Unauthorized => StatusCode::UNAUTHORIZED,
-        Status::Forbidden => StatusCode::FORBIDDEN,
+    /// The status that carries a decision; where `mia-allowed` carries it, always 200.
+    fn status(&self, status: Status) -> StatusCode {
+        match (self.answer_with, status) {
+            (AnswerWith::Header, _) | (AnswerWith::Status, Status::Ok) => StatusCode::OK,
+            (AnswerWith::Status, Status::Unauthorized) => StatusCode::UNAUTHORIZED,
+            (AnswerWith::Status, Status::Forbidden) => StatusCode::FORBIDDEN,
+        }
     }
 }

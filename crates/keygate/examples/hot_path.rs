@@ -1,19 +1,28 @@
-//! Answers questions as the data listener does, with everything on that is on by default, and without
-//! sockets: what `make instructions` counts.
+//! Sends requests to the routes of the data listener, with everything on that is on by default, and
+//! without sockets: what `make instructions` counts.
 //!
-//! `hot_path QUESTION COUNT`, where `QUESTION` is `resolve`, `auth` or `check`.
+//! `hot_path PATH COUNT`, where `PATH` is `resolve`, `auth` or `check`.
 
-#![expect(clippy::print_stderr, reason = "a program tells why it stops")]
+#![expect(clippy::print_stderr, reason = "a program says why it stops")]
 
-use std::{error::Error, hint::black_box, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    error::Error,
+    hint::black_box,
+    path::Path,
+    pin::pin,
+    process::ExitCode,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
 
-use keygate::{data::Data, policy_file, settings::Settings};
+use axum::{Router, body::Body};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use keygate::{check, policy_file, settings::Settings};
 use keygate_authorizer::Authorizer;
-use keygate_http1::Head;
-use keygate_keys::Digest;
-use keygate_keys::keys_file;
+use keygate_keys::{Digest, keys_file};
 use keygate_resolver::Resolver;
 use keygate_telemetry::decisions::Decisions;
+use tower::Service;
 
 const KEYS: usize = 1_000;
 const ENDPOINTS: usize = 100;
@@ -31,27 +40,29 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(asked), Some(count)) = (arguments.next(), arguments.next()) else {
-        return Err("name a question and how often it is asked".into());
+    let (Some(path), Some(count)) = (arguments.next(), arguments.next()) else {
+        return Err("name a path and a number of requests".into());
     };
     let count: usize = count.parse()?;
-    let data = data()?;
-    let questions: Vec<_> = (0..KEYS).map(|number| question(&asked, number)).collect();
-    let mut out = Vec::with_capacity(512);
-    for text in questions.iter().cycle().take(count) {
-        let mut slots = Head::slots();
-        let head = Head::parse(text.as_bytes(), &mut slots)?.ok_or("half a question")?;
-        data.respond(&head, &mut out).end();
-        if !black_box(&out).starts_with(b"HTTP/1.1 200 OK\r\n") {
-            return Err(String::from_utf8_lossy(&out).into());
+    let mut router = router()?;
+    let heads: Vec<_> = (0..KEYS).map(|number| request(&path, number)).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    for (uri, headers) in heads.iter().cycle().take(count) {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers.clone();
+        let Poll::Ready(Ok(response)) = pin!(router.call(request)).poll(&mut context) else {
+            return Err("a decision waited".into());
+        };
+        if black_box(&response).status() != 200 {
+            return Err(format!("{response:?}").into());
         }
-        out.clear();
     }
     Ok(())
 }
 
 /// Both services with their files loaded, and every decision counted.
-fn data() -> Result<Data, Box<dyn Error>> {
+fn router() -> Result<Router, Box<dyn Error>> {
     let settings = Settings::default();
     let decisions = Arc::new(Decisions::new(settings.retention(), None));
     let keys = keys_file::parse(Path::new("keys.yaml"), &keys(), None)?.table;
@@ -61,10 +72,11 @@ fn data() -> Result<Data, Box<dyn Error>> {
     let authorizer = Authorizer::new(policy, settings.header_names(), settings.answer_with);
     let (observer, other): (Arc<Decisions>, _) = (Arc::clone(&decisions), decisions);
     let resolver = resolver.guarded_by(settings.guessing());
-    Ok(Data {
-        resolver: Some(Arc::new(resolver.observed_by(observer))),
-        authorizer: Some(Arc::new(authorizer.observed_by(other))),
-    })
+    let resolver = Arc::new(resolver.observed_by(observer));
+    let authorizer = Arc::new(authorizer.observed_by(other));
+    Ok(keygate_resolver::router(Arc::clone(&resolver))
+        .merge(keygate_authorizer::router(Arc::clone(&authorizer)))
+        .merge(check::router(resolver, authorizer)))
 }
 
 fn key(number: usize) -> String {
@@ -94,25 +106,31 @@ fn policy() -> String {
     format!("version: 1\nendpoints:\n{}", endpoints.join("\n"))
 }
 
-/// What nginx asks with `nginx/keygate-server.conf` for a small request.
-fn question(asked: &str, number: usize) -> String {
-    let own = match asked {
-        "resolve" => "x-keygate-next: /_keygate/authorizer\r\n".to_owned(),
-        "auth" => format!("client-type: {}\r\n", client_type(number)),
-        _ => String::new(),
-    };
-    format!(
-        "GET /{asked} HTTP/1.1\r\n\
-         original-request-uri: /endpoint-{:03}/items/{number}?page=2\r\n\
-         original-request-method: GET\r\n\
-         original-request-host: api.example.com\r\n\
-         x-keygate-client-address: 192.0.2.1\r\n\
-         x-request-id: 0123456789abcdef0123456789abcdef\r\n\
-         host: keygate\r\n\
-         client-key: {}\r\n\
-         user-agent: bench/1\r\n\
-         accept: application/json\r\n{own}\r\n",
-        number % ENDPOINTS,
-        key(number)
-    )
+/// The request that nginx sends with `nginx/keygate-server.conf` for a small client request.
+fn request(path: &str, number: usize) -> (Uri, HeaderMap) {
+    let number_of_endpoint = number % ENDPOINTS;
+    let target = format!("/endpoint-{number_of_endpoint:03}/items/{number}?page=2");
+    let (key, client_type) = (key(number), client_type(number));
+    let mut lines = vec![
+        ("original-request-uri", &*target),
+        ("original-request-method", "GET"),
+        ("original-request-host", "api.example.com"),
+        ("x-keygate-client-address", "192.0.2.1"),
+        ("x-request-id", "0123456789abcdef0123456789abcdef"),
+        ("host", "keygate"),
+        ("client-key", &*key),
+        ("user-agent", "bench/1"),
+        ("accept", "application/json"),
+    ];
+    match path {
+        "resolve" => lines.push(("x-keygate-next", "/_keygate/authorizer")),
+        "auth" => lines.push(("client-type", &*client_type)),
+        _ => {}
+    }
+    let lines = lines.into_iter().filter_map(|(name, value)| {
+        let value = HeaderValue::from_str(value).ok()?;
+        Some((HeaderName::from_static(name), value))
+    });
+    let uri = format!("/{path}").parse().unwrap_or_default();
+    (uri, lines.collect())
 }

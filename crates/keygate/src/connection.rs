@@ -1,264 +1,164 @@
-//! One connection of the data listener: questions in, answers out, in their order.
+//! One connection of the data listener, served by hyper: HTTP/1.1 alone.
 //!
-//! A message loop of our own over `keygate-http1`, for two reasons that were measured. A Unix socket
-//! that waits for room to write, as every general-purpose stream does, wakes its process a second
-//! time for each request, when the gateway takes the answer; here nobody waits for that before an
-//! answer did not fit. And a question is parsed and answered where it lies, so that the key in it can
-//! be wiped as soon as it is answered.
+//! A request has no body: after a head that announces one the connection ends, so that no two parties
+//! can disagree about where the next request begins.
 
 use std::{
-    io::{self, ErrorKind, Read, Write},
-    net::Shutdown,
+    any::Any,
+    io,
     pin::pin,
-    sync::LazyLock,
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
 };
 
-use http::{
-    HeaderValue,
-    header::{CONNECTION, DATE},
+use axum::{Router, body::Body};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header::CONNECTION};
+use hyper::{
+    body::{Body as _, Incoming},
+    server::conn::http1,
 };
-use keygate_http1::{Head, Malformed, Response};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use keygate_telemetry::limit::PerSecond;
 use socket2::Socket;
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    sync::watch,
-    task::coop,
-};
+use tokio::sync::watch;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
-use crate::data::Data;
+use crate::stream::{LONGEST_HEAD, Shared, Stream};
 
-/// What is read at once: room for the head of almost every question.
-const USUAL: usize = 8 * 1024;
-
-/// How long the other side may take to see the last answer and to close.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// Answers questions until the other side closes, or `closing` turns true and nothing is in flight.
+/// Serves requests until the peer closes, or `closing` turns true and no request is in flight.
+///
+/// A head has to be complete `head_timeout` after its first byte came; a connection that waits for the
+/// next request may wait for ever.
 ///
 /// # Errors
 /// The connection breaks.
-pub async fn serve(socket: Socket, data: &Data, closing: watch::Receiver<bool>) -> io::Result<()> {
-    let mut connection = Connection {
-        socket: register(socket, Interest::READABLE)?,
-        input: Input::default(),
-        output: Vec::with_capacity(512),
-        date: Date::default(),
+pub async fn serve(
+    socket: Socket,
+    router: Router,
+    head_timeout: Duration,
+    mut closing: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let shared = Arc::new(Shared::default());
+    let stream = Stream::new(socket, head_timeout, Arc::clone(&shared))?;
+    let mut closing = pin!(async { drop(closing.wait_for(|closing| *closing).await) });
+    // Before its first request a connection takes up little memory.
+    tokio::select! {
+        biased;
+        readable = stream.readable() => readable?,
+        () = &mut closing => return Ok(()),
+    }
+    let (of_request, of_response) = (Arc::clone(&shared), Arc::clone(&shared));
+    let service = ServiceBuilder::new()
+        .map_request(move |request| prepared(request, &of_request))
+        .layer(CatchPanicLayer::custom(Panicked(Arc::clone(&shared))))
+        .map_response(move |response| finished(response, &of_response))
+        .service(router);
+    let connection = http1::Builder::new()
+        // To look for the end while a request is in flight would cost another buffer for each.
+        .half_close(true)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        biased;
+        served = &mut connection => served,
+        () = &mut closing => {
+            shared.close();
+            connection.await
+        }
     };
-    let mut until = closing.clone();
-    let mut until = pin!(until.wait_for(|closing| *closing));
-    loop {
-        tokio::select! {
-            biased;
-            read = connection.read() => if read? == 0 { return Ok(()) },
-            _ = &mut until, if connection.input.is_empty() => return Ok(()),
-        }
-        let is_last = connection.answer(data, *closing.borrow());
-        connection.write().await?;
-        if is_last {
-            return connection.linger().await;
-        }
-        // Who always has another question ready must not keep others waiting.
-        coop::consume_budget().await;
+    if shared.timed_out() {
+        report_timeout(head_timeout);
     }
-}
-
-struct Connection {
-    socket: AsyncFd<Socket>,
-    input: Input,
-    output: Vec<u8>,
-    date: Date,
-}
-
-impl Connection {
-    /// Reads what has come; nothing is the end.
-    async fn read(&mut self) -> io::Result<usize> {
-        loop {
-            let mut ready = self.socket.readable().await?;
-            match self.input.read(self.socket.get_ref()) {
-                Ok(Filled::Partly(length)) => {
-                    // There is no more: to be told so by another call costs as much as the read.
-                    ready.clear_ready();
-                    return Ok(length);
-                }
-                Ok(Filled::Wholly(length)) => return Ok(length),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Answers every question that has come whole; whether the last answer was the last of all.
-    fn answer(&mut self, data: &Data, is_closing: bool) -> bool {
-        let mut answered = 0;
-        let mut is_last = false;
-        while !is_last {
-            let mut slots = Head::slots();
-            let question = self.input.filled().get(answered..).unwrap_or_default();
-            let response = match Head::parse(question, &mut slots) {
-                Ok(Some(head)) => {
-                    is_last = head.is_last || is_closing;
-                    answered += head.length;
-                    data.respond(&head, &mut self.output)
-                }
-                Ok(None) => break,
-                Err(malformed) => {
-                    tell_of(malformed);
-                    is_last = true;
-                    Response::begin(&mut self.output, malformed.status())
-                }
-            };
-            self.date.end(response, is_last);
-        }
-        self.input.forget(answered);
-        is_last
-    }
-
-    async fn write(&mut self) -> io::Result<()> {
-        let mut rest = self.output.as_slice();
-        while !rest.is_empty() {
-            match self.socket.get_ref().write(rest) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let socket = self.socket.get_ref().try_clone()?;
-                    let room = register(socket, Interest::WRITABLE)?;
-                    let _ = room.writable().await?;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.output.clear();
-        Ok(())
-    }
-
-    /// Lets the last answer arrive: to close on bytes that were not read, such as a body, would
-    /// have the system throw it away (RFC 9112, section 9.6).
-    async fn linger(mut self) -> io::Result<()> {
-        self.socket.get_ref().shutdown(Shutdown::Write)?;
-        let rest = async {
-            while self.read().await? > 0 {
-                self.input.forget(usize::MAX);
-            }
+    match served {
+        Err(error) if error.is_parse() => {
+            report_malformed(&error);
             Ok(())
-        };
-        tokio::time::timeout(LINGER, rest).await.unwrap_or(Ok(()))
+        }
+        Err(error) => Err(io::Error::other(error)),
+        Ok(()) => Ok(()),
     }
 }
 
-/// A caller can have nginx pass on what is malformed, a control character in a header for one: this
-/// many lines a second tell of it.
-const TOLD_PER_SECOND: u16 = 10;
+/// Returns the request without its body, which is never read.
+fn prepared(request: Request<Incoming>, shared: &Shared) -> Request<Body> {
+    if !request.body().is_end_stream() || request.version() != Version::HTTP_11 {
+        shared.set_last();
+    }
+    let mut request = request.map(|_| Body::empty());
+    // What follows a `#`, or stands before the path, would be left out of the decision.
+    if shared.has_fragment() || request.uri().authority().is_some() {
+        *request.uri_mut() = Uri::default();
+    }
+    request
+}
 
-/// Says what was not understood, and how often that was not said.
-fn tell_of(malformed: Malformed) {
-    static TOLD: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(TOLD_PER_SECOND));
-    if TOLD.admits(Instant::now()) {
+/// Returns the response as it is sent: the last one on a connection says so.
+fn finished(mut response: Response<Body>, shared: &Shared) -> Response<Body> {
+    if shared.is_last() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
+/// Responds where a service panicked: nginx takes it for an error, and denies.
+#[derive(Clone)]
+struct Panicked(Arc<Shared>);
+
+impl ResponseForPanic for Panicked {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, cause: Box<dyn Any + Send>) -> Response<Body> {
+        let text = cause.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| cause.downcast_ref::<&str>().copied());
+        tracing::error!(
+            target: "keygate::data",
+            cause = text,
+            "a panic while deciding on a request: the response is 500; please report this as a bug"
+        );
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        finished(response, &self.0)
+    }
+}
+
+/// The most log lines a second of each kind: any client can have nginx pass on what is malformed, a
+/// control character in a header for one.
+const REPORTS_PER_SECOND: u16 = 10;
+
+/// Logs a malformed request, with the number of lines that were suppressed so far.
+fn report_malformed(error: &hyper::Error) {
+    static REPORTS: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(REPORTS_PER_SECOND));
+    if REPORTS.admits(Instant::now()) {
         tracing::warn!(
             target: "keygate::data",
-            untold = TOLD.dropped(),
-            "{malformed}: answered {}, and the connection is closed",
-            malformed.status().as_u16()
+            suppressed = REPORTS.dropped(),
+            "malformed request: {error}: the response is 400, 414 or 431, and the connection is closed"
         );
     }
 }
 
-/// Waits for nothing else of a socket than what is said here.
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe, for a type whose descriptor changes or closes by itself: a \
-              `Socket` owns the one that it has"
-)]
-fn register(socket: Socket, interest: Interest) -> io::Result<AsyncFd<Socket>> {
-    AsyncFd::with_interest(socket, interest)
-}
-
-/// What has been read and not answered.
-#[derive(Default)]
-struct Input {
-    buffer: Vec<u8>,
-    filled: usize,
-}
-
-/// How much was read: into a part of the room, or into all of it, so that there may be more.
-enum Filled {
-    Partly(usize),
-    Wholly(usize),
-}
-
-impl Input {
-    fn is_empty(&self) -> bool {
-        self.filled == 0
-    }
-
-    fn filled(&self) -> &[u8] {
-        self.buffer.get(..self.filled).unwrap_or_default()
-    }
-
-    fn read(&mut self, mut source: impl Read) -> io::Result<Filled> {
-        if self.filled == self.buffer.len() {
-            // What is outgrown is freed, and wiped by the program's allocator.
-            self.buffer.resize((2 * self.filled).max(USUAL), 0);
-        }
-        let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
-        let size = room.len();
-        let length = source.read(room)?;
-        self.filled += length;
-        Ok(if length < size {
-            Filled::Partly(length)
-        } else {
-            Filled::Wholly(length)
-        })
-    }
-
-    /// Wipes what was answered, and moves up what comes after it.
-    fn forget(&mut self, answered: usize) {
-        let answered = answered.min(self.filled);
-        let left = self.filled - answered;
-        self.buffer.copy_within(answered..self.filled, 0);
-        if let Some(wiped) = self.buffer.get_mut(left..self.filled) {
-            wiped.fill(0);
-        }
-        self.filled = left;
-        if left == 0 && self.buffer.len() > USUAL {
-            self.buffer = Vec::new();
-        }
-    }
-}
-
-/// The date line, made anew each second.
-#[derive(Default)]
-struct Date {
-    second: u64,
-    line: Option<HeaderValue>,
-}
-
-impl Date {
-    /// Ends an answer: it is dated (RFC 9110, section 6.6.1), and says whether it is the last.
-    fn end(&mut self, mut response: Response<'_>, is_last: bool) {
-        let now = SystemTime::now();
-        let second = now.duration_since(SystemTime::UNIX_EPOCH);
-        let second = second.map_or(0, |since| since.as_secs());
-        if self.line.is_none() || self.second != second {
-            self.second = second;
-            self.line = HeaderValue::try_from(httpdate::fmt_http_date(now)).ok();
-        }
-        if let Some(date) = &self.line {
-            response.header(&DATE, date);
-        }
-        if is_last {
-            response.header(&CONNECTION, &HeaderValue::from_static("close"));
-        }
-        response.end();
+/// Logs that a peer took too long to send a head.
+fn report_timeout(head_timeout: Duration) {
+    static REPORTS: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(1));
+    if REPORTS.admits(Instant::now()) {
+        tracing::warn!(
+            target: "keygate::data",
+            suppressed = REPORTS.dropped(),
+            "a request head was not complete {} seconds after its first byte: the connection is \
+             closed (setting `head-timeout-seconds`)",
+            head_timeout.as_secs()
+        );
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
+
+    use axum::routing::any;
 
     use rstest::rstest;
     use tokio::{
@@ -268,7 +168,9 @@ mod tests {
 
     use super::*;
 
-    /// A connection to nobody's service, which answers 404 to all that is a question.
+    const HEAD_TIMEOUT: Duration = Duration::from_millis(300);
+
+    /// A gateway's connection to a service that gives 404 for all paths but `/panic`.
     struct Caller {
         stream: tokio::net::UnixStream,
         close: watch::Sender<bool>,
@@ -277,6 +179,9 @@ mod tests {
 
     impl Caller {
         fn connect() -> Self {
+            async fn panicking() -> StatusCode {
+                panic!("a bug")
+            }
             let (here, there) = UnixStream::pair().unwrap();
             for end in [&here, &there] {
                 end.set_nonblocking(true).unwrap();
@@ -286,7 +191,8 @@ mod tests {
                 stream: tokio::net::UnixStream::from_std(here).unwrap(),
                 close,
                 served: tokio::spawn(async move {
-                    serve(there.into(), &Data::default(), closing).await
+                    let router = Router::new().route("/panic", any(panicking));
+                    serve(there.into(), router, HEAD_TIMEOUT, closing).await
                 }),
             }
         }
@@ -310,18 +216,18 @@ mod tests {
         }
     }
 
-    const QUESTION: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
+    const REQUEST: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
     const PARTS: [&str; 2] = ["GET / H", "TTP/1.1\r\nhost: h\r\n\r\n"];
 
     fn statuses(text: &str) -> Vec<&str> {
         let lines = text.lines();
         lines
-            .filter_map(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3))
+            .filter_map(|line| line.strip_prefix("HTTP/1.")?.get(2..5))
             .collect()
     }
 
     #[tokio::test]
-    async fn a_question_is_answered_when_it_is_whole_and_the_connection_stays() {
+    async fn a_complete_request_gets_a_response_and_no_close() {
         let mut caller = Caller::connect();
         for _ in 0..3 {
             for part in PARTS {
@@ -331,7 +237,7 @@ mod tests {
             let answer = caller.receive().await;
             assert_eq!(statuses(&answer), ["404"]);
             assert!(
-                answer.contains("\r\ncontent-length: 0\r\ndate: "),
+                answer.contains("\r\ncontent-length: 0\r\n") && answer.contains("\r\ndate: "),
                 "{answer}"
             );
             assert!(!answer.contains("connection: "), "{answer}");
@@ -339,11 +245,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn questions_that_come_together_are_answered_in_their_order() {
+    async fn pipelined_requests_get_responses_in_order() {
         let mut caller = Caller::connect();
         caller
             .send(&format!(
-                "{QUESTION}{QUESTION}GET / HTTP/1.1\r\nconnection: close\r\n\r\n"
+                "{REQUEST}{REQUEST}GET / HTTP/1.1\r\nconnection: close\r\n\r\n"
             ))
             .await;
         let (text, ended) = caller.rest().await;
@@ -356,39 +262,71 @@ mod tests {
     #[case::a_body("POST / HTTP/1.1\r\ncontent-length: 31\r\n\r\n", "404")]
     #[case::chunks("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", "404")]
     #[case::no_http("nonsense\r\n\r\n", "400")]
-    #[case::old("GET / HTTP/1.0\r\n\r\n", "404")]
+    #[case::old("GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n", "404")]
+    #[case::two_lengths(
+        "POST / HTTP/1.1\r\ncontent-length: 0\r\ncontent-length: 31\r\n\r\n",
+        "400"
+    )]
+    #[case::expect(
+        "POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 31\r\n\r\n",
+        "404"
+    )]
+    #[case::identity("POST / HTTP/1.1\r\ntransfer-encoding: identity\r\n\r\n", "400")]
+    #[case::both(
+        "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 0\r\n\r\n",
+        "404"
+    )]
+    #[case::target("GET  / HTTP/1.1\r\n\r\n", "400")]
+    #[case::name("GET / HTTP/1.1\r\na b: c\r\n\r\n", "400")]
+    #[case::name_and_blank("GET / HTTP/1.1\r\na : b\r\n\r\n", "400")]
+    #[case::folded("GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n", "400")]
+    #[case::null("GET / HTTP/1.1\r\na: b\0c\r\n\r\n", "400")]
+    #[case::carriage_return("GET / HTTP/1.1\r\na: b\rc\r\n\r\n", "400")]
+    #[case::version("GET / HTTP/2\r\n\r\n", "400")]
     #[tokio::test]
-    async fn what_comes_after_it_is_never_a_question(#[case] first: &str, #[case] status: &str) {
+    async fn what_follows_a_body_or_an_error_is_no_request(
+        #[case] first: &str,
+        #[case] status: &str,
+    ) {
         let mut caller = Caller::connect();
-        caller.send(&format!("{first}{QUESTION}")).await;
+        caller.send(&format!("{first}{REQUEST}")).await;
         let (text, ended) = caller.rest().await;
         assert_eq!(statuses(&text), [status]);
-        assert!(text.contains("connection: close\r\n"), "{text}");
+        assert!(text.contains("connection: close"), "{text}");
         assert!(ended.is_ok());
     }
 
     #[tokio::test]
-    async fn a_head_may_be_long_and_is_bounded() {
-        let long = QUESTION.replace(": h", &format!(": {}", "h".repeat(100_000)));
+    async fn a_head_is_bounded() {
+        let long = REQUEST.replace(": h", &format!(": {}", "h".repeat(100_000)));
         let mut caller = Caller::connect();
         caller.send(&long).await;
-        assert_eq!(statuses(&caller.receive().await), ["404"]);
-        caller.send(QUESTION).await;
-        assert_eq!(statuses(&caller.receive().await), ["404"]);
-        caller
-            .send(&long.replace(": h", ": hh").replace('h', "hh"))
-            .await;
-        assert_eq!(statuses(&caller.receive().await), ["431"]);
+        // The key in a buffer that has grown could not be wiped.
+        let (text, _) = caller.rest().await;
+        assert_eq!(statuses(&text), ["404"]);
+        assert!(text.contains("connection: close\r\n"), "{text}");
+
+        for separate in ["", "a: b\r\n"] {
+            let endless = format!(
+                "GET / HTTP/1.1\r\n{separate}a: {}",
+                "b".repeat(LONGEST_HEAD)
+            );
+            let mut caller = Caller::connect();
+            caller.send(&endless).await;
+            let (text, ended) = caller.rest().await;
+            assert_eq!(statuses(&text), ["431"]);
+            assert!(ended.is_ok());
+        }
     }
 
     #[tokio::test]
-    async fn who_does_not_read_is_waited_for() {
+    async fn a_slow_reader_gets_every_response() {
         const MANY: usize = 20_000;
         let mut caller = Caller::connect();
         let (mut reader, mut writer) = caller.stream.split();
         let asking = async {
             writer
-                .write_all(QUESTION.repeat(MANY).as_bytes())
+                .write_all(REQUEST.repeat(MANY).as_bytes())
                 .await
                 .unwrap();
             writer.shutdown().await.unwrap();
@@ -403,7 +341,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_stops_lets_a_question_end_that_has_begun() {
+    async fn shutdown_waits_for_requests_in_flight() {
         let idle = Caller::connect();
         tokio::task::yield_now().await;
         idle.close.send(true).unwrap();
@@ -421,14 +359,68 @@ mod tests {
         assert!(ended.is_ok());
     }
 
-    #[test]
-    fn what_was_answered_is_wiped_and_what_was_not_is_kept() {
-        let mut input = Input::default();
-        input.read(&b"answered rest"[..]).unwrap();
-        input.forget(9);
-        assert_eq!(input.filled(), b"rest");
-        assert!(input.buffer[4..].iter().all(|byte| *byte == 0));
-        input.forget(usize::MAX);
-        assert!(input.is_empty() && input.buffer.iter().all(|byte| *byte == 0));
+    #[rstest]
+    #[case("GET /panic#a HTTP/1.1\r\n\r\n")]
+    #[case("GET http://h/panic HTTP/1.1\r\n\r\n")]
+    #[tokio::test]
+    async fn a_target_that_would_lose_a_part_gets_404(#[case] request: &str) {
+        let mut caller = Caller::connect();
+        caller.send(request).await;
+        assert_eq!(statuses(&caller.receive().await), ["404"]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_and_the_connection_stays() {
+        let mut caller = Caller::connect();
+        for _ in 0..2 {
+            caller
+                .send(
+                    &REQUEST
+                        .replace('/', "/panic")
+                        .replace("HTTP/panic", "HTTP/"),
+                )
+                .await;
+            assert_eq!(statuses(&caller.receive().await), ["500"]);
+            caller.send(REQUEST).await;
+            assert_eq!(statuses(&caller.receive().await), ["404"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_has_to_end_in_time_and_an_idle_connection_stays() {
+        let mut idle = Caller::connect();
+        let mut used = Caller::connect();
+        used.send(REQUEST).await;
+        used.receive().await;
+        let mut slow = Caller::connect();
+        let started = Instant::now();
+        for part in PARTS[0].split_inclusive(' ') {
+            slow.send(part).await;
+            tokio::time::sleep(HEAD_TIMEOUT / 4).await;
+        }
+        let (text, ended) = slow.rest().await;
+        assert_eq!(text, "");
+        assert!(ended.is_ok());
+        assert!(
+            started.elapsed() < 3 * HEAD_TIMEOUT,
+            "{:?}",
+            started.elapsed()
+        );
+        tokio::time::sleep(HEAD_TIMEOUT).await;
+        for caller in [&mut idle, &mut used] {
+            caller.send(REQUEST).await;
+            assert_eq!(statuses(&caller.receive().await), ["404"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upgrade_is_not_made() {
+        let mut caller = Caller::connect();
+        for _ in 0..2 {
+            caller
+                .send("GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+                .await;
+            assert_eq!(statuses(&caller.receive().await), ["404"]);
+        }
     }
 }

@@ -4,17 +4,16 @@
 //! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
 
 pub mod addresses;
+pub mod check;
 pub mod cli;
 pub mod connection;
-pub mod data;
-pub mod debug_keys;
-pub mod debug_page;
 pub mod descriptors;
 pub mod listener;
-pub mod operations;
+pub mod operations_listener;
 pub mod policy_file;
 pub mod reload;
 pub mod role;
 pub mod server;
 pub mod settings;
 pub mod shutdown;
+pub mod stream;

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use axum::Router;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_documents::source::SourceError;
@@ -21,12 +22,13 @@ use keygate_telemetry::{
     role::Role,
     traces::{Traces, TracesError},
 };
+use keygate_web::router;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    data::Data,
+    check,
     listener::{BindError, Listener},
-    operations, policy_file,
+    operations_listener, policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
@@ -55,7 +57,8 @@ pub enum StartError {
 
 /// A role's services with their files loaded, ready to be served.
 struct Services {
-    data: Data,
+    resolver: Option<Arc<Resolver>>,
+    authorizer: Option<Arc<Authorizer>>,
     files: Vec<Watched>,
 }
 
@@ -73,7 +76,13 @@ pub async fn run(
     log: Queue,
 ) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
-    let Services { data, files } = Services::load(role, &settings, &decisions)?;
+    let services = Services::load(role, &settings, &decisions)?;
+    let data = services.router();
+    let Services {
+        resolver,
+        authorizer,
+        files,
+    } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let watched_at = operations_listener(role, &settings).await?;
@@ -88,22 +97,26 @@ pub async fn run(
     );
 
     // Probes are answered until the data listener has drained.
-    let router = operations::router(Operations {
+    let router = router::router(Operations {
         role,
         health: Arc::clone(&health),
         decisions: Arc::clone(&decisions),
-        resolver: data.resolver.clone(),
-        authorizer: data.authorizer.clone(),
+        resolver,
+        authorizer,
         started: Timestamp::now(),
         settings: serde_json::to_value(settings.in_force(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
         log,
+        sockets: [listener.status(), watched_at.status()]
+            .into_iter()
+            .flatten()
+            .collect(),
     });
     let (hosts, limits) = (
         settings.operations_hosts(role),
         settings.operations_limits(),
     );
-    let _file = operations::start(watched_at, router, hosts, limits)?;
+    let _file = operations_listener::start(watched_at, router, hosts, limits)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;
@@ -111,7 +124,14 @@ pub async fn run(
         health.start_draining();
         tokio::time::sleep(settings.shutdown_delay()).await;
     };
-    server::run(listener, data, shutdown, settings.drain()).await;
+    server::run(
+        listener,
+        data,
+        settings.data_limits(),
+        shutdown,
+        settings.drain(),
+    )
+    .await;
     dropped.abort();
     if let Some(traces) = traces {
         traces.shutdown().await;
@@ -125,7 +145,8 @@ async fn operations_listener(role: Role, settings: &Settings) -> Result<Listener
     let address = settings.operations(role);
     let bound = Listener::bind(&address, settings.socket_mode).await;
     // One port by two spellings, such as `0.0.0.0:7081` and `127.0.0.1:7081`.
-    if matches!(bound, Err(BindError::InUse(_))) && address.port() == settings.listen(role).port() {
+    let same_port = address.port().is_some() && address.port() == settings.listen(role).port();
+    if same_port && matches!(bound, Err(BindError::InUse(_))) {
         return Err(settings.same_address(role).into());
     }
     Ok(bound?)
@@ -138,20 +159,37 @@ impl Services {
         decisions: &Arc<Decisions>,
     ) -> Result<Self, StartError> {
         let mut services = Self {
-            data: Data::default(),
+            resolver: None,
+            authorizer: None,
             files: Vec::new(),
         };
         if role != Role::Authorizer {
             let (resolver, keys) = resolver(settings, decisions)?;
-            services.data.resolver = Some(resolver);
+            services.resolver = Some(resolver);
             services.files.push(keys);
         }
         if role != Role::Resolver {
             let (authorizer, policies) = authorizer(settings, decisions)?;
-            services.data.authorizer = Some(authorizer);
+            services.authorizer = Some(authorizer);
             services.files.extend(policies);
         }
         Ok(services)
+    }
+
+    /// The routes of the data listener. Unknown paths get 404, so that a wrong gateway setting is not
+    /// taken for a decision.
+    fn router(&self) -> Router {
+        let resolver = self.resolver.clone();
+        let authorizer = self.authorizer.clone();
+        let both = resolver.clone().zip(authorizer.clone());
+        [
+            resolver.map(keygate_resolver::router),
+            authorizer.map(keygate_authorizer::router),
+            both.map(|(resolver, authorizer)| check::router(resolver, authorizer)),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(Router::new(), Router::merge)
     }
 }
 

@@ -1,29 +1,47 @@
 //! The data listener: accepts connections until it is told to stop, and then finishes what is in
 //! flight.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
 
+use axum::Router;
+use keygate_telemetry::limit::PerSecond;
 use socket2::Socket;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{connection, data::Data, listener::Listener};
+use crate::{connection, listener::Listener};
 
 /// How long to wait before accepting again where the system has no more descriptors: long enough
 /// for some to be closed, short enough for nobody to notice.
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
+/// What connections of the data listener may take up.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many may be open at a time.
+    pub connections: usize,
+    /// How long a request head may take after its first byte.
+    pub head_timeout: Duration,
+}
+
 /// Serves until `shutdown` is done, then lets requests in flight finish for at most `drain`.
 ///
 /// HTTP/1.1 alone: every gateway speaks it to an authorization service, and one protocol is one
-/// parser less to attack. There is no timer on reading a request: who connects is a gateway that
-/// keeps idle connections on purpose.
+/// parser less to attack. A connection may stay idle for ever: gateways keep idle ones on purpose.
 pub async fn run(
     listener: Listener,
-    data: Data,
+    router: Router,
+    limits: Limits,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
 ) {
-    let data = Arc::new(data);
+    let free = Arc::new(Semaphore::new(
+        limits.connections.min(Semaphore::MAX_PERMITS),
+    ));
     let (close, closing) = watch::channel(false);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -32,7 +50,20 @@ pub async fn run(
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok(socket) => serve(socket, Arc::clone(&data), closing.clone()),
+            Ok(socket) => match Arc::clone(&free).try_acquire_owned() {
+                Ok(permit) => {
+                    let served = connection::serve(
+                        socket,
+                        router.clone(),
+                        limits.head_timeout,
+                        closing.clone(),
+                    );
+                    spawn(served, permit);
+                }
+                // It is closed at once: the gateway goes on to another replica or reports an error,
+                // and does not wait.
+                Err(_) => report_limit(limits.connections),
+            },
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
@@ -63,10 +94,27 @@ async fn accept(listener: &Listener) -> io::Result<Socket> {
     }
 }
 
-fn serve(socket: Socket, data: Arc<Data>, closing: watch::Receiver<bool>) {
+fn spawn(
+    serving: impl Future<Output = io::Result<()>> + Send + 'static,
+    permit: OwnedSemaphorePermit,
+) {
     tokio::spawn(async move {
-        if let Err(error) = connection::serve(socket, &data, closing).await {
+        if let Err(error) = serving.await {
             tracing::debug!(%error, "a connection ended early");
         }
+        drop(permit);
     });
+}
+
+/// Logs that a connection was not accepted.
+fn report_limit(connections: usize) {
+    static REPORTS: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(1));
+    if REPORTS.admits(Instant::now()) {
+        tracing::warn!(
+            target: "keygate::data",
+            suppressed = REPORTS.dropped(),
+            "{connections} connections are open, and another one was closed: raise \
+             `max-connections` or the limit on open file descriptors, or look who connects"
+        );
+    }
 }

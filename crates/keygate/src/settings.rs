@@ -32,12 +32,14 @@ use keygate_telemetry::{
     logs::{LogFormat, LogLevel},
     role::Role,
 };
+use keygate_web::hosts::Hosts;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    addresses,
+    addresses, descriptors,
     listener::{Address, SocketMode},
-    operations::{Hosts, Limits},
+    operations_listener::Limits,
+    server,
 };
 
 use file::FileLayer;
@@ -45,6 +47,13 @@ pub use in_force::InForce;
 use in_force::{Origin, Origins};
 
 const PREFIX: &str = "KEYGATE_";
+
+/// The default of `max-connections`: nginx keeps 128 idle ones for each worker, so this is enough for
+/// 128 workers.
+const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16_384).unwrap();
+
+/// The default of `head-timeout-seconds`: a gateway sends a head at once.
+const HEAD_TIMEOUT_SECONDS: NonZeroU16 = NonZeroU16::new(10).unwrap();
 
 /// Everything that can be set, in one flat list: a setting `log-level` is `log-level` in a file,
 /// `KEYGATE_LOG_LEVEL` in the environment, and `--log-level` where there is a flag.
@@ -108,6 +117,12 @@ pub struct Settings {
     /// How the authorizer tells a denial.
     #[serde(with = "answer_with")]
     pub answer_with: AnswerWith,
+    /// How many connections the data listener has open at most.
+    #[serde(deserialize_with = "number::large")]
+    pub max_connections: NonZeroU32,
+    /// How long a request head may take after its first byte.
+    #[serde(deserialize_with = "number::positive")]
+    pub head_timeout_seconds: NonZeroU16,
     /// How long requests in flight may take at shutdown.
     #[serde(deserialize_with = "number::count")]
     pub drain_seconds: u16,
@@ -150,6 +165,8 @@ impl Default for Settings {
             client_type_header: Name(gateway.client_type),
             backoffice_header: Name(gateway.backoffice),
             answer_with: AnswerWith::default(),
+            max_connections: MAX_CONNECTIONS,
+            head_timeout_seconds: HEAD_TIMEOUT_SECONDS,
             drain_seconds: 10,
             shutdown_delay_seconds: 0,
             service_version: None,
@@ -453,7 +470,7 @@ impl Settings {
     #[must_use]
     pub fn operations_hosts(&self, role: Role) -> Hosts {
         let HostNames(names) = &self.operations_hosts;
-        Hosts::new(&self.operations(role), names)
+        Hosts::new(self.operations(role).host(), names)
     }
 
     /// What operators may use.
@@ -590,6 +607,17 @@ impl Settings {
                  sees key ids, client types and the policy, so let only probes and operators reach it",
                 self.origins.named("operations")
             );
+        }
+    }
+
+    /// The limits on connections of the data listener: some descriptors always remain for the rest of
+    /// the process.
+    #[must_use]
+    pub fn data_limits(&self) -> server::Limits {
+        let connections = usize::try_from(self.max_connections.get()).unwrap_or(usize::MAX);
+        server::Limits {
+            connections: connections.min(descriptors::for_connections()),
+            head_timeout: Duration::from_secs(self.head_timeout_seconds.get().into()),
         }
     }
 

@@ -1,7 +1,6 @@
 //! The API key in a request's headers.
 
-use http::{HeaderName, header::COOKIE};
-use keygate_http1::Headers;
+use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
 
 /// Where a request may carry its key.
 #[derive(Debug, Clone)]
@@ -39,19 +38,14 @@ pub enum Credential<'h> {
 impl<'h> Credential<'h> {
     /// Reads the credential: every header and every cookie of a known name counts.
     #[must_use]
-    pub fn read(headers: Headers<'h>, names: &CredentialNames) -> Self {
-        let mut found = Self::None;
-        for (name, value) in headers.iter() {
-            let is = |known: &HeaderName| name.eq_ignore_ascii_case(known.as_str());
-            if names.headers.iter().any(is) {
-                found = found.and(value.as_bytes());
-            } else if is(&COOKIE) {
-                found = cookies(value.as_bytes())
-                    .filter(|(name, _)| names.cookies.iter().any(|it| it.as_bytes() == *name))
-                    .fold(found, |found, (_, value)| found.and(value));
-            }
-        }
-        found
+    pub fn read(headers: &'h HeaderMap, names: &CredentialNames) -> Self {
+        let of_header = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let in_headers = names.headers.iter().flat_map(of_header);
+        let in_cookies = of_header(&COOKIE)
+            .flat_map(cookies)
+            .filter(|(name, _)| names.cookies.iter().any(|it| it.as_bytes() == *name))
+            .map(|(_, value)| value);
+        in_headers.chain(in_cookies).fold(Self::None, Self::and)
     }
 
     fn and(self, value: &'h [u8]) -> Self {
@@ -79,7 +73,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::asking::ask;
+    use crate::request::tests::headers;
 
     #[rstest]
     #[case::nothing(&[], Credential::None)]
@@ -104,9 +98,7 @@ mod tests {
     #[case::two_cookie_lines(&[("cookie", "mia_client_key=k"), ("cookie", "mia_client_key=l")], Credential::Ambiguous)]
     #[case::the_first_again_after_another(&[("client-key", "k"), ("client-key", "l"), ("client-key", "k")], Credential::Ambiguous)]
     fn the_credential_of(#[case] lines: &[(&str, &str)], #[case] expected: Credential<'_>) {
-        ask("/", lines, |head| {
-            let names = CredentialNames::default();
-            assert!(Credential::read(head.headers, &names) == expected);
-        });
+        let (headers, names) = (headers(lines), CredentialNames::default());
+        assert!(Credential::read(&headers, &names) == expected);
     }
 }

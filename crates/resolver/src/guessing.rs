@@ -13,9 +13,9 @@ use std::{
     sync::{Mutex, Once, PoisonError},
 };
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
-use keygate_http1::Headers;
+use keygate_headers::single;
 
 use crate::{Credential, Resolution};
 
@@ -87,12 +87,12 @@ impl Guessing {
         Self { limit, ..self }
     }
 
-    /// The caller's address, as the gateway says it. Twice is never: one of them may be the
-    /// caller's own.
+    /// Returns the caller's address, as the gateway reports it. Of two different ones neither is
+    /// believed: one of them may come from the caller.
     #[must_use]
-    pub fn address(&self, headers: Headers<'_>) -> Option<IpAddr> {
-        let line = headers.single(&self.client_address_header).ok()??;
-        line.to_str()?.parse().ok()
+    pub fn address(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let line = single(headers, &self.client_address_header).ok()??;
+        line.to_str().ok()?.parse().ok()
     }
 
     /// The tag of a presented key.
@@ -105,7 +105,7 @@ impl Guessing {
 
     /// Whether the caller has presented as many failed keys as an address may. Without a limit no
     /// address is looked at.
-    pub(crate) fn is_over(&self, headers: Headers<'_>, now: Timestamp) -> bool {
+    pub(crate) fn is_over(&self, headers: &HeaderMap, now: Timestamp) -> bool {
         let Some(limit) = self.limit else {
             return false;
         };
@@ -129,7 +129,7 @@ impl Guessing {
     /// Notices a guess, and counts it.
     pub(crate) fn notice(
         &self,
-        headers: Headers<'_>,
+        headers: &HeaderMap,
         credential: Credential<'_>,
         resolution: &Resolution<'_>,
         now: Timestamp,
@@ -196,12 +196,12 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn ask<T>(addresses: &[&str], answer: impl FnOnce(Headers<'_>) -> T) -> T {
+    fn ask<T>(addresses: &[&str], answer: impl FnOnce(&HeaderMap) -> T) -> T {
         let lines: Vec<_> = addresses
             .iter()
             .map(|it| ("x-keygate-client-address", *it))
             .collect();
-        crate::asking::ask("/", &lines, |head| answer(head.headers))
+        answer(&crate::request::tests::headers(&lines))
     }
 
     fn limited(limit: u32) -> Guessing {
@@ -219,7 +219,8 @@ mod tests {
     #[case::v4(&["192.0.2.1"], Some("192.0.2.1"))]
     #[case::v6(&["2001:db8::1"], Some("2001:db8::1"))]
     #[case::none(&[], None)]
-    #[case::twice(&["192.0.2.1", "192.0.2.1"], None)]
+    #[case::twice_the_same(&["192.0.2.1", "192.0.2.1"], Some("192.0.2.1"))]
+    #[case::two(&["192.0.2.1", "192.0.2.2"], None)]
     #[case::a_list(&["192.0.2.1, 192.0.2.2"], None)]
     #[case::a_name(&["localhost"], None)]
     #[case::a_socket(&["unix:"], None)]

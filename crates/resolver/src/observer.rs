@@ -2,8 +2,7 @@
 
 use std::{fmt, time::Instant};
 
-use http::StatusCode;
-use keygate_http1::Headers;
+use http::{HeaderMap, StatusCode};
 
 use crate::{Resolution, guessing::Guess};
 
@@ -21,7 +20,7 @@ pub struct Record<'a> {
     pub started: Instant,
     /// The headers of the question, for what ties it to other records. They hold the credential:
     /// never to be written as a whole.
-    pub headers: Headers<'a>,
+    pub headers: &'a HeaderMap,
     /// What became of it.
     pub resolution: Resolution<'a>,
     /// What the gateway is answered.

@@ -5,16 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use keygate_keys::{InvalidKey, KeyRef, KeyTable};
 
-use crate::Credential;
-
-/// Whether an endpoint can be called without a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// `/resolve`: without a key the caller is nobody, which may be enough.
-    Optional,
-    /// `/require`: without a key the request is refused.
-    Required,
-}
+use crate::{Credential, Presence};
 
 /// What became of a request's credential.
 #[derive(Debug, Clone, Copy)]

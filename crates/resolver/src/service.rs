@@ -1,29 +1,18 @@
-//! The resolver as a service: what gateways ask it, and what they are told.
+//! The resolver: a request in, a decision out, on any transport.
 
 use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use keygate_http1::{Head, Headers, Response};
-use keygate_keys::{KeyRef, KeyTable};
+use keygate_keys::KeyTable;
 
 use crate::{
-    Credential, CredentialNames, Guessing, Observer, Presence, Reason, Record, Refusal, Resolution,
-    guessing::Guess,
+    Credential, CredentialNames, Decision, Guessing, Identity, Observer, Reason, Record, Refusal,
+    Request, Resolution, guessing::Guess,
 };
 
-const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
-const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
-const REASON: HeaderName = HeaderName::from_static("x-keygate-reason");
-const NEXT: HeaderName = HeaderName::from_static("x-keygate-next");
-const ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
-
-/// RFC 9110, section 11.6.1 asks for a challenge on every 401; no registered scheme describes a
-/// key in a header of its own.
-pub const CHALLENGE: HeaderValue = HeaderValue::from_static("ApiKey realm=\"keygate\"");
-
-/// The resolver: the keys in force, and how requests carry them.
+/// The resolver: the active keys, and how requests carry them.
 #[derive(Debug)]
 pub struct Resolver {
     keys: ArcSwap<KeyTable>,
@@ -41,26 +30,6 @@ pub enum RejectedKeyStatus {
     Unauthorized,
     /// 403, as Mia-Platform's Envoy gateway answers.
     Forbidden,
-}
-
-/// What a gateway is told about one request's credential.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// 200, 401 or 403.
-    pub status: StatusCode,
-    /// Why.
-    pub reason: Reason,
-    /// Whose the key is, where it is good.
-    pub identity: Option<Identity>,
-}
-
-/// Whose a good key is, ready for response headers.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// The client type.
-    pub client_type: HeaderValue,
-    /// The key's name.
-    pub key_id: HeaderValue,
 }
 
 impl Resolver {
@@ -111,45 +80,62 @@ impl Resolver {
         self.keys.load_full()
     }
 
-    /// Resolves the credential that stands in `headers` and tells the observer.
+    /// Decides on one request and reports it to the observer.
+    ///
+    /// A success without a next step ends nginx's `auth_request` as allowed. So where the gateway
+    /// names several next steps, there is no success.
     #[must_use]
-    pub fn answer(&self, headers: Headers<'_>, presence: Presence) -> Answer {
+    pub fn resolve(&self, request: &Request<'_>) -> Decision {
         let (started, now) = (Instant::now(), Timestamp::now());
+        let headers = request.headers;
+        let Ok(next_step) = request.next_step() else {
+            let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
+            return self.conclude(started, headers, refusal, None);
+        };
         let keys = self.keys.load();
         let credential = Credential::read(headers, &self.names);
         let resolution = match credential {
             Credential::One(_) if self.guessing.is_over(headers, now) => {
                 Resolution::Refused(Refusal::TooManyFailures)
             }
-            _ => Resolution::of(credential, presence, &keys, now),
+            _ => Resolution::of(credential, request.presence, &keys, now),
         };
         let guess = self.guessing.notice(headers, credential, &resolution, now);
-        self.conclude(started, headers, resolution, guess)
+        let decision = self.conclude(started, headers, resolution, guess);
+        Decision {
+            next_step: next_step
+                .filter(|_| decision.status == StatusCode::OK)
+                .cloned(),
+            ..decision
+        }
     }
 
     fn conclude(
         &self,
         started: Instant,
-        headers: Headers<'_>,
+        headers: &HeaderMap,
         resolution: Resolution<'_>,
         guess: Option<Guess>,
-    ) -> Answer {
+    ) -> Decision {
+        let reason = resolution.reason();
+        let status = self.status(reason);
         if let Some(observer) = &self.observer {
             observer.resolved(&Record {
                 started,
                 headers,
                 resolution,
-                status: self.status(resolution.reason()),
+                status,
                 guess,
             });
         }
-        Answer {
-            status: self.status(resolution.reason()),
-            reason: resolution.reason(),
+        Decision {
+            status,
+            reason,
             identity: match resolution {
                 Resolution::Known(key) => Some(Identity::of(key)),
                 Resolution::Anonymous | Resolution::Refused(_) => None,
             },
+            next_step: None,
         }
     }
 
@@ -166,74 +152,28 @@ impl Resolver {
     }
 }
 
-impl Identity {
-    /// Both values share their bytes with the key table: a copy counts a reference.
-    fn of(key: KeyRef<'_>) -> Self {
-        Self {
-            client_type: key.client_type().header().clone(),
-            key_id: key.id_header(),
-        }
-    }
-}
-
-impl Answer {
-    /// The answer as a gateway gets it: headers alone.
-    pub fn begin<'o>(&self, out: &'o mut Vec<u8>) -> Response<'o> {
-        let mut response = Response::begin(out, self.status);
-        response.header(&REASON, &HeaderValue::from_static(self.reason.as_str()));
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.header(&WWW_AUTHENTICATE, &CHALLENGE);
-        }
-        if let Some(identity) = &self.identity {
-            response.header(&CLIENT_TYPE, &identity.client_type);
-            response.header(&KEY_ID, &identity.key_id);
-        }
-        response
-    }
-}
-
-impl Resolver {
-    /// What is asked: by `/resolve` and `/require` and everything below them, by any method.
-    #[must_use]
-    pub fn is_asked(head: &Head<'_>) -> Option<Presence> {
-        if head.behind("/resolve").is_some() {
-            Some(Presence::Optional)
-        } else {
-            head.behind("/require").map(|_| Presence::Required)
-        }
-    }
-
-    /// Answers, and on success sends nginx on to the step that it names.
-    ///
-    /// A success without that redirect ends nginx's `auth_request` as allowed. So where it is not
-    /// clear what the next step is, there is no success.
-    pub fn respond<'o>(
-        &self,
-        headers: Headers<'_>,
-        presence: Presence,
-        out: &'o mut Vec<u8>,
-    ) -> Response<'o> {
-        let (answer, next) = if let Ok(next) = headers.single(&NEXT) {
-            (self.answer(headers, presence), next)
-        } else {
-            let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
-            (self.conclude(Instant::now(), headers, refusal, None), None)
-        };
-        let mut response = answer.begin(out);
-        if let Some(next) = next.filter(|_| answer.status == StatusCode::OK) {
-            response.header(&ACCEL_REDIRECT, next);
-        }
-        response
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use axum::body::Body;
+    use http::HeaderName;
+    use tower::ServiceExt;
+
     use super::*;
-    use crate::asking;
     use keygate_keys::{Digest, Key};
+
+    use crate::{Presence, request::tests::headers, router};
+
+    fn decide(resolver: &Resolver, presence: Presence, lines: &[(&str, &str)]) -> Reason {
+        let headers = &headers(lines);
+        resolver.resolve(&Request { presence, headers }).reason
+    }
 
     fn key(id: &str, client_type: &str) -> Key {
         Key {
@@ -272,30 +212,23 @@ mod tests {
         ))
     }
 
-    /// The lines of an answer; none where the path is nobody's.
-    struct Told(String);
-
-    impl Told {
-        fn status(&self) -> &str {
-            self.0.get(9..12).unwrap_or_default()
-        }
-
-        fn header(&self, name: &str) -> Option<&str> {
-            let mut lines = self.0.lines().filter_map(|line| line.split_once(": "));
-            lines.find(|line| line.0 == name).map(|line| line.1)
+    /// The response of the service over HTTP.
+    fn respond(
+        status: RejectedKeyStatus,
+        path: &str,
+        lines: &[(&str, &str)],
+    ) -> http::Response<()> {
+        let mut request = http::Request::get(path).body(Body::empty()).unwrap();
+        *request.headers_mut() = headers(lines);
+        let responding = pin!(router(resolver(status)).oneshot(request));
+        match responding.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(response) => response.unwrap().map(drop),
+            Poll::Pending => panic!("a decision waits for nothing"),
         }
     }
 
-    fn ask(status: RejectedKeyStatus, path: &str, lines: &[(&str, &str)]) -> Told {
-        let mut out = Vec::new();
-        asking::ask(path, lines, |head| {
-            if let Some(presence) = Resolver::is_asked(head) {
-                resolver(status)
-                    .respond(head.headers, presence, &mut out)
-                    .end();
-            }
-        });
-        Told(String::from_utf8(out).unwrap())
+    fn header<'r>(response: &'r http::Response<()>, name: &str) -> Option<&'r str> {
+        response.headers().get(name).map(|it| it.to_str().unwrap())
     }
 
     #[rstest]
@@ -317,11 +250,10 @@ mod tests {
         #[case] status: u16,
         #[case] reason: &str,
     ) {
-        let answer = ask(RejectedKeyStatus::Unauthorized, path, lines);
-        let header = |name| answer.header(name);
-        assert_eq!(answer.status(), status.to_string());
+        let response = respond(RejectedKeyStatus::Unauthorized, path, lines);
+        let header = |name| header(&response, name);
+        assert_eq!(response.status(), status);
         assert_eq!(header("x-keygate-reason"), Some(reason));
-        assert_eq!(header("content-length"), Some("0"));
         assert_eq!(header("www-authenticate").is_some(), status == 401);
         assert_eq!(header("client-type"), (reason == "ok").then_some("A"));
         assert_eq!(
@@ -333,38 +265,52 @@ mod tests {
     #[test]
     fn a_rejected_key_may_be_403_and_nothing_else_is() {
         let forbidden = RejectedKeyStatus::Forbidden;
-        let rejected = ask(forbidden, "/resolve", &[("client-key", "bad")]);
-        assert_eq!(rejected.status(), "403");
-        assert_eq!(rejected.header("www-authenticate"), None);
-        assert_eq!(ask(forbidden, "/require", &[]).status(), "401");
+        let rejected = respond(forbidden, "/resolve", &[("client-key", "bad")]);
+        assert_eq!(rejected.status(), 403);
+        assert_eq!(header(&rejected, "www-authenticate"), None);
+        assert_eq!(respond(forbidden, "/require", &[]).status(), 401);
     }
 
     #[test]
     fn only_a_success_goes_on_to_the_next_step() {
-        let status = RejectedKeyStatus::Unauthorized;
         let next = ("x-keygate-next", "@keygate_authorizer");
-        let step = |answer: &Told| answer.header("x-accel-redirect").map(str::to_owned);
-        let allowed = ask(status, "/resolve", &[next, ("client-key", "good")]);
-        assert_eq!(step(&allowed).as_deref(), Some("@keygate_authorizer"));
-        let refused = ask(status, "/resolve", &[next, ("client-key", "bad")]);
-        assert_eq!(step(&refused), None);
-        let doubled = ask(status, "/resolve", &[next, next, ("client-key", "good")]);
-        assert_eq!(doubled.status(), "403");
-        assert_eq!(
-            doubled.header("x-keygate-reason"),
-            Some("malformed-request")
-        );
-        assert_eq!(step(&doubled), None);
+        let step = |lines: &[_]| {
+            let response = respond(RejectedKeyStatus::Unauthorized, "/resolve", lines);
+            let next = header(&response, "x-accel-redirect").map(str::to_owned);
+            (response.status().as_u16(), next)
+        };
+        let (good, bad) = (("client-key", "good"), ("client-key", "bad"));
+        assert_eq!(step(&[next, good]), (200, Some(next.1.to_owned())));
+        assert_eq!(step(&[next, next, good]), (200, Some(next.1.to_owned())));
+        assert_eq!(step(&[next, bad]), (401, None));
+        let other = ("x-keygate-next", "@elsewhere");
+        assert_eq!(step(&[next, other, good]), (403, None));
     }
 
     #[rstest]
     #[case("/")]
     #[case("/resolver")]
+    #[case("/Resolve")]
+    #[case("//resolve")]
     #[case("/-/healthz")]
     #[case("/metrics")]
-    fn no_other_path_is_a_question(#[case] path: &str) {
-        let presence = asking::ask(path, &[("client-key", "good")], Resolver::is_asked);
-        assert_eq!(presence, None);
+    fn unknown_paths_get_404(#[case] path: &str) {
+        let response = respond(
+            RejectedKeyStatus::Unauthorized,
+            path,
+            &[("client-key", "good")],
+        );
+        assert_eq!(response.status(), 404);
+    }
+
+    #[rstest]
+    #[case("/resolve")]
+    #[case("/resolve?a=1")]
+    #[case("/resolve/")]
+    #[case("/resolve//a/%zz?b")]
+    fn a_path_and_everything_below_it_are_served(#[case] path: &str) {
+        let response = respond(RejectedKeyStatus::Unauthorized, path, &[]);
+        assert_eq!(response.status(), 200);
     }
 
     #[test]
@@ -376,8 +322,7 @@ mod tests {
             .guarded_by(guessing);
         let ask = |address: &'static str, key: &'static str| {
             let lines = [("x-address", address), ("client-key", key)];
-            let answer = |head: &Head<'_>| resolver.answer(head.headers, Presence::Optional);
-            asking::ask("/", &lines, answer).reason
+            decide(&resolver, Presence::Optional, &lines)
         };
         // A key that is known is no guess.
         for _ in 0..5 {
@@ -397,10 +342,7 @@ mod tests {
     #[test]
     fn other_keys_take_the_place_of_the_old_ones_whole() {
         let resolver = resolver(RejectedKeyStatus::Unauthorized);
-        let ask = || {
-            let answer = |head: &Head<'_>| resolver.answer(head.headers, Presence::Required);
-            asking::ask("/", &[("client-key", "good")], answer).reason
-        };
+        let ask = || decide(&resolver, Presence::Required, &[("client-key", "good")]);
         assert_eq!(ask(), Reason::Ok);
         resolver.replace_keys(KeyTable::new(vec![key("other", "B")], None).unwrap());
         assert_eq!(ask(), Reason::UnknownKey);

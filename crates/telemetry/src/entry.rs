@@ -2,18 +2,16 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use keygate_expression::Facts;
-use keygate_http1::{Headers, Value};
+use keygate_headers::REQUEST_ID;
 use keygate_resolver::Resolution;
 use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 /// The target of the events of the decision log.
 pub const TARGET: &str = "keygate::decision";
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What is longer is cut: a caller chooses the path, and with some gateways the request id.
 const LONGEST_TEXT: usize = 1024;
@@ -228,12 +226,13 @@ impl Entry {
     }
 }
 
-fn request_id(headers: Headers<'_>) -> Option<String> {
-    headers.first(&REQUEST_ID).and_then(text)
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    headers.get(REQUEST_ID).and_then(text)
 }
 
-fn text(value: Value<'_>) -> Option<String> {
-    value.to_str().filter(|it| !it.is_empty()).map(bounded)
+fn text(value: &HeaderValue) -> Option<String> {
+    let text = value.to_str().ok()?;
+    (!text.is_empty()).then(|| bounded(text))
 }
 
 /// The path of a request target. The query may hold anything, and so may the user name before the

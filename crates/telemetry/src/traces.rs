@@ -13,7 +13,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use keygate_http1::Headers;
+use http::{HeaderMap, HeaderName};
 use opentelemetry::{
     Context, KeyValue,
     propagation::{Extractor, TextMapPropagator},
@@ -185,7 +185,7 @@ impl Traces {
 
     /// The span of a decision that took so long until now; `None` where it is not sampled.
     #[must_use]
-    pub fn span(&self, step: Step, headers: Headers<'_>, took: Duration) -> Option<Span> {
+    pub fn span(&self, step: Step, headers: &HeaderMap, took: Duration) -> Option<Span> {
         let parent = self
             .propagator
             .extract_with_context(&Context::new(), &Carrier(headers));
@@ -209,17 +209,15 @@ impl Traces {
 }
 
 /// The header lines of a question, for the propagator to look up its own.
-struct Carrier<'h>(Headers<'h>);
+struct Carrier<'h>(&'h HeaderMap);
 
 impl Extractor for Carrier<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        let mut lines = self.0.iter();
-        let (_, value) = lines.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
-        value.to_str()
+        self.0.get(key)?.to_str().ok()
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.iter().map(|(name, _)| name).collect()
+        self.0.keys().map(HeaderName::as_str).collect()
     }
 }
 

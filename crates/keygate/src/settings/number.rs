@@ -38,6 +38,11 @@ pub(super) fn at_least_one<'de, D: Deserializer<'de>>(
     Ok(NonZeroU32::new(number))
 }
 
+/// From 1 to 4,294,967,295.
+pub(super) fn large<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroU32, D::Error> {
+    at_least_one(from)?.ok_or_else(|| de::Error::custom("`0` is not at least 1"))
+}
+
 /// The numbers that a setting takes.
 struct Range {
     least: u64,

@@ -11,7 +11,7 @@ pub mod store;
 
 use std::path::Path;
 
-use crate::{ClientType, Key, KeyTable, Pepper, key::Validity};
+use crate::{ClientType, Key, KeyTable, Pepper, key::Validity, stack};
 use jiff::Timestamp;
 use keygate_documents::source::SourceError;
 use zeroize::Zeroizing;
@@ -59,7 +59,9 @@ pub struct Contents {
 /// # Errors
 /// Every mistake, with its place but never with a line of the file: it holds secrets.
 pub fn parse(path: &Path, text: &str, pepper: Option<Pepper>) -> Result<Loaded, SourceError> {
-    reading::table(&path.display().to_string(), text, pepper)
+    let loaded = reading::table(&path.display().to_string(), text, pepper);
+    stack::wipe();
+    loaded
 }
 
 /// Reads the text of a keys file as it is written; it may name digests whose pepper is not known.

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keygate_http1::Headers;
+use http::HeaderMap;
 use keygate_keys::InvalidKey;
 use keygate_resolver::{Reason, Refusal, Resolution};
 use serde::Serialize;
@@ -172,7 +172,7 @@ impl Decisions {
         &self,
         step: Step,
         occasion: Occasion,
-        (started, headers): (Instant, Headers<'_>),
+        (started, headers): (Instant, &HeaderMap),
         entry: impl FnOnce(Duration) -> Entry,
     ) {
         let now = Instant::now();

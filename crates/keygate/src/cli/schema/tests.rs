@@ -64,7 +64,8 @@ const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
     {request: {method: POST, uri: /a, clientType: A, groups: 'a,b'}, expect: allowed}]}")]
 #[case(File::Settings, "{keys: keys.yaml, listen: 'unix:/run/k.sock', operations: '127.0.0.1:7090', socket-mode: '0660',
     log-level: debug, decision-log-allow-sample: 0.5, key-headers: 'a, b', key-cookies: [c], rejected-key-status: 403,
-    failed-keys-per-minute: 5, answer-with: header, drain-seconds: 0}")]
+    failed-keys-per-minute: 5, answer-with: header, drain-seconds: 0,
+    max-connections: 5, head-timeout-seconds: 1}")]
 #[case(
     File::Settings,
     "{socket-mode: 0666 any-local-user, service-version: v7}"
@@ -145,6 +146,8 @@ fn what_is_good_is_valid(#[case] file: File, #[case] text: &str) {
 #[case(File::Settings, "{decision-log-allow-sample: 2}")]
 #[case(File::Settings, "{failed-keys-per-minute: 0}")]
 #[case(File::Settings, "{drain-seconds: -1}")]
+#[case(File::Settings, "{max-connections: 0}")]
+#[case(File::Settings, "{head-timeout-seconds: 0}")]
 #[case(File::Settings, "{key-headers: ['a b']}")]
 #[case(File::Settings, "{listen: nowhere}")]
 #[case(File::Settings, "{socket-mode: '0666'}")]

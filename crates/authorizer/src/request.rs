@@ -1,0 +1,270 @@
+//! A request to the authorizer, whatever transport it came by, and the client request that it is about.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use keygate_expression::Facts;
+use keygate_headers::{Repeated, single};
+
+const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
+const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
+const ORIGINAL_HOST: HeaderName = HeaderName::from_static("original-request-host");
+
+/// The names of those headers that a setting can change.
+#[derive(Debug, Clone)]
+pub struct HeaderNames {
+    /// The client type that the resolver found.
+    pub client_type: HeaderName,
+    /// Whether the request comes by the back-office gateway.
+    pub backoffice: HeaderName,
+}
+
+/// `client-type` and `isbackoffice`.
+impl Default for HeaderNames {
+    fn default() -> Self {
+        Self {
+            client_type: keygate_headers::CLIENT_TYPE,
+            backoffice: HeaderName::from_static("isbackoffice"),
+        }
+    }
+}
+
+/// A request to the authorizer.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'h> {
+    /// The method; it is the client request's where no header names another one.
+    pub method: &'h Method,
+    /// The target of the client request, for gateways that send it in the path and not in
+    /// `original-request-uri`: what follows the path at which the authorizer is mounted.
+    pub target: Option<&'h str>,
+    /// The headers of the client request, with what the gateway added.
+    pub headers: &'h HeaderMap,
+    /// Where the client type comes from.
+    pub client_type: ClientTypeSource<'h>,
+}
+
+/// Where the client type of a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum ClientTypeSource<'h> {
+    /// The gateway's header: the resolver is another process.
+    Gateway,
+    /// It was resolved in this process; a header of that name is not believed.
+    Resolver(Option<Caller<'h>>),
+}
+
+/// A caller whose key was resolved in this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'h> {
+    /// The client type of the key.
+    pub client_type: &'h HeaderValue,
+    /// The id of the key.
+    pub key_id: &'h HeaderValue,
+}
+
+/// Why a request cannot be read: the gateway is set up wrongly, or something else sent it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// A header that decides has different values.
+    #[error(transparent)]
+    Repeated(#[from] Repeated),
+    /// The value is not visible ASCII.
+    #[error("the header `{0}` has a value that is not visible ASCII")]
+    NotText(HeaderName),
+    /// The request names no request target.
+    #[error("neither `original-request-uri` nor a path below `/auth` tells the request target")]
+    NoTarget,
+    /// The back-office header is neither on nor off.
+    #[error("the header `{0}` is not one of `1`, `true`, `0`, `false` or empty")]
+    NotASwitch(HeaderName),
+}
+
+impl<'h> Request<'h> {
+    /// Returns the client request that this request is about, as the policy reads it.
+    ///
+    /// # Errors
+    /// See [`Malformed`]; a request that cannot be read is denied.
+    pub fn describe(&self, names: &HeaderNames) -> Result<keygate_policy::Request<'h>, Malformed> {
+        let headers = self.headers;
+        let (target, host) = match single(headers, &ORIGINAL_URI)? {
+            Some(target) => (target.as_bytes(), text(headers, &ORIGINAL_HOST)?),
+            None => (
+                self.target.ok_or(Malformed::NoTarget)?.as_bytes(),
+                text(headers, &header::HOST)?,
+            ),
+        };
+        let method = text(headers, &ORIGINAL_METHOD)?.unwrap_or(self.method.as_str());
+        let client_type = match self.client_type {
+            ClientTypeSource::Gateway => text(headers, &names.client_type)?,
+            ClientTypeSource::Resolver(caller) => {
+                caller.and_then(|it| it.client_type.to_str().ok())
+            }
+        };
+        Ok(keygate_policy::Request {
+            method,
+            target,
+            host,
+            is_cors_preflight: method == Method::OPTIONS.as_str()
+                && headers.contains_key(header::ORIGIN)
+                && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
+            facts: Facts {
+                client_type,
+                is_backoffice: switch(headers, &names.backoffice)?,
+                user: None,
+            },
+        })
+    }
+
+    /// Returns the client type for the response headers.
+    pub(crate) fn client_type(&self, names: &HeaderNames) -> Option<&'h HeaderValue> {
+        let value = match self.client_type {
+            ClientTypeSource::Gateway => self.headers.get(&names.client_type),
+            ClientTypeSource::Resolver(caller) => caller.map(|caller| caller.client_type),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+}
+
+/// Returns the value as text; an empty one is the same as none, since nginx cannot send an empty header.
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
+    let Some(value) = single(headers, name)? else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_| Malformed::NotText(name.clone()))?;
+    Ok((!text.is_empty()).then_some(text))
+}
+
+/// Mia-Platform's Envoy sends `0` for off; anything unclear is rejected, since either way could be
+/// the laxer one.
+fn switch(headers: &HeaderMap, name: &HeaderName) -> Result<bool, Malformed> {
+    match text(headers, name)? {
+        Some("1" | "true") => Ok(true),
+        None | Some("0" | "false") => Ok(false),
+        Some(_) => Err(Malformed::NotASwitch(name.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
+        }
+        headers
+    }
+
+    fn read_it(target: Option<&str>, lines: &[(&str, &str)]) -> Result<String, Malformed> {
+        let request = Request {
+            method: &Method::GET,
+            target,
+            headers: &headers(lines),
+            client_type: ClientTypeSource::Gateway,
+        };
+        let described = request.describe(&HeaderNames::default())?;
+        Ok(format!(
+            "{} {} host={:?} type={:?} backoffice={}",
+            described.method,
+            String::from_utf8_lossy(described.target),
+            described.host,
+            described.facts.client_type,
+            described.facts.is_backoffice
+        ))
+    }
+
+    #[test]
+    fn nginx_tells_the_request_in_headers() {
+        let lines = &[
+            ("original-request-uri", "/orders/1?q=2"),
+            ("original-request-method", "POST"),
+            ("original-request-host", "api.example.com"),
+            ("host", "keygate_authorizer"),
+            ("client-type", "A"),
+            ("isbackoffice", "1"),
+        ];
+        assert_eq!(
+            read_it(None, lines).unwrap(),
+            "POST /orders/1?q=2 host=Some(\"api.example.com\") type=Some(\"A\") backoffice=true"
+        );
+    }
+
+    #[test]
+    fn envoy_tells_the_request_in_the_path() {
+        let lines = &[("host", "api.example.com"), ("isbackoffice", "0")];
+        assert_eq!(
+            read_it(Some("/orders/1?q=2"), lines).unwrap(),
+            "GET /orders/1?q=2 host=Some(\"api.example.com\") type=None backoffice=false"
+        );
+        assert_eq!(
+            read_it(Some("//orders"), lines).unwrap(),
+            "GET //orders host=Some(\"api.example.com\") type=None backoffice=false"
+        );
+    }
+
+    #[test]
+    fn a_question_that_could_be_read_in_two_ways_is_not_read() {
+        let uri = ("original-request-uri", "/");
+        let refused = |lines: &[_]| read_it(None, lines).unwrap_err().to_string();
+        assert_eq!(
+            refused(&[]),
+            "neither `original-request-uri` nor a path below `/auth` tells the request target"
+        );
+        for name in [
+            "original-request-uri",
+            "client-type",
+            "original-request-method",
+            "original-request-host",
+            "isbackoffice",
+        ] {
+            assert_eq!(
+                refused(&[uri, (name, "1"), (name, "0")]),
+                format!("the header `{name}` is there more than once, with different values")
+            );
+        }
+        assert_eq!(
+            refused(&[uri, ("isbackoffice", "yes")]),
+            "the header `isbackoffice` is not one of `1`, `true`, `0`, `false` or empty"
+        );
+        assert_eq!(
+            refused(&[uri, ("client-type", "\u{e8}")]),
+            "the header `client-type` has a value that is not visible ASCII"
+        );
+    }
+
+    #[test]
+    fn equal_values_of_a_repeated_header_are_one_value() {
+        let once = [
+            ("original-request-uri", "/orders"),
+            ("original-request-method", "POST"),
+            ("original-request-host", "api.example.com"),
+            ("client-type", "A"),
+            ("isbackoffice", "1"),
+        ];
+        let twice = once.map(|line| [line, line]).concat();
+        assert_eq!(read_it(None, &twice), read_it(None, &once));
+        assert!(read_it(None, &once).unwrap().ends_with("backoffice=true"));
+    }
+
+    #[test]
+    fn the_resolved_client_type_replaces_the_header() {
+        let headers = headers(&[
+            ("original-request-uri", "/"),
+            ("client-type", "A"),
+            ("client-type", "B"),
+        ]);
+        let request = Request {
+            method: &Method::GET,
+            target: None,
+            headers: &headers,
+            client_type: ClientTypeSource::Resolver(None),
+        };
+        let names = HeaderNames::default();
+        let described = request.describe(&names).unwrap();
+        assert_eq!(described.facts.client_type, None);
+        assert_eq!(request.client_type(&names), None);
+    }
+}

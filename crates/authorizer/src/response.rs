@@ -1,0 +1,49 @@
+//! The authorizer's decision, and the response headers that carry it.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, REASON};
+use keygate_policy::Reason;
+
+const ALLOWED: HeaderName = HeaderName::from_static("mia-allowed");
+const ENDPOINT: HeaderName = HeaderName::from_static("x-keygate-endpoint");
+
+/// How a response carries a denial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AnswerWith {
+    /// By the status: 401 or 403.
+    #[default]
+    Status,
+    /// By `mia-allowed: 0` on a 200: Mia-Platform's non-strict mode, where the gateway decides.
+    Header,
+}
+
+/// The decision on one request.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// 200, 401 or 403; with [`AnswerWith::Header`] always 200.
+    pub status: StatusCode,
+    /// Why.
+    pub reason: Reason,
+    /// The label of the rule that decided.
+    pub endpoint: Option<HeaderValue>,
+    /// The client type that the decision was made for.
+    pub client_type: Option<HeaderValue>,
+}
+
+impl Decision {
+    /// Adds the headers of the response; its status is [`Decision::status`].
+    pub fn write(self, headers: &mut HeaderMap) {
+        let allowed = if self.reason == Reason::Ok { "1" } else { "0" };
+        headers.insert(ALLOWED, HeaderValue::from_static(allowed));
+        headers.insert(REASON, HeaderValue::from_static(self.reason.as_str()));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, API_KEY_CHALLENGE);
+        }
+        if let Some(endpoint) = self.endpoint {
+            headers.insert(ENDPOINT, endpoint);
+        }
+        if let Some(client_type) = self.client_type {
+            headers.insert(CLIENT_TYPE, client_type);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The headers between gateways and the two services: their names, and how a header that decides is
+//! read.
+//!
+//! The services do not know each other, and both are told the same things by the same gateways. Names
+//! that one service alone knows are in that service.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The client type: from the resolver to the gateway, from there to the authorizer and the backend.
+pub const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
+
+/// The id of the caller's key.
+pub const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
+
+/// Why a request was allowed or denied.
+pub const REASON: HeaderName = HeaderName::from_static("x-keygate-reason");
+
+/// The gateway's id of the client request, for logs.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The challenge of every 401 that a key may change.
+///
+/// RFC 9110, section 11.6.1 requires a challenge; no registered scheme describes a key in a header
+/// of its own.
+pub const API_KEY_CHALLENGE: HeaderValue = HeaderValue::from_static("ApiKey realm=\"keygate\"");
+
+/// The error for a header that stands in a request more than once, with different values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the header `{0}` is there more than once, with different values")]
+pub struct Repeated(pub HeaderName);
+
+/// Returns the value of a header that decides; an empty header has a value.
+///
+/// Equal values are no contradiction: Mia-Platform's Envoy sends `isbackoffice` twice.
+///
+/// # Errors
+/// It is there with different values, and nobody can tell which one the gateway wrote.
+pub fn single<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h HeaderValue>, Repeated> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.all(|value| Some(value) == first) {
+        Ok(first)
+    } else {
+        Err(Repeated(name.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::absent(&[], Ok(None))]
+    #[case::once(&["1"], Ok(Some("1")))]
+    #[case::empty(&[""], Ok(Some("")))]
+    #[case::equal(&["1", "1", "1"], Ok(Some("1")))]
+    #[case::different(&["1", "0"], Err(Repeated(KEY_ID)))]
+    #[case::different_later(&["1", "1", "0"], Err(Repeated(KEY_ID)))]
+    #[case::one_is_empty(&["", "1"], Err(Repeated(KEY_ID)))]
+    #[case::case_differs(&["a", "A"], Err(Repeated(KEY_ID)))]
+    fn a_header_has_one_value(
+        #[case] values: &[&str],
+        #[case] expected: Result<Option<&str>, Repeated>,
+    ) {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(KEY_ID, HeaderValue::from_str(value).unwrap());
+        }
+        let found = single(&headers, &KEY_ID);
+        let text = |value: Option<&HeaderValue>| value.map(|value| value.as_bytes().to_vec());
+        assert_eq!(
+            found.map(text),
+            expected.map(|value| value.map(|value| value.as_bytes().to_vec()))
+        );
+    }
+}

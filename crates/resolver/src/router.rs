@@ -1,0 +1,46 @@
+//! The resolver over HTTP: `/resolve`, `/require` and everything below them, by any method.
+
+use std::{
+    future::ready,
+    iter::{repeat, zip},
+    sync::Arc,
+};
+
+use axum::{Router, body::Body, extract, response::Response};
+use tower::service_fn;
+
+use crate::{Presence, Request, Resolver};
+
+/// Returns the routes of the resolver, to be served or merged into another router.
+///
+/// Responses have an empty body.
+pub fn router(resolver: Arc<Resolver>) -> Router {
+    let routes = [
+        ("/resolve", Presence::Optional),
+        ("/resolve/", Presence::Optional),
+        ("/resolve/{*rest}", Presence::Optional),
+        ("/require", Presence::Required),
+        ("/require/", Presence::Required),
+        ("/require/{*rest}", Presence::Required),
+    ];
+    zip(routes, repeat(resolver)).fold(Router::new(), |router, ((path, presence), resolver)| {
+        let resolve = move |request| ready(Ok(respond(&resolver, presence, request)));
+        router.route_service(path, service_fn(resolve))
+    })
+}
+
+fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let mut headers = parts.headers;
+    let decision = resolver.resolve(&Request {
+        presence,
+        headers: &headers,
+    });
+    // The request's map becomes the response's: hyper keeps it for the next request.
+    headers.clear();
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = decision.status;
+    decision.write(&mut headers);
+    *response.headers_mut() = headers;
+    response
+}
