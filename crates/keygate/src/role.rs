@@ -22,12 +22,13 @@ use keygate_telemetry::{
     role::Role,
     traces::{Traces, TracesError},
 };
+use keygate_web::router;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     check,
     listener::{BindError, Listener},
-    operations, policy_file,
+    operations_listener, policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
@@ -96,7 +97,7 @@ pub async fn run(
     );
 
     // Probes are answered until the data listener has drained.
-    let router = operations::router(Operations {
+    let router = router::router(Operations {
         role,
         health: Arc::clone(&health),
         decisions: Arc::clone(&decisions),
@@ -115,7 +116,7 @@ pub async fn run(
         settings.operations_hosts(role),
         settings.operations_limits(),
     );
-    let _file = operations::start(watched_at, router, hosts, limits)?;
+    let _file = operations_listener::start(watched_at, router, hosts, limits)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;

@@ -1,9 +1,6 @@
 //! The operations listener: probes, metrics, and what operators look at. Never the gateway's
 //! business.
 
-mod hosts;
-mod server;
-
 use std::sync::Arc;
 
 use axum::{
@@ -29,9 +26,6 @@ use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{debug_keys, debug_page};
-
-pub use hosts::Hosts;
-pub use server::{Limits, start};
 
 /// The routes of the operations listener.
 pub fn router(operations: Operations) -> Router {

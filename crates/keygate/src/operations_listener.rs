@@ -18,6 +18,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use keygate_web::hosts::{self, Hosts};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -25,7 +26,6 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::hosts::{self, Hosts};
 use crate::listener::{Listener, SocketFile, UnixSocket};
 
 /// How long to wait before accepting again where the system has no descriptor left.
