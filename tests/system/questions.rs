@@ -75,7 +75,7 @@ fn assert_described(question: &Message) {
 }
 
 #[apply(each_nginx)]
-fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(version: Version) {
+fn only_the_resolver_receives_the_key(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -121,7 +121,7 @@ fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(version:
 }
 
 #[apply(each_nginx)]
-fn one_hop_is_asked_the_same(
+fn a_single_service_receives_the_same_headers(
     version: Version,
     #[values(("/orders/%41?a=%0d%0ab", "/check"), ("/key-only/x", "/require"))] (target, asked): (
         &str,
@@ -150,7 +150,7 @@ fn one_hop_is_asked_the_same(
 }
 
 #[apply(each_nginx)]
-fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know(version: Version) {
+fn user_headers_reach_the_backend_under_their_known_names(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -190,7 +190,7 @@ fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know
 #[case("/auth/", 403, "no-endpoint")]
 #[case("/auth/?a=1", 403, "no-endpoint")]
 #[case("/check/", 403, "no-endpoint")]
-fn a_question_about_the_root_is_a_question(
+fn a_request_for_the_root_is_decided(
     #[case] target: &str,
     #[case] status: u16,
     #[case] reason: &str,
@@ -203,7 +203,7 @@ fn a_question_about_the_root_is_a_question(
 
 /// nginx passes on a control character in a header's value.
 #[test]
-fn what_is_malformed_is_refused_and_told_but_not_without_end() {
+fn malformed_requests_are_rejected_and_logged_at_a_limited_rate() {
     const ASKED: usize = 60;
     let watched = Watched::start(&[]);
     for _ in 0..ASKED {
