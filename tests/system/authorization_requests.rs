@@ -117,7 +117,7 @@ fn only_the_resolver_receives_the_key(version: Version) {
     assert_eq!(received.body, b"hello");
     // The authorizer named no client type, so the backend gets none.
     assert_eq!(received.header("client-type"), None);
-    report::passed(&version.number(), "questions: both steps");
+    report::passed(&version.number(), "requests: both steps");
 }
 
 #[apply(each_nginx)]
@@ -146,7 +146,7 @@ fn a_single_service_receives_the_same_headers(
     assert_eq!(question.header("x-keygate-next"), None);
     assert_eq!(question.header("client-type"), None);
     assert_eq!(question.all("client-key"), ["first", "second"]);
-    report::passed(&version.number(), &format!("questions: one hop, {asked}"));
+    report::passed(&version.number(), &format!("requests: one hop, {asked}"));
 }
 
 #[apply(each_nginx)]
@@ -180,7 +180,7 @@ fn user_headers_reach_the_backend_under_their_known_names(version: Version) {
         received.header("miauserproperties"),
         Some(properties.as_str())
     );
-    report::passed(&version.number(), "questions: a user's identity");
+    report::passed(&version.number(), "requests: a user's identity");
 }
 
 /// A gateway that puts the path of its own request behind ours asks for `/` like this.
