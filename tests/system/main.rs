@@ -56,6 +56,7 @@ mod questions;
 mod replicas;
 mod report;
 mod secrets;
+mod settings_in_pairs;
 mod shadow;
 mod shutdown;
 mod start_up;
