@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::caller;
-use crate::gateway::{ROOT, corpus_file, free_port};
 use crate::metrics::{keep_busy, prometheus_tool};
-use crate::operations::{Watched, until};
-use crate::program::{Service, run_to_end};
+use crate::support::caller;
+use crate::support::gateway::{ROOT, corpus_file, free_port};
+use crate::support::operations::{Watched, until};
+use crate::support::program::{Service, run_to_end};
 
 const DASHBOARD: &str = "deploy/grafana/dashboard.json";
 const ALERTS: &str = "deploy/prometheus/alerts.yaml";

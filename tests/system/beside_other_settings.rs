@@ -4,11 +4,11 @@ use std::process::Command;
 
 use rstest::rstest;
 
-use crate::caller;
 use crate::corpus::is_problem;
-use crate::gateway::{Gateway, Services, Setup, free_port, write_configuration};
-use crate::nginx::Version;
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup, free_port, write_configuration};
+use crate::support::nginx::Version;
+use crate::support::report;
 
 const KEY: &str = "client-key: sample-key-of-client-a";
 

@@ -4,11 +4,11 @@ use std::io::{BufReader, Read, Write};
 
 use rstest::rstest;
 
-use crate::caller;
-use crate::gateway::{Gateway, Services, Setup};
-use crate::http_message::Message;
-use crate::nginx::Version;
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::http_message::Message;
+use crate::support::nginx::Version;
+use crate::support::report;
 
 const HEAD: &str = "host: gateway.example\r\nclient-key: sample-key-of-client-a\r\n";
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use crate::caller;
-use crate::gateway::{Gateway, Services, Setup};
-use crate::nginx::Version;
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::nginx::Version;
+use crate::support::report;
 
 const KEY: &str = "client-key: sample-key-of-client-a";
 

@@ -5,11 +5,11 @@ use std::fs;
 
 use rstest::rstest;
 
-use crate::caller;
-use crate::gateway::{Gateway, Setup};
-use crate::nginx::Version;
-use crate::program::{keygate, run_to_end};
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::nginx::Version;
+use crate::support::program::{keygate, run_to_end};
+use crate::support::report;
 
 const SETUP: Setup = Setup {
     http: "limit_req_zone $keygate_client_type zone=by_type:1m rate=1r/m;",

@@ -4,8 +4,8 @@ use std::process::Output;
 
 use rstest::rstest;
 
-use crate::gateway::corpus_file;
-use crate::program::{keygate, run_to_end};
+use crate::support::gateway::corpus_file;
+use crate::support::program::{keygate, run_to_end};
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::gateway::{corpus_file, free_port};
-use crate::program::{Service, keygate, run_to_end};
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::program::{Service, keygate, run_to_end};
 
 fn usage_error(arguments: &[&str]) -> String {
     let output = run_to_end(keygate().args(arguments));

@@ -6,11 +6,11 @@ use std::fs;
 use rstest::rstest;
 use serde::Deserialize;
 
-use crate::caller;
-use crate::gateway::{Gateway, Services, Setup, corpus_file};
-use crate::http_message::{Message, bytes_of};
-use crate::nginx::Version;
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup, corpus_file};
+use crate::support::http_message::{Message, bytes_of};
+use crate::support::nginx::Version;
+use crate::support::report;
 
 /// One request and what must come of it.
 #[derive(Debug, Deserialize)]

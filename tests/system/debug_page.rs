@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use rstest::rstest;
 
-use crate::caller;
-use crate::gateway::{ROOT, corpus_file, free_port};
 use crate::metrics::keep_busy;
-use crate::operations::{Watched, until};
-use crate::program::{Service, keygate};
+use crate::support::caller;
+use crate::support::gateway::{ROOT, corpus_file, free_port};
+use crate::support::operations::{Watched, until};
+use crate::support::program::{Service, keygate};
 
 #[test]
 fn a_browser_and_axe_find_nothing_wrong_with_it() {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::caller;
-use crate::gateway::{Gateway, Services, Setup};
-use crate::nginx::Version;
-use crate::operations::{Watched, until};
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::nginx::Version;
+use crate::support::operations::{Watched, until};
+use crate::support::report;
 
 /// A line or an entry without what differs from run to run.
 fn without_times(value: &Value) -> Value {
@@ -363,7 +363,10 @@ fn the_lines_of_one_request_bear_the_gateways_id_and_the_keys(
         caller::get(&gateway.address, target, &[&key, spoofed[0], spoofed[1]]).status()
     };
     let lines = || -> Vec<Value> {
-        let outputs = gateway.services.iter().map(crate::program::Service::output);
+        let outputs = gateway
+            .services
+            .iter()
+            .map(crate::support::program::Service::output);
         outputs.flat_map(|output| lines_of(&output)).collect()
     };
     assert_eq!(ask("/admin", "client-b"), 403);

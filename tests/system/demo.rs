@@ -11,10 +11,10 @@ use std::{net::TcpListener, thread};
 
 use rstest::rstest;
 
-use crate::gateway::{ROOT, free_port};
-use crate::nginx::Version;
-use crate::program::run_to_end;
-use crate::report;
+use crate::support::gateway::{ROOT, free_port};
+use crate::support::nginx::Version;
+use crate::support::program::run_to_end;
+use crate::support::report;
 
 const PORTS: [&str; 6] = [
     "PORT",

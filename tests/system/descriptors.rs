@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use keygate_keys::Digest;
 
-use crate::gateway::{corpus_file, free_port};
-use crate::http_message::Message;
-use crate::program::{Service, keygate};
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::http_message::Message;
+use crate::support::program::{Service, keygate};
 
 /// Runs the program as `ulimit -n` of a shell limits it.
 fn under_limit(limit: &str, command: &Command) -> Command {

@@ -7,9 +7,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::caller;
-use crate::operations::Watched;
-use crate::program::{keygate, run_to_end};
+use crate::support::caller;
+use crate::support::operations::Watched;
+use crate::support::program::{keygate, run_to_end};
 
 const POLICY: &str = "\
 version: 1

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use keygate_keys::Digest;
 
-use crate::caller;
-use crate::gateway::{Role, free_port};
-use crate::program::{Service, keygate, run_to_end};
+use crate::support::caller;
+use crate::support::gateway::{Role, free_port};
+use crate::support::program::{Service, keygate, run_to_end};
 
 /// `/orders/secret` is denied by both versions, but not by each part of the second one.
 const POLICIES: [&str; 2] = [

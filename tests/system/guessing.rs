@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use rstest::rstest;
 
-use crate::caller;
-use crate::gateway::{Gateway, Setup, corpus_file, free_port};
-use crate::nginx::Version;
-use crate::program::{Service, keygate};
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Setup, corpus_file, free_port};
+use crate::support::nginx::Version;
+use crate::support::program::{Service, keygate};
+use crate::support::report;
 
 const GOOD: &str = "client-key: sample-key-of-client-a";
 

@@ -4,9 +4,9 @@ use std::process::Output;
 
 use rstest::rstest;
 
-use crate::gateway::{corpus_file, free_port};
-use crate::impostor::Impostor;
-use crate::program::{Service, keygate, run_to_end};
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::impostor::Impostor;
+use crate::support::program::{Service, keygate, run_to_end};
 
 /// An authorizer that goes on for a while, not ready, when it is told to end.
 fn authorizer(operations: &str, folder: &std::path::Path) -> Service {

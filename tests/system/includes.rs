@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::gateway::ROOT;
+use crate::support::gateway::ROOT;
 
 /// The directives of an include: no comments, no empty lines, no indentation.
 fn directives(name: &str) -> Vec<String> {

@@ -10,8 +10,8 @@ use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::gateway::ROOT;
-use crate::program::{keygate, run_to_end};
+use crate::support::gateway::ROOT;
+use crate::support::program::{keygate, run_to_end};
 
 /// Every key in clear that a test hands in; no output may have one.
 const CLEAR: &str = "sample-key-q7LmZ2xVb9KtR4wNc6Yp";

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use crate::program::{keygate, run_to_end};
+use crate::support::program::{keygate, run_to_end};
 
 /// Enough for a write to take some time.
 const KEYS: usize = 500;

@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{keygate, run_to_end};
+use crate::support::program::{keygate, run_to_end};
 
 /// A Console configuration, as far as it matters.
 const CONSOLE: &str = r#"{

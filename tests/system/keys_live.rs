@@ -13,12 +13,12 @@ use keygate_keys::Digest;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::caller;
-use crate::gateway::{Gateway, Role, Services, Setup, corpus_file, free_port};
-use crate::http_message::Message;
-use crate::nginx::Version;
-use crate::program::{keygate, run_to_end};
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Role, Services, Setup, corpus_file, free_port};
+use crate::support::http_message::Message;
+use crate::support::nginx::Version;
+use crate::support::program::{keygate, run_to_end};
+use crate::support::report;
 
 #[rstest]
 fn a_key_that_the_command_disables_is_refused_within_a_second(

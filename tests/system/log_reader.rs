@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::caller;
-use crate::gateway::{corpus_file, free_port};
-use crate::http_message::Message;
-use crate::operations::until;
-use crate::program::{accepts, keygate};
+use crate::support::caller;
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::http_message::Message;
+use crate::support::operations::until;
+use crate::support::program::{accepts, keygate};
 
 const DENIALS: usize = 100_000;
 

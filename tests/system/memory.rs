@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::Duration;
 
-use crate::caller;
-use crate::gateway::{Role, free_port};
-use crate::http_message::Message;
+use crate::support::caller;
+use crate::support::gateway::{Role, free_port};
+use crate::support::http_message::Message;
 
 const REQUESTS: usize = 10_000;
 

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::caller;
-use crate::gateway::ROOT;
-use crate::operations::{Watched, until};
+use crate::support::caller;
+use crate::support::gateway::ROOT;
+use crate::support::operations::{Watched, until};
 
 const OPENMETRICS: &str = "accept: application/openmetrics-text; version=1.0.0";
 

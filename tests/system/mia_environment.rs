@@ -4,10 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::caller;
-use crate::gateway::free_port;
-use crate::operations::until;
-use crate::program::{Service, keygate, run_to_end};
+use crate::support::caller;
+use crate::support::gateway::free_port;
+use crate::support::operations::until;
+use crate::support::program::{Service, keygate, run_to_end};
 
 /// Every variable of their page, with a value as they show it, but for the port and the folder.
 const DOCUMENTED: [(&str, &str); 19] = [

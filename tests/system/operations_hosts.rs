@@ -1,9 +1,9 @@
 //! The operations listener answers to its own names alone, so that no web page of another name reads it.
 
-use crate::caller;
-use crate::gateway::{corpus_file, free_port};
-use crate::operations::{Watched, until};
-use crate::program::{Service, keygate};
+use crate::support::caller;
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::operations::{Watched, until};
+use crate::support::program::{Service, keygate};
 
 const PAGES: [&str; 10] = [
     "/-/healthz",

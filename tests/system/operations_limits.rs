@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::caller;
-use crate::gateway::free_port;
-use crate::program::{Service, keygate};
+use crate::support::caller;
+use crate::support::gateway::free_port;
+use crate::support::program::{Service, keygate};
 
 const KEYS: usize = 20_000;
 const CLIENT_TYPES: usize = 100;

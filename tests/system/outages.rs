@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use crate::caller;
 use crate::corpus::is_problem;
-use crate::gateway::{Gateway, Services, Setup};
-use crate::impostor::Impostor;
-use crate::nginx::Version;
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::impostor::Impostor;
+use crate::support::nginx::Version;
+use crate::support::report;
 
 const KEY: &str = "client-key: sample-key-of-client-a";
 

@@ -17,11 +17,11 @@ use keygate_policy::{Policy, Request};
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::caller;
-use crate::gateway::free_port;
-use crate::http_message::{Message, bytes_of};
-use crate::nginx::{Nginx, Version};
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::free_port;
+use crate::support::http_message::{Message, bytes_of};
+use crate::support::nginx::{Nginx, Version};
+use crate::support::report;
 
 #[path = "../differential/paths_grammar.rs"]
 mod grammar;

@@ -5,7 +5,7 @@ use std::{fs, process::Output};
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::program::{keygate, run_to_end};
+use crate::support::program::{keygate, run_to_end};
 
 const AUTH: &str = r#"{"/orders": {
   "GET": {"authorization": {"expression": "clientType == 'A'", "public": true}},

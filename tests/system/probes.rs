@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::operations::{Watched, until};
-use crate::program::accepts;
+use crate::support::operations::{Watched, until};
+use crate::support::program::accepts;
 
 #[test]
 fn at_the_end_it_is_not_ready_first_then_serves_on_and_then_drains() {

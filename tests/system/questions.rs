@@ -2,13 +2,13 @@
 
 use rstest::rstest;
 
-use crate::caller;
-use crate::gateway::{Gateway, Services, Setup};
-use crate::http_message::Message;
-use crate::impostor::Impostor;
-use crate::nginx::Version;
-use crate::operations::Watched;
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::http_message::Message;
+use crate::support::impostor::Impostor;
+use crate::support::nginx::Version;
+use crate::support::operations::Watched;
+use crate::support::report;
 
 const RESOLVED: &str = "HTTP/1.1 200 OK\r\nclient-type: A\r\n\
                         x-accel-redirect: /_keygate/authorizer\r\ncontent-length: 0\r\n\r\n";

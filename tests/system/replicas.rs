@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use crate::backend::Backend;
-use crate::caller;
-use crate::gateway::{Role, Services, Setup, config, corpus_file, free_port};
-use crate::nginx::{Nginx, Version};
-use crate::program::{Service, keygate, run_to_end};
-use crate::report;
+use crate::support::backend::Backend;
+use crate::support::caller;
+use crate::support::gateway::{Role, Services, Setup, config, corpus_file, free_port};
+use crate::support::nginx::{Nginx, Version};
+use crate::support::program::{Service, keygate, run_to_end};
+use crate::support::report;
 
 /// How many callers send requests, one after another, during an incident.
 const CALLERS: usize = 4;

@@ -5,12 +5,12 @@ use std::thread;
 
 use rstest::rstest;
 
-use crate::caller;
 use crate::corpus::is_problem;
-use crate::gateway::{Gateway, Services, Setup};
-use crate::http_message::Message;
-use crate::nginx::Version;
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::http_message::Message;
+use crate::support::nginx::Version;
+use crate::support::report;
 
 /// What each setting is set to, beside its default.
 const SETTINGS: [(&str, &str); 8] = [

@@ -4,7 +4,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::operations::{Watched, until};
+use crate::support::operations::{Watched, until};
 
 /// The policy in force, with a shadow on `/orders` and one of its routes.
 const WITH_SHADOWS: &str = "

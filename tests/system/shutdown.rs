@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use rstest::rstest;
 
-use crate::caller;
-use crate::gateway::{Gateway, Services, Setup, corpus_file, free_port};
-use crate::http_message::Message;
-use crate::nginx::Version;
-use crate::program::{Service, accepts, keygate};
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup, corpus_file, free_port};
+use crate::support::http_message::Message;
+use crate::support::nginx::Version;
+use crate::support::program::{Service, accepts, keygate};
+use crate::support::report;
 
 fn start(role: &str, listen: &str, folder: &std::path::Path) -> Service {
     let mut command = keygate();

@@ -6,8 +6,8 @@ use std::process::Output;
 
 use rstest::rstest;
 
-use crate::gateway::{corpus_file, free_port};
-use crate::program::{accepts, keygate, run_to_end};
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::program::{accepts, keygate, run_to_end};
 
 /// Starts `keygate serve` on files that need not be good, and waits for its end.
 struct Start {

@@ -14,12 +14,12 @@ use opentelemetry_proto::tonic::{
 use prost::Message as _;
 use rstest::rstest;
 
-use crate::gateway::{Gateway, Setup, corpus_file};
-use crate::http_message::Message;
-use crate::nginx::Version;
-use crate::operations::{Watched, until};
-use crate::program::{keygate, run_to_end};
-use crate::{caller, report, secrets};
+use crate::support::gateway::{Gateway, Setup, corpus_file};
+use crate::support::http_message::Message;
+use crate::support::nginx::Version;
+use crate::support::operations::{Watched, until};
+use crate::support::program::{keygate, run_to_end};
+use crate::support::{caller, report, secrets};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";

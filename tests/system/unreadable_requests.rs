@@ -2,11 +2,11 @@
 
 use rstest::rstest;
 
-use crate::caller;
 use crate::corpus::is_problem;
-use crate::gateway::{Gateway, Services, Setup};
-use crate::nginx::Version;
-use crate::report;
+use crate::support::caller;
+use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::nginx::Version;
+use crate::support::report;
 
 #[rstest]
 fn a_request_that_a_service_cannot_read_is_403(

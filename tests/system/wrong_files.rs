@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use crate::gateway::free_port;
-use crate::program::{Service, keygate, run_to_end};
+use crate::support::gateway::free_port;
+use crate::support::program::{Service, keygate, run_to_end};
 use crate::yaml_is_plain_data::File;
 
 /// Texts that hold the secret `sample-key-zq`, and parts of it where a line is cut.

@@ -6,8 +6,8 @@ use std::{fs, path::Path, process::Output};
 
 use rstest::rstest;
 
-use crate::gateway::{corpus_file, free_port};
-use crate::program::{keygate, run_to_end};
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::program::{keygate, run_to_end};
 
 /// A kind of file, with one good text of it.
 #[derive(Debug, Clone, Copy)]

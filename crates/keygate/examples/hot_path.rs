@@ -17,10 +17,11 @@ use std::{
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
-use keygate::{check, decisions::Decisions, policy_file, settings::Settings};
+use keygate::{check, policy_file, settings::Settings};
 use keygate_authorizer::Authorizer;
 use keygate_keys::{Digest, keys_file};
 use keygate_resolver::Resolver;
+use keygate_telemetry::decisions::Decisions;
 use tower::Service;
 
 const KEYS: usize = 1_000;

@@ -18,15 +18,13 @@ use hyper::{
     server::conn::http1,
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use keygate_telemetry::limit::PerSecond;
 use socket2::Socket;
 use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
-use crate::{
-    decisions::limit::PerSecond,
-    stream::{LONGEST_HEAD, Shared, Stream},
-};
+use crate::stream::{LONGEST_HEAD, Shared, Stream};
 
 /// Serves requests until the peer closes, or `closing` turns true and no request is in flight.
 ///

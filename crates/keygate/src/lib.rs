@@ -3,16 +3,14 @@
 //! The services themselves are `keygate-resolver` and `keygate-authorizer`, the rules are
 //! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
 
+pub mod addresses;
 pub mod check;
 pub mod cli;
 pub mod connection;
 pub mod debug_keys;
 pub mod debug_page;
-pub mod decisions;
 pub mod descriptors;
-pub mod health;
 pub mod listener;
-pub mod metrics;
 pub mod operations;
 pub mod policy_file;
 pub mod reload;
@@ -21,5 +19,3 @@ pub mod server;
 pub mod settings;
 pub mod shutdown;
 pub mod stream;
-pub mod telemetry;
-pub mod traces;

@@ -4,7 +4,7 @@
 mod hosts;
 mod server;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -16,58 +16,22 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use jiff::Timestamp;
-use keygate_authorizer::Authorizer;
 use keygate_explain::{Answer, Question};
-use keygate_resolver::Resolver;
+use keygate_telemetry::{
+    decisions::{Differences, Dropped, Filter},
+    health::SourceDetail,
+    logs::LogOutput,
+    metrics::{self, exposition::Format},
+    operations::Operations,
+};
 use serde::Serialize;
 use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::{
-    debug_keys, debug_page,
-    decisions::{Decisions, Differences, Dropped, Filter, Step},
-    health::{Health, SourceDetail},
-    metrics::{self, exposition::Format},
-    role::Role,
-    settings::InForce,
-    telemetry::{LogOutput, Queue},
-};
+use crate::{debug_keys, debug_page};
 
 pub use hosts::Hosts;
 pub use server::{Limits, start};
-
-/// What there is to look at.
-#[derive(Debug, Clone)]
-pub struct Operations {
-    /// What the process is.
-    pub role: Role,
-    /// Whether it is fit to be asked.
-    pub health: Arc<Health>,
-    /// What it decided.
-    pub decisions: Arc<Decisions>,
-    /// Its resolver, if it is one.
-    pub resolver: Option<Arc<Resolver>>,
-    /// Its authorization service, if it is one.
-    pub authorizer: Option<Arc<Authorizer>>,
-    /// Since when it counts.
-    pub started: Timestamp,
-    /// The settings in force, by name.
-    pub settings: BTreeMap<String, InForce>,
-    /// The version of what the operator deploys, if he names one.
-    pub service_version: Option<String>,
-    /// The log lines that wait to be written.
-    pub log: Queue,
-}
-
-impl Operations {
-    /// The questions that this process answers.
-    pub fn steps(&self) -> impl Iterator<Item = Step> {
-        let resolve = self.resolver.as_ref().map(|_| Step::Resolve);
-        let authorize = self.authorizer.as_ref().map(|_| Step::Authorize);
-        resolve.into_iter().chain(authorize)
-    }
-}
 
 /// The routes of the operations listener.
 pub fn router(operations: Operations) -> Router {

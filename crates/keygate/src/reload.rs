@@ -24,6 +24,7 @@ use std::{
 };
 
 use keygate_documents::source::SourceError;
+use keygate_telemetry::health::SourceStatus;
 use zeroize::Zeroizing;
 
 use self::{
@@ -32,7 +33,7 @@ use self::{
     version::{Stamp, Trail},
     writers::Writers,
 };
-use crate::{descriptors::Spare, health::SourceStatus};
+use crate::descriptors::Spare;
 
 const INTERVAL: Duration = Duration::from_millis(250);
 

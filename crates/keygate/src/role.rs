@@ -1,4 +1,4 @@
-//! The three roles of the program, and how each is put together, run and ended.
+//! How each of the three roles is put together, run and ended.
 
 use std::{
     io,
@@ -14,65 +14,25 @@ use keygate_keys::KeyTable;
 use keygate_keys::keys_file;
 use keygate_policy::Policy;
 use keygate_resolver::Resolver;
+use keygate_telemetry::{
+    decisions::Decisions,
+    health::Health,
+    logs::Queue,
+    operations::Operations,
+    role::Role,
+    traces::{Traces, TracesError},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     check,
-    decisions::Decisions,
-    health::Health,
-    listener::{Address, BindError, Listener},
-    operations::{self, Operations},
-    policy_file,
+    listener::{BindError, Listener},
+    operations, policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
-    telemetry::Queue,
-    traces::{Traces, TracesError},
 };
-
-/// What a process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The client-type resolver.
-    Resolver,
-    /// The authorization service.
-    Authorizer,
-    /// Both in one process, one hop.
-    Serve,
-}
-
-impl Role {
-    /// The default data listener.
-    #[must_use]
-    pub fn default_listener(self) -> Address {
-        Address::Tcp(format!("127.0.0.1:{}", 7080 + self.offset()))
-    }
-
-    /// The default operations listener.
-    #[must_use]
-    pub fn default_operations(self) -> Address {
-        Address::Tcp(format!("127.0.0.1:{}", 7090 + self.offset()))
-    }
-
-    fn offset(self) -> u16 {
-        match self {
-            Self::Serve => 0,
-            Self::Resolver => 1,
-            Self::Authorizer => 2,
-        }
-    }
-
-    /// The role's name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Resolver => "resolver",
-            Self::Authorizer => "authorizer",
-            Self::Serve => "serve",
-        }
-    }
-}
 
 /// Why a role does not start.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +103,7 @@ pub async fn run(
         resolver,
         authorizer,
         started: Timestamp::now(),
-        settings: settings.in_force(role),
+        settings: serde_json::to_value(settings.in_force(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
         log,
     });

@@ -9,10 +9,11 @@ use std::{
 };
 
 use axum::Router;
+use keygate_telemetry::limit::PerSecond;
 use socket2::Socket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{connection, decisions::limit::PerSecond, listener::Listener};
+use crate::{connection, listener::Listener};
 
 /// How long to wait before accepting again where the system has no more descriptors: long enough
 /// for some to be closed, short enough for nobody to notice.

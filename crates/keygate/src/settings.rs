@@ -27,16 +27,19 @@ use keygate_headers::ExpectedNames;
 use keygate_keys::Pepper;
 use keygate_keys::pepper::{self, PepperError, PepperText};
 use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
+use keygate_telemetry::{
+    decisions::Retention,
+    limit::Share,
+    logs::{LogFormat, LogLevel},
+    role::Role,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    decisions::{Retention, limit::Share},
-    descriptors,
+    addresses, descriptors,
     listener::{Address, SocketMode},
     operations::{Hosts, Limits},
-    role::Role,
     server,
-    telemetry::{LogFormat, LogLevel},
 };
 
 use file::FileLayer;
@@ -452,9 +455,7 @@ impl Settings {
     /// The data listener of a role.
     #[must_use]
     pub fn listen(&self, role: Role) -> Address {
-        self.listen
-            .clone()
-            .unwrap_or_else(|| role.default_listener())
+        self.listen.clone().unwrap_or_else(|| addresses::data(role))
     }
 
     /// The operations listener of a role.
@@ -462,7 +463,7 @@ impl Settings {
     pub fn operations(&self, role: Role) -> Address {
         self.operations
             .clone()
-            .unwrap_or_else(|| role.default_operations())
+            .unwrap_or_else(|| addresses::operations(role))
     }
 
     /// The `Host` values that the operations listener takes.
@@ -497,7 +498,7 @@ impl Settings {
     #[must_use]
     pub fn same_address(&self, role: Role) -> SettingsError {
         let is_taken = |address: &Address| address.port() == self.listen(role).port();
-        let (first, second) = (role.default_operations(), role.default_listener());
+        let (first, second) = (addresses::operations(role), addresses::data(role));
         let example = if is_taken(&first) { second } else { first };
         SettingsError::SameAddress {
             listen: self.origins.named("listen"),

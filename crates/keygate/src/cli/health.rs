@@ -12,11 +12,12 @@ use std::{
 };
 
 use figment::value::Dict;
+use keygate_telemetry::role::Role;
 
 use super::terminal::print;
 use crate::{
+    addresses,
     listener::Address,
-    role::Role,
     settings::{Settings, SettingsError},
 };
 
@@ -87,7 +88,7 @@ impl Arguments {
         Ok(match settings.operations {
             Some(address) => vec![address],
             None => [Role::Serve, Role::Resolver, Role::Authorizer]
-                .map(Role::default_operations)
+                .map(addresses::operations)
                 .to_vec(),
         })
     }

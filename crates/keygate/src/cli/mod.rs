@@ -16,14 +16,13 @@ use std::{env, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use figment::value::{Dict, Value};
+use keygate_telemetry::{logs, role::Role, traces::Traces};
 use serde::Serialize;
 
 use crate::{
     descriptors,
-    role::{self, Role, StartError},
+    role::{self, StartError},
     settings::{Settings, SettingsError},
-    telemetry,
-    traces::Traces,
 };
 
 /// API keys and per-endpoint authorization beside nginx.
@@ -248,7 +247,7 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
     let settings = settings.with_two_listeners(role)?;
     settings.gateway_names()?;
-    let log = telemetry::start(settings.log_format, settings.log_level)?;
+    let log = logs::start(settings.log_format, settings.log_level)?;
     descriptors::raise_limit();
     settings.warn(role, &environment);
     let runtime = tokio::runtime::Builder::new_current_thread()

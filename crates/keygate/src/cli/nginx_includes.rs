@@ -16,12 +16,10 @@ use keygate_gateways::{
         Include, IncludesError, Options, Server, ServerError, Servers, dropped_by_default, includes,
     },
 };
+use keygate_telemetry::role::Role;
 
 use super::{complain, terminal};
-use crate::{
-    role::Role,
-    settings::{Settings, SettingsError},
-};
+use crate::settings::{Settings, SettingsError};
 
 pub(super) const EXAMPLE: &str = "Examples:
   keygate nginx-includes --config keygate.yaml --out /etc/nginx

@@ -12,11 +12,9 @@ use keygate_gateways::{
     Names,
     nginx::check::{Expected, Service},
 };
+use keygate_telemetry::role::Role;
 
-use crate::{
-    role::Role,
-    settings::{Settings, SettingsError},
-};
+use crate::settings::{Settings, SettingsError};
 
 /// The names and addresses in the settings files of one process, or of a pair.
 ///

@@ -20,6 +20,13 @@ use axum::{
 };
 use jiff::Timestamp;
 use keygate_keys::KeyTable;
+use keygate_telemetry::{
+    decisions::Differences,
+    entry::{Entry, Step},
+    health::SourceDetail,
+    limit::Share,
+    operations::Operations,
+};
 use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -27,12 +34,7 @@ use self::{
     access::Access,
     pages::{Pager, Pages, Table},
 };
-use crate::{
-    debug_keys,
-    decisions::{Differences, Entry, Step, limit::Share},
-    health::SourceDetail,
-    operations::Operations,
-};
+use crate::debug_keys;
 
 /// Nothing from elsewhere, and nothing inline: a name or a path that a caller chose stays text.
 const POLICY: HeaderValue = HeaderValue::from_static(

@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp, tz::Offset};
 use keygate_expression::Explanation;
-
-use crate::{
-    debug_keys,
-    decisions::{Entry, Step, differences::Difference},
+use keygate_telemetry::{
+    decisions::differences::Difference,
+    entry::{Entry, Step},
 };
+
+use crate::debug_keys;
 
 /// How long ago a moment was, by its largest unit.
 pub(super) fn ago(moment: &Timestamp) -> String {

@@ -4,11 +4,12 @@ use jsonschema::Validator;
 use keygate_explain::cases::Cases;
 use keygate_keys::keys_file;
 use keygate_policy::Policy;
+use keygate_telemetry::role::Role;
 use rstest::rstest;
 use serde_json::Value;
 
 use super::File;
-use crate::{role::Role, settings::Settings};
+use crate::settings::Settings;
 
 fn validator(file: File) -> Validator {
     let schema: Value = serde_json::from_str(file.schema()).unwrap();

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::Entry;
+use crate::entry::Entry;
 
 /// The last denials, and the last of the allowances that were picked: apart, so that a flood of
 /// one does not wash the other away.

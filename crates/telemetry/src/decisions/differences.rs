@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use keygate_authorizer::Verdict;
 use serde::Serialize;
 
-use super::{Entry, Step};
+use crate::entry::{Entry, Step};
 
 /// What shadows would have changed of the decisions that are kept: not of all that were made.
 #[derive(Debug, Clone, Serialize)]

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::http_message::Message;
+use crate::support::http_message::Message;
 
 #[derive(Default)]
 struct Part {

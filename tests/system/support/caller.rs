@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::http_message::Message;
+use crate::support::http_message::Message;
 
 /// Longer than any answer may take, the slowest being a service that hangs.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -6,9 +6,7 @@
 //! a trace.
 
 pub mod differences;
-pub mod entry;
 pub mod filter;
-pub mod limit;
 pub mod recent;
 
 use std::{
@@ -26,13 +24,13 @@ use serde::Serialize;
 use tracing::Level;
 
 use crate::{
-    metrics::histogram::Histogram,
+    entry::{self, Entry, Step},
+    histogram::Histogram,
+    limit::{PerSecond, Sample, Share},
     traces::{self, Traces},
 };
 pub use differences::Differences;
-pub use entry::{Entry, Step};
 pub use filter::Filter;
-use limit::{PerSecond, Sample, Share};
 use recent::Recent;
 
 /// What is written and kept of the decisions.

@@ -42,8 +42,8 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::caller;
-    use crate::program::run_to_end;
+    use crate::support::caller;
+    use crate::support::program::run_to_end;
 
     fn generated() -> String {
         let key = keygate_keys::generated::GeneratedKey::from_random(&Zeroizing::new([7; 32]));

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
-use crate::backend::Backend;
-use crate::nginx::{Nginx, Version};
-use crate::program::{Service, keygate, run_to_end};
+use crate::support::backend::Backend;
+use crate::support::nginx::{Nginx, Version};
+use crate::support::program::{Service, keygate, run_to_end};
 
 /// The repository's root.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::exposition::Family;
+use crate::metrics::exposition::Family;
 
 /// Upper bounds, as they are written and in nanoseconds. A decision takes a few microseconds; one
 /// that asks somebody else about the user takes milliseconds.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::caller;
-use crate::gateway::{corpus_file, free_port};
-use crate::http_message::Message;
-use crate::program::{Service, keygate};
+use crate::support::caller;
+use crate::support::gateway::{corpus_file, free_port};
+use crate::support::http_message::Message;
+use crate::support::program::{Service, keygate};
 
 /// `keygate serve` with the corpus' keys and policy, which a test may change.
 pub(crate) struct Watched {

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
-use crate::secrets;
+use crate::support::secrets;
 
 /// A request or an answer. Bytes are read as Latin-1, so that each stays visible.
 #[derive(Clone)]

@@ -4,7 +4,6 @@
 //! rules of the policy, the states of a key, or a number that stands here.
 
 pub mod exposition;
-pub mod histogram;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,11 +12,7 @@ use keygate_authorizer::{Authorizer, Counters, Verdict};
 use keygate_keys::{KeyRef, KeyTable, key::KeyState};
 use keygate_policy::Reason;
 
-use crate::{
-    decisions::{Decisions, Step},
-    health::Health,
-    operations::Operations,
-};
+use crate::{decisions::Decisions, entry::Step, health::Health, operations::Operations};
 use exposition::{Exposition, Family, Format, Kind};
 
 /// Keys whose expiry is told one by one: those that expire next. Who has more keys than that in

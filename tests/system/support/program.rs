@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{net::TcpStream, os::unix::net::UnixStream, thread};
 
-use crate::{caller, secrets};
+use crate::support::{caller, secrets};
 
 /// A command of the program, cut off from the settings of whoever runs the tests.
 pub(crate) fn keygate() -> Command {

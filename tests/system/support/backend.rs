@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::http_message::Message;
+use crate::support::http_message::Message;
 
 /// A backend on a port of its own. Its threads end with the test process.
 pub(crate) struct Backend {

@@ -29,7 +29,7 @@ use opentelemetry_sdk::{
 use tokio::runtime::Handle;
 
 use crate::{
-    decisions::{Entry, Step},
+    entry::{Entry, Step},
     role::Role,
 };
 

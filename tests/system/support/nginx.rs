@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, thread, time::Duration};
 
-use crate::secrets;
+use crate::support::secrets;
 
 /// Which nginx.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use keygate_policy::Reason as Authorization;
 use keygate_resolver::Reason as Resolution;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Entry, Step};
+use crate::entry::{Entry, Step};
 
 /// What a decision must be to be shown, as a query string says it. What is left out asks for
 /// nothing, and neither does an empty name.

@@ -1,0 +1,24 @@
+//! The three roles of the program.
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The client-type resolver.
+    Resolver,
+    /// The authorization service.
+    Authorizer,
+    /// Both in one process, one hop.
+    Serve,
+}
+
+impl Role {
+    /// The role's name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resolver => "resolver",
+            Self::Authorizer => "authorizer",
+            Self::Serve => "serve",
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What the tests share: the gateway under test, the program, callers and backends, and the search
+//! for keys in everything that they write.
+
+pub(crate) mod backend;
+pub(crate) mod caller;
+pub(crate) mod gateway;
+pub(crate) mod http_message;
+pub(crate) mod impostor;
+pub(crate) mod nginx;
+pub(crate) mod operations;
+pub(crate) mod program;
+pub(crate) mod report;
+pub(crate) mod secrets;
