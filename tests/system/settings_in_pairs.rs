@@ -206,8 +206,9 @@ fn no_two_settings_let_a_request_pass_or_a_key_on(
             .zip([Version::Packaged, Version::Mainline])
         {
             scope.spawn(move || {
-                part.iter()
-                    .for_each(|pair| check(version, services, pair, follows))
+                for pair in part {
+                    check(version, services, pair, follows);
+                }
             });
         }
     });
