@@ -8,10 +8,9 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::metrics::{keep_busy, prometheus_tool};
 use crate::support::caller;
 use crate::support::gateway::{ROOT, corpus_file, free_port};
-use crate::support::operations::{Watched, until};
+use crate::support::operations::{Watched, keep_busy, prometheus_tool, until};
 use crate::support::program::{Service, run_to_end};
 
 const DASHBOARD: &str = "deploy/grafana/dashboard.json";

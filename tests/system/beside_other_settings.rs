@@ -2,20 +2,18 @@
 
 use std::process::Command;
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
-use crate::corpus::is_problem;
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup, free_port, write_configuration};
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
+use crate::support::problem::is_problem;
 use crate::support::report;
 
 const KEY: &str = "client-key: sample-key-of-client-a";
 
-#[rstest]
-fn captures_of_a_regular_expression_and_error_pages_of_ones_own_stay(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn captures_of_a_regular_expression_and_error_pages_of_ones_own_stay(version: Version) {
     let setup = Setup {
         server: "
             location ~ ^/any-key/(?<named>[^/]+)/(.*)$ {
@@ -53,12 +51,12 @@ fn captures_of_a_regular_expression_and_error_pages_of_ones_own_stay(
     report::passed(&version.number(), "settings: captures and error pages");
 }
 
-#[rstest]
+#[apply(each_nginx)]
 #[case(401, "Unauthorized")]
 #[case(403, "Forbidden")]
 #[case(500, "Internal Server Error")]
 fn an_intercepted_error_of_the_backend_is_not_keygates(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverTcp, Services::Single)] services: Services,
     #[case] status: u16,
     #[case] title: &str,
@@ -92,9 +90,9 @@ fn an_intercepted_error_of_the_backend_is_not_keygates(
     );
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_backends_accel_redirect_leads_nowhere(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values("/any-key/x", "/key-only/x")] target: &str,
 ) {
     let gateway = Gateway::start(version, &Setup::PLAIN);
@@ -106,10 +104,8 @@ fn a_backends_accel_redirect_leads_nowhere(
     report::passed(&version.number(), "settings: X-Accel-Redirect of a backend");
 }
 
-#[rstest]
-fn satisfy_any_beside_the_include_is_refused_by_nginx(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn satisfy_any_beside_the_include_is_refused_by_nginx(version: Version) {
     let folder = tempfile::tempdir().unwrap();
     let setup = Setup {
         services: Services::ImpostorsOfPair,
@@ -134,10 +130,8 @@ fn satisfy_any_beside_the_include_is_refused_by_nginx(
     report::passed(&version.number(), "settings: satisfy any");
 }
 
-#[rstest]
-fn an_answer_that_nginx_has_cached_is_asked_about_again_for_each_caller(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn an_answer_that_nginx_has_cached_is_asked_about_again_for_each_caller(version: Version) {
     let setup = Setup {
         http: "proxy_cache_path cache keys_zone=all:1m;",
         server: "
@@ -181,10 +175,8 @@ fn an_answer_that_nginx_has_cached_is_asked_about_again_for_each_caller(
     report::passed(&version.number(), "settings: proxy_cache");
 }
 
-#[rstest]
-fn a_server_that_includes_keygate_protects_every_location_in_it(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn a_server_that_includes_keygate_protects_every_location_in_it(version: Version) {
     let setup = Setup {
         server: "include keygate-authorize.conf;",
         ..Setup::PLAIN
@@ -202,13 +194,10 @@ fn a_server_that_includes_keygate_protects_every_location_in_it(
     report::passed(&version.number(), "settings: a whole server");
 }
 
-#[rstest]
+#[apply(each_nginx)]
 #[case::authorize("authorize")]
 #[case::require_key("require-key")]
-fn a_server_without_the_server_include_lets_nobody_in(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-    #[case] include: &str,
-) {
+fn a_server_without_the_server_include_lets_nobody_in(version: Version, #[case] include: &str) {
     // nginx would put the question to the server's own `location /`, whose backend says 200.
     let forgotten = format!("127.0.0.1:{}", free_port());
     let server = format!(
@@ -246,10 +235,8 @@ fn over_http_2(gateway: &Gateway, target: &str, headers: &[&str]) -> (String, St
     (status.to_owned(), body.to_owned())
 }
 
-#[rstest]
-fn callers_over_http_2_are_treated_alike(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn callers_over_http_2_are_treated_alike(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {

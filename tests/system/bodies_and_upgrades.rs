@@ -2,12 +2,12 @@
 
 use std::io::{BufReader, Read, Write};
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup};
 use crate::support::http_message::Message;
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::report;
 
 const HEAD: &str = "host: gateway.example\r\nclient-key: sample-key-of-client-a\r\n";
@@ -24,9 +24,9 @@ fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_body_of_twenty_megabytes_arrives_whole(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let gateway = Gateway::start(
@@ -72,10 +72,8 @@ fn a_body_of_twenty_megabytes_arrives_whole(
     }
 }
 
-#[rstest]
-fn a_large_body_that_may_not_pass_is_refused_before_it_is_read(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn a_large_body_that_may_not_pass_is_refused_before_it_is_read(version: Version) {
     let gateway = Gateway::start(version, &Setup::PLAIN);
     let mut stream = caller::connect(&gateway.address);
     let head = "POST /admin HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n\
@@ -89,9 +87,9 @@ fn a_large_body_that_may_not_pass_is_refused_before_it_is_read(
     report::passed(&version.number(), "bodies: refused before it is read");
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_websocket_is_opened_for_those_who_may_and_carries_both_ways(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let gateway = Gateway::start(
@@ -129,9 +127,9 @@ fn a_websocket_is_opened_for_those_who_may_and_carries_both_ways(
     );
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn many_requests_on_one_connection_are_each_decided_for_themselves(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let gateway = Gateway::start(

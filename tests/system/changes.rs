@@ -4,11 +4,11 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup};
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::report;
 
 const KEY: &str = "client-key: sample-key-of-client-a";
@@ -33,9 +33,9 @@ fn change(gateway: &Gateway, file: &str, from: &str, to: &str, until: u16) -> Du
     changed.elapsed()
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_key_switched_off_and_a_rule_changed_are_in_force_within_a_second(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let gateway = Gateway::start(

@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::program::{keygate, run_to_end};
 use crate::support::report;
 
@@ -54,7 +54,7 @@ const SETUP: Setup = Setup {
 const A: &str = "client-key: sample-key-of-client-a";
 const C: &str = "client-key: sample-key-of-client-c";
 
-#[rstest]
+#[apply(each_nginx)]
 #[case::return_in_a_location("/return", &[], 200, "`return 200 open` answers before Keygate")]
 #[case::redirect("/rewrite", &[], 301, "permanent` answers before Keygate")]
 #[case::condition("/preflight", &[], 204, "`return 204` answers before Keygate")]
@@ -69,7 +69,7 @@ fn each_finding_is_true_on_a_real_nginx(
     #[case] headers: &[&str],
     #[case] status: u16,
     #[case] expected: &str,
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
 ) {
     let gateway = Gateway::start(version, &SETUP);
     let response = caller::get(&gateway.address, target, headers);
@@ -78,10 +78,8 @@ fn each_finding_is_true_on_a_real_nginx(
     report::passed(&version.number(), "check --nginx: a finding is true");
 }
 
-#[rstest]
-fn a_decoded_capture_changes_what_the_backend_gets(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn a_decoded_capture_changes_what_the_backend_gets(version: Version) {
     let gateway = Gateway::start(version, &SETUP);
     let response = caller::get(&gateway.address, "/any-key/a%3fadmin=1", &[A]);
     assert_eq!(response.status(), 200);
@@ -91,10 +89,8 @@ fn a_decoded_capture_changes_what_the_backend_gets(
     report::passed(&version.number(), "check --nginx: a decoded capture");
 }
 
-#[rstest]
-fn a_zone_by_client_type_limits_nobody(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn a_zone_by_client_type_limits_nobody(version: Version) {
     let gateway = Gateway::start(version, &SETUP);
     for _ in 0..4 {
         let response = caller::get(&gateway.address, "/orders/limited", &[A]);

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use rstest::rstest;
+use rstest_reuse::apply;
 use serde::Deserialize;
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup, corpus_file};
 use crate::support::http_message::{Message, bytes_of};
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
+use crate::support::problem::is_problem;
 use crate::support::report;
 
 /// One request and what must come of it.
@@ -101,10 +102,10 @@ const SETUPS: [Setup; 6] = [
     },
 ];
 
-#[rstest]
+#[apply(each_nginx)]
 fn every_row_holds_under_every_setup(
     #[values("contract.yaml", "attacks.yaml")] file: &str,
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
 ) {
     let rows: Vec<Row> =
         serde_saphyr::from_str(&fs::read_to_string(corpus_file(file)).unwrap()).unwrap();
@@ -279,33 +280,4 @@ impl Row {
         }
         bytes_of(&format!("{}\r\n\r\n{body}", lines.join("\r\n")))
     }
-}
-
-/// Whether an answer is a problem that Keygate tells.
-pub(crate) fn is_problem(answer: &Message, status: u16, detail: &str) -> Result<(), String> {
-    let title = match status {
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        _ => "Service Unavailable",
-    };
-    let body = format!(
-        "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"
-    );
-    // An answer to HEAD has none.
-    let body_fits = answer.body == body.as_bytes()
-        || answer.body.is_empty()
-            && answer.header("content-length") == Some(&body.len().to_string());
-    if answer.status() != status || !body_fits {
-        return Err(format!("expected {body}"));
-    }
-    if answer.header("content-type") != Some("application/problem+json") {
-        return Err("not application/problem+json".to_owned());
-    }
-    if answer.header("cache-control") != Some("no-store") {
-        return Err("a cache may keep it".to_owned());
-    }
-    if answer.header("www-authenticate").is_some() != (status == 401) {
-        return Err("www-authenticate belongs to 401 and to nothing else".to_owned());
-    }
-    Ok(())
 }

@@ -6,10 +6,9 @@ use std::process::{Command, Stdio};
 
 use rstest::rstest;
 
-use crate::metrics::keep_busy;
 use crate::support::caller;
 use crate::support::gateway::{ROOT, corpus_file, free_port};
-use crate::support::operations::{Watched, until};
+use crate::support::operations::{Watched, keep_busy, until};
 use crate::support::program::{Service, keygate};
 
 #[test]

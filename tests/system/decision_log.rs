@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup};
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::operations::{Watched, until};
 use crate::support::report;
 
@@ -342,9 +343,9 @@ fn a_filter_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str
     assert!(error.contains(expected), "{error}");
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn the_lines_of_one_request_bear_the_gateways_id_and_the_keys(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverTcp, Services::Single)] services: Services,
     #[values(NGINX_LOG, NGINX_LOG_BY_RANDOM_ID)] server: &'static str,
 ) {

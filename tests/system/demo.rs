@@ -9,10 +9,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{net::TcpListener, thread};
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::gateway::{ROOT, free_port};
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::program::run_to_end;
 use crate::support::report;
 
@@ -60,10 +60,8 @@ fn printed(child: &mut Child, output: &Path) -> String {
     }
 }
 
-#[rstest]
-fn its_curl_lines_answer_as_printed_and_it_stops_cleanly_twice_in_a_row(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn its_curl_lines_answer_as_printed_and_it_stops_cleanly_twice_in_a_row(version: Version) {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("output");
     let mut command = demo(version);

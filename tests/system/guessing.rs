@@ -2,20 +2,18 @@
 
 use std::time::Instant;
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Setup, corpus_file, free_port};
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::program::{Service, keygate};
 use crate::support::report;
 
 const GOOD: &str = "client-key: sample-key-of-client-a";
 
-#[rstest]
-fn a_guess_is_logged_with_address_and_tag_whatever_the_caller_says(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn a_guess_is_logged_with_address_and_tag_whatever_the_caller_says(version: Version) {
     let gateway = Gateway::start(version, &Setup::PLAIN);
     let spoofed = "x-keygate-client-address: 192.0.2.66";
     for key in ["sample-key-1", "sample-key-1", "sample-key-2"] {
@@ -82,10 +80,8 @@ fn an_address_that_fails_too_often_is_refused_unseen() {
     assert!(service.output().contains(warning), "{}", service.output());
 }
 
-#[rstest]
-fn the_example_for_nginx_slows_failures_down_and_nothing_else(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn the_example_for_nginx_slows_failures_down_and_nothing_else(version: Version) {
     let setup = Setup {
         http: "limit_req_zone $binary_remote_addr zone=keygate_failures:1m rate=10r/s;",
         server: "include keygate-limit-failures.conf;

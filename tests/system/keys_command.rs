@@ -208,7 +208,7 @@ fn a_key_of_ones_own_is_stored_and_not_shown() {
     assert!(!stderr(&again).contains(CLEAR));
 
     let weak = ["--client-type", "A", "--key-stdin"];
-    let refused = keys.run_with("create", &weak, "password\n");
+    let refused = keys.run_with("create", &weak, "shop-key\n");
     assert_eq!(refused.status.code(), Some(1));
     assert_eq!(
         stderr(&refused),
@@ -218,7 +218,7 @@ fn a_key_of_ones_own_is_stored_and_not_shown() {
     let allowed = keys.run_with(
         "create",
         &[&weak[..], &["--allow-weak"]].concat(),
-        "password\n",
+        "shop-key\n",
     );
     assert!(allowed.status.success(), "{allowed:?}");
 }
@@ -316,7 +316,7 @@ fn keys_that_end_soon_are_told_by_list_and_check() {
 #[case::unknown_id("disable", &["nobody"], 1, "there is no key with the id `nobody`")]
 #[case::slip("delete", &["csm"], 1, "did you mean `cms`?")]
 #[case::taken_id("create", &["--client-type", "A", "--id", "cms"], 1, "two keys have the id `cms`")]
-#[case::never_valid("create", &["--client-type", "A", "--not-before", "2027-01-01T00:00:00Z", "--expires-at", "2026-01-01T00:00:00Z"], 1, "expires before it becomes valid")]
+#[case::never_valid("create", &["--client-type", "A", "--not-before", "2097-01-01T00:00:00Z", "--expires-at", "2096-01-01T00:00:00Z"], 1, "expires before it becomes valid")]
 #[case::no_pepper_file("create", &["--client-type", "A", "--pepper-file", "/nowhere"], 1, "cannot read the pepper")]
 #[case::far_end("create", &["--client-type", "A", "--expires-in", "9000y"], 1, "beyond the calendar")]
 #[case::no_client_type("create", &[], 2, "--client-type")]

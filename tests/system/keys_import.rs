@@ -30,7 +30,7 @@ http {
         sample-key-of.partner_x-98   partner;
         'sample-key-of-all=/+{;} '   0;
         sample-key-of=/+==           "A";
-        \default                 D;
+        \volatile                D;
         sample-key-of-nobody         "";
     }
     map $uri $other { /sample-key x; }
@@ -155,7 +155,7 @@ fn a_map_of_nginx_becomes_a_hashed_keys_file() {
         "sample-key-of-the-cms-0001",
         "sample-key-of.partner_x-98",
         "sample-key-of=/+==",
-        "default",
+        "volatile",
     ] {
         let digest = keygate_keys::Digest::sha256(key.as_bytes()).to_string();
         assert!(text.contains(&digest), "{key}");
@@ -208,7 +208,7 @@ fn a_map_of_another_variable_is_taken_where_it_is_named() {
 #[case::empty(
     "mia",
     "[{\"secret\": \"\", \"clientType\": \"A\"}]",
-    "the key is empty\n --> from:1:2"
+    "not a key: it is empty\n --> from:1:2"
 )]
 #[case::a_blank_in_a_type(
     "mia",

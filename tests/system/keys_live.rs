@@ -11,18 +11,19 @@ use std::time::{Duration, Instant};
 
 use keygate_keys::Digest;
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::Value;
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Role, Services, Setup, corpus_file, free_port};
 use crate::support::http_message::Message;
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::program::{keygate, run_to_end};
 use crate::support::report;
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_key_that_the_command_disables_is_refused_within_a_second(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     const KEY: &str = "client-key: sample-key-of-client-a";

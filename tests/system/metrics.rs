@@ -1,24 +1,14 @@
 //! Metrics count what happened, and those who made the formats can read them.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::caller;
 use crate::support::gateway::ROOT;
-use crate::support::operations::{Watched, until};
+use crate::support::operations::{Watched, keep_busy, prometheus_tool, until};
 
 const OPENMETRICS: &str = "accept: application/openmetrics-text; version=1.0.0";
-
-/// A tool of Prometheus, where `make tools` has put it or the system has it.
-pub(crate) fn prometheus_tool(name: &str) -> PathBuf {
-    let tools = Path::new(ROOT).join("target/tools/prometheus/usr/bin");
-    [tools, "/usr/bin".into(), "/usr/local/bin".into()]
-        .iter()
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("no {name}: `make tools` installs it"))
-}
 
 /// Runs a checker over a text and expects that it finds nothing.
 fn assert_accepted(checker: &mut Command, text: &[u8]) {
@@ -44,41 +34,6 @@ fn busy() -> Watched {
     let watched = Watched::start(&[]);
     keep_busy(&watched);
     watched
-}
-
-/// Has a service decide in every way that it can.
-pub(crate) fn keep_busy(watched: &Watched) {
-    let decisions = [
-        ("/orders", Some("client-a"), "ok"),
-        ("/orders", Some("client-a"), "ok"),
-        ("/orders?x=1", Some("client-c"), "expression-false"),
-        ("/orders", None, "missing-key"),
-        ("/public", None, "ok"),
-        ("/user", None, "missing-user"),
-        ("/level", None, "expression-error"),
-        ("/elsewhere", None, "no-endpoint"),
-        ("/public/..;/orders", None, "ambiguous-path"),
-        ("/orders", Some("nobody"), "unknown-key"),
-        ("/orders", Some("expired"), "unknown-key"),
-        ("/orders", Some("inactive"), "unknown-key"),
-        ("/orders", Some("future"), "unknown-key"),
-    ];
-    for (target, client, reason) in decisions {
-        assert_eq!(watched.decide(target, client), reason, "{target}");
-    }
-    let post = [
-        "original-request-uri: /read",
-        "original-request-method: POST",
-    ];
-    assert_eq!(
-        watched.check(&post).header("x-keygate-reason"),
-        Some("method-not-allowed")
-    );
-    let malformed = ["original-request-uri: /", "isbackoffice: maybe"];
-    assert_eq!(
-        watched.check(&malformed).header("x-keygate-reason"),
-        Some("malformed-request")
-    );
 }
 
 #[test]

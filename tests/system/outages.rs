@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
-use crate::corpus::is_problem;
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup};
 use crate::support::impostor::Impostor;
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
+use crate::support::problem::is_problem;
 use crate::support::report;
 
 const KEY: &str = "client-key: sample-key-of-client-a";
@@ -42,9 +42,9 @@ fn assert_allowed(gateway: &Gateway) {
     assert_eq!(gateway.backend.take_one().header("client-type"), Some("A"));
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_killed_service_lets_nobody_in_and_one_started_again_does(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let mut gateway = Gateway::start(
@@ -71,9 +71,9 @@ fn a_killed_service_lets_nobody_in_and_one_started_again_does(
     }
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_service_that_hangs_is_given_up_and_one_that_goes_on_is_asked_again(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let gateway = Gateway::start(
@@ -114,10 +114,8 @@ const GARBAGE: [&str; 14] = [
     "HTTP/1.1 500 Internal Server Error\r\nmia-allowed: 1\r\ncontent-length: 0\r\n\r\n",
 ];
 
-#[rstest]
-fn a_service_that_answers_garbage_lets_nobody_in(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn a_service_that_answers_garbage_lets_nobody_in(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -153,10 +151,8 @@ fn a_service_that_answers_garbage_lets_nobody_in(
     assert_allowed(&gateway);
 }
 
-#[rstest]
-fn a_reason_that_would_break_the_json_is_not_repeated(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn a_reason_that_would_break_the_json_is_not_repeated(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -189,9 +185,9 @@ fn a_reason_that_would_break_the_json_is_not_repeated(
     }
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn more_headers_than_a_service_reads_are_the_callers_fault(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let gateway = Gateway::start(

@@ -14,13 +14,13 @@ use keygate_policy::path::readings::Reading;
 use keygate_policy::path::{Ambiguity, CanonicalPath, Treatment};
 use keygate_policy::policy::Match;
 use keygate_policy::{Policy, Request};
-use rstest::rstest;
+use rstest_reuse::apply;
 use tempfile::TempDir;
 
 use crate::support::caller;
 use crate::support::gateway::free_port;
 use crate::support::http_message::{Message, bytes_of};
-use crate::support::nginx::{Nginx, Version};
+use crate::support::nginx::{Nginx, Version, each_nginx};
 use crate::support::report;
 
 #[path = "../differential/paths_grammar.rs"]
@@ -91,10 +91,8 @@ const KNOWN: [&[u8]; 24] = [
     b"/a/\xc0\xaf..\xc0\xafb",
 ];
 
-#[rstest]
-fn nginx_and_keygate_read_every_target_alike_or_keygate_refuses_it(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn nginx_and_keygate_read_every_target_alike_or_keygate_refuses_it(version: Version) {
     let mut server = Server::start(version, "on");
     let policies = [policy(false), policy(true)];
     let mut tally = Tally::default();
@@ -125,9 +123,9 @@ fn nginx_and_keygate_read_every_target_alike_or_keygate_refuses_it(
 /// to turn on. What is left of the promise: nobody gets by it to what another rule guards. What is
 /// lost: `//a/b`, allowed as `/a/b` is, goes to `location /`, which no endpoint covers; a backend
 /// there gets requests that its own rule would not have let in.
-#[rstest]
+#[apply(each_nginx)]
 fn without_merged_slashes_nginx_goes_astray_to_where_no_endpoint_is_and_nowhere_else(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
 ) {
     let mut server = Server::start(version, "off");
     let policies = [policy(false), policy(true)];

@@ -1,12 +1,13 @@
 //! What the services are asked, whatever the caller wrote.
 
 use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup};
 use crate::support::http_message::Message;
 use crate::support::impostor::Impostor;
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::operations::Watched;
 use crate::support::report;
 
@@ -73,10 +74,8 @@ fn assert_described(question: &Message) {
     }
 }
 
-#[rstest]
-fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -121,9 +120,9 @@ fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(
     report::passed(&version.number(), "questions: both steps");
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn one_hop_is_asked_the_same(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(("/orders/%41?a=%0d%0ab", "/check"), ("/key-only/x", "/require"))] (target, asked): (
         &str,
         &str,
@@ -150,10 +149,8 @@ fn one_hop_is_asked_the_same(
     report::passed(&version.number(), &format!("questions: one hop, {asked}"));
 }
 
-#[rstest]
-fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {

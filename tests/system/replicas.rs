@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::backend::Backend;
 use crate::support::caller;
 use crate::support::gateway::{Role, Services, Setup, config, corpus_file, free_port};
-use crate::support::nginx::{Nginx, Version};
+use crate::support::nginx::{Nginx, Version, each_nginx};
 use crate::support::program::{Service, keygate, run_to_end};
 use crate::support::report;
 
@@ -142,9 +142,9 @@ fn pause() {
     thread::sleep(Duration::from_millis(300));
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn one_replica_less_fails_no_allowed_request(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let mut gateway = Replicated::start(version, services);
@@ -177,9 +177,9 @@ fn one_replica_less_fails_no_allowed_request(
     );
 }
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_replica_that_hangs_delays_requests_and_fails_none(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let mut gateway = Replicated::start(version, services);

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup, corpus_file, free_port};
 use crate::support::http_message::Message;
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::program::{Service, accepts, keygate};
 use crate::support::report;
 
@@ -96,10 +97,8 @@ fn a_unix_socket_is_removed_at_the_end_and_one_left_by_a_crash_is_taken_over() {
     assert!(!socket.exists());
 }
 
-#[rstest]
-fn restarts_under_requests_are_never_an_allowance(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn restarts_under_requests_are_never_an_allowance(version: Version) {
     let mut gateway = Gateway::start(
         version,
         &Setup {

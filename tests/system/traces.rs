@@ -13,10 +13,11 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::support::gateway::{Gateway, Setup, corpus_file};
 use crate::support::http_message::Message;
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
 use crate::support::operations::{Watched, until};
 use crate::support::program::{keygate, run_to_end};
 use crate::support::{caller, report, secrets};
@@ -249,10 +250,8 @@ fn what_would_be_set_in_vain_stops_the_start(#[case] name: &str, #[case] value: 
     );
 }
 
-#[rstest]
-fn nginx_passes_the_trace_on_to_both_services(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
-) {
+#[apply(each_nginx)]
+fn nginx_passes_the_trace_on_to_both_services(version: Version) {
     let collector = Collector::start("200 OK");
     let settings = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str()),

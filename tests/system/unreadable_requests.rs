@@ -1,16 +1,16 @@
 //! Requests of callers that a service cannot read are the caller's error: never 503, and no alert.
 
-use rstest::rstest;
+use rstest_reuse::apply;
 
-use crate::corpus::is_problem;
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup};
-use crate::support::nginx::Version;
+use crate::support::nginx::{Version, each_nginx};
+use crate::support::problem::is_problem;
 use crate::support::report;
 
-#[rstest]
+#[apply(each_nginx)]
 fn a_request_that_a_service_cannot_read_is_403(
-    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {
     let setup = Setup {

@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use crate::support::gateway::free_port;
 use crate::support::program::{Service, keygate, run_to_end};
-use crate::yaml_is_plain_data::File;
+use crate::support::yaml_file::File;
 
 /// Texts that hold the secret `sample-key-zq`, and parts of it where a line is cut.
 const TEXTS: [(&str, &str); 28] = [

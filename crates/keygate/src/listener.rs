@@ -1,19 +1,23 @@
 //! Where a service listens: a TCP port or a Unix socket.
 
 mod socket_mode;
+mod unix_socket;
 
 use std::{
     fmt, fs, io,
     net::IpAddr,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
+use keygate_telemetry::health::SocketStatus;
 use serde::{Deserialize, Serialize, Serializer};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixStream};
 
 pub use socket_mode::{SocketMode, SocketModeError};
+pub use unix_socket::{SocketFile, UnixSocket};
 
 /// The address of a listener: `HOST:PORT` or `unix:/path`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -111,19 +115,8 @@ impl Serialize for Address {
 pub enum Listener {
     /// A TCP port.
     Tcp(TcpListener),
-    /// A Unix socket; its file is removed with it.
-    Unix(UnixListener, SocketFile),
-}
-
-/// The file of a bound Unix socket: removed when the listener goes.
-#[derive(Debug)]
-pub struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // Nobody is left to tell; the next start removes a file that nobody listens on.
-        let _ = fs::remove_file(&self.0);
-    }
+    /// A Unix socket; its file is removed with the second part.
+    Unix(UnixSocket, SocketFile),
 }
 
 /// Why an address cannot be listened on.
@@ -159,12 +152,18 @@ impl Listener {
                 .map_err(refused),
             Address::Unix(path) => {
                 remove_stale(path, address).await?;
-                let listener = UnixListener::bind(path).map_err(refused)?;
-                let file = SocketFile(path.clone());
-                fs::set_permissions(path, fs::Permissions::from_mode(mode.bits()))
-                    .map_err(refused)?;
+                let (listener, file) = UnixSocket::bind(path, mode).map_err(refused)?;
                 Ok(Self::Unix(listener, file))
             }
+        }
+    }
+
+    /// Whether new connections can reach it, where that can change: a Unix socket's file may go.
+    #[must_use]
+    pub fn status(&self) -> Option<Arc<SocketStatus>> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(_, file) => Some(file.status()),
         }
     }
 
@@ -175,7 +174,7 @@ impl Listener {
             Self::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|error| error.to_string(), |it| it.to_string()),
-            Self::Unix(_, SocketFile(path)) => format!("unix:{}", path.display()),
+            Self::Unix(_, file) => format!("unix:{}", file.path().display()),
         }
     }
 }
@@ -204,6 +203,8 @@ async fn remove_stale(path: &Path, address: &Address) -> Result<(), BindError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -22,12 +22,13 @@ use keygate_telemetry::{
     role::Role,
     traces::{Traces, TracesError},
 };
+use keygate_web::router;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     check,
     listener::{BindError, Listener},
-    operations, policy_file,
+    operations_listener, policy_file,
     reload::{self, Watched},
     server,
     settings::{Settings, SettingsError},
@@ -96,7 +97,7 @@ pub async fn run(
     );
 
     // Probes are answered until the data listener has drained.
-    let router = operations::router(Operations {
+    let router = router::router(Operations {
         role,
         health: Arc::clone(&health),
         decisions: Arc::clone(&decisions),
@@ -106,12 +107,16 @@ pub async fn run(
         settings: serde_json::to_value(settings.in_force(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
         log,
+        sockets: [listener.status(), watched_at.status()]
+            .into_iter()
+            .flatten()
+            .collect(),
     });
     let (hosts, limits) = (
         settings.operations_hosts(role),
         settings.operations_limits(),
     );
-    let _file = operations::start(watched_at, router, hosts, limits)?;
+    let _file = operations_listener::start(watched_at, router, hosts, limits)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
     let shutdown = async {
         let signal = signals.received().await;
@@ -140,7 +145,8 @@ async fn operations_listener(role: Role, settings: &Settings) -> Result<Listener
     let address = settings.operations(role);
     let bound = Listener::bind(&address, settings.socket_mode).await;
     // One port by two spellings, such as `0.0.0.0:7081` and `127.0.0.1:7081`.
-    if matches!(bound, Err(BindError::InUse(_))) && address.port() == settings.listen(role).port() {
+    let same_port = address.port().is_some() && address.port() == settings.listen(role).port();
+    if same_port && matches!(bound, Err(BindError::InUse(_))) {
         return Err(settings.same_address(role).into());
     }
     Ok(bound?)

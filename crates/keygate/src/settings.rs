@@ -33,12 +33,13 @@ use keygate_telemetry::{
     logs::{LogFormat, LogLevel},
     role::Role,
 };
+use keygate_web::hosts::Hosts;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     addresses, descriptors,
     listener::{Address, SocketMode},
-    operations::{Hosts, Limits},
+    operations_listener::Limits,
     server,
 };
 
@@ -470,7 +471,7 @@ impl Settings {
     #[must_use]
     pub fn operations_hosts(&self, role: Role) -> Hosts {
         let HostNames(names) = &self.operations_hosts;
-        Hosts::new(&self.operations(role), names)
+        Hosts::new(self.operations(role).host(), names)
     }
 
     /// What operators may use.

@@ -11,6 +11,7 @@ pub mod generated;
 pub mod key;
 pub mod keys_file;
 pub mod pepper;
+pub mod plaintext;
 mod stack;
 pub mod table;
 

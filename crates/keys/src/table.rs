@@ -9,7 +9,7 @@ use std::{borrow::Borrow, collections::BTreeSet, fmt, sync::atomic::Ordering};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::{ClientType, Digest, Key, KeyId, Pepper, key::KeyState};
+use crate::{ClientType, Digest, Key, KeyId, Pepper, key::KeyState, plaintext::WELL_KNOWN};
 pub use builder::Builder;
 use index::Index;
 pub use record::KeyRef;
@@ -55,6 +55,14 @@ pub enum TableError {
     /// The key's digest was made with a pepper, and none is known.
     #[error("the key `{id}` needs a pepper")]
     NoPepper {
+        /// The key's name.
+        id: KeyId,
+        /// Its place in the list.
+        place: usize,
+    },
+    /// The key is one that everybody knows, such as `changeme`.
+    #[error("the key `{id}` is a placeholder that everybody knows")]
+    Placeholder {
         /// The key's name.
         id: KeyId,
         /// Its place in the list.
@@ -112,9 +120,9 @@ impl fmt::Display for InvalidKey<'_> {
     }
 }
 
-/// The longest key that is looked up, in bytes: longer ones are refused unhashed, so that a caller
-/// cannot make a look-up expensive.
-pub const LONGEST_KEY: usize = 512;
+/// The longest key that is looked up, in bytes: longer ones are rejected unhashed, so that a caller
+/// cannot make a look-up expensive. Long tokens that serve as keys, such as JWTs, are shorter.
+pub const LONGEST_KEY: usize = 4096;
 
 impl KeyTable {
     /// A table of these keys, in this order.
@@ -194,6 +202,15 @@ impl KeyTable {
         let is_it = |place| self.record(place).is_some_and(|it| it.digest == *digest);
         let place = self.by_digest.find(digest.prefix(), is_it)?;
         self.key_at(place)
+    }
+
+    /// The place of a key that everybody knows, if there is one.
+    fn placeholder(&self, digest: impl Fn(&[u8]) -> Digest) -> Option<u32> {
+        WELL_KNOWN.iter().find_map(|key| {
+            let digest = digest(key.as_bytes());
+            let is_it = |place| self.record(place).is_some_and(|it| it.digest == digest);
+            self.by_digest.find(digest.prefix(), is_it)
+        })
     }
 
     fn key_at(&self, place: u32) -> Option<KeyRef<'_>> {
@@ -351,9 +368,17 @@ mod tests {
         let table = KeyTable::new(vec![key("empty", Digest::sha256(b""))], None).unwrap();
         assert!(matches!(table.find(b"", at(0)), Err(InvalidKey::Malformed)));
         assert!(matches!(
-            table.find(&[b'a'; 513], at(0)),
+            table.find(&[b'a'; LONGEST_KEY + 1], at(0)),
             Err(InvalidKey::Malformed)
         ));
+    }
+
+    #[test]
+    fn the_longest_key_is_found() {
+        let long = [b'a'; LONGEST_KEY];
+        let table = KeyTable::new(vec![key("long", Digest::sha256(&long))], None).unwrap();
+        assert_eq!(table.find(&long, at(0)).unwrap().id(), "long");
+        assert!(table.find(&[b'a'; LONGEST_KEY - 1], at(0)).is_err());
     }
 
     #[test]

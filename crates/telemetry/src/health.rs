@@ -1,6 +1,7 @@
 //! Whether this process is fit to be asked, and since when each of its files is in force.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -49,6 +50,57 @@ pub struct SourceDetail {
     /// What a newer version of the file is waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<String>,
+}
+
+/// Whether new connections can reach a Unix socket.
+#[derive(Debug)]
+pub struct SocketStatus(Mutex<SocketDetail>);
+
+/// What there is to know about a Unix socket.
+#[derive(Debug, Clone, Serialize)]
+pub struct SocketDetail {
+    /// The path that the setting names.
+    pub path: PathBuf,
+    /// What is at that path.
+    pub state: SocketState,
+}
+
+/// What is at the path of a Unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SocketState {
+    /// Its own file.
+    Listening,
+    /// Nothing: it was removed, and cannot be bound again.
+    Missing,
+    /// A file that is not its own.
+    Replaced,
+}
+
+impl SocketStatus {
+    /// The state of a socket that was just bound.
+    #[must_use]
+    pub fn listening(path: PathBuf) -> Self {
+        Self(Mutex::new(SocketDetail {
+            path,
+            state: SocketState::Listening,
+        }))
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn detail(&self) -> SocketDetail {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Records what is at the path now.
+    pub fn set(&self, state: SocketState) {
+        let mut detail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        detail.state = state;
+    }
 }
 
 impl Health {

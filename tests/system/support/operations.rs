@@ -1,7 +1,7 @@
 //! A service with its operations listener, as the tests of what operators see need it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::caller;
-use crate::support::gateway::{corpus_file, free_port};
+use crate::support::gateway::{ROOT, corpus_file, free_port};
 use crate::support::http_message::Message;
 use crate::support::program::{Service, keygate};
 
@@ -130,4 +130,49 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
         );
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Has a service decide in every way that it can.
+pub(crate) fn keep_busy(watched: &Watched) {
+    let decisions = [
+        ("/orders", Some("client-a"), "ok"),
+        ("/orders", Some("client-a"), "ok"),
+        ("/orders?x=1", Some("client-c"), "expression-false"),
+        ("/orders", None, "missing-key"),
+        ("/public", None, "ok"),
+        ("/user", None, "missing-user"),
+        ("/level", None, "expression-error"),
+        ("/elsewhere", None, "no-endpoint"),
+        ("/public/..;/orders", None, "ambiguous-path"),
+        ("/orders", Some("nobody"), "unknown-key"),
+        ("/orders", Some("expired"), "unknown-key"),
+        ("/orders", Some("inactive"), "unknown-key"),
+        ("/orders", Some("future"), "unknown-key"),
+    ];
+    for (target, client, reason) in decisions {
+        assert_eq!(watched.decide(target, client), reason, "{target}");
+    }
+    let post = [
+        "original-request-uri: /read",
+        "original-request-method: POST",
+    ];
+    assert_eq!(
+        watched.check(&post).header("x-keygate-reason"),
+        Some("method-not-allowed")
+    );
+    let malformed = ["original-request-uri: /", "isbackoffice: maybe"];
+    assert_eq!(
+        watched.check(&malformed).header("x-keygate-reason"),
+        Some("malformed-request")
+    );
+}
+
+/// A tool of Prometheus, where `make tools` has put it or the system has it.
+pub(crate) fn prometheus_tool(name: &str) -> PathBuf {
+    let tools = Path::new(ROOT).join("target/tools/prometheus/usr/bin");
+    [tools, "/usr/bin".into(), "/usr/local/bin".into()]
+        .iter()
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("no {name}: `make tools` installs it"))
 }

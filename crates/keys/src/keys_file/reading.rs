@@ -16,7 +16,8 @@ use super::{Contents, Entry, Loaded, VERSION, json};
 use crate::{
     Digest, Key, KeyTable, Pepper,
     key::NameError,
-    table::{LONGEST_KEY, TableError},
+    plaintext::{self, Placeholder},
+    table::TableError,
 };
 
 /// How many mistakes or warnings are shown. To show one, the text is searched for its line, so
@@ -242,17 +243,16 @@ impl Reader<'_> {
             (Some(digest), None) => digest.value.parse().map_err(|error| {
                 Diagnostic::error(format!("not a digest: {error}")).at(self.span(digest))
             }),
-            (None, Some(key)) => match key.value.as_bytes() {
-                [] => error("the key is empty", self.span(key)),
-                bytes if bytes.len() > LONGEST_KEY => error(
-                    "the key is longer than any that is looked up",
-                    self.span(key),
-                ),
-                bytes if bytes.iter().all(u8::is_ascii_graphic) => Ok(Digest::sha256(bytes)),
-                _ => error(
-                    "the key has a character other than visible ASCII, such as a blank",
-                    self.span(key),
-                ),
+            (None, Some(key)) => match plaintext::check(key.value.as_bytes()) {
+                Ok(()) => Ok(Digest::sha256(key.value.as_bytes())),
+                Err(why) => {
+                    let diagnostic = Diagnostic::error(format!("not a key: {why}"));
+                    Err(match why.help() {
+                        Some(help) => diagnostic.help(help),
+                        None => diagnostic,
+                    }
+                    .at(self.span(key)))
+                }
             },
             (Some(_), Some(key)) => Err(Diagnostic::error("`digest` and `key` stand side by side")
                 .at(self.span(key))
@@ -280,6 +280,7 @@ fn collision(error: &TableError, ids: &[Range<usize>]) -> Diagnostic {
             .at(at(*place))
             .help("name its file by `pepper-file` (`--pepper-file`), or set `KEYGATE_PEPPER`"),
         TableError::NeverValid { place, .. } => diagnostic.at(at(*place)),
+        TableError::Placeholder { place, .. } => diagnostic.at(at(*place)).help(Placeholder::HELP),
         TableError::TooMany => diagnostic,
     }
 }
@@ -322,19 +323,54 @@ mod tests {
     #[test]
     fn every_mistake_is_told_with_its_place_and_without_a_secret() {
         let text = &"version: 1\nkeys:\n  \
-                    - {id: a b, clientType: A, key: SECRET1}\n  \
+                    - {id: a b, clientType: A, key: Zq7SECRET1}\n  \
                     - {id: b, clientType: '', digest: SECRET2}\n  \
                     - {id: c, clientType: A}\n  \
-                    - {id: d, clientType: A, digest: 'sha256:00', key: SECRET3}\n  \
-                    - {id: e, clientType: A, key: 'SECRET 4'}\n  \
-                    - {id: f, clientType: A, key: SECRET5, expiresAt: tomorrow}\n  \
-                    - {id: g, clientType: A, key: SECRET6, createdAt: 2026-11-01}\n  \
+                    - {id: d, clientType: A, digest: 'sha256:00', key: Zq7SECRET3}\n  \
+                    - {id: e, clientType: A, key: 'Zq7SECRET 4'}\n  \
+                    - {id: f, clientType: A, key: Zq7SECRET5, expiresAt: tomorrow}\n  \
+                    - {id: g, clientType: A, key: Zq7SECRET6, createdAt: 2026-11-01}\n  \
                     - {id: h, clientType: A B, digest: 'md5:SECRET7'}\n  \
                     - {id: i, clientType: A, key: @LONG}\n"
-            .replace("@LONG", &"SECRET8".repeat(80));
+            .replace("@LONG", &"SECRET8".repeat(600));
         let error = loaded(text).unwrap_err();
         assert!(!error.contains("SECRET"));
         insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_placeholder_is_no_key_in_clear_or_as_a_digest() {
+        let pepper = Pepper::new(b"0123456789abcdef".to_vec()).unwrap();
+        let peppered = Digest::hmac_sha256(b"changeme", &pepper).to_string();
+        for (field, value) in [
+            ("key", "'{{SHOP_KEY}}'"),
+            ("key", "${SHOP_KEY}"),
+            ("key", "<your-key>"),
+            ("key", "xxxxxxxxxxxxxxxxxxxxxxxx"),
+            ("key", "your-api-key-here"),
+            ("digest", &Digest::sha256(b"changeme").to_string()),
+            ("digest", &peppered),
+        ] {
+            let text = format!(
+                "version: 1\nkeys:\n  - id: shop\n    clientType: A\n    {field}: {value}\n"
+            );
+            let json = format!(
+                "{{\"version\": 1, \"keys\": [{{\"id\": \"shop\", \"clientType\": \"A\", \"{field}\": \"{}\"}}]}}\n",
+                value.trim_matches('\'')
+            );
+            for text in [text, json] {
+                let error = parse(Path::new("keys.yaml"), &text, Some(pepper.clone()))
+                    .map(drop)
+                    .unwrap_err()
+                    .to_string();
+                assert!(error.contains("keygate keys create"), "{error}");
+                assert!(error.contains("keys.yaml:"), "{error}");
+                assert!(
+                    !error.contains("SHOP_KEY") && !error.contains("your-"),
+                    "{error}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{KeyTable, TableError, index::Index, record::Record};
-use crate::{ClientType, Key, Pepper, Scheme};
+use crate::{ClientType, Digest, Key, Pepper, Scheme};
 
 /// A table that is being filled, key by key: who reads a million keys need not hold them twice.
 #[derive(Debug, Default)]
@@ -71,6 +71,9 @@ impl Builder {
             let id = key.key_id();
             return Err(TableError::NoPepper { id, place });
         }
+        if let Some(pepper) = &table.pepper {
+            no_placeholder(&table, |key| Digest::hmac_sha256(key, pepper))?;
+        }
         Ok(table)
     }
 
@@ -87,7 +90,22 @@ impl Builder {
             pepper: None,
         };
         table.by_digest = index(&table)?;
+        no_placeholder(&table, Digest::sha256)?;
         Ok(table)
+    }
+}
+
+/// Checks that no key is one that everybody knows.
+fn no_placeholder(table: &KeyTable, digest: impl Fn(&[u8]) -> Digest) -> Result<(), TableError> {
+    match table
+        .placeholder(digest)
+        .map(|place| (place, table.key_at(place)))
+    {
+        Some((place, Some(key))) => Err(TableError::Placeholder {
+            id: key.key_id(),
+            place: to_place(place),
+        }),
+        Some((_, None)) | None => Ok(()),
     }
 }
 

@@ -15,7 +15,8 @@ use keygate_keys::keys_file::{
     edit::{Edit, NEW_FILE},
     store::LockedFile,
 };
-use keygate_keys::{ClientType, Key, generated::Weakness, table::LONGEST_KEY};
+use keygate_keys::{ClientType, Key, generated::Weakness, plaintext};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -53,7 +54,11 @@ pub(super) struct FoundKey<'t> {
 
 impl Text {
     pub(super) fn read(path: &Path) -> Result<Self, SourceError> {
-        let text = source::read(path)?;
+        let mut text = source::read(path)?;
+        // Windows editors write a byte order mark; JSON and nginx have none.
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
         let path = path.to_owned();
         Ok(Self { path, text })
     }
@@ -72,13 +77,43 @@ impl Text {
         }
     }
 
+    /// Checks the syntax of a file that begins as JSON does.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where; none of its text is repeated.
+    pub(super) fn check_json(&self) -> Result<(), SourceError> {
+        if !self.text.trim_start().starts_with(['{', '[']) {
+            return Ok(());
+        }
+        let Err(error) = serde_json::from_str::<IgnoredAny>(&self.text) else {
+            return Ok(());
+        };
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        let lines = self.text.split_inclusive('\n');
+        let before = error.line().saturating_sub(1);
+        let start: usize = lines.take(before).map(str::len).sum();
+        let at = (start + error.column().saturating_sub(1)).min(self.text.len());
+        let (before, after) = self.text.split_at_checked(at).unwrap_or_default();
+        let mistake = match before.trim_end().strip_suffix(',') {
+            Some(before) if after.starts_with(['}', ']']) => {
+                Diagnostic::error("not JSON: a trailing comma")
+                    .at(before.len()..before.len() + 1)
+                    .help("leave it out")
+            }
+            _ => Diagnostic::error(format!("not JSON: {message}")).at(at..at),
+        };
+        Err(self.rejected(&[mistake]))
+    }
+
     /// Whether it is an `auth.json`: an object of paths.
     pub(super) fn is_auth_json(&self) -> bool {
         let object: Option<Map<String, Value>> = serde_json::from_str(&self.text).ok();
         object.is_some_and(|object| object.keys().any(|name| name.starts_with('/')))
     }
 
-    fn place(&self, at: usize) -> String {
+    /// A place as `FILE:LINE:COLUMN`.
+    pub(super) fn place(&self, at: usize) -> String {
         let (line, column) = line_and_column(&self.text, at);
         format!("{}:{line}:{column}", self.path.display())
     }
@@ -95,16 +130,10 @@ impl<'t> FoundKey<'t> {
         origin: &'t Text,
         at: usize,
     ) -> Result<Self, String> {
-        if secret.is_empty() {
-            return Err("the key is empty".to_owned());
-        }
-        if secret.len() > LONGEST_KEY {
-            return Err(format!("the key is longer than {LONGEST_KEY} characters"));
-        }
-        if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = "the key has a character other than visible ASCII, such as a blank";
-            return Err(message.to_owned());
-        }
+        plaintext::check(secret.as_bytes()).map_err(|why| match why.help() {
+            Some(help) => format!("not a key: {why}: {help}"),
+            None => format!("not a key: {why}"),
+        })?;
         Ok(Self {
             client_type: client_type
                 .parse()

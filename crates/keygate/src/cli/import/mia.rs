@@ -62,6 +62,7 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportErr
 impl<'t> Found<'t> {
     /// Takes one file for what it holds.
     fn take(&mut self, text: &'t Text) -> Result<(), ImportError> {
+        text.check_json()?;
         if text.is_auth_json() {
             self.policy = Some(policy::auth_json(self.policy.take(), text)?);
             return Ok(());

@@ -18,7 +18,10 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate import nginx-map nginx.conf --variable '$http_x_api_key' --keys-out keys.yaml
 
 nginx compares the keys of a map without regard to case, Keygate byte for byte: a client that sends
-its key in another case than the map has it is refused.";
+its key in another case than the map has it is refused.
+
+A map such as `default 0; \"key\" 1;` says which keys are valid, and not whose they are. Then
+`--client-type partner` gives all of them one client type, and `--client-type 'partner-{n}'` each its own.";
 
 /// What stands in a map beside its keys, and does no harm.
 const PARAMETERS: [&str; 2] = ["default", "volatile"];
@@ -35,13 +38,16 @@ pub(super) struct Arguments {
         default_values = ["$http_client_key", "$http_secret", "$cookie_mia_client_key"]
     )]
     variables: Vec<String>,
+    /// Client type of keys that a map only marks as valid, by `1`; in it, `{n}` numbers the keys
+    #[arg(long, value_name = "TYPE")]
+    client_type: Option<String>,
     #[command(flatten)]
     keys: OutArguments,
 }
 
 pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportError> {
     let text = Text::read(&arguments.file)?;
-    let (keys, nobodys) = read(&text, &arguments.variables)?;
+    let (keys, nobodys) = read(&text, arguments)?;
     if keys.is_empty() && nobodys == 0 {
         return Err(ImportError::Nothing {
             path: text.path,
@@ -59,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportErr
 /// The keys of a file's maps, and how many lead to nobody.
 fn read<'t>(
     text: &'t Text,
-    variables: &[String],
+    arguments: &Arguments,
 ) -> Result<(Vec<FoundKey<'t>>, usize), SourceError> {
     let statements = syntax::parse(&text.text).map_err(|error| {
         let problem = Diagnostic::error(format!("not an nginx configuration: {error}"))
@@ -68,8 +74,12 @@ fn read<'t>(
         text.rejected(&[problem])
     })?;
     let (mut keys, mut mistakes, mut nobodys) = (Vec::new(), Vec::new(), 0);
-    for entry in entries(&statements, variables) {
-        match key(entry, text) {
+    let mut marked = Marked {
+        client_type: arguments.client_type.as_deref(),
+        count: 0,
+    };
+    for entry in entries(&statements, &arguments.variables) {
+        match key(entry, text, &mut marked) {
             Ok(Some(key)) => keys.push(key),
             Ok(None) => nobodys += usize::from(!PARAMETERS.contains(&entry.name.text.as_str())),
             Err(message) => mistakes.push(Diagnostic::error(message).at(entry.name.span.clone())),
@@ -111,7 +121,11 @@ fn is_same(one: &str, other: &str) -> bool {
 }
 
 /// The key that one line of a map stands for; `None` where it stands for nobody's.
-fn key<'t>(entry: &Statement, text: &'t Text) -> Result<Option<FoundKey<'t>>, String> {
+fn key<'t>(
+    entry: &Statement,
+    text: &'t Text,
+    marked: &mut Marked<'_>,
+) -> Result<Option<FoundKey<'t>>, String> {
     let value = entry.arguments.first().map_or("", |it| it.text.as_str());
     // `0` is nobody in the usual `if ($client_type = 0)`.
     let is_nobody = value.is_empty() || value == "0";
@@ -143,5 +157,44 @@ fn key<'t>(entry: &Statement, text: &'t Text) -> Result<Option<FoundKey<'t>>, St
         .strip_prefix('\\')
         .unwrap_or(&entry.name.text);
     let secret = Zeroizing::new(name.to_owned());
-    FoundKey::new(secret, value, text, entry.name.span.start).map(Some)
+    let at = entry.name.span.start;
+    if !is_mark(value) {
+        return FoundKey::new(secret, value, text, at).map(Some);
+    }
+    let client_type = marked.next(value)?;
+    say(format_args!(
+        "{}: `{value}` is imported as the client type `{client_type}`",
+        text.place(at)
+    ));
+    FoundKey::new(secret, &client_type, text, at).map(Some)
+}
+
+/// Whether a value says that a key is valid, and not whose it is.
+fn is_mark(value: &str) -> bool {
+    let marks = [
+        "1", "true", "yes", "on", "y", "ok", "allow", "allowed", "valid", "enabled", "active",
+    ];
+    marks.iter().any(|mark| value.eq_ignore_ascii_case(mark))
+}
+
+/// The client types of keys that a map only marks as valid.
+struct Marked<'a> {
+    /// As it was given; `{n}` stands for a number.
+    client_type: Option<&'a str>,
+    count: usize,
+}
+
+impl Marked<'_> {
+    fn next(&mut self, value: &str) -> Result<String, String> {
+        self.count += 1;
+        let number = self.count.to_string();
+        let given = self.client_type.map(|it| it.replace("{n}", &number));
+        given.ok_or_else(|| {
+            format!(
+                "`{value}` says that the key is valid, not whose it is: write a client type in its \
+                 place, or give one with `--client-type TYPE` (`--client-type 'partner-{{n}}'` \
+                 numbers them)"
+            )
+        })
+    }
 }

@@ -20,13 +20,15 @@ use std::{
 
 use jiff::Timestamp;
 use keygate_documents::source::SourceError;
-use keygate_keys::{KeyId, generated::Weakness};
 use keygate_keys::{
+    ClientType, KeyId,
+    generated::Weakness,
     keys_file::{
         edit::{Edit, EditError},
         store::{LockedFile, StoreError},
     },
     pepper::PepperError,
+    plaintext::PlaintextError,
 };
 
 use super::terminal::{self, say};
@@ -93,7 +95,7 @@ pub(super) enum KeysError {
     #[error("the key is weak: {0}; `--allow-weak` takes it all the same")]
     Weak(Weakness),
     #[error("standard input holds no key: {0}")]
-    NotAKey(&'static str),
+    NotAKey(PlaintextError),
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
     #[error("the system gives no random bytes: {0}")]
@@ -102,6 +104,17 @@ pub(super) enum KeysError {
     NoId(String),
     #[error("the end lies beyond the calendar")]
     TooFar,
+    #[error(
+        "`--expires-in` of no time makes a key that is never valid: write e.g. `90d`, or leave it out"
+    )]
+    ExpiresAtOnce,
+    #[error("a key that expires at {end} is never valid: it is {now}")]
+    ExpiresInThePast { end: Timestamp, now: Timestamp },
+    #[error(
+        "the key `{id}` is disabled, and its successor would be valid: enable it first with `keygate \
+         keys enable`, or make a new key with `keygate keys create --client-type {client_type}`"
+    )]
+    RotatesDisabled { id: KeyId, client_type: ClientType },
     /// The file has changed.
     #[error("the key `{id}` stands in the file but could not be shown ({error}): delete it")]
     NotShown { id: KeyId, error: io::Error },

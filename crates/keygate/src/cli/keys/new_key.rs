@@ -10,6 +10,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use keygate_keys::{
     ClientType, Digest, Key, KeyId, Scheme,
     generated::{GeneratedKey, Weakness},
+    plaintext::{self, PlaintextError},
     table::LONGEST_KEY,
 };
 use keygate_keys::{keys_file::Entry, pepper};
@@ -103,9 +104,13 @@ impl NewKeyArguments {
         now: Timestamp,
     ) -> Result<Entry, KeysError> {
         let expires_at = match &self.expires_in {
+            Some(period) if period.is_zero() => return Err(KeysError::ExpiresAtOnce),
             Some(period) => Some(period.after(now).ok_or(KeysError::TooFar)?),
             None => self.expires_at,
         };
+        if let Some(end) = expires_at.filter(|end| *end <= now) {
+            return Err(KeysError::ExpiresInThePast { end, now });
+        }
         let digest = self.digest.maker()?;
         Ok(Entry {
             key: Key {
@@ -165,24 +170,14 @@ fn read_key(input: impl Read, allow_weak: bool) -> Result<Zeroizing<String>, Key
     let read = input.take(limit).read_to_string(&mut key);
     match read {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(KeysError::NotAKey("it is not visible ASCII"));
+            return Err(KeysError::NotAKey(PlaintextError::NotVisibleAscii));
         }
         read => read.map_err(KeysError::Input)?,
     };
     let length = key.strip_suffix('\n').unwrap_or(&key);
     let length = length.strip_suffix('\r').unwrap_or(length).len();
     key.truncate(length);
-    if key.is_empty() {
-        return Err(KeysError::NotAKey("it is empty"));
-    }
-    if key.len() > LONGEST_KEY {
-        return Err(KeysError::NotAKey("it is longer than 512 characters"));
-    }
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(KeysError::NotAKey(
-            "it has a character other than visible ASCII, such as a blank",
-        ));
-    }
+    plaintext::check(key.as_bytes()).map_err(KeysError::NotAKey)?;
     match Weakness::of(&key) {
         Some(weakness) if !allow_weak => Err(KeysError::Weak(weakness)),
         _ => Ok(key),
@@ -235,6 +230,8 @@ mod tests {
     #[case::a_blank("q7LmZ2xVb9 KtR4wNc6Yp\n", Err("other than visible ASCII"))]
     #[case::not_ascii("q7LmZ2xVb9èKtR4wNc6Yp\n", Err("other than visible ASCII"))]
     #[case::short("q7LmZ2xVb9\n", Err("shorter than 20 characters"))]
+    #[case::placeholder("your-api-key-here-your-api-key-here\n", Err("a placeholder"))]
+    #[case::variable("${SHOP_KEY}\n", Err("a variable of a template"))]
     #[case::simple("aaaaaaaaaaaaaaaaaaaaaaaaa\n", Err("easy to guess"))]
     fn a_key_from_standard_input(#[case] input: &str, #[case] expected: Result<&str, &str>) {
         match (read_key(input.as_bytes(), false), expected) {
@@ -252,7 +249,8 @@ mod tests {
     #[test]
     fn a_weak_key_is_taken_where_that_is_said_and_a_long_one_never() {
         assert_eq!(read_key(&b"weak"[..], true).unwrap().as_str(), "weak");
-        let long = "x".repeat(LONGEST_KEY);
+        assert!(read_key(&b"changeme"[..], true).is_err());
+        let long = "Zq".repeat(LONGEST_KEY / 2);
         assert!(read_key(long.as_bytes(), true).is_ok());
         assert!(read_key(format!("{long}\r\n").as_bytes(), true).is_ok());
         assert!(read_key(format!("{long}x").as_bytes(), true).is_err());

@@ -36,6 +36,12 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
     let file = LockedFile::open(keys)?;
     let (old, entry) = change(keys, &file, |edit| {
         let old = edit.entry(id)?.clone();
+        if !old.key.active {
+            return Err(KeysError::RotatesDisabled {
+                id: old.key.id.clone(),
+                client_type: old.key.client_type.clone(),
+            });
+        }
         // A rotation never lets a key live longer than it would have.
         if old.key.expires_at.is_none_or(|before| end < before) {
             edit.set_end(id, end)?;
@@ -54,7 +60,11 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
     })?;
     key.show(&entry)?;
     let end = old.key.expires_at.map_or(end, |before| before.min(end));
-    say(format_args!("the old key `{id}` ends at {end}"));
+    if end < now {
+        say(format_args!("the old key `{id}` expired at {end}"));
+    } else {
+        say(format_args!("the old key `{id}` ends at {end}"));
+    }
     if old.key.expires_at.is_some() && !arguments.new.ends() {
         say("the old key had an end and the new one has none: `--expires-in` gives it one");
     }

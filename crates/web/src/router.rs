@@ -1,9 +1,6 @@
 //! The operations listener: probes, metrics, and what operators look at. Never the gateway's
 //! business.
 
-mod hosts;
-mod server;
-
 use std::sync::Arc;
 
 use axum::{
@@ -19,7 +16,7 @@ use axum::{
 use keygate_explain::{Answer, Question};
 use keygate_telemetry::{
     decisions::{Differences, Dropped, Filter},
-    health::SourceDetail,
+    health::{SocketDetail, SocketState, SourceDetail},
     logs::LogOutput,
     metrics::{self, exposition::Format},
     operations::Operations,
@@ -29,9 +26,6 @@ use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{debug_keys, debug_page};
-
-pub use hosts::Hosts;
-pub use server::{Limits, start};
 
 /// The routes of the operations listener.
 pub fn router(operations: Operations) -> Router {
@@ -69,6 +63,8 @@ struct Condition {
     dropped: Option<Dropped>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<LogOutput>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sockets: Vec<SocketDetail>,
 }
 
 impl Condition {
@@ -81,6 +77,7 @@ impl Condition {
             sources: health.sources(),
             dropped: None,
             log: None,
+            sockets: Vec::new(),
         }
     }
 }
@@ -93,16 +90,26 @@ async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<C
 }
 
 /// Whether somebody should look after this process, fit or not: 503 also where the newest version
-/// of a file was refused, or where log lines are being dropped.
+/// of a file was refused, or where log lines are being dropped, or where a socket
+/// file is not the process's own.
 async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
     let log = operations.log.output();
     let condition = Condition {
         dropped: Some(operations.decisions.dropped()),
         log: Some(log),
+        sockets: operations
+            .sockets
+            .iter()
+            .map(|socket| socket.detail())
+            .collect(),
         ..Condition::of(&operations)
     };
     let refused = |source: &SourceDetail| source.last_error.is_some();
-    let well = condition.ready && !log.stalled && !condition.sources.iter().any(refused);
+    let is_reached = |socket: &SocketDetail| socket.state == SocketState::Listening;
+    let well = condition.ready
+        && !log.stalled
+        && condition.sockets.iter().all(is_reached)
+        && !condition.sources.iter().any(refused);
     (status(well), Json(condition))
 }
 

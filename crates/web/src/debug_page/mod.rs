@@ -3,7 +3,7 @@
 //!
 //! It shows what the JSON routes beside it show, and is made of the same values.
 
-mod access;
+mod explain;
 mod form;
 mod pages;
 mod words;
@@ -30,11 +30,8 @@ use keygate_telemetry::{
 use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use self::{
-    access::Access,
-    pages::{Pager, Pages, Table},
-};
-use crate::debug_keys;
+use self::pages::{Pager, Pages, Table};
+use crate::{debug_keys, debug_page::explain::Access};
 
 /// Nothing from elsewhere, and nothing inline: a name or a path that a caller chose stays text.
 const POLICY: HeaderValue = HeaderValue::from_static(

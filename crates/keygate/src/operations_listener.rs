@@ -18,15 +18,15 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use keygate_web::hosts::{self, Hosts};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::TcpListener,
     runtime,
     task::JoinHandle,
 };
 
-use super::hosts::{self, Hosts};
-use crate::listener::{Listener, SocketFile};
+use crate::listener::{Listener, SocketFile, UnixSocket};
 
 /// How long to wait before accepting again where the system has no descriptor left.
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
@@ -73,7 +73,7 @@ pub fn start(
         }
         // A browser cannot be led to a socket in the file system.
         Listener::Unix(listener, file) => {
-            let listener = UnixListener::from_std(listener.into_std()?)?;
+            let listener = listener.into_this_runtime()?;
             (Socket::Unix(listener), router, Some(file))
         }
     };
@@ -86,7 +86,7 @@ pub fn start(
 
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix(UnixSocket),
 }
 
 async fn serve(listener: &Socket, router: &Router, limits: Limits) {

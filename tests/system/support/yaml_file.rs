@@ -1,0 +1,125 @@
+//! The files that the program reads as YAML, each with a valid text.
+
+use std::{fs, path::Path, process::Output};
+
+use crate::support::gateway::free_port;
+use crate::support::program::{keygate, run_to_end};
+
+/// A kind of file, with one valid text of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum File {
+    Policy,
+    Keys,
+    Settings,
+    Cases,
+    AuthJson,
+    Console,
+}
+
+pub(crate) const FILES: [File; 6] = [
+    File::Policy,
+    File::Keys,
+    File::Settings,
+    File::Cases,
+    File::AuthJson,
+    File::Console,
+];
+
+pub(crate) const DIGEST: &str =
+    "sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+
+impl File {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy.yaml",
+            Self::Keys => "keys.yaml",
+            Self::Settings => "settings.yaml",
+            Self::Cases => "cases.yaml",
+            Self::AuthJson => "auth.json",
+            Self::Console => "console.json",
+        }
+    }
+
+    /// A valid text. Each has a block mapping with `field: value`, here between bars, and a flow
+    /// mapping at its end.
+    fn text(self) -> String {
+        match self {
+            Self::Policy => {
+                "version: 1\nendpoints:\n  - path: /a\n    |groupExpression: clientType === 'A'|\n\
+                             \x20   methods: [GET]\n"
+                    .to_owned()
+            }
+            Self::Keys => {
+                format!("version: 1\nkeys:\n  - id: a\n    |clientType: A|\n    digest: {DIGEST}\n")
+            }
+            Self::Settings => {
+                "drain-seconds: 3\n|client-type-header: client-type|\nkey-headers: [client-key]\n"
+                    .to_owned()
+            }
+            Self::Cases => "version: 1\npolicy: policy.yaml\ncases:\n  - |name: one|\n    \
+                            request: { uri: /a, client-type: A }\n    expect: allowed\n"
+                .to_owned(),
+            Self::AuthJson => {
+                "\n/a:\n  GET:\n    authorization:\n      |expression: clientType === 'A'|\n      \
+                               public: true\n"
+                    .to_owned()
+            }
+            Self::Console => "endpoints: {}\nsecrets:\n  - secret: sample-key-of-a-console\n    \
+                              |clientType: A|\n    active: true\n"
+                .to_owned(),
+        }
+    }
+
+    /// The text with `field: value` rewritten.
+    pub(crate) fn with(self, rewrite: impl Fn(&str, &str) -> String) -> String {
+        let text = self.text();
+        let parts: Vec<&str> = text.split('|').collect();
+        let (field, value) = parts[1].split_once(": ").unwrap();
+        format!("{}{}{}", parts[0], rewrite(field, value), parts[2])
+    }
+
+    pub(crate) fn plain(self) -> String {
+        self.text().replace('|', "")
+    }
+
+    /// What the program says of a text.
+    pub(crate) fn load(self, text: &str) -> (Output, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(self.name());
+        let policy = folder.path().join("policy.yaml");
+        fs::write(&policy, Self::Policy.plain()).unwrap();
+        fs::write(&path, text).unwrap();
+        let output = self.run(&path, folder.path());
+        let said = [output.stdout.as_slice(), &output.stderr].concat();
+        (output, String::from_utf8_lossy(&said).into_owned())
+    }
+
+    fn run(self, path: &Path, folder: &Path) -> Output {
+        let mut command = keygate();
+        match self {
+            Self::Policy | Self::AuthJson => command.args(["check", "--policy"]).arg(path),
+            Self::Keys => command.args(["check", "--keys"]).arg(path),
+            Self::Cases => command.arg("test").arg(path),
+            Self::Console => command.args(["import", "mia"]).arg(path).args([
+                "--policy-out".as_ref(),
+                folder.join("imported.yaml").as_os_str(),
+            ]),
+            // A policy that is not there ends the start, once the settings are read.
+            Self::Settings => command
+                .args(["authorizer", "--policy", "/no/such/policy", "--config"])
+                .arg(path)
+                .args(["--listen", &format!("127.0.0.1:{}", free_port())]),
+        };
+        run_to_end(&mut command)
+    }
+
+    pub(crate) fn is_taken(self, text: &str) -> Result<(), String> {
+        let (output, said) = self.load(text);
+        match self {
+            Self::Settings if said.contains("/no/such/policy") => Ok(()),
+            Self::Settings => Err(said),
+            _ if output.status.success() => Ok(()),
+            _ => Err(said),
+        }
+    }
+}
