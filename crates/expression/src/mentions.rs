@@ -25,6 +25,12 @@ impl Expression {
         named
     }
 
+    /// Whether its value depends on the user: it names `groups`, `permissions` or `user`.
+    #[must_use]
+    pub fn mentions_user(&self) -> bool {
+        asks_about_user(&self.root)
+    }
+
     /// Whether it may be satisfied for some user who is logged in, with the rest of the facts as
     /// given. Where that cannot be told, it may.
     #[must_use]
@@ -117,6 +123,16 @@ mod tests {
         let expression = expression(text);
         let named = Vec::from_iter(expression.client_types());
         assert_eq!(named, ["A", "B", "E", "F", "G"]);
+    }
+
+    #[rstest]
+    #[case("true", false)]
+    #[case("clientType === 'groups' || isBackoffice", false)]
+    #[case("clientType === 'A' || groups.admin", true)]
+    #[case("!('a' in permissions)", true)]
+    #[case("user.level > 2 && false", true)]
+    fn the_user_is_mentioned(#[case] text: &str, #[case] mentioned: bool) {
+        assert_eq!(expression(text).mentions_user(), mentioned);
     }
 
     #[rstest]

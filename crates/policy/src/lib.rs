@@ -14,4 +14,4 @@ mod policy_yaml;
 pub mod written;
 
 pub use decision::{Decision, Reason, Request, Status};
-pub use policy::{Policy, Rule};
+pub use policy::{Matched, Needs, Policy, Rule};

@@ -16,6 +16,7 @@ mod generate;
 mod hosts;
 mod matching;
 mod messages;
+mod needs;
 mod other_routers;
 mod readings;
 mod reference;
