@@ -5,11 +5,11 @@ use std::thread;
 
 use rstest::rstest;
 
-use crate::corpus::is_problem;
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup};
 use crate::support::http_message::Message;
 use crate::support::nginx::Version;
+use crate::support::problem::is_problem;
 use crate::support::report;
 
 /// What each setting is set to, beside its default.
