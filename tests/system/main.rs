@@ -48,6 +48,7 @@ mod path_differential;
 mod policy_import;
 mod probes;
 mod replicas;
+mod settings_in_pairs;
 mod shadow;
 mod shutdown;
 mod socket_files;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use keygate_expression::Facts;
-use keygate_headers::{Repeated, single};
+use keygate_headers::{OtherNames, Repeated, single};
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
@@ -62,6 +62,9 @@ pub struct Caller<'h> {
 /// Why a request cannot be read: the gateway is set up wrongly, or something else sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
+    /// The nginx includes were written for other names of headers and cookies.
+    #[error(transparent)]
+    OtherNames(#[from] OtherNames),
     /// A header that decides has different values.
     #[error(transparent)]
     Repeated(#[from] Repeated),

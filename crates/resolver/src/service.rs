@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use keygate_headers::ExpectedNames;
 use keygate_keys::KeyTable;
 
 use crate::{
@@ -19,6 +20,7 @@ pub struct Resolver {
     names: CredentialNames,
     rejected_key_status: RejectedKeyStatus,
     guessing: Guessing,
+    expected: ExpectedNames,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -45,6 +47,7 @@ impl Resolver {
             names,
             rejected_key_status,
             guessing: Guessing::default(),
+            expected: ExpectedNames::default(),
             observer: None,
         }
     }
@@ -53,6 +56,13 @@ impl Resolver {
     #[must_use]
     pub fn guarded_by(mut self, guessing: Guessing) -> Self {
         self.guessing = guessing;
+        self
+    }
+
+    /// The same, denying requests of nginx includes that were written for other names.
+    #[must_use]
+    pub fn expecting(mut self, names: ExpectedNames) -> Self {
+        self.expected = names;
         self
     }
 
@@ -88,6 +98,10 @@ impl Resolver {
     pub fn resolve(&self, request: &Request<'_>) -> Decision {
         let (started, now) = (Instant::now(), Timestamp::now());
         let headers = request.headers;
+        if self.expected.sender(headers).is_err() {
+            let refusal = Resolution::Refused(Refusal::OtherNames);
+            return self.conclude(started, headers, refusal, None);
+        }
         let Ok(next_step) = request.next_step() else {
             let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
             return self.conclude(started, headers, refusal, None);
