@@ -1,4 +1,4 @@
-"""A mistake in any of the files is found by one of the checks, and the table says by which.
+"""An error in any of the files is found by one of the checks, and the table says by which.
 
 Each row plants one in a copy of the files. Without any, the same checks find nothing: test_overlays and
 test_running.

@@ -1,4 +1,4 @@
-//! The dashboard and the alert rules of `deploy/` say what they mean, of metrics that are there.
+//! The dashboard and the alert rules of `deploy/` use existing metrics, and fire when they should.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -109,7 +109,7 @@ impl Prometheus {
         }
     }
 
-    /// An answer; nothing while it is starting.
+    /// A response; nothing while it is starting.
     fn get(&self, path: &str) -> Value {
         let answer = caller::get(&self.address, path, &[]);
         if answer.status() == 503 {

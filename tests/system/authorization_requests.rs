@@ -1,4 +1,4 @@
-//! What the services are asked, whatever the caller wrote.
+//! The authorization requests that the services receive, whatever the caller sent.
 
 use rstest::rstest;
 use rstest_reuse::apply;
@@ -43,7 +43,7 @@ transfer-encoding: chunked\r\n\
 \r\n\
 5\r\nhello\r\n0\r\n\r\n";
 
-/// What every step is told of the request, and what it is not.
+/// The headers that every step receives about the client request, and those that it does not.
 fn assert_described(question: &Message) {
     assert_eq!(question.method(), "GET", "{question:?}");
     for (name, value) in [
@@ -96,7 +96,7 @@ fn only_the_resolver_receives_the_key(version: Version) {
     assert_eq!(first.target(), "/resolve");
     assert_eq!(first.header("x-keygate-next"), Some("/_keygate/authorizer"));
     assert_eq!(first.header("client-type"), None);
-    // Both lines of a doubled key arrive, for the resolver to refuse.
+    // Both lines of a repeated key arrive, for the resolver to reject.
     assert_eq!(first.all("client-key"), ["first", "second"]);
     assert_eq!(first.header("secret"), Some("third"));
     assert_eq!(
@@ -183,7 +183,7 @@ fn user_headers_reach_the_backend_under_their_known_names(version: Version) {
     report::passed(&version.number(), "requests: a user's identity");
 }
 
-/// A gateway that puts the path of its own request behind ours asks for `/` like this.
+/// The authorization request for `/` of a gateway that appends the path of the client request.
 #[rstest]
 #[case("/resolve/", 200, "no-key")]
 #[case("/require/", 401, "missing-key")]

@@ -1,4 +1,4 @@
-//! The includes beside what a user's own configuration says.
+//! The includes together with other directives of a user's configuration.
 
 use std::process::Command;
 
@@ -201,7 +201,7 @@ fn a_server_without_the_server_include_denies_every_request(
     version: Version,
     #[case] include: &str,
 ) {
-    // nginx would put the question to the server's own `location /`, whose backend says 200.
+    // nginx would send the subrequest to the server's own `location /`, whose backend returns 200.
     let forgotten = format!("127.0.0.1:{}", free_port());
     let server = format!(
         "server {{
@@ -221,7 +221,7 @@ fn a_server_without_the_server_include_denies_every_request(
     report::passed(&version.number(), "settings: no server include");
 }
 
-/// Asks over HTTP/2 by curl; the answer's status and body.
+/// The status and body of a response to a request over HTTP/2, sent by curl.
 fn over_http_2(gateway: &Gateway, target: &str, headers: &[&str]) -> (String, String) {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--max-time", "10", "--http2-prior-knowledge"]);

@@ -1,4 +1,4 @@
-//! What passes unharmed: large bodies, and connections that change protocol.
+//! Large bodies and connections that change protocol pass through unchanged.
 
 use std::io::{BufReader, Read, Write};
 
@@ -12,7 +12,7 @@ use crate::support::report;
 
 const HEAD: &str = "host: gateway.example\r\nclient-key: sample-key-of-client-a\r\n";
 
-/// Bytes without a pattern that a lost or doubled buffer would leave intact.
+/// Bytes without a pattern, so that a lost or repeated buffer changes them.
 fn bytes(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {

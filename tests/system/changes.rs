@@ -1,4 +1,4 @@
-//! A change of either file is in force within a second, through nginx and its open connections.
+//! A change of either file is active within one second, over open connections of nginx too.
 
 use std::fs;
 use std::thread;

@@ -25,7 +25,7 @@ struct Row {
     request: String,
     /// The status that the caller gets.
     status: u16,
-    /// The reason in the answer: Keygate refused. Without it, an error is nginx's own or the
+    /// The reason in the response: Keygate denied the request. Without it, an error is nginx's own or the
     /// backend's.
     reason: Option<String>,
     /// Headers of the request that the backend received: the one value, or `null` for none.
@@ -62,8 +62,8 @@ const SETUPS: [Setup; 6] = [
         services: Services::Single,
         ..Setup::PLAIN
     },
-    // What an http block may say to the harm of a subrequest; each line let somebody in, or broke
-    // the question, before the includes had an answer to it.
+    // Directives of an http block that affect subrequests. Each of them allowed a denied request, or
+    // broke the authorization request, before the includes reset it.
     Setup {
         name: "careless-server",
         http: "
@@ -184,7 +184,7 @@ impl Row {
             .map_err(|wrong| format!("{wrong}, {}", context()))
     }
 
-    /// nginx refuses by itself with these; the backend is asked for other statuses.
+    /// nginx itself rejects requests with these; other statuses come from the backend.
     fn is_nginx_refusal(&self) -> bool {
         self.reason.is_none() && matches!(self.status, 400 | 404 | 405 | 413 | 414 | 501 | 505)
     }

@@ -1,4 +1,4 @@
-//! The debug page: in a real browser, and what every browser is told about it.
+//! The debug page: in a real browser, and the headers that it is sent with.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The decision log: one line a denial, whoever reads it learns who, what and why, and no secret.
+//! The decision log: one line for each denial, with the client, the request and the reason, and no
+//! secret.
 
 use std::time::{Duration, Instant};
 
@@ -315,7 +316,7 @@ fn the_last_decisions_can_be_filtered(#[case] query: &str, #[case] paths: &[&str
     watched.decide("/orders", Some("expired"));
     let page = watched.json(&format!("/debug/decisions{query}"));
     let entries = page["decisions"].as_array().unwrap().iter();
-    // The first step's good answers say nothing here.
+    // The first step logs no line for a valid key.
     let shown = entries.filter(|entry| entry["step"] != "resolve" || entry["allowed"] == false);
     let mut shown: Vec<_> = shown
         .map(|entry| entry["path"].as_str().unwrap_or_default())

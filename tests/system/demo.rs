@@ -1,4 +1,4 @@
-//! The demo that `make run` starts: what it prints is what happens.
+//! The demo that `make run` starts does what it prints.
 
 use std::env;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! How requests would be decided, and why: by commands and by the running service, alike.
+//! Commands and the running service explain decisions in the same way.
 
 use std::fs;
 use std::process::Output;
@@ -218,7 +218,7 @@ fn the_policy_of_a_cases_file_is_relative_to_that_file() {
     assert!(said.contains("no policy to test"), "{said}");
 }
 
-/// A service with the policy in force, and maybe another as shadow.
+/// A service with an active policy and perhaps a shadow policy.
 fn service(shadow: Option<&str>) -> Watched {
     let files: Vec<_> = shadow
         .map(|text| ("shadow.yaml", text))

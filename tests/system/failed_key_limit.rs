@@ -1,4 +1,4 @@
-//! Who guesses keys is seen, and slowed down.
+//! Failed keys are logged, and limited by address.
 
 use std::time::Instant;
 
@@ -60,7 +60,7 @@ fn an_address_over_the_limit_is_rejected_without_a_lookup() {
         (answer.status(), reason.unwrap())
     };
     let (good, unknown) = ((200, "ok".to_owned()), (401, "unknown-key".to_owned()));
-    // Where the minute ends in between, the count begins anew.
+    // The minute may end in between, and the count starts again at zero.
     let refused = (0..2).any(|_| {
         for n in 0..3 {
             let guess = format!("client-key: sample-key-guess-{n}");
@@ -71,7 +71,7 @@ fn an_address_over_the_limit_is_rejected_without_a_lookup() {
     assert!(refused, "{}", service.output());
     assert!(service.output().contains("too-many-failures"));
     assert_eq!(ask("192.0.2.2", GOOD), good);
-    // Who has no key guesses nothing.
+    // A request without a key is not a failed attempt.
     assert_eq!(ask("192.0.2.1", "x: y"), (200, "no-key".to_owned()));
 
     let answer = caller::get(&listen, "/resolve", &[GOOD]);

@@ -1,4 +1,4 @@
-//! `keygate health` says what the operations listener says, by its exit code too.
+//! `keygate health` reports the readiness of the operations listener, by its exit code too.
 
 use std::process::Output;
 
@@ -8,7 +8,7 @@ use crate::support::gateway::{corpus_file, free_port};
 use crate::support::impostor::Impostor;
 use crate::support::program::{Service, keygate, run_to_end};
 
-/// An authorizer that goes on for a while, not ready, when it is told to end.
+/// An authorizer that keeps running for a while after the signal, not ready.
 fn authorizer(operations: &str, folder: &std::path::Path) -> Service {
     let listen = format!("unix:{}/data.sock", folder.display());
     let mut command = keygate();

@@ -1,4 +1,4 @@
-//! The includes that stand in for one another say the same but for what they are there for.
+//! Variants of an include differ only where they have to.
 
 use std::fs;
 use std::path::Path;
@@ -99,7 +99,7 @@ fn the_single_variant_differs_in_its_steps_only() {
             "proxy_pass http://keygate_serve/require;"
         ]
     );
-    // Without its second step, and asked over the one upstream, the pair is the single variant.
+    // Without its second step, and with the one upstream, the pair is the single variant.
     let second = pair
         .iter()
         .position(|line| line.contains("= /_keygate/authorizer"))

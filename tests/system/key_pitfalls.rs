@@ -1,4 +1,4 @@
-//! Keys that are none, and periods that mean something else: each way in rejects them.
+//! Placeholders in place of keys and ambiguous periods are rejected by every command.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! `keygate keys`: a key from its making to its end, as an operator sees it.
+//! `keygate keys`: a key from its creation to its deletion, as an operator sees it.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::gateway::ROOT;
 use crate::support::program::{keygate, run_to_end};
 
-/// Every key in clear that a test hands in; no output may have one.
+/// A plaintext key that tests pass in; no output may contain it.
 const CLEAR: &str = "sample-key-q7LmZ2xVb9KtR4wNc6Yp";
 
 /// A keys file and a way to run commands on it.
@@ -52,7 +52,7 @@ impl Keys {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Makes a key; the key in clear.
+    /// Creates a key and returns the plaintext key.
     fn create(&self, arguments: &[&str]) -> String {
         let key = self.run("create", arguments);
         key.strip_suffix('\n').unwrap().to_owned()

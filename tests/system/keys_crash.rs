@@ -81,7 +81,7 @@ fn a_killed_writer_leaves_either_the_old_or_the_new_file() {
     );
     assert!(killed > ROUNDS / 2 && mid_write > 0 && old > 0 && new > 0);
 
-    // What they left behind is one file at most, and in nobody's way.
+    // They leave one file at most, and it blocks no other writer.
     let names = fs::read_dir(folder.path()).unwrap().count();
     assert!(names <= 2, "{names} files");
     for command in ["disable", "enable"] {

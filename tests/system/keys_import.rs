@@ -1,4 +1,4 @@
-//! `keygate import`: the keys of other gateways, in a keys file that holds none of them.
+//! `keygate import`: the keys of other gateways, in a keys file with their digests only.
 
 use std::fs;
 use std::process::Output;

@@ -100,7 +100,7 @@ const RELOADS: u32 = 1_000;
 /// Keys in each version of the file; every caller has one of its own.
 const KEYS: u32 = 50;
 
-/// Callers that ask the resolver itself, each on one connection.
+/// Clients of the resolver itself, each on one connection.
 const CALLERS: u32 = 3;
 
 /// A version of the keys file: every key has the version in its id and in its client type.
@@ -129,7 +129,7 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
-    /// The version that a key is answered by; id and client type must be of one.
+    /// The version of the file that a response is from; id and client type must be of the same one.
     fn version(&mut self, key: u32) -> u32 {
         let request =
             format!("GET /require HTTP/1.1\r\nhost: x\r\nclient-key: sample-key-{key}\r\n\r\n");

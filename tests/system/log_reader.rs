@@ -26,7 +26,7 @@ struct Unread {
 }
 
 impl Unread {
-    /// A process whose standard error is a pipe that nobody reads yet.
+    /// A process whose standard error is a pipe that has no reader yet.
     fn start() -> Self {
         let data = format!("127.0.0.1:{}", free_port());
         let operations = format!("127.0.0.1:{}", free_port());

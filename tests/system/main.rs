@@ -1,9 +1,10 @@
 //! System tests: real callers, real nginx, the real program, and a backend that records what
 //! reaches it.
 //!
-//! Every case runs on each nginx that Keygate promises to work with; `report` counts them.
-//! What a caller may send, and what comes of it, is data: `tests/corpus/*.yaml`. Code is for what a
-//! row cannot say: services that die, long bodies, connections that change protocol.
+//! Cases with a gateway run on each nginx that Keygate supports (`support::nginx::each_nginx`);
+//! `support::report` counts them. Requests and their expected results are data:
+//! `tests/corpus/*.yaml`. Code is for what a row cannot describe: services that stop, long bodies,
+//! connections that change protocol.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What the memory of a resolver holds after it has answered: no key.
+//! The memory of a resolver holds no key after its response.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Write};
@@ -70,7 +70,7 @@ fn places(bytes: &[u8], text: &[u8]) -> Vec<usize> {
     found
 }
 
-/// What is sent, and how many answers it asks for.
+/// Bytes to send, and the number of responses to expect.
 fn request(n: usize) -> (String, usize) {
     let key = format!("{KEY}{}", n % 3);
     let get = |lines: &str| format!("GET /resolve HTTP/1.1\r\nhost: x\r\n{lines}\r\n\r\n");

@@ -1,4 +1,4 @@
-//! Metrics count what happened, and those who made the formats can read them.
+//! Metrics count what happened, and the reference tools accept their formats.
 
 use std::io::Write;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The operations listener answers to its own names alone, so that no web page of another name reads it.
+//! The operations listener serves its own host names only, so that no other web page can read it.
 
 use crate::support::caller;
 use crate::support::gateway::{corpus_file, free_port};

@@ -1,5 +1,5 @@
-//! A service that is down, hangs or answers garbage lets nobody in: 503 within the timeouts, and
-//! the backend receives nothing.
+//! A service that is down, hangs or sends malformed responses denies every request: 503 within the
+//! timeouts, and the backend receives nothing.
 
 use std::time::{Duration, Instant};
 
@@ -146,7 +146,7 @@ fn a_malformed_response_of_a_service_denies(version: Version) {
         let start: String = garbage.chars().take(40).collect();
         report::passed(&version.number(), &format!("outages: garbage {start:?}"));
     }
-    // The question is put well: with sane answers the request passes.
+    // The authorization request is valid: with valid responses the request passes.
     authorizer.answers("HTTP/1.1 200 OK\r\nclient-type: A\r\ncontent-length: 0\r\n\r\n");
     assert_allowed(&gateway);
 }
@@ -175,7 +175,7 @@ fn a_reason_that_would_break_the_json_is_replaced(version: Version) {
             "HTTP/1.1 403 Forbidden\r\nx-keygate-reason: {reason}\r\ncontent-length: 0\r\n\r\n"
         ));
         let answer = caller::get(&gateway.address, "/orders", &[KEY]);
-        // A byte that no header may hold makes the answer garbage, to nginx of late.
+        // Recent nginx rejects a response with a byte that is not valid in a header.
         if answer.status() != 503 {
             is_problem(&answer, 403, "denied")
                 .unwrap_or_else(|wrong| panic!("{reason:?}: {wrong}, answered {answer:?}"));

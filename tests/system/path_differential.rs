@@ -1,4 +1,4 @@
-//! Real nginx and Keygate read every request target alike, or Keygate refuses it.
+//! Real nginx and Keygate interpret every request target alike, or Keygate rejects it.
 //!
 //! nginx answers with its own `$uri` and with the location that it chose; the policy has a rule for
 //! each location. `KEYGATE_PATH_CASES` is how many targets are tried, `KEYGATE_PATH_SEED` where
@@ -119,7 +119,7 @@ fn keygate_interprets_targets_as_nginx_or_rejects_them(version: Version) {
     tally.finish(version, "");
 }
 
-/// With `merge_slashes off` nginx's `$uri` is another reading than Keygate's, so it is not a setting
+/// With `merge_slashes off` nginx's `$uri` is another interpretation than Keygate's, so it is not a setting
 /// to turn on. What is left of the promise: nobody gets by it to what another rule guards. What is
 /// lost: `//a/b`, allowed as `/a/b` is, goes to `location /`, which no endpoint covers; a backend
 /// there gets requests that its own rule would not have let in.
@@ -166,7 +166,7 @@ fn unmerged_slashes_reach_only_locations_without_an_endpoint(version: Version) {
     );
 }
 
-/// How nginx's reading differs from Keygate's, or what Keygate allows that it does not.
+/// How nginx's interpretation differs from Keygate's, or what Keygate allows that it does not.
 fn compare(policies: &[Policy], target: &[u8], path: &[u8], read: &Read) -> Option<String> {
     if path != read.path {
         return Some(format!("Keygate reads `{}`", path.escape_ascii()));
@@ -326,7 +326,7 @@ impl Tally {
 struct Read {
     /// `$uri`
     path: Vec<u8>,
-    /// `$request_uri`: what the includes tell the authorizer.
+    /// `$request_uri`: what the includes send to the authorizer.
     request_uri: Vec<u8>,
     /// The rule that the chosen location stands for.
     rule: Option<usize>,
@@ -354,7 +354,7 @@ impl Server {
         }
     }
 
-    /// Asks for a target; `None` where nginx refuses it.
+    /// Requests a target; `None` where nginx rejects it.
     fn read(&mut self, target: &[u8]) -> Option<Read> {
         let request = [b"GET ", target, b" HTTP/1.1\r\nhost: h\r\n\r\n"].concat();
         let mut connection = self

@@ -78,7 +78,7 @@ fn an_auth_json_and_its_extension_become_one_policy() {
     assert!(allows(&folder, "B", "POST", "/orders"));
     assert!(!allows(&folder, "A", "POST", "/orders"));
 
-    // What somebody may have changed since is not written over.
+    // A file that may have been edited since is not overwritten.
     let before = fs::read(folder.path().join("policy.yaml")).unwrap();
     let again = run(&folder, &import);
     assert_eq!(again.status.code(), Some(1));

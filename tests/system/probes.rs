@@ -1,4 +1,4 @@
-//! Probes: ready from the load to the signal, and told apart from whether somebody should look.
+//! Probes: ready from the load to the signal; problems that need attention fail the check-up only.
 
 use std::time::{Duration, Instant};
 

@@ -1,12 +1,12 @@
-//! A shadow is tried on real requests: it never changes an answer, and where it would have, that is
-//! counted by endpoint and logged with both verdicts.
+//! A shadow is evaluated for real requests: it never changes a response, and each difference is
+//! counted by endpoint and logged with both decisions.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::operations::{Watched, until};
 
-/// The policy in force, with a shadow on `/orders` and one of its routes.
+/// The active policy, with a shadow on `/orders` and one of its routes.
 const WITH_SHADOWS: &str = "
 version: 1
 endpoints:

@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: what is in flight is answered, nothing new is taken, and the exit is clean.
+//! SIGTERM and SIGINT: requests in flight get their responses, new ones are not accepted, and the
+//! exit is clean.
 
 use std::io::{BufReader, Write};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Bad input at the start: one clear error, an exit code, nothing half started.
+//! Invalid input at the start: one clear error, an exit code, and nothing keeps running.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use rstest::rstest;
 use crate::support::gateway::{corpus_file, free_port};
 use crate::support::program::{accepts, keygate, run_to_end};
 
-/// Starts `keygate serve` on files that need not be good, and waits for its end.
+/// Starts `keygate serve` on files that need not be valid, and waits for its end.
 struct Start {
     folder: tempfile::TempDir,
     listen: String,

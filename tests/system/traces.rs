@@ -46,7 +46,7 @@ fn take(mut stream: TcpStream, sink: &Received, status: &str) {
 }
 
 impl Collector {
-    /// One that answers with this status.
+    /// A collector that responds with this status.
     fn start(status: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());

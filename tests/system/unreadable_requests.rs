@@ -1,4 +1,4 @@
-//! Requests of callers that a service cannot read are the caller's error: never 503, and no alert.
+//! A malformed client request is the caller's error: never 503, and no alert.
 
 use rstest_reuse::apply;
 

@@ -1,5 +1,4 @@
-//! A file of the wrong kind, given by mistake, may hold API keys: no message and no log repeats
-//! any part of it.
+//! A file of the wrong kind may hold API keys: no message and no log quotes any part of it.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Every file that is read as YAML holds plain data: tags, anchors, aliases, merge keys and
-//! directives are refused wherever they stand, with a hint. YAML drops most of them silently, so
+//! directives are rejected everywhere, with a hint. YAML drops most of them silently, so
 //! `!isBackoffice && …` would load as what follows the tag.
 
 use std::{fs, path::Path};

@@ -81,7 +81,7 @@ fn expressions_evaluate_as_mia_platform_documents(
     assert_eq!(answer(source, &facts), expected);
 }
 
-/// The answer over one user with groups `user` and `a-b`, and permission `length`.
+/// The result for one user with groups `user` and `a-b`, and permission `length`.
 fn answer_for_ada(source: &str) -> String {
     let user = user(&["user", "a-b"], &["length"]);
     answer(

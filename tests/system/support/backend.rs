@@ -1,4 +1,4 @@
-//! The backend behind the gateway: it records whatever reaches it.
+//! The backend behind the gateway: it records every request that reaches it.
 
 use std::io::{self, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

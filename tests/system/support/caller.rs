@@ -1,4 +1,4 @@
-//! A caller that sends bytes as they are and reads one answer.
+//! A caller that sends bytes unchanged and reads one response.
 
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::support::http_message::Message;
 
-/// Longer than any answer may take, the slowest being a service that hangs.
+/// Longer than any response takes, a hanging service included.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Connects to a gateway.
@@ -19,17 +19,17 @@ pub(crate) fn connect(address: &str) -> TcpStream {
     stream
 }
 
-/// Sends one request, which must ask for the connection to be closed, and reads the answer.
+/// Sends one request, with `connection: close`, and reads the response.
 pub(crate) fn send(address: &str, request: &[u8]) -> Message {
     let mut stream = connect(address);
-    // A gateway may refuse and close before it has read everything.
+    // A gateway may reject and close before it has read everything.
     let written = stream.write_all(request);
     let mut reader = BufReader::new(stream);
     loop {
         let mut answer = Message::read_head(&mut reader)
             .unwrap_or_else(|error| panic!("no answer: {error} (sending: {written:?})"))
             .unwrap_or_else(|| panic!("closed without an answer (sending: {written:?})"));
-        // `100 Continue` goes before the answer.
+        // `100 Continue` goes before the final response.
         if answer.status() >= 200 {
             answer.read_body_to_end(&mut reader).unwrap();
             answer.assert_no_key();

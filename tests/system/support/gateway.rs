@@ -366,7 +366,7 @@ http {{
     )
 }
 
-/// A port that nobody uses, below those that the kernel gives to outgoing connections.
+/// A free port, below those that the kernel gives to outgoing connections.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 1000).unwrap() * 10;

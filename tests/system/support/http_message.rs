@@ -1,13 +1,13 @@
-//! HTTP/1.1 messages as they stand on the wire, told apart no further than the tests need.
+//! HTTP/1.1 messages as sent on the wire, parsed no further than the tests need.
 //!
-//! A library would tidy up what these tests are about: doubled headers, odd bytes, spelling.
+//! A library would normalize what these tests check: repeated headers, invalid bytes, spelling.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use crate::support::secrets;
 
-/// A request or an answer. Bytes are read as Latin-1, so that each stays visible.
+/// A request or a response. Bytes are read as Latin-1, so that each stays visible.
 #[derive(Clone)]
 pub(crate) struct Message {
     /// The request line or the status line.
@@ -68,7 +68,7 @@ impl Message {
         Ok(())
     }
 
-    /// Reads the body of an answer on a connection that closes after it.
+    /// Reads the body of a response on a connection that closes after it.
     pub(crate) fn read_body_to_end(&mut self, stream: &mut impl BufRead) -> io::Result<()> {
         if self.header("transfer-encoding").is_some() {
             self.body = read_chunks(stream)?;
@@ -113,7 +113,7 @@ impl Message {
         self.word(1)
     }
 
-    /// An answer may hold no key.
+    /// Fails the test where a response contains a key.
     pub(crate) fn assert_no_key(&self) {
         for (name, value) in &self.headers {
             secrets::assert_none_in(name.as_bytes(), "an answer");
@@ -127,7 +127,7 @@ impl Message {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// An answer's status.
+    /// A response's status.
     pub(crate) fn status(&self) -> u16 {
         self.word(1)
             .parse()

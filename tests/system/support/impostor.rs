@@ -1,5 +1,5 @@
-//! Something that listens in a service's place: it answers every request with the same bytes and
-//! keeps the last question.
+//! A server in place of a service: it sends the same bytes to every request and keeps the last
+//! request.
 
 use std::io::{BufReader, Write};
 use std::net::TcpListener;
@@ -36,12 +36,12 @@ impl Impostor {
         Self(part)
     }
 
-    /// Sets the answer to whatever comes.
+    /// Sets the response to every request.
     pub(crate) fn answers(&self, text: &str) {
         text.clone_into(&mut self.0.lock().unwrap().answer);
     }
 
-    /// The last question since this was asked.
+    /// The last request since this was called.
     pub(crate) fn asked(&self) -> Message {
         self.0
             .lock()

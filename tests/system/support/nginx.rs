@@ -72,7 +72,7 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx on the `nginx.conf` of a folder and waits until it answers at `address`.
+    /// Starts nginx on the `nginx.conf` of a folder and waits until it listens at `address`.
     pub(crate) fn start(version: Version, folder: &Path, address: &str) -> Self {
         let log = fs::File::create(folder.join("nginx.log")).unwrap();
         let master = Command::new(version.binary())

@@ -1,4 +1,4 @@
-//! A service with its operations listener, as the tests of what operators see need it.
+//! A service with its operations listener, for tests of what operators see.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,12 +52,12 @@ impl Watched {
         self.folder.path().join(name)
     }
 
-    /// Writes a file anew.
+    /// Overwrites a file.
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Asks, as a gateway would, about a `GET` with a client's key: its reason.
+    /// The reason of the decision on a `GET` with a client's key.
     pub(crate) fn decide(&self, target: &str, client: Option<&str>) -> String {
         let key = client.map(|client| format!("client-key: sample-key-of-{client}"));
         let mut headers = vec![format!("original-request-uri: {target}")];
@@ -69,7 +69,7 @@ impl Watched {
             .to_owned()
     }
 
-    /// Asks with these headers about a request to some host.
+    /// Sends an authorization request with these headers, for some host.
     pub(crate) fn check(&self, headers: &[&str]) -> Message {
         let host = "original-request-host: gateway.example";
         caller::get(&self.data, "/check", &[headers, &[host]].concat())
@@ -120,7 +120,7 @@ impl Watched {
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let started = Instant::now();
     while !holds() {
@@ -132,7 +132,7 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Has a service decide in every way that it can.
+/// Makes a service decide with every reason.
 pub(crate) fn keep_busy(watched: &Watched) {
     let decisions = [
         ("/orders", Some("client-a"), "ok"),

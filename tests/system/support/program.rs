@@ -8,7 +8,7 @@ use std::{net::TcpStream, os::unix::net::UnixStream, thread};
 
 use crate::support::{caller, secrets};
 
-/// A command of the program, cut off from the settings of whoever runs the tests.
+/// A command of the program, without the environment of the test run.
 pub(crate) fn keygate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keygate"));
     command.env_clear().stdin(Stdio::null());
@@ -106,7 +106,7 @@ impl Service {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned()
     }
 
-    /// The process, for those who look into it.
+    /// The process ID.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -1,5 +1,6 @@
-//! No key may be in anything that a program writes or answers. Whatever starts a program or asks
-//! one in these tests looks for keys in what comes back: there is no test that does not.
+//! The search for keys in everything that a program writes or sends.
+//!
+//! The helpers that start a program or send a request call it, so that every test does.
 
 use std::thread;
 

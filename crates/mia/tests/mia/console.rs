@@ -1,4 +1,4 @@
-//! A Console configuration and the policy that is made of it decide the same.
+//! A Console configuration and the policy that it is imported to decide the same.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The hot path takes no memory.
+//! A decision allocates no memory.
 
 use keygate_expression::{Facts, User};
 use keygate_policy::{Policy, Reason, Request};

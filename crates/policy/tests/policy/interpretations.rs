@@ -1,4 +1,4 @@
-//! No spelling of a path gets around a rule: what passes, passes however a server reads it.
+//! No spelling of a path bypasses a rule: an allowed path is allowed in every interpretation.
 
 use keygate_expression::Facts;
 use keygate_policy::{

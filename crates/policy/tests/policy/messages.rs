@@ -1,4 +1,4 @@
-//! What a person reads who got a policy wrong.
+//! The messages for an invalid policy.
 
 use keygate_policy::Policy;
 

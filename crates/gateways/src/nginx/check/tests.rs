@@ -34,7 +34,7 @@ fn check_text(text: &str) -> Result<Outcome, String> {
     check_text_with(text, &Context::default())
 }
 
-/// Checks a configuration; paths are told without the folder.
+/// Checks a configuration; paths are reported without the folder.
 fn check_text_with(text: &str, context: &Context) -> Result<Outcome, String> {
     let folder = folder_with(text);
     let prefix = format!("{}/", folder.path().display());
@@ -49,7 +49,7 @@ fn check_text_with(text: &str, context: &Context) -> Result<Outcome, String> {
     }
 }
 
-/// A server with the includes and what is odd about it.
+/// A server with the includes and these lines.
 fn with(http: &str, server: &str, location: &str) -> String {
     format!(
         "http {{
