@@ -21,6 +21,7 @@ mod check_nginx;
 mod colliding_names;
 mod command_line;
 mod corpus;
+mod data_limits;
 mod debug_page;
 mod decision_log;
 mod demo;
