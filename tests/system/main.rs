@@ -14,6 +14,7 @@
 )]
 
 mod alerts;
+mod authorization_requests;
 mod beside_other_settings;
 mod bodies_and_upgrades;
 mod changes;
@@ -26,9 +27,10 @@ mod debug_page;
 mod decision_log;
 mod demo;
 mod descriptors;
+mod explain_hints;
 mod explanations;
+mod failed_key_limit;
 mod files_being_written;
-mod guessing;
 mod health;
 mod includes;
 mod key_pitfalls;
@@ -46,8 +48,8 @@ mod outages;
 mod path_differential;
 mod policy_import;
 mod probes;
-mod questions;
 mod replicas;
+mod settings_in_pairs;
 mod shadow;
 mod shutdown;
 mod socket_files;

@@ -71,6 +71,19 @@ impl Policy {
         self.matcher.find(&self.rules, request, path)
     }
 
+    /// The rules at a request's host and path, for whatever method.
+    #[must_use]
+    pub fn rules_for_any_method(&self, request: &Request<'_>, path: &[u8]) -> Vec<&Rule> {
+        let ids = self.matcher.whatever_method(request, path).into_iter();
+        ids.filter_map(|id| self.rules.get(id)).collect()
+    }
+
+    /// Whether a request without a host is rejected, since rules name hosts.
+    #[must_use]
+    pub fn needs_host(&self) -> bool {
+        self.matcher.needs_host()
+    }
+
     /// What is odd about the policy in view of the client types that keys have.
     #[must_use]
     pub fn client_type_warnings(&self, known: &[&str]) -> Vec<Diagnostic> {
