@@ -118,8 +118,8 @@ pub struct Stream {
     room: Option<AsyncFd<Socket>>,
     /// Whether a read was put off until responses are written.
     read_is_put_off: bool,
-    /// Whether no request is in flight at the end, so that no response has to arrive.
-    is_idle_at_end: bool,
+    /// Whether the end comes where no request is in flight, so that no response has to arrive.
+    ends_idle: bool,
     /// How long the peer may take to close.
     linger: Option<Pin<Box<Sleep>>>,
 }
@@ -141,7 +141,7 @@ impl Stream {
             deadline: None,
             room: None,
             read_is_put_off: false,
-            is_idle_at_end: false,
+            ends_idle: false,
             linger: None,
         })
     }
@@ -321,7 +321,7 @@ impl AsyncRead for Stream {
                 return Poll::Ready(Ok(()));
             }
             if this.kept.is_empty() && this.shared.is_closing.load(Ordering::Relaxed) {
-                this.is_idle_at_end = true;
+                this.ends_idle = true;
                 return Poll::Ready(Ok(()));
             }
             let (kept, shared) = (&mut this.kept, &this.shared);
@@ -353,6 +353,7 @@ impl AsyncRead for Stream {
                 Poll::Ready(Ok(is_end)) if is_end => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(_)) => {
                     if !this.held.set(this.kept.len()) {
+                        this.ends_idle = true;
                         this.shared.found_no_room.store(true, Ordering::Relaxed);
                         return Poll::Ready(Ok(()));
                     }
@@ -364,6 +365,7 @@ impl AsyncRead for Stream {
                 }
                 Poll::Pending => {
                     ready!(this.poll_deadline(context));
+                    this.ends_idle = true;
                     this.shared.timed_out.store(true, Ordering::Relaxed);
                     return Poll::Ready(Ok(()));
                 }
@@ -414,7 +416,7 @@ impl AsyncWrite for Stream {
             this.kept = Vec::new();
             this.socket.get_ref().shutdown(Shutdown::Write)?;
         }
-        if this.is_idle_at_end {
+        if this.ends_idle {
             return Poll::Ready(Ok(()));
         }
         let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
