@@ -14,6 +14,7 @@
 )]
 
 mod alerts;
+mod authorization_requests;
 mod beside_other_settings;
 mod bodies_and_upgrades;
 mod changes;
@@ -28,8 +29,8 @@ mod descriptors;
 mod error_pages_of_servers;
 mod explain_hints;
 mod explanations;
+mod failed_key_limit;
 mod files_being_written;
-mod guessing;
 mod health;
 mod includes;
 mod key_pitfalls;
@@ -47,8 +48,8 @@ mod outages;
 mod path_differential;
 mod policy_import;
 mod probes;
-mod questions;
 mod replicas;
+mod settings_in_pairs;
 mod shadow;
 mod shutdown;
 mod socket_files;

@@ -284,7 +284,7 @@ mod tests {
     #[case::carriage_return("GET / HTTP/1.1\r\na: b\rc\r\n\r\n", "400")]
     #[case::version("GET / HTTP/2\r\n\r\n", "400")]
     #[tokio::test]
-    async fn what_follows_a_body_or_an_error_is_no_request(
+    async fn bytes_after_a_body_or_an_error_are_not_a_request(
         #[case] first: &str,
         #[case] status: &str,
     ) {
