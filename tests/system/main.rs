@@ -40,6 +40,7 @@ mod log_reader;
 mod memory;
 mod metrics;
 mod mia_environment;
+mod nginx_includes;
 mod operations_hosts;
 mod operations_limits;
 mod outages;
