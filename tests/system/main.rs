@@ -14,6 +14,7 @@
 )]
 
 mod alerts;
+mod authorization_requests;
 mod beside_other_settings;
 mod bodies_and_upgrades;
 mod changes;
@@ -21,14 +22,15 @@ mod check_nginx;
 mod colliding_names;
 mod command_line;
 mod corpus;
+mod data_limits;
 mod debug_page;
 mod decision_log;
 mod demo;
 mod descriptors;
 mod explain_hints;
 mod explanations;
+mod failed_key_limit;
 mod files_being_written;
-mod guessing;
 mod health;
 mod includes;
 mod key_pitfalls;
@@ -47,7 +49,6 @@ mod outages;
 mod path_differential;
 mod policy_import;
 mod probes;
-mod questions;
 mod replicas;
 mod settings_in_pairs;
 mod shadow;

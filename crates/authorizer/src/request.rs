@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nginx_tells_the_request_in_headers() {
+    fn nginx_sends_the_request_in_headers() {
         let lines = &[
             ("original-request-uri", "/orders/1?q=2"),
             ("original-request-method", "POST"),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn envoy_tells_the_request_in_the_path() {
+    fn envoy_sends_the_request_in_the_path() {
         let lines = &[("host", "api.example.com"), ("isbackoffice", "0")];
         assert_eq!(
             read_it(Some("/orders/1?q=2"), lines).unwrap(),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_could_be_read_in_two_ways_is_not_read() {
+    fn an_ambiguous_authorization_request_is_rejected() {
         let uri = ("original-request-uri", "/");
         let refused = |lines: &[_]| read_it(None, lines).unwrap_err().to_string();
         assert_eq!(

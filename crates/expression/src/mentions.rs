@@ -147,7 +147,10 @@ mod tests {
     #[case("user.level === 1 && clientType === 'A'", false)]
     #[case("clientType === 'A' || clientType === 'B' && !(user.level > 2)", true)]
     #[case("!(user.level > 2 || clientType === 'B')", false)]
-    fn whether_a_login_may_help(#[case] text: &str, #[case] may: bool) {
+    fn a_login_helps_only_where_the_expression_could_become_true(
+        #[case] text: &str,
+        #[case] may: bool,
+    ) {
         let facts = Facts {
             client_type: Some("B"),
             ..Facts::default()

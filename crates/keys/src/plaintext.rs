@@ -376,7 +376,7 @@ mod tests {
     #[case("sample", Placeholder::WellKnown)]
     #[case("test-key-1", Placeholder::WellKnown)]
     #[case("12345678", Placeholder::WellKnown)]
-    fn a_placeholder_is_no_key(#[case] text: &str, #[case] expected: Placeholder) {
+    fn a_placeholder_is_not_a_key(#[case] text: &str, #[case] expected: Placeholder) {
         assert_eq!(Placeholder::of(text), Some(expected));
         let error = check(text.as_bytes()).unwrap_err();
         assert!(!error.to_string().contains(text), "{error}");
@@ -397,7 +397,7 @@ mod tests {
     #[case("x")]
     #[case("key-1")]
     #[case("sample-1")]
-    fn a_key_is_no_placeholder(#[case] text: &str) {
+    fn a_key_is_not_a_placeholder(#[case] text: &str) {
         assert_eq!(check(text.as_bytes()), Ok(()));
     }
 
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_a_longest_length_and_visible_characters() {
+    fn a_key_has_a_maximum_length_and_visible_characters() {
         let long = "Zq".repeat(LONGEST_KEY / 2);
         assert_eq!(check(long.as_bytes()), Ok(()));
         assert_eq!(

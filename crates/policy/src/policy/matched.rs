@@ -9,7 +9,7 @@ use keygate_expression::{Facts, User};
 use super::{MOST_COMPARED_BYTES, Match, Policy, Rule};
 use crate::{
     Decision, Reason, Request,
-    path::{Ambiguities, CanonicalPath, readings::Reading},
+    path::{Ambiguities, CanonicalPath, TargetError, readings::Reading},
 };
 
 /// A request and the rule of a policy that decides on it.
@@ -42,7 +42,7 @@ impl Policy {
     }
 
     fn look_up<'r>(&self, request: &Request<'r>) -> Result<(CanonicalPath<'r>, Match<'_>), Reason> {
-        let path = CanonicalPath::parse(request.target).map_err(|error| error.reason())?;
+        let path = CanonicalPath::parse(request.target).map_err(TargetError::reason)?;
         if self.matcher.needs_host() && request.host.is_none() {
             return Err(Reason::MalformedRequest);
         }
