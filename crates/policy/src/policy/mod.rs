@@ -7,6 +7,7 @@ mod example;
 mod host;
 mod matcher;
 mod method;
+mod narrow;
 mod rule;
 mod trie;
 mod witness;
