@@ -118,7 +118,7 @@ def resolve(manifests, text):
             raise Failed(f"nobody answers at {name}:{port}")
         return b"server 127.0.0.1:%d;" % pods[0].port_number(target)
 
-    return re.sub(rb"server ([a-z-]+):(\d+);", address, text)
+    return re.sub(rb"server ([a-z-]+):(\d+)[^;]*;", address, text)
 
 
 def give(path, user, group):

@@ -13,7 +13,7 @@ from pods import Container
 DOCKERFILE = ROOT / "deploy/Dockerfile"
 
 
-def test_the_linter_has_nothing_to_say():
+def test_the_linter_reports_nothing():
     linted = subprocess.run([TOOLS / "bin/hadolint", DOCKERFILE], capture_output=True, text=True)
     assert (linted.returncode, linted.stdout) == (0, "")
 
@@ -27,14 +27,14 @@ def test_versions_are_those_of_the_workspace():
     assert f"keygate:{package['version']}" in images
 
 
-def test_what_it_is_built_from_reaches_the_builder():
+def test_all_sources_reach_the_builder():
     allowed = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.M)
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE.read_text(), re.M)
     assert {name for names in copied for name in names.split()} == set(allowed)
     assert all((ROOT / name).exists() for name in allowed)
 
 
-def test_the_health_check_of_the_image_tells_ready_from_not_ready(tmp_path):
+def test_the_image_health_check_reports_readiness(tmp_path):
     """`docker run --volume policy.yaml:/policy.yaml keygate authorizer …`, and what Docker asks."""
     user, group = map(int, re.search(r"^USER (\d+):(\d+)$", DOCKERFILE.read_text(), re.M).groups())
     policy = tmp_path / "policy"

@@ -26,7 +26,7 @@ def test_kubernetes_knows_every_field(manifests, version):
     assert list(schemas.problems(manifests, version)) == []
 
 
-def test_everything_that_is_named_is_there(overlay, manifests):
+def test_every_referenced_object_exists(overlay, manifests):
     # The demo leaves nothing out.
     left = set() if overlay == "demo" else LEFT_TO_THE_USER
     assert list(references.problems(manifests, left)) == []
@@ -38,7 +38,7 @@ def test_no_policy_check_fails_without_a_reason(manifests, tmp_path):
     assert [check for check, reason in skipped if len(reason) < 20] == []
 
 
-def test_the_pair_alone_is_good_but_for_the_gateway_that_is_yours():
+def test_the_pair_lacks_only_your_gateway():
     pair = build("base")
     assert list(schemas.problems(pair, schemas.VERSIONS[0])) == []
     gateway = [problem for problem in references.problems(pair) if "lets in Pods that are not there" not in problem]

@@ -60,7 +60,7 @@ def running(request, tmp_path):
         yield containers
 
 
-def test_callers_are_let_in_and_refused(running):
+def test_requests_are_allowed_and_denied(running):
     assert list(wrong_answers()) == []
     services = [container for name, container in running.items() if name not in ("nginx", "keygate-gateway", "backend")]
     [endpoint] = build("overlays/monitoring").find("ServiceMonitor", "keygate")["spec"]["endpoints"]
@@ -72,7 +72,7 @@ def test_callers_are_let_in_and_refused(running):
             json.loads(line)
 
 
-def test_a_policy_that_the_kubelet_brings_is_in_force_within_a_second(running):
+def test_a_policy_from_the_kubelet_is_active_within_one_second(running):
     assert ask(None, "/orders")[0] == 401
     for container in running.values():
         if any(mount["name"] == "policy" for mount in container.spec["volumeMounts"]):
@@ -81,11 +81,11 @@ def test_a_policy_that_the_kubelet_brings_is_in_force_within_a_second(running):
 
 
 @pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - {"demo"}))
-def test_an_overlay_as_it_is_lets_nobody_in(overlay, tmp_path):
+def test_an_unmodified_overlay_denies_every_request(overlay, tmp_path):
     with playing(with_what_is_yours(overlay, policy=None), tmp_path, KEYS):
         assert {ask(key, target)[0] for key, target, _, _ in ANSWERS} == {401, 403, 404}
 
 
-def test_keys_that_are_not_there_keep_the_services_from_starting(tmp_path):
+def test_missing_keys_stop_the_start(tmp_path):
     with pytest.raises(Failed, match="Secret `keygate-keys`"), playing(with_what_is_yours("nginx"), tmp_path):
         pass

@@ -63,7 +63,7 @@ def test_systemd_understands_the_units(machine):
         assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_the_units_leave_little_to_attack():
+def test_the_units_are_hardened():
     rated = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--threshold=15", "--no-pager", SYSTEMD / "keygate@.service"],
         capture_output=True, text=True,
@@ -101,7 +101,7 @@ def connect(path):
 
 
 @pytest.mark.skipif(in_user_namespace(), reason="only root may become the users of the units")
-def test_each_role_runs_as_its_user_and_reads_what_is_its_own(machine):
+def test_each_role_runs_as_its_user_and_reads_only_its_files(machine):
     for tool in ["systemd-sysusers"], ["systemd-tmpfiles", "--create", "--prefix=/etc/keygate", "--prefix=/run/keygate"]:
         subprocess.run([*tool, f"--root={machine}"], check=True, capture_output=True)
     for folder in machine.parents:

@@ -126,7 +126,7 @@ impl Prometheus {
 }
 
 #[test]
-fn promtool_finds_nothing_wrong_with_the_alert_rules() {
+fn promtool_accepts_the_alert_rules() {
     promtool(&[
         "check",
         "rules",
@@ -137,7 +137,7 @@ fn promtool_finds_nothing_wrong_with_the_alert_rules() {
 }
 
 #[test]
-fn each_alert_speaks_where_it_should_and_is_silent_otherwise() {
+fn each_alert_fires_where_it_should_and_not_otherwise() {
     promtool(&["test", "rules", "alerts-test.yaml"]);
     let rules = fs::read_to_string(file(ALERTS)).unwrap();
     let cases = fs::read_to_string(file("deploy/prometheus/alerts-test.yaml")).unwrap();
@@ -150,7 +150,7 @@ fn each_alert_speaks_where_it_should_and_is_silent_otherwise() {
 }
 
 #[test]
-fn prometheus_knows_an_answer_to_all_that_the_dashboard_asks() {
+fn prometheus_returns_data_for_every_dashboard_query() {
     let watched = telling_all();
     let prometheus = Prometheus::watching(&watched);
     // A rate needs two samples.
@@ -178,7 +178,7 @@ fn prometheus_knows_an_answer_to_all_that_the_dashboard_asks() {
 }
 
 #[test]
-fn alerts_speak_of_metrics_that_are_there() {
+fn alerts_use_existing_metrics() {
     let told = telling_all().metrics();
     let told = names(&told);
     let rules = fs::read_to_string(file(ALERTS)).unwrap();

@@ -13,7 +13,7 @@ use crate::support::report;
 const KEY: &str = "client-key: sample-key-of-client-a";
 
 #[apply(each_nginx)]
-fn captures_of_a_regular_expression_and_error_pages_of_ones_own_stay(version: Version) {
+fn captures_and_custom_error_pages_keep_working(version: Version) {
     let setup = Setup {
         server: "
             location ~ ^/any-key/(?<named>[^/]+)/(.*)$ {
@@ -91,7 +91,7 @@ fn an_intercepted_error_of_the_backend_is_not_keygates(
 }
 
 #[apply(each_nginx)]
-fn a_backends_accel_redirect_leads_nowhere(
+fn a_backends_accel_redirect_is_ignored(
     version: Version,
     #[values("/any-key/x", "/key-only/x")] target: &str,
 ) {
@@ -105,7 +105,7 @@ fn a_backends_accel_redirect_leads_nowhere(
 }
 
 #[apply(each_nginx)]
-fn satisfy_any_beside_the_include_is_refused_by_nginx(version: Version) {
+fn nginx_rejects_satisfy_any_beside_the_include(version: Version) {
     let folder = tempfile::tempdir().unwrap();
     let setup = Setup {
         services: Services::ImpostorsOfPair,
@@ -131,7 +131,7 @@ fn satisfy_any_beside_the_include_is_refused_by_nginx(version: Version) {
 }
 
 #[apply(each_nginx)]
-fn an_answer_that_nginx_has_cached_is_asked_about_again_for_each_caller(version: Version) {
+fn a_cached_response_is_authorized_for_each_caller(version: Version) {
     let setup = Setup {
         http: "proxy_cache_path cache keys_zone=all:1m;",
         server: "
@@ -197,7 +197,10 @@ fn a_server_that_includes_keygate_protects_every_location_in_it(version: Version
 #[apply(each_nginx)]
 #[case::authorize("authorize")]
 #[case::require_key("require-key")]
-fn a_server_without_the_server_include_lets_nobody_in(version: Version, #[case] include: &str) {
+fn a_server_without_the_server_include_denies_every_request(
+    version: Version,
+    #[case] include: &str,
+) {
     // nginx would put the question to the server's own `location /`, whose backend says 200.
     let forgotten = format!("127.0.0.1:{}", free_port());
     let server = format!(

@@ -73,7 +73,7 @@ fn a_body_of_twenty_megabytes_arrives_whole(
 }
 
 #[apply(each_nginx)]
-fn a_large_body_that_may_not_pass_is_refused_before_it_is_read(version: Version) {
+fn a_large_body_of_a_denied_request_is_not_read(version: Version) {
     let gateway = Gateway::start(version, &Setup::PLAIN);
     let mut stream = caller::connect(&gateway.address);
     let head = "POST /admin HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n\
@@ -88,7 +88,7 @@ fn a_large_body_that_may_not_pass_is_refused_before_it_is_read(version: Version)
 }
 
 #[apply(each_nginx)]
-fn a_websocket_is_opened_for_those_who_may_and_carries_both_ways(
+fn an_allowed_websocket_opens_and_carries_both_ways(
     version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
@@ -128,7 +128,7 @@ fn a_websocket_is_opened_for_those_who_may_and_carries_both_ways(
 }
 
 #[apply(each_nginx)]
-fn many_requests_on_one_connection_are_each_decided_for_themselves(
+fn each_request_on_one_connection_is_decided_by_itself(
     version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {

@@ -34,7 +34,7 @@ fn change(gateway: &Gateway, file: &str, from: &str, to: &str, until: u16) -> Du
 }
 
 #[apply(each_nginx)]
-fn a_key_switched_off_and_a_rule_changed_are_in_force_within_a_second(
+fn key_and_policy_changes_are_active_within_one_second(
     version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {

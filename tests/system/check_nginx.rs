@@ -90,7 +90,7 @@ fn a_decoded_capture_changes_what_the_backend_gets(version: Version) {
 }
 
 #[apply(each_nginx)]
-fn a_zone_by_client_type_limits_nobody(version: Version) {
+fn a_zone_keyed_by_client_type_limits_no_request(version: Version) {
     let gateway = Gateway::start(version, &SETUP);
     for _ in 0..4 {
         let response = caller::get(&gateway.address, "/orders/limited", &[A]);

@@ -132,7 +132,7 @@ fn every_row_holds_under_every_setup(
 }
 
 #[test]
-fn every_setup_that_a_row_names_exists_and_every_name_stands_once() {
+fn setups_named_by_rows_exist_and_row_names_are_unique() {
     for file in ["contract.yaml", "attacks.yaml"] {
         let rows: Vec<Row> =
             serde_saphyr::from_str(&fs::read_to_string(corpus_file(file)).unwrap()).unwrap();

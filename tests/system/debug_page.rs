@@ -12,7 +12,7 @@ use crate::support::operations::{Watched, keep_busy, until};
 use crate::support::program::{Service, keygate};
 
 #[test]
-fn a_browser_and_axe_find_nothing_wrong_with_it() {
+fn a_browser_and_axe_report_no_problem_on_the_page() {
     let watched = Watched::start(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")]);
     let keys = fs::read_to_string(watched.path("keys.yaml")).unwrap();
     let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(30);
@@ -46,7 +46,7 @@ fn a_browser_and_axe_find_nothing_wrong_with_it() {
 }
 
 #[test]
-fn nothing_from_elsewhere_and_nothing_inline_may_run_on_it() {
+fn the_page_runs_no_inline_and_no_external_scripts() {
     let watched = Watched::start(&[]);
     for path in [
         "/debug/",
@@ -108,10 +108,7 @@ fn each_role_shows_what_it_knows() {
 #[case("client-type=A", &["a path is needed"])]
 #[case("uri=+&user=x", &["a path is needed", "not a JSON object"])]
 #[case("uri=/orders&colour=red", &["unknown field `colour`", r#"value="/orders""#])]
-fn a_question_that_is_wrong_is_told_so_beside_what_was_typed(
-    #[case] query: &str,
-    #[case] shown: &[&str],
-) {
+fn a_form_error_is_shown_beside_the_input(#[case] query: &str, #[case] shown: &[&str]) {
     let watched = Watched::start(&[]);
     let page = watched.page(&format!("/debug/?{query}"));
     assert_eq!(page.status(), 400);
@@ -134,7 +131,7 @@ fn a_question_that_is_wrong_is_told_so_beside_what_was_typed(
 )]
 #[case("A", None)]
 #[case("", None)]
-fn a_client_type_that_nobody_can_have_is_warned_of(
+fn an_impossible_client_type_is_a_warning(
     #[case] client_type: &str,
     #[case] warning: Option<&str>,
 ) {
@@ -153,7 +150,7 @@ fn a_client_type_that_nobody_can_have_is_warned_of(
 }
 
 #[test]
-fn where_no_key_came_no_part_of_the_expression_is_said_to_decide() {
+fn without_a_key_no_part_of_the_expression_is_marked() {
     let watched = Watched::start(&[]);
     let page = watched.page("/debug/?uri=/orders&host=h").text();
     assert!(page.contains("an API key ← decided</span>, then"), "{page}");
@@ -166,7 +163,7 @@ fn where_no_key_came_no_part_of_the_expression_is_said_to_decide() {
 }
 
 #[test]
-fn refused_keys_are_summed_up_by_their_cause() {
+fn rejected_keys_are_grouped_by_cause() {
     let watched = Watched::start(&[]);
     assert!(
         watched
@@ -184,7 +181,7 @@ fn refused_keys_are_summed_up_by_their_cause() {
 }
 
 #[test]
-fn what_is_linked_for_programs_says_something() {
+fn the_link_to_the_json_explanation_works() {
     let watched = Watched::start(&[]);
     let page = watched.page("/debug/").text();
     let (_, link) = page.split_once("<a href=\"explain").unwrap();

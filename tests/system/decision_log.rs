@@ -38,7 +38,7 @@ fn lines_of(output: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_denial_is_one_line_that_says_who_what_and_why() {
+fn a_denial_is_one_line_with_client_request_and_reason() {
     let watched = Watched::start(&[]);
     watched.check(&[
         "original-request-uri: //orders/./1?token=hidden-in-the-query",
@@ -83,7 +83,7 @@ fn a_denial_is_one_line_that_says_who_what_and_why() {
 )]
 #[case::nobodys("client-key: sample-key-of-nobody", "unknown-key", "unknown", None)]
 #[case::two("client-key: a\r\nsecret: b", "ambiguous-key", "ambiguous", None)]
-fn a_refused_key_is_told_by_its_id_and_the_cause_that_the_caller_is_not_told(
+fn the_id_and_cause_of_a_rejected_key_are_only_logged(
     #[case] credential: &str,
     #[case] reason: &str,
     #[case] cause: &str,
@@ -106,7 +106,7 @@ fn a_refused_key_is_told_by_its_id_and_the_cause_that_the_caller_is_not_told(
 #[case::not_this_one("/orders", Some("client-c"), 403)]
 #[case::a_wrong_key("/orders", Some("expired"), 401)]
 #[case::allowed("/orders", Some("client-a"), 200)]
-fn a_decision_has_the_status_that_the_gateway_was_told(
+fn a_decision_is_logged_with_the_status_of_its_response(
     #[case] target: &str,
     #[case] client: Option<&str>,
     #[case] status: u16,
@@ -122,14 +122,14 @@ fn a_decision_has_the_status_that_the_gateway_was_told(
 }
 
 #[test]
-fn a_refused_key_has_the_status_of_the_settings() {
+fn a_rejected_key_is_logged_with_the_configured_status() {
     let watched = Watched::start(&[("KEYGATE_REJECTED_KEY_STATUS", "403")]);
     watched.decide("/orders", Some("expired"));
     assert_eq!(watched.decision_log()[0]["status"], 403);
 }
 
 #[test]
-fn a_path_without_a_single_reading_is_told_as_it_came_and_without_its_query() {
+fn an_ambiguous_path_is_logged_raw_and_without_its_query() {
     let watched = Watched::start(&[]);
     watched.decide("/public/..;/admin?token=hidden-in-the-query", None);
     watched.decide("http://user:hidden@host/public/..;/admin", None);
@@ -143,7 +143,7 @@ fn a_path_without_a_single_reading_is_told_as_it_came_and_without_its_query() {
 }
 
 #[test]
-fn a_question_that_cannot_be_read_says_what_is_wrong_with_it() {
+fn a_malformed_request_is_logged_with_its_error() {
     let watched = Watched::start(&[]);
     watched.check(&["original-request-uri: /a", "original-request-uri: /b"]);
     watched.check(&[
@@ -160,7 +160,7 @@ fn a_question_that_cannot_be_read_says_what_is_wrong_with_it() {
 }
 
 #[test]
-fn no_key_and_no_query_is_written_at_any_level() {
+fn no_key_and_no_query_is_logged_at_any_level() {
     let watched = Watched::start(&[
         ("KEYGATE_LOG_LEVEL", "trace"),
         ("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1"),
@@ -190,7 +190,7 @@ fn no_key_and_no_query_is_written_at_any_level() {
 }
 
 #[test]
-fn what_a_caller_sends_stays_in_its_field() {
+fn values_from_callers_stay_in_their_field() {
     let watched = Watched::start(&[("KEYGATE_LOG_FORMAT", "text")]);
     let long = "x".repeat(5000);
     watched.check(&[
@@ -224,7 +224,7 @@ fn what_a_caller_sends_stays_in_its_field() {
 #[case::half(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "0.5")], 10)]
 #[case::all(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")], 20)]
 #[case::debug(&[("KEYGATE_LOG_LEVEL", "debug")], 20)]
-fn allowances_are_written_as_often_as_set(
+fn allowed_requests_are_logged_at_the_configured_rate(
     #[case] settings: &[(&str, &str)],
     #[case] expected: usize,
 ) {
@@ -239,7 +239,7 @@ fn allowances_are_written_as_often_as_set(
 }
 
 #[test]
-fn denials_over_the_limit_are_counted_and_the_loss_is_told() {
+fn denials_over_the_limit_are_counted_and_the_loss_is_logged() {
     let watched = Watched::start(&[("KEYGATE_DECISION_LOG_DENY_LIMIT", "3")]);
     let started = Instant::now();
     for _ in 0..40 {
@@ -263,7 +263,7 @@ fn denials_over_the_limit_are_counted_and_the_loss_is_told() {
 }
 
 #[test]
-fn the_last_decisions_can_be_looked_at() {
+fn the_last_decisions_are_shown() {
     let watched = Watched::start(&[
         ("KEYGATE_RECENT_DECISIONS", "5"),
         ("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1"),
@@ -306,7 +306,7 @@ fn the_last_decisions_can_be_looked_at() {
 #[case("?step=resolve", &[""])]
 #[case("?step=authorize&allowed=false", &["/x", "/orders"])]
 #[case("?reason=ok&allowed=false", &[])]
-fn the_last_decisions_are_filtered_as_asked(#[case] query: &str, #[case] paths: &[&str]) {
+fn the_last_decisions_can_be_filtered(#[case] query: &str, #[case] paths: &[&str]) {
     let watched = Watched::start(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")]);
     watched.decide("/x", Some("client-a"));
     watched.decide("/orders", Some("client-c"));
@@ -334,7 +334,7 @@ fn the_last_decisions_are_filtered_as_asked(#[case] query: &str, #[case] paths: 
 #[case("reason=expression-fals", "known are ambiguous-key, ambiguous-path, ")]
 #[case("step=both", "expected `resolve` or `authorize`")]
 #[case("allowed=maybe", "allowed: provided string was not `true` or `false`")]
-fn a_filter_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str) {
+fn an_invalid_filter_is_an_error(#[case] query: &str, #[case] expected: &str) {
     let watched = Watched::start(&[]);
     let answer = watched.page(&format!("/debug/decisions?{query}"));
     assert_eq!(answer.status(), 400);
@@ -344,7 +344,7 @@ fn a_filter_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str
 }
 
 #[apply(each_nginx)]
-fn the_lines_of_one_request_bear_the_gateways_id_and_the_keys(
+fn the_lines_of_one_request_have_its_id_and_its_key_id(
     version: Version,
     #[values(Services::PairOverTcp, Services::Single)] services: Services,
     #[values(NGINX_LOG, NGINX_LOG_BY_RANDOM_ID)] server: &'static str,

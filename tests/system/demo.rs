@@ -61,7 +61,7 @@ fn printed(child: &mut Child, output: &Path) -> String {
 }
 
 #[apply(each_nginx)]
-fn its_curl_lines_answer_as_printed_and_it_stops_cleanly_twice_in_a_row(version: Version) {
+fn the_demos_curl_lines_work_and_it_can_be_started_again(version: Version) {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("output");
     let mut command = demo(version);
@@ -123,7 +123,7 @@ fn its_curl_lines_answer_as_printed_and_it_stops_cleanly_twice_in_a_row(version:
 }
 
 #[test]
-fn a_port_in_use_is_named_with_the_way_to_choose_another() {
+fn a_port_in_use_is_named_with_its_variable() {
     for name in PORTS {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
@@ -136,7 +136,7 @@ fn a_port_in_use_is_named_with_the_way_to_choose_another() {
 }
 
 #[test]
-fn without_nginx_and_without_a_way_to_install_it_nothing_starts() {
+fn the_demo_does_not_start_without_nginx() {
     let folder = tempfile::tempdir().unwrap();
     let failing = folder.path().join("apt-get");
     fs::write(&failing, "#!/bin/sh\nexit 100\n").unwrap();

@@ -88,7 +88,7 @@ fn test_file(text: &str, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn explain_says_what_decides_and_which_part_of_it() {
+fn explain_names_the_deciding_rule_and_expression_part() {
     let (code, said) = answer(&run(&[
         "explain",
         "--method",
@@ -113,7 +113,7 @@ fn the_matrix_shows_each_client_type_at_each_endpoint() {
 }
 
 #[test]
-fn a_shadow_policy_is_tried_by_commands_too() {
+fn commands_evaluate_a_shadow_policy_too() {
     let shadow =
         "version: 1\nendpoints: [{ path: /orders, groupExpression: clientType === 'C' }]\n";
     let folder = folder(&[("shadow.yaml", shadow)]);
@@ -134,7 +134,7 @@ fn a_shadow_policy_is_tried_by_commands_too() {
 }
 
 #[test]
-fn the_matrix_of_somebody_in_the_back_office_is_another() {
+fn the_matrix_of_the_back_office_differs() {
     let output = run(&[
         "matrix",
         "--output",
@@ -161,7 +161,7 @@ fn the_matrix_of_somebody_in_the_back_office_is_another() {
 }
 
 #[test]
-fn cases_that_come_out_as_expected_are_counted() {
+fn passed_cases_are_counted() {
     assert_eq!(
         test_file(CASES, &[]),
         (Some(0), "5 passed, 0 failed\n".to_owned())
@@ -169,7 +169,7 @@ fn cases_that_come_out_as_expected_are_counted() {
 }
 
 #[test]
-fn a_case_that_comes_out_otherwise_is_shown_with_the_difference() {
+fn a_failed_case_is_shown_with_the_difference() {
     let wrong = CASES
         .replace("expect: expression-false", "expect: missing-user")
         .replace(
@@ -201,14 +201,14 @@ fn a_case_that_comes_out_otherwise_is_shown_with_the_difference() {
     "version: 1\ncases: [{ request: { uri: /, clientTyp: A }, expect: denied }]\n",
     "did you mean `clientType`?"
 )]
-fn a_file_of_cases_that_is_wrong_is_no_failed_test(#[case] text: &str, #[case] expected: &str) {
+fn an_invalid_cases_file_is_not_a_failed_test(#[case] text: &str, #[case] expected: &str) {
     let (code, said) = test_file(text, &[]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains(expected), "{said}");
 }
 
 #[test]
-fn the_policy_that_a_file_of_cases_names_is_found_from_there() {
+fn the_policy_of_a_cases_file_is_relative_to_that_file() {
     let naming = CASES.replace("cases:", "policy: policy.yaml\ncases:");
     let folder = folder(&[("cases.yaml", &naming), ("nameless.yaml", CASES)]);
     let output = run_to_end(keygate().arg("test").arg(folder.path().join("cases.yaml")));
@@ -256,7 +256,7 @@ fn the_running_service_explains_as_the_command_does(#[case] query: &str, #[case]
 }
 
 #[test]
-fn an_explanation_is_of_the_policy_in_force_and_of_its_shadow() {
+fn an_explanation_is_of_the_active_policy_and_its_shadow() {
     let watched = service(Some("version: 1\nendpoints: [{ path: /orders }]\n"));
     let explained = watched.json("/debug/explain?uri=/orders&client-type=C");
     assert_eq!(explained["reason"], "expression-false");
@@ -268,7 +268,7 @@ fn an_explanation_is_of_the_policy_in_force_and_of_its_shadow() {
 #[case("", "uri")]
 #[case("?uri=/&clienttype=A", "clienttype")]
 #[case("?uri=/&user=x", "not a JSON object")]
-fn a_question_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &str) {
+fn an_invalid_explain_query_is_an_error(#[case] query: &str, #[case] expected: &str) {
     let watched = Watched::start(&[]);
     let answer =
         caller::get_operations(&watched.operations, &format!("/debug/explain{query}"), &[]);
@@ -283,7 +283,7 @@ fn a_question_that_is_wrong_is_told_so(#[case] query: &str, #[case] expected: &s
 #[case(&["matrix", "--policy", "POLICY"])]
 #[case(&["check", "--policy", "POLICY"])]
 #[case(&["schema", "policy"])]
-fn an_answer_that_nobody_reads_ends_the_command_without_a_word(#[case] arguments: &[&str]) {
+fn a_closed_standard_output_ends_a_command_silently(#[case] arguments: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("policy.yaml");
     fs::write(&policy, POLICY).unwrap();

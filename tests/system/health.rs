@@ -27,7 +27,7 @@ fn health(operations: &str) -> Output {
 #[rstest]
 #[case::tcp(&format!("127.0.0.1:{}", free_port()))]
 #[case::unix("unix:FOLDER/operations.sock")]
-fn a_service_is_ready_until_it_begins_to_end(#[case] operations: &str) {
+fn a_service_is_ready_until_its_shutdown_starts(#[case] operations: &str) {
     let folder = tempfile::tempdir().unwrap();
     let operations = operations.replace("FOLDER", &folder.path().display().to_string());
     let service = authorizer(&operations, folder.path());
@@ -60,7 +60,7 @@ fn a_service_is_ready_until_it_begins_to_end(#[case] operations: &str) {
 }
 
 #[test]
-fn nobody_there_is_not_ready() {
+fn a_service_that_is_not_running_is_not_ready() {
     let address = format!("127.0.0.1:{}", free_port());
     let answer = health(&address);
     let text = String::from_utf8(answer.stdout).unwrap();
@@ -75,7 +75,7 @@ fn nobody_there_is_not_ready() {
 #[case::short_status("HTTP/1.1 20")]
 #[case::no_end_of_the_head("HTTP/1.1 200 OK\r\n")]
 #[case::another_status("HTTP/1.1 204 No Content\r\n\r\n")]
-fn an_answer_that_does_not_say_so_is_not_ready(#[case] bytes: &str) {
+fn any_other_response_is_not_ready(#[case] bytes: &str) {
     let address = format!("127.0.0.1:{}", free_port());
     let impostor = Impostor::start(&address);
     impostor.answers(bytes);
@@ -83,7 +83,7 @@ fn an_answer_that_does_not_say_so_is_not_ready(#[case] bytes: &str) {
 }
 
 #[test]
-fn a_wrong_setting_is_usage() {
+fn an_invalid_setting_is_a_usage_error() {
     let answer = run_to_end(keygate().arg("health").env("KEYGATE_OPERATIONS", "7091"));
     assert_eq!(answer.status.code(), Some(2));
     assert!(

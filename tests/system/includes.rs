@@ -28,7 +28,7 @@ fn difference(left: &[String], right: &[String]) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
-fn the_unix_variant_differs_in_its_server_lines_alone() {
+fn the_unix_variant_differs_in_its_server_lines_only() {
     let text = |name: &str| fs::read_to_string(Path::new(ROOT).join("nginx").join(name)).unwrap();
     let (tcp, unix) = (text("keygate.conf"), text("keygate-unix.conf"));
     assert_eq!(tcp.lines().count(), unix.lines().count());
@@ -57,7 +57,7 @@ fn the_unix_variant_differs_in_its_server_lines_alone() {
 }
 
 #[test]
-fn the_maps_alone_are_those_of_the_variant_that_says_where_the_services_are() {
+fn the_maps_are_those_of_the_file_with_upstreams() {
     let (all, maps) = (directives("keygate.conf"), directives("keygate-maps.conf"));
     let first_map = all
         .iter()
@@ -72,7 +72,7 @@ fn the_maps_alone_are_those_of_the_variant_that_says_where_the_services_are() {
 }
 
 #[test]
-fn requiring_a_key_differs_from_authorizing_in_the_question_alone() {
+fn require_key_differs_from_authorize_in_its_subrequest_only() {
     assert_eq!(
         difference(
             &directives("keygate-authorize.conf"),
@@ -86,7 +86,7 @@ fn requiring_a_key_differs_from_authorizing_in_the_question_alone() {
 }
 
 #[test]
-fn the_single_variant_differs_in_the_steps_alone() {
+fn the_single_variant_differs_in_its_steps_only() {
     let (pair, single) = (
         directives("keygate-server.conf"),
         directives("keygate-server-single.conf"),

@@ -65,7 +65,7 @@ fn create_from_stdin(folder: &TempDir, key: &str) -> Output {
 #[case("xxxxxxxxxxxxxxxxxxxxxxxx")]
 #[case("TODO")]
 #[case("password")]
-fn a_placeholder_is_rejected_on_every_way_in(#[case] key: &str) {
+fn a_placeholder_is_rejected_by_every_command(#[case] key: &str) {
     let console = format!("[\n{{\"secret\": \"{key}\", \"clientType\": \"A\"}}]\n");
     let map = format!("map $http_client_key $t {{\n  '{key}' A;\n}}\n");
     let keys = format!("version: 1\nkeys:\n  - id: a\n    clientType: A\n    key: '{key}'\n");
@@ -122,7 +122,7 @@ fn a_placeholder_is_rejected_on_every_way_in(#[case] key: &str) {
 }
 
 #[test]
-fn a_key_as_long_as_a_token_is_taken_and_a_longer_one_is_not() {
+fn a_key_as_long_as_a_token_is_accepted_and_a_longer_one_not() {
     let long = "Zq7x".repeat(1024);
     let folder = tempfile::tempdir().unwrap();
     let output = create_from_stdin(&folder, &long);
@@ -185,7 +185,7 @@ fn a_map_that_only_marks_keys_needs_client_types() {
 }
 
 #[test]
-fn an_import_takes_a_byte_order_mark() {
+fn an_import_accepts_a_byte_order_mark() {
     let auth =
         r#"{ "/a": { "ALL": { "authorization": { "expression": "true", "public": true } } } }"#;
     let folder = folder("auth.json", &format!("\u{feff}{auth}"));
@@ -202,7 +202,7 @@ fn an_import_takes_a_byte_order_mark() {
     "from.json:2:48"
 )]
 #[case("{\n  // ours\n  \"secrets\": []\n}", "not JSON", "from.json:2:")]
-fn an_import_of_broken_json_says_what_is_wrong_and_where(
+fn an_import_of_invalid_json_names_the_error_and_location(
     #[case] text: &str,
     #[case] message: &str,
     #[case] place: &str,
@@ -228,10 +228,7 @@ keys:
 #[case(&["create", "--client-type", "A", "--expires-at", "2020-01-01T00:00:00Z"], "never valid")]
 #[case(&["rotate", "shop"], "keygate keys enable")]
 #[case(&["rotate", "shop", "--overlap", "3m"], "`30min` or `3mo`")]
-fn a_key_command_that_would_mean_something_else_is_rejected(
-    #[case] arguments: &[&str],
-    #[case] message: &str,
-) {
+fn a_misleading_key_command_is_rejected(#[case] arguments: &[&str], #[case] message: &str) {
     let folder = folder("keys.yaml", KEYS);
     let output = run(
         &folder,

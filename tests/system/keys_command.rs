@@ -90,7 +90,7 @@ fn check(arguments: &[&str], path: &Path) -> Output {
 }
 
 #[test]
-fn a_key_is_shown_once_on_standard_output_and_stored_as_a_digest() {
+fn a_created_key_is_printed_once_and_stored_as_a_digest() {
     let keys = Keys::none();
     let output = keys.run_with("create", &["--client-type", "A", "--id", "cms"], "");
     assert_eq!(output.status.code(), Some(0));
@@ -113,7 +113,7 @@ fn a_key_is_shown_once_on_standard_output_and_stored_as_a_digest() {
 }
 
 #[test]
-fn a_key_lives_through_switching_rotation_and_deletion() {
+fn a_key_can_be_switched_rotated_and_deleted() {
     let keys = Keys::none();
     keys.create(&[
         "--client-type",
@@ -182,7 +182,7 @@ fn a_rotation_never_lets_a_key_live_longer() {
 }
 
 #[test]
-fn ids_are_made_of_client_type_and_day_and_are_never_taken_twice() {
+fn ids_are_client_type_and_day_and_are_never_reused() {
     let keys = Keys::none();
     for _ in 0..3 {
         keys.create(&["--client-type", "mobile"]);
@@ -194,7 +194,7 @@ fn ids_are_made_of_client_type_and_day_and_are_never_taken_twice() {
 }
 
 #[test]
-fn a_key_of_ones_own_is_stored_and_not_shown() {
+fn a_key_from_standard_input_is_stored_and_not_printed() {
     let keys = Keys::none();
     let create = ["--client-type", "A", "--id", "own", "--key-stdin"];
     let output = keys.run_with("create", &create, &format!("{CLEAR}\n"));
@@ -224,7 +224,7 @@ fn a_key_of_ones_own_is_stored_and_not_shown() {
 }
 
 #[test]
-fn a_file_of_clear_keys_is_hashed_whole_and_its_comments_stay() {
+fn hashing_a_plaintext_keys_file_keeps_its_comments() {
     let keys = Keys::holding(&format!(
         "# ours\nversion: 1\nkeys:\n  - id: a # first\n    clientType: A\n    key: {CLEAR}\n  \
          - {{id: b, clientType: B, key: \"{CLEAR}-2\"}}\n"
@@ -249,7 +249,7 @@ fn a_file_of_clear_keys_is_hashed_whole_and_its_comments_stay() {
 }
 
 #[test]
-fn a_pepper_makes_keyed_digests_that_need_it_to_load_but_not_to_be_switched() {
+fn peppered_keys_need_the_pepper_to_load_and_not_to_be_edited() {
     let keys = Keys::none();
     let pepper = keys.folder.path().join("pepper");
     fs::write(&pepper, "an example pepper, not a secret\n").unwrap();
@@ -287,7 +287,7 @@ fn a_pepper_makes_keyed_digests_that_need_it_to_load_but_not_to_be_switched() {
 }
 
 #[test]
-fn keys_that_end_soon_are_told_by_list_and_check() {
+fn list_and_check_report_keys_that_expire_soon() {
     let keys = Keys::none();
     for (id, period) in [("far", "14d 12h"), ("soon", "12d 12h"), ("today", "5h")] {
         keys.create(&["--client-type", "A", "--id", id, "--expires-in", period]);
@@ -328,7 +328,7 @@ fn keys_that_end_soon_are_told_by_list_and_check() {
 #[case::unknown_scheme("create", &["--client-type", "A", "--scheme", "md5"], 2, "possible values: sha256, hmac-sha256")]
 #[case::weak_without_stdin("create", &["--client-type", "A", "--allow-weak"], 2, "--key-stdin")]
 #[case::negative_overlap("rotate", &["cms", "--overlap=-1d"], 2, "written like `90d`")]
-fn a_refusal_changes_nothing(
+fn a_rejected_command_changes_nothing(
     #[case] command: &str,
     #[case] arguments: &[&str],
     #[case] code: i32,
@@ -383,7 +383,7 @@ fn a_refusal_changes_nothing(
     "keys.yaml:3:47"
 )]
 #[case::not_yaml("  - {id: a, clientType: A, key: [sample-key-1\n", "error: ")]
-fn a_bad_file_is_refused_with_its_line_and_without_its_secrets(
+fn an_invalid_file_is_rejected_with_its_line_and_no_secret(
     #[case] entries: &str,
     #[case] message: &str,
 ) {

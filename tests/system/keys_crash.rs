@@ -31,7 +31,7 @@ fn kill(mut writer: Child) -> bool {
 }
 
 #[test]
-fn a_writer_killed_at_any_moment_leaves_the_old_file_or_the_new_one() {
+fn a_killed_writer_leaves_either_the_old_or_the_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.yaml");
     let fresh = folder.path().join(".keys.yaml.new");

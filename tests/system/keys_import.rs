@@ -89,7 +89,7 @@ fn stderr(output: &Output) -> String {
 #[rstest]
 #[case::in_a_configuration(CONSOLE)]
 #[case::alone(list_alone(CONSOLE))]
-fn the_keys_of_a_console_configuration_become_a_hashed_keys_file(#[case] text: &str) {
+fn keys_of_a_console_configuration_are_imported_hashed(#[case] text: &str) {
     let import = Import::of(text);
     let output = import.run("mia", &["--keys-out", "keys.yaml"]);
     assert!(output.status.success(), "{output:?}");
@@ -122,7 +122,7 @@ fn the_keys_of_a_console_configuration_become_a_hashed_keys_file(#[case] text: &
 }
 
 #[test]
-fn an_imported_key_opens_what_it_opened() {
+fn an_imported_key_is_stored_as_its_digest() {
     let import = Import::of(CONSOLE);
     let printed = import.run("mia", &[]);
     assert!(printed.status.success(), "{printed:?}");
@@ -138,7 +138,7 @@ fn an_imported_key_opens_what_it_opened() {
 }
 
 #[test]
-fn a_map_of_nginx_becomes_a_hashed_keys_file() {
+fn keys_of_an_nginx_map_are_imported_hashed() {
     let import = Import::of(MAP);
     let output = import.run("nginx-map", &["--keys-out", "keys.yaml"]);
     assert!(output.status.success(), "{output:?}");
@@ -177,7 +177,7 @@ fn a_map_is_imported_as_nginx_reads_it(#[case] text: &str) {
 }
 
 #[test]
-fn a_map_of_another_variable_is_taken_where_it_is_named() {
+fn a_map_of_another_variable_is_imported_if_named() {
     let text =
         "map $http_x_api_key $t { sample-key-1 A; }\nmap $http_client_key $u { sample-key-2 B; }\n";
     let import = Import::of(text);
@@ -261,7 +261,7 @@ fn a_map_of_another_variable_is_taken_where_it_is_named() {
     "map $http_client_key $t { sample-key A; sample-key B; }",
     "twice"
 )]
-fn what_cannot_be_imported_is_told_and_nothing_is_written(
+fn a_failed_import_is_reported_and_writes_nothing(
     #[case] kind: &str,
     #[case] text: &str,
     #[case] message: &str,

@@ -22,7 +22,7 @@ use crate::support::program::{keygate, run_to_end};
 use crate::support::report;
 
 #[apply(each_nginx)]
-fn a_key_that_the_command_disables_is_refused_within_a_second(
+fn a_disabled_key_is_rejected_within_one_second(
     version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
@@ -58,7 +58,7 @@ fn a_key_that_the_command_disables_is_refused_within_a_second(
 }
 
 #[rstest]
-fn the_debug_page_tells_states_and_last_uses_and_no_digest(
+fn the_debug_page_shows_states_and_last_uses_and_no_digest(
     #[values(Role::Resolver, Role::Serve)] role: Role,
 ) {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +149,7 @@ impl Connection {
 }
 
 #[test]
-fn a_thousand_reloads_under_load_lose_nothing_and_mix_nothing() {
+fn a_thousand_reloads_under_load_lose_and_mix_nothing() {
     let gateway = Gateway::start(Version::Mainline, &Setup::PLAIN);
     let [resolver, ..] = &gateway.service_addresses;
     let (keys, service) = (gateway.file("keys.yaml"), &gateway.services[0]);

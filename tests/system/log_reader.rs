@@ -91,7 +91,7 @@ impl Drop for Unread {
 }
 
 #[test]
-fn a_log_that_nobody_reads_does_not_hold_up_decisions() {
+fn a_blocked_log_does_not_delay_decisions() {
     let mut unread = Unread::start();
     assert_eq!(unread.check_up().0, 200);
     unread.deny(DENIALS);
@@ -137,7 +137,7 @@ fn a_log_that_nobody_reads_does_not_hold_up_decisions() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_does_not_hold_up_the_stop() {
+fn a_blocked_log_does_not_delay_the_shutdown() {
     let mut unread = Unread::start();
     unread.deny(10_000);
     assert!(unread.stop());

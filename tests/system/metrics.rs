@@ -52,7 +52,7 @@ fn every_decision_is_counted_under_its_step_reason_and_endpoint() {
 }
 
 #[test]
-fn keys_durations_and_the_build_are_told() {
+fn keys_durations_and_the_build_are_exported() {
     let watched = busy();
     for (sample, value) in [
         (r#"keygate_keys{state="valid"}"#, 5.0),
@@ -91,7 +91,7 @@ fn keys_durations_and_the_build_are_told() {
 }
 
 #[test]
-fn the_keys_that_expire_next_are_told_one_by_one() {
+fn the_keys_that_expire_next_are_exported_one_by_one() {
     let watched = Watched::start(&[]);
     let key = |n: usize| {
         format!(
@@ -119,7 +119,7 @@ fn the_keys_that_expire_next_are_told_one_by_one() {
 }
 
 #[test]
-fn a_reload_is_told_and_does_not_begin_the_counts_anew() {
+fn a_reload_is_counted_and_resets_no_counter() {
     let watched = Watched::start(&[]);
     watched.decide("/public", None);
     let ok = r#"keygate_decisions_total{step="authorize",outcome="allowed",reason="ok",endpoint="/public"}"#;
@@ -153,7 +153,7 @@ fn a_reload_is_told_and_does_not_begin_the_counts_anew() {
 }
 
 #[test]
-fn prometheus_finds_nothing_wrong_with_the_text() {
+fn promtool_accepts_the_metrics_text() {
     let text = busy().page("/metrics");
     assert_eq!(
         text.header("content-type"),
@@ -164,7 +164,7 @@ fn prometheus_finds_nothing_wrong_with_the_text() {
 }
 
 #[test]
-fn the_reference_parser_takes_the_openmetrics_text() {
+fn the_reference_parser_accepts_the_openmetrics_text() {
     let answer = caller::get_operations(&busy().operations, "/metrics", &[OPENMETRICS]);
     assert_eq!(
         answer.header("content-type"),
@@ -193,7 +193,7 @@ fn neither_metrics_nor_debug_are_on_the_data_listener() {
 }
 
 #[test]
-fn whoever_looks_at_many_keys_keeps_no_gateway_waiting() {
+fn listing_many_keys_does_not_delay_decisions() {
     const KEYS: usize = 30_000;
     let watched = Watched::start(&[]);
     let keys: Vec<_> = (0..KEYS)

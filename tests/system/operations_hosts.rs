@@ -85,7 +85,7 @@ fn addresses_localhost_and_listed_names_are_accepted() {
 }
 
 #[test]
-fn no_response_lets_a_browser_guess_its_type() {
+fn no_response_allows_content_sniffing() {
     let watched = Watched::start(&[]);
     for page in PAGES {
         let response = watched.page(page);

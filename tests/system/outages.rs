@@ -43,7 +43,7 @@ fn assert_allowed(gateway: &Gateway) {
 }
 
 #[apply(each_nginx)]
-fn a_killed_service_lets_nobody_in_and_one_started_again_does(
+fn a_killed_service_denies_until_it_is_started_again(
     version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {
@@ -72,7 +72,7 @@ fn a_killed_service_lets_nobody_in_and_one_started_again_does(
 }
 
 #[apply(each_nginx)]
-fn a_service_that_hangs_is_given_up_and_one_that_goes_on_is_asked_again(
+fn a_hanging_service_times_out_and_is_used_again_afterwards(
     version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {
@@ -115,7 +115,7 @@ const GARBAGE: [&str; 14] = [
 ];
 
 #[apply(each_nginx)]
-fn a_service_that_answers_garbage_lets_nobody_in(version: Version) {
+fn a_malformed_response_of_a_service_denies(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -152,7 +152,7 @@ fn a_service_that_answers_garbage_lets_nobody_in(version: Version) {
 }
 
 #[apply(each_nginx)]
-fn a_reason_that_would_break_the_json_is_not_repeated(version: Version) {
+fn a_reason_that_would_break_the_json_is_replaced(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -186,7 +186,7 @@ fn a_reason_that_would_break_the_json_is_not_repeated(version: Version) {
 }
 
 #[apply(each_nginx)]
-fn more_headers_than_a_service_reads_are_the_callers_fault(
+fn more_headers_than_a_service_accepts_are_rejected(
     version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {

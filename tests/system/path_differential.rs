@@ -92,7 +92,7 @@ const KNOWN: [&[u8]; 24] = [
 ];
 
 #[apply(each_nginx)]
-fn nginx_and_keygate_read_every_target_alike_or_keygate_refuses_it(version: Version) {
+fn keygate_interprets_targets_as_nginx_or_rejects_them(version: Version) {
     let mut server = Server::start(version, "on");
     let policies = [policy(false), policy(true)];
     let mut tally = Tally::default();
@@ -124,9 +124,7 @@ fn nginx_and_keygate_read_every_target_alike_or_keygate_refuses_it(version: Vers
 /// lost: `//a/b`, allowed as `/a/b` is, goes to `location /`, which no endpoint covers; a backend
 /// there gets requests that its own rule would not have let in.
 #[apply(each_nginx)]
-fn without_merged_slashes_nginx_goes_astray_to_where_no_endpoint_is_and_nowhere_else(
-    version: Version,
-) {
+fn unmerged_slashes_reach_only_locations_without_an_endpoint(version: Version) {
     let mut server = Server::start(version, "off");
     let policies = [policy(false), policy(true)];
     let unmerged = Reading {

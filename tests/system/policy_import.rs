@@ -124,7 +124,7 @@ fn a_console_configuration_becomes_a_policy_and_a_keys_file() {
 #[rstest]
 #[case::an_auth_json("auth.json", AUTH)]
 #[case::a_console_configuration("console.json", CONSOLE)]
-fn what_is_odd_about_an_expression_is_told_with_its_place(#[case] name: &str, #[case] text: &str) {
+fn an_expression_warning_names_its_location(#[case] name: &str, #[case] text: &str) {
     let odd = text.replacen("clientType == 'A'", "groups.admin === 'yes'", 1);
     let folder = folder(&[(name, &odd)]);
     let files = ["--policy-out", "policy.yaml", "--keys-out", "keys.yaml"];
@@ -156,7 +156,7 @@ fn what_is_odd_about_an_expression_is_told_with_its_place(#[case] name: &str, #[
     &[("a.json", "{\"endpoints\": {\"/a\": {\"basePath\": \"/a\", \"public\": true, \"secreted\": true, \"acl\": \"true\"}, \"/b\": {\"basePath\": \"/a/\", \"public\": true, \"secreted\": true, \"acl\": \"true\"}}}")],
     "the policy that would be written:"
 )]
-fn what_cannot_be_imported_is_told_and_nothing_is_written(
+fn a_failed_import_is_reported_and_writes_nothing(
     #[case] files: &[(&str, &str)],
     #[case] message: &str,
 ) {

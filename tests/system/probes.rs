@@ -6,7 +6,7 @@ use crate::support::operations::{Watched, until};
 use crate::support::program::accepts;
 
 #[test]
-fn at_the_end_it_is_not_ready_first_then_serves_on_and_then_drains() {
+fn shutdown_is_not_ready_first_then_serves_then_drains() {
     let mut watched = Watched::start(&[("KEYGATE_SHUTDOWN_DELAY_SECONDS", "2")]);
     assert_eq!(watched.page("/-/ready").status(), 200);
     watched.service.signal("TERM");
@@ -27,7 +27,7 @@ fn at_the_end_it_is_not_ready_first_then_serves_on_and_then_drains() {
 }
 
 #[test]
-fn a_refused_file_leaves_it_ready_and_the_check_up_not() {
+fn a_rejected_file_fails_the_check_up_and_not_readiness() {
     let watched = Watched::start(&[]);
     assert_eq!(watched.page("/-/check-up").status(), 200);
     watched.write("policy.yaml", "version: 1\nendpoints: [{ pth: /a }]\n");
@@ -56,7 +56,7 @@ fn a_refused_file_leaves_it_ready_and_the_check_up_not() {
 }
 
 #[test]
-fn the_settings_in_force_are_shown_with_where_they_come_from() {
+fn active_settings_are_shown_with_their_source() {
     let watched = Watched::start(&[("KEYGATE_RECENT_DECISIONS", "7")]);
     let page = watched.json("/debug/config");
     assert_eq!(page["role"], "serve");

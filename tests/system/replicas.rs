@@ -143,7 +143,7 @@ fn pause() {
 }
 
 #[apply(each_nginx)]
-fn one_replica_less_fails_no_allowed_request(
+fn losing_one_replica_fails_no_allowed_request(
     version: Version,
     #[values(Services::PairOverTcp, Services::PairOverUnix, Services::Single)] services: Services,
 ) {

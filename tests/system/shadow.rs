@@ -77,7 +77,7 @@ fn start(policy: &str, shadow: Option<&str>) -> Watched {
 #[rstest]
 #[case::an_expression(WITH_SHADOWS, None)]
 #[case::a_policy(WITH_SHADOWS, Some(SHADOW_POLICY))]
-fn no_answer_changes(#[case] policy: &str, #[case] shadow: Option<&str>) {
+fn a_shadow_changes_no_response(#[case] policy: &str, #[case] shadow: Option<&str>) {
     let with = start(policy, shadow);
     let without = start(&without_a_shadow(policy), None);
     let targets = [
@@ -186,7 +186,7 @@ fn a_shadow_expression_is_counted_and_logged_where_it_differs() {
 }
 
 #[test]
-fn a_shadow_expression_is_for_the_expression_that_it_stands_beside() {
+fn a_shadow_replaces_only_the_expression_beside_it() {
     let watched = start(WITH_SHADOWS, None);
     let ask = [
         "original-request-uri: /orders",
@@ -204,7 +204,7 @@ fn a_shadow_expression_is_for_the_expression_that_it_stands_beside() {
 }
 
 #[test]
-fn a_shadow_policy_is_tried_on_everything() {
+fn a_shadow_policy_is_evaluated_for_every_request() {
     let watched = start(&without_a_shadow(WITH_SHADOWS), Some(SHADOW_POLICY));
     watched.decide("/orders", Some("client-a"));
     watched.decide("/closed", Some("client-a"));
@@ -228,7 +228,7 @@ fn a_shadow_policy_is_tried_on_everything() {
 }
 
 #[test]
-fn what_a_shadow_would_change_is_summed_up_over_what_is_kept() {
+fn shadow_differences_are_summarized_over_kept_decisions() {
     let watched = start(WITH_SHADOWS, None);
     for (target, client) in [
         ("/orders", Some("client-c")),
@@ -270,7 +270,7 @@ fn what_a_shadow_would_change_is_summed_up_over_what_is_kept() {
 }
 
 #[test]
-fn a_bad_shadow_policy_leaves_the_last_good_one_and_the_policy_alone() {
+fn an_invalid_shadow_policy_keeps_the_last_valid_one() {
     let folder = tempfile::tempdir().unwrap();
     let shadow = folder.path().join("shadow.yaml");
     std::fs::write(&shadow, SHADOW_POLICY).unwrap();

@@ -27,7 +27,7 @@ fn start(role: &str, listen: &str, folder: &std::path::Path) -> Service {
 }
 
 #[rstest]
-fn a_request_whose_end_comes_after_the_signal_is_answered(
+fn a_request_that_ends_after_the_signal_gets_a_response(
     #[values("TERM", "INT")] signal: &str,
     #[values("resolver", "serve")] role: &str,
 ) {
@@ -59,7 +59,7 @@ fn a_request_whose_end_comes_after_the_signal_is_answered(
 }
 
 #[test]
-fn connections_that_nginx_keeps_open_do_not_hold_up_the_end() {
+fn idle_connections_of_nginx_do_not_delay_the_shutdown() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("127.0.0.1:{}", free_port());
     let mut service = start("resolver", &address, folder.path());
@@ -84,7 +84,7 @@ fn connections_that_nginx_keeps_open_do_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_unix_socket_is_removed_at_the_end_and_one_left_by_a_crash_is_taken_over() {
+fn sockets_are_removed_at_the_end_and_reused_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("resolver.sock");
     let listen = format!("unix:{}", socket.display());
@@ -98,7 +98,7 @@ fn a_unix_socket_is_removed_at_the_end_and_one_left_by_a_crash_is_taken_over() {
 }
 
 #[apply(each_nginx)]
-fn restarts_under_requests_are_never_an_allowance(version: Version) {
+fn restarts_under_load_never_allow_a_denied_request(version: Version) {
     let mut gateway = Gateway::start(
         version,
         &Setup {

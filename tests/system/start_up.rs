@@ -96,7 +96,7 @@ const GOOD_KEY: &str =
     "version: 1\nendpoints:\n  - path: /a\n  - path: /a\n",
     &["policy.yaml:4:11", "3 |   - path: /a", "this one has the same path"]
 )]
-fn a_bad_policy_is_refused_at_its_place(#[case] text: &str, #[case] holds: &[&str]) {
+fn an_invalid_policy_is_rejected_with_its_location(#[case] text: &str, #[case] holds: &[&str]) {
     let mut start = Start::new();
     start.policy = start.file("policy.yaml", text);
     start.refused(holds);
@@ -120,7 +120,7 @@ fn a_bad_policy_is_refused_at_its_place(#[case] text: &str, #[case] holds: &[&st
     "version: 1\nkeys:\n  - { id: a, clientType: A, key: first-secret }\n  - { id: a, clientType: B, key: second-secret }\n",
     &["keys.yaml:4:", "`a`"]
 )]
-fn a_bad_keys_file_is_refused_at_its_place(#[case] text: &str, #[case] holds: &[&str]) {
+fn an_invalid_keys_file_is_rejected_with_its_location(#[case] text: &str, #[case] holds: &[&str]) {
     let mut start = Start::new();
     start.keys = start.file("keys.yaml", text);
     let message = start.refused(holds);
@@ -135,7 +135,7 @@ fn a_bad_keys_file_is_refused_at_its_place(#[case] text: &str, #[case] holds: &[
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let mut start = Start::new();
     start.policy = "/no/such/policy.yaml".into();
     start.refused(&["/no/such/policy.yaml"]);
@@ -145,14 +145,14 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_directory_is_no_file() {
+fn a_directory_in_place_of_a_file_is_an_error() {
     let mut start = Start::new();
     start.policy = start.folder.path().to_owned();
     start.refused(&[&start.folder.path().display().to_string()]);
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_named() {
+fn a_file_without_read_permission_is_named() {
     let mut start = Start::new();
     start.keys = start.file("keys.yaml", "version: 1\nkeys: []\n");
     fs::set_permissions(&start.keys, fs::Permissions::from_mode(0o000)).unwrap();
@@ -165,7 +165,7 @@ fn a_file_that_may_not_be_read_is_named() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_nothing_is_left_half_started() {
+fn a_port_in_use_is_named_and_stops_the_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
 
@@ -181,7 +181,7 @@ fn a_port_in_use_is_named_and_nothing_is_left_half_started() {
 }
 
 #[test]
-fn a_socket_path_that_is_a_directory_or_a_file_is_refused_and_left_alone() {
+fn a_socket_path_of_a_file_or_directory_is_left_untouched() {
     let mut start = Start::new();
     let folder = start.folder.path().join("here");
     fs::create_dir(&folder).unwrap();
@@ -207,7 +207,7 @@ fn a_socket_that_another_service_listens_on_is_not_taken_over() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused() {
+fn an_invalid_address_is_rejected() {
     for bad in [
         "7081",
         "localhost",
@@ -222,7 +222,7 @@ fn an_address_that_is_none_is_refused() {
 }
 
 #[test]
-fn an_unknown_setting_is_refused_with_the_nearest_known_one() {
+fn an_unknown_setting_is_rejected_with_a_suggestion() {
     let mut start = Start::new();
     let settings = start.file("keygate.yaml", "listten: 127.0.0.1:7080\n");
     start.more = vec!["--config".to_owned(), settings.display().to_string()];
@@ -245,7 +245,7 @@ fn an_unknown_setting_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
-fn the_command_line_is_checked_as_usage() {
+fn command_line_errors_are_usage_errors() {
     for arguments in [
         &["serve", "--keyz", "x"][..],
         &["gateway"],

@@ -99,7 +99,7 @@ fn parent(flags: &str) -> String {
 }
 
 #[test]
-fn the_gateways_trace_goes_on_with_a_span_for_each_step() {
+fn each_step_adds_a_span_to_the_gateways_trace() {
     let collector = Collector::start("200 OK");
     let watched = traced(
         &collector,
@@ -157,7 +157,7 @@ fn the_gateways_trace_goes_on_with_a_span_for_each_step() {
 }
 
 #[test]
-fn what_the_gateway_does_not_sample_is_not_sent_and_what_is_not_traced_begins_a_trace() {
+fn sampling_follows_the_gateway_and_else_starts_a_trace() {
     let collector = Collector::start("200 OK");
     let watched = traced(&collector, &[("OTEL_SERVICE_NAME", "edge")]);
     watched.check(&["original-request-uri: /public", &parent("00")]);
@@ -179,7 +179,7 @@ fn what_the_gateway_does_not_sample_is_not_sent_and_what_is_not_traced_begins_a_
 }
 
 #[test]
-fn what_is_left_is_sent_at_the_end() {
+fn remaining_spans_are_sent_at_shutdown() {
     let collector = Collector::start("200 OK");
     let mut watched = traced(&collector, &[("OTEL_BSP_SCHEDULE_DELAY", "60000")]);
     watched.decide("/public", None);
@@ -195,7 +195,7 @@ fn end(watched: &mut Watched) {
 }
 
 #[test]
-fn a_collector_that_fails_is_told_once_and_changes_no_decision() {
+fn a_failing_collector_is_logged_once_and_changes_no_decision() {
     let collector = Collector::start("500 Oops");
     let watched = traced(&collector, &[]);
     for _ in 0..3 {
@@ -215,7 +215,7 @@ fn a_collector_that_fails_is_told_once_and_changes_no_decision() {
 #[case(&[])]
 #[case(&[("OTEL_SDK_DISABLED", "true")])]
 #[case(&[("OTEL_TRACES_EXPORTER", "none")])]
-fn nothing_is_sent_unless_asked_for(#[case] settings: &[(&str, &str)]) {
+fn no_span_is_sent_unless_configured(#[case] settings: &[(&str, &str)]) {
     let collector = Collector::start("200 OK");
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str());
     let endpoint = (!settings.is_empty()).then_some(endpoint);
@@ -240,7 +240,7 @@ fn start_with(settings: &[(&str, &str)]) -> Output {
 #[case("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]
 #[case("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector.example")]
 #[case("OTEL_TRACES_EXPORTER", "zipkin")]
-fn what_would_be_set_in_vain_stops_the_start(#[case] name: &str, #[case] value: &str) {
+fn unsupported_telemetry_settings_stop_the_start(#[case] name: &str, #[case] value: &str) {
     let output = start_with(&[(name, value)]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();

@@ -212,7 +212,7 @@ fn a_policy_with_an_error_is_shown(#[case] field: &str, #[case] line: &str, #[ca
 }
 
 #[test]
-fn the_format_of_a_policy_is_told_by_its_content() {
+fn the_format_of_a_policy_is_detected_by_content() {
     let native = "{\"version\": 1, \"endpoints\": [{\"path\": \"/a\"}]}";
     let theirs =
         "{\"/a\": {\"GET\": {\"authorization\": {\"expression\": \"true\", \"public\": true}}}}";

@@ -36,7 +36,7 @@ use crate::support::yaml_file::{DIGEST, FILES, File};
 #[case::list_of_aliases("@F:\n@I  - *x", "alias")]
 #[case::tag_in_braces("@F: {a: !x b}", "tag")]
 #[case::merge_key_in_braces("@F: {<<: {a: b}}", "merge key")]
-fn yaml_features_are_refused_in_every_file(#[case] spelling: &str, #[case] what: &str) {
+fn yaml_features_are_rejected_in_every_file(#[case] spelling: &str, #[case] what: &str) {
     for file in FILES {
         let text = file.with(|field, value| {
             let indent = match file {
@@ -60,7 +60,7 @@ fn yaml_features_are_refused_in_every_file(#[case] spelling: &str, #[case] what:
 #[case::tag_directive("%TAG ! tag:example.com,2000:\n---\n", "directive")]
 #[case::version_directive("%YAML 1.1\n---\n", "directive")]
 #[case::unknown_directive("%FOO bar\n---\n", "directive")]
-fn yaml_features_are_refused_at_the_document_start(#[case] start: &str, #[case] what: &str) {
+fn yaml_features_are_rejected_at_the_document_start(#[case] start: &str, #[case] what: &str) {
     for file in FILES {
         refused(file, &format!("{start}{}", file.plain()), what);
     }
@@ -87,7 +87,7 @@ fn refused(file: File, text: &str, what: &str) {
 #[case::comment("description: a # !x &y *z <<: %TAG")]
 #[case::comment_line("# !x &y *z\n    description: a")]
 #[case::quoted_name("'description': a")]
-fn plain_data_is_taken_as_it_is(#[case] field: &str) {
+fn plain_data_is_accepted_unchanged(#[case] field: &str) {
     let policy = format!("version: 1\nendpoints:\n  - path: /a\n    {field}\n");
     File::Policy.is_taken(&policy).unwrap();
     let keys = format!(
@@ -106,7 +106,7 @@ fn plain_data_is_taken_as_it_is(#[case] field: &str) {
 #[case("groupExpression: |+\n      !isBackoffice\n\n\n")]
 #[case("hosts: ['*.example.com']")]
 #[case("methods: [GET] # all but the others")]
-fn expressions_in_quotes_and_blocks_are_taken(#[case] field: &str) {
+fn expressions_in_quotes_and_blocks_are_accepted(#[case] field: &str) {
     File::Policy
         .is_taken(&format!(
             "version: 1\nendpoints:\n  - path: /a\n    {field}\n"
@@ -115,7 +115,7 @@ fn expressions_in_quotes_and_blocks_are_taken(#[case] field: &str) {
 }
 
 #[test]
-fn every_good_file_is_taken() {
+fn every_valid_file_is_accepted() {
     for file in FILES {
         file.is_taken(&file.plain()).unwrap();
         file.is_taken(&format!("\u{feff}{}", file.plain())).unwrap();
@@ -154,7 +154,7 @@ fn the_hint_is_the_value_in_quotes() {
 }
 
 #[test]
-fn a_field_without_a_value_is_refused() {
+fn a_field_without_a_value_is_rejected() {
     for (file, empty) in [
         (File::Keys, "clientType: A\n    expiresAt:"),
         (File::Keys, "clientType: A\n    notBefore: # later"),

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_stays_goes_on_counting_wherever_it_stands() {
+    fn an_unchanged_rule_keeps_its_counts_when_rules_move() {
         let before = Endpoint::for_rules_of(&policy(&["/a", "/b"]), &[]);
         before[1].counters.count(Reason::Ok);
         let after = Endpoint::for_rules_of(&policy(&["/b", "/c"]), &before);

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use keygate_expression::Facts;
-use keygate_headers::{Repeated, single};
+use keygate_headers::{OtherNames, Repeated, single};
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
@@ -62,6 +62,9 @@ pub struct Caller<'h> {
 /// Why a request cannot be read: the gateway is set up wrongly, or something else sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
+    /// The nginx includes were written for other names of headers and cookies.
+    #[error(transparent)]
+    OtherNames(#[from] OtherNames),
     /// A header that decides has different values.
     #[error(transparent)]
     Repeated(#[from] Repeated),
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nginx_tells_the_request_in_headers() {
+    fn nginx_sends_the_request_in_headers() {
         let lines = &[
             ("original-request-uri", "/orders/1?q=2"),
             ("original-request-method", "POST"),
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn envoy_tells_the_request_in_the_path() {
+    fn envoy_sends_the_request_in_the_path() {
         let lines = &[("host", "api.example.com"), ("isbackoffice", "0")];
         assert_eq!(
             read_it(Some("/orders/1?q=2"), lines).unwrap(),
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_could_be_read_in_two_ways_is_not_read() {
+    fn an_ambiguous_authorization_request_is_rejected() {
         let uri = ("original-request-uri", "/");
         let refused = |lines: &[_]| read_it(None, lines).unwrap_err().to_string();
         assert_eq!(

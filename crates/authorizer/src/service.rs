@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
+use keygate_headers::{ExpectedNames, Sender};
 use keygate_policy::{Policy, Reason, path::CanonicalPath, reason::Status};
 
 use crate::{
-    AnswerWith, Counters, Decision, Endpoint, HeaderNames, Observer, Record, Request, Shadow,
+    AnswerWith, Counters, Decision, Endpoint, HeaderNames, Malformed, Observer, Record, Request,
+    Shadow,
 };
 
 /// The authorization service: the policy in force, and how gateways ask.
@@ -18,6 +20,7 @@ pub struct Authorizer {
     without_rule: Counters,
     names: HeaderNames,
     answer_with: AnswerWith,
+    expected: ExpectedNames,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -45,8 +48,16 @@ impl Authorizer {
             without_rule: Counters::default(),
             names,
             answer_with,
+            expected: ExpectedNames::default(),
             observer: None,
         }
+    }
+
+    /// The same, denying requests of nginx includes that were written for other names.
+    #[must_use]
+    pub fn expecting(mut self, names: ExpectedNames) -> Self {
+        self.expected = names;
+        self
     }
 
     /// The same, telling somebody of every decision.
@@ -105,10 +116,20 @@ impl Authorizer {
             endpoint: None,
             shadow: None,
         };
-        match request.describe(&self.names) {
+        let sender = self.expected.sender(request.headers);
+        // nginx's `auth_request` reads the status and nothing else.
+        let answer_with = match sender {
+            Ok(Sender::Other) => self.answer_with,
+            Ok(Sender::Includes) | Err(_) => AnswerWith::Status,
+        };
+        let described = match sender {
+            Ok(_) => request.describe(&self.names),
+            Err(other_names) => Err(Malformed::from(other_names)),
+        };
+        match described {
             Ok(described) => Decision {
                 client_type: request.client_type(&self.names).cloned(),
-                ..self.decide(&described, record)
+                ..self.decide(&described, answer_with, record)
             },
             Err(malformed) => {
                 self.without_rule.count(Reason::MalformedRequest);
@@ -117,7 +138,7 @@ impl Authorizer {
                     ..record
                 });
                 Decision {
-                    status: self.status(Status::Forbidden),
+                    status: status(answer_with, Status::Forbidden),
                     reason: Reason::MalformedRequest,
                     endpoint: None,
                     client_type: None,
@@ -126,7 +147,12 @@ impl Authorizer {
         }
     }
 
-    fn decide(&self, request: &keygate_policy::Request<'_>, record: Record<'_>) -> Decision {
+    fn decide(
+        &self,
+        request: &keygate_policy::Request<'_>,
+        answer_with: AnswerWith,
+        record: Record<'_>,
+    ) -> Decision {
         let snapshot = self.policy.load();
         let decision = snapshot.policy.decide(request);
         let endpoint = decision
@@ -148,7 +174,7 @@ impl Authorizer {
             ..record
         });
         Decision {
-            status: self.status(decision.status),
+            status: status(answer_with, decision.status),
             reason: decision.reason,
             endpoint: endpoint.and_then(Endpoint::header),
             client_type: None,
@@ -160,13 +186,13 @@ impl Authorizer {
             observer.decided(record);
         }
     }
+}
 
-    /// The status that carries a decision; where `mia-allowed` carries it, always 200.
-    fn status(&self, status: Status) -> StatusCode {
-        match (self.answer_with, status) {
-            (AnswerWith::Header, _) | (AnswerWith::Status, Status::Ok) => StatusCode::OK,
-            (AnswerWith::Status, Status::Unauthorized) => StatusCode::UNAUTHORIZED,
-            (AnswerWith::Status, Status::Forbidden) => StatusCode::FORBIDDEN,
-        }
+/// The status that carries a decision; where `mia-allowed` carries it, always 200.
+fn status(answer_with: AnswerWith, status: Status) -> StatusCode {
+    match (answer_with, status) {
+        (AnswerWith::Header, _) | (AnswerWith::Status, Status::Ok) => StatusCode::OK,
+        (AnswerWith::Status, Status::Unauthorized) => StatusCode::UNAUTHORIZED,
+        (AnswerWith::Status, Status::Forbidden) => StatusCode::FORBIDDEN,
     }
 }

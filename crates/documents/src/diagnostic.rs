@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_stands_under_the_place() {
+    fn a_marker_is_below_its_span() {
         let text = "version: 1\nendpoint: []\n";
         let diagnostic = Diagnostic::error("unknown field `endpoint`")
             .at(11..19)
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
+    fn a_typo_gets_a_suggestion_and_another_word_gets_none() {
         let known = ["clientType", "groups", "permissions"];
         assert_eq!(nearest("clienttype", known), Some("clientType"));
         assert_eq!(nearest("group", known), Some("groups"));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_off_the_text_are_pulled_back_onto_it() {
+    fn spans_beyond_the_text_are_clamped_to_it() {
         assert_eq!(clamp(&(5..99), "aè"), 3..3);
         assert_eq!(clamp(&(2..3), "aè"), 1..3);
     }

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_their_place_and_the_mend() {
+    fn errors_name_their_location_and_the_fix() {
         let cases = [
             "",
             "# only a comment\n",

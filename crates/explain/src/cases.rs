@@ -144,13 +144,19 @@ impl Case {
         if self.expect.is_met_by(&answer) && at_the_endpoint {
             return None;
         }
-        let by = |endpoint: Option<&str>| {
-            let endpoint = endpoint.unwrap_or("no endpoint");
-            self.endpoint
-                .as_ref()
+        let by = |endpoint: &str| {
+            let expected = self.endpoint.as_ref();
+            expected
                 .map(|_| format!(" by {endpoint}"))
                 .unwrap_or_default()
         };
+        let nobody = if answer.reason == Reason::MethodNotAllowed.as_str() {
+            format!("no rule for {}", self.request.method)
+        } else {
+            "no endpoint".to_owned()
+        };
+        let expected = self.endpoint.as_deref().unwrap_or_default();
+        let decided_by = answer.endpoint.as_deref().unwrap_or(&nobody);
         let (decided, reason) = (verdict(answer.allowed), answer.reason);
         Some(Failure {
             line,
@@ -159,8 +165,8 @@ impl Case {
                 .clone()
                 .unwrap_or_else(|| self.request.to_string()),
             request: self.request.clone(),
-            expected: format!("{}{}", self.expect, by(self.endpoint.as_deref())),
-            decided: format!("{decided} ({reason}){}", by(answer.endpoint.as_deref())),
+            expected: format!("{}{}", self.expect, by(expected)),
+            decided: format!("{decided} ({reason}){}", by(decided_by)),
             answer,
         })
     }

@@ -8,7 +8,7 @@ pub mod cases;
 pub mod matrix;
 pub mod question;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 use keygate_documents::diagnostic::nearest;
@@ -41,6 +41,9 @@ pub struct Answer {
     /// What the rule's shadow, or a whole shadow policy, would answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowAnswer>,
+    /// What the request lacks, and how to give it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// What is odd about the question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
@@ -93,6 +96,7 @@ impl Answer {
                 Some(policy) => Some(ShadowAnswer::by_policy(request, policy)),
                 None => ShadowAnswer::by_expression(request, &decision),
             },
+            hint: hint(request, policy, &decision),
             warning: None,
         }
     }
@@ -138,6 +142,35 @@ impl Answer {
         ];
         let asked = steps.into_iter().filter(|(is_asked, _)| *is_asked);
         asked.map(|(_, step)| step).collect()
+    }
+}
+
+/// What a request lacks that no rule decided, and how to give it.
+fn hint(request: &Request<'_>, policy: &Policy, decision: &Decision<'_, '_>) -> Option<String> {
+    let in_backticks = |names: Vec<String>| format!("`{}`", names.join("`, `"));
+    match decision.reason {
+        Reason::MalformedRequest if request.host.is_none() && policy.needs_host() => {
+            let hosts = policy.rules().iter().flat_map(Rule::hosts);
+            let hosts: BTreeSet<_> = hosts.map(ToString::to_string).collect();
+            let example = hosts.iter().find(|host| !host.starts_with('*'));
+            let example = example.map_or("www.example.com", String::as_str).to_owned();
+            let named = in_backticks(hosts.into_iter().take(8).collect());
+            Some(format!(
+                "the policy names hosts ({named}), and this request has none: add `--host {example}`, \
+                 in a file of cases `host: {example}`"
+            ))
+        }
+        Reason::MethodNotAllowed => {
+            let path = CanonicalPath::parse(request.target).ok()?;
+            let rules = policy.rules_for_any_method(request, path.as_bytes());
+            let labels = rules.iter().map(|rule| rule.label().to_owned()).collect();
+            let method = request.method;
+            Some(format!(
+                "no rule of this path is for `{method}`; its rules are {}",
+                in_backticks(labels)
+            ))
+        }
+        _ => None,
     }
 }
 
@@ -223,6 +256,9 @@ impl fmt::Display for Answer {
         write!(f, "\n\npath      {}", self.path.as_deref().unwrap_or(none))?;
         let endpoint = self.endpoint.as_deref().unwrap_or(none);
         write!(f, "\nendpoint  {endpoint}")?;
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint      {hint}")?;
+        }
         if let Some(demands) = &self.demands {
             f.write_str("\nasks for  ")?;
             for (number, (step, decided)) in self.steps().into_iter().enumerate() {

@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_says_where_a_shadow_or_the_back_office_comes_out_otherwise() {
+    fn a_cell_marks_where_a_shadow_or_the_back_office_differs() {
         let plain = Circumstances::default();
         let only_a = "groupExpression: clientType === 'A'";
         assert_eq!(first_row(only_a, plain), ["k", "✓", "✗", "✗"]);

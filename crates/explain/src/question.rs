@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keygate_expression::{Facts, User};
+use keygate_expression::{Facts, NameSet, User};
 use keygate_policy::Request;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
@@ -60,10 +60,11 @@ impl Question {
         Request {
             method: &self.method,
             target: self.uri.as_bytes(),
-            host: self.host.as_deref(),
+            host: filled(self.host.as_deref()),
             is_cors_preflight: false,
             facts: Facts {
-                client_type: self.client_type.as_deref(),
+                // An empty header is no client type.
+                client_type: filled(self.client_type.as_deref()),
                 is_backoffice: self.backoffice,
                 user,
             },
@@ -87,6 +88,11 @@ impl Default for Question {
     }
 }
 
+/// A text that is not empty.
+fn filled(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
 /// Somebody is logged in as soon as anything is said about them.
 #[must_use]
 pub fn logged_in(
@@ -94,11 +100,16 @@ pub fn logged_in(
     permissions: &[String],
     properties: Option<&Map<String, Value>>,
 ) -> Option<User> {
+    let names = |names: &[String]| {
+        let names = names.iter().map(|name| name.trim());
+        names.filter(|name| !name.is_empty()).collect::<NameSet>()
+    };
+    let (groups, permissions) = (names(groups), names(permissions));
     let nothing = properties.is_none() && groups.is_empty() && permissions.is_empty();
     (!nothing).then(|| User {
         id: String::new(),
-        groups: groups.iter().map(String::as_str).collect(),
-        permissions: permissions.iter().map(String::as_str).collect(),
+        groups,
+        permissions,
         properties: properties.cloned().unwrap_or_default(),
     })
 }
@@ -116,7 +127,7 @@ impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, uri, .. } = self;
         write!(f, "{method} {}{uri}", self.host.as_deref().unwrap_or(""))?;
-        match &self.client_type {
+        match filled(self.client_type.as_deref()) {
             Some(client_type) => write!(f, ", client type {client_type}")?,
             None => f.write_str(", no key")?,
         }

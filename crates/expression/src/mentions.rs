@@ -25,6 +25,12 @@ impl Expression {
         named
     }
 
+    /// Whether its value depends on the user: it names `groups`, `permissions` or `user`.
+    #[must_use]
+    pub fn mentions_user(&self) -> bool {
+        asks_about_user(&self.root)
+    }
+
     /// Whether it may be satisfied for some user who is logged in, with the rest of the facts as
     /// given. Where that cannot be told, it may.
     #[must_use]
@@ -120,6 +126,16 @@ mod tests {
     }
 
     #[rstest]
+    #[case("true", false)]
+    #[case("clientType === 'groups' || isBackoffice", false)]
+    #[case("clientType === 'A' || groups.admin", true)]
+    #[case("!('a' in permissions)", true)]
+    #[case("user.level > 2 && false", true)]
+    fn the_user_is_mentioned(#[case] text: &str, #[case] mentioned: bool) {
+        assert_eq!(expression(text).mentions_user(), mentioned);
+    }
+
+    #[rstest]
     #[case("clientType === 'A'", false)]
     #[case("clientType === 'B'", true)]
     #[case("groups.staff", true)]
@@ -131,7 +147,10 @@ mod tests {
     #[case("user.level === 1 && clientType === 'A'", false)]
     #[case("clientType === 'A' || clientType === 'B' && !(user.level > 2)", true)]
     #[case("!(user.level > 2 || clientType === 'B')", false)]
-    fn whether_a_login_may_help(#[case] text: &str, #[case] may: bool) {
+    fn a_login_helps_only_where_the_expression_could_become_true(
+        #[case] text: &str,
+        #[case] may: bool,
+    ) {
         let facts = Facts {
             client_type: Some("B"),
             ..Facts::default()

@@ -61,7 +61,7 @@ fn answer(source: &str, facts: &Facts<'_>) -> String {
 #[case::nobody("false", "A", "admin", "no")]
 #[case::older_everybody("1", "", "", "yes")]
 #[case::older_nobody("0", "A", "admin", "no")]
-fn mia_platform_documents(
+fn expressions_evaluate_as_mia_platform_documents(
     #[case] source: &str,
     #[case] client_type: &str,
     #[case] names: &str,
@@ -126,7 +126,7 @@ fn answer_for_ada(source: &str) -> String {
 #[case("[user.tenant].includes(user.tenant) && ![[]].includes([]) && ![].includes(user.x)")]
 #[case("[['A']][0].includes(clientType,) && (user.x || ['A']).includes(clientType)")]
 #[case("user.tenant.regions in user == false && user.roles in groups == false")]
-fn javascript_says_yes(#[case] source: &str) {
+fn values_are_true_as_in_javascript(#[case] source: &str) {
     assert_eq!(answer_for_ada(source), "yes");
 }
 
@@ -172,12 +172,12 @@ fn javascript_says_yes(#[case] source: &str) {
 #[case("[user] == ''", "an object is neither a string nor a number")]
 #[case("groups[user]", "an object is neither a string nor a number")]
 #[case("'\u{1f600}'[1]", "this is half of a character")]
-fn an_error_denies_whatever_stands_around_it(#[case] source: &str, #[case] expected: &str) {
+fn an_error_denies_inside_any_expression(#[case] source: &str, #[case] expected: &str) {
     assert_eq!(answer_for_ada(source), expected);
 }
 
 #[test]
-fn nobody_logged_in_is_empty_sets_and_a_user_without_properties() {
+fn an_anonymous_user_has_no_groups_and_no_properties() {
     let nobody = Facts::default();
     for source in [
         "clientType === null && isBackoffice === false",
@@ -196,7 +196,7 @@ fn nobody_logged_in_is_empty_sets_and_a_user_without_properties() {
 #[case::properties("user.a.")]
 #[case::operators("1==")]
 #[case::groups("a||")]
-fn hostile_text_is_refused(#[case] piece: &str) {
+fn hostile_text_is_rejected(#[case] piece: &str) {
     let megabyte = piece.repeat((1 << 20) / piece.len());
     let error = Expression::parse(&megabyte).unwrap_err();
     assert_eq!(
@@ -244,7 +244,7 @@ fn depth_is_limited_and_length_alone_is_not_depth() {
 }
 
 #[test]
-fn a_hostile_user_ends_no_evaluation_early() {
+fn a_deeply_nested_property_is_an_evaluation_error() {
     let mut deep = json!([]);
     for _ in 0..100 {
         deep = json!([deep]);
@@ -292,7 +292,7 @@ fn shown(sources: &[&str]) -> String {
 }
 
 #[test]
-fn mistakes_show_their_place_and_what_to_write_instead() {
+fn errors_show_their_span_and_a_fix() {
     let shown = shown(&[
         "",
         "clientType = 'A'",
@@ -353,7 +353,7 @@ fn mistakes_show_their_place_and_what_to_write_instead() {
 }
 
 #[test]
-fn likely_mistakes_are_told() {
+fn likely_errors_are_warnings() {
     let shown = shown(&[
         "clientType === 'C'",
         "'cns' == clientType",
@@ -402,7 +402,7 @@ fn likely_mistakes_are_told() {
 #[case("['A', 'B'].includes(clientType) || !['cms'].includes(clientType)")]
 #[case("user.roles.includes('admin')")]
 #[case("user.tenant && user.tenant.regions != null")]
-fn what_is_meant_is_not_warned_of(#[case] source: &str) {
+fn valid_uses_get_no_warning(#[case] source: &str) {
     let expression = Expression::parse(source).unwrap();
     assert_eq!(expression.warnings(Some(&["A", "B", "cms", "16"])), []);
 }

@@ -64,7 +64,7 @@ fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
 }
 
 #[test]
-fn ten_thousand_expressions_have_javascript_s_answers() {
+fn ten_thousand_expressions_evaluate_as_in_javascript() {
     let javascript = JavaScript::new();
     check(10_000, case(), |case| {
         assert_eq!(case.answer().unwrap(), javascript.answer(&case));
@@ -72,7 +72,7 @@ fn ten_thousand_expressions_have_javascript_s_answers() {
 }
 
 #[test]
-fn whatever_is_accepted_is_javascript_with_the_same_answer() {
+fn accepted_expressions_evaluate_as_in_javascript() {
     let javascript = JavaScript::new();
     let accepted = RefCell::new(0);
     check(100_000, (soup(), caller()), |(expression, caller)| {
@@ -114,7 +114,7 @@ fn evaluation_allocates_nothing() {
 }
 
 #[test]
-fn an_explanation_has_the_answer_and_one_part_that_decided() {
+fn an_explanation_has_the_result_and_one_deciding_part() {
     fn decided(part: &Part) -> usize {
         usize::from(part.decided) + part.parts.iter().map(decided).sum::<usize>()
     }
@@ -130,7 +130,7 @@ fn an_explanation_has_the_answer_and_one_part_that_decided() {
 }
 
 #[test]
-fn what_is_called_constant_is_so_for_every_caller() {
+fn a_constant_expression_is_constant_for_every_caller() {
     let constant = RefCell::new(0);
     check(
         5_000,

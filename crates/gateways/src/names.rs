@@ -226,7 +226,7 @@ impl Names {
     /// The value of `x-keygate-names` for these names: visible ASCII without `"`, `\` and `$`.
     #[must_use]
     pub fn stated(&self) -> String {
-        format!("{};{}", self.stated_of_keys(), self.stated_of_identity())
+        self.stated_of_keys() + &self.stated_of_identity()
     }
 
     /// The first part of that value: what the resolver reads.
@@ -240,7 +240,7 @@ impl Names {
             .collect();
         let cookies: Vec<_> = self.0.key_cookies.iter().map(|it| stated(it)).collect();
         format!(
-            "headers={};cookies={};address={}",
+            "headers={};cookies={};address={};",
             headers.join(","),
             cookies.join(","),
             stated(self.0.client_address.as_str())

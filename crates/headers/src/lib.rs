@@ -4,7 +4,11 @@
 //! The services do not know each other, and both are told the same things by the same gateways. Names
 //! that one service alone knows are in that service.
 
+mod sender;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub use sender::{ExpectedNames, OtherNames, Sender};
 
 /// The client type: from the resolver to the gateway, from there to the authorizer and the backend.
 pub const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");

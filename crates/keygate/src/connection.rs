@@ -5,7 +5,7 @@
 
 use std::{
     any::Any,
-    io,
+    fmt, io,
     pin::pin,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
@@ -69,7 +69,14 @@ pub async fn serve(
         }
     };
     if shared.timed_out() {
-        report_timeout(head_timeout);
+        report_unfinished(format_args!(
+            "was not complete {} seconds after its first byte (setting `head-timeout-seconds`)",
+            head_timeout.as_secs()
+        ));
+    } else if shared.found_no_room() {
+        report_unfinished(format_args!(
+            "found no room: the peers hold back too many unfinished ones"
+        ));
     }
     match served {
         Err(error) if error.is_parse() => {
@@ -140,16 +147,14 @@ fn report_malformed(error: &hyper::Error) {
     }
 }
 
-/// Logs that a peer took too long to send a head.
-fn report_timeout(head_timeout: Duration) {
+/// Logs that a head was given up.
+fn report_unfinished(why: fmt::Arguments<'_>) {
     static REPORTS: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(1));
     if REPORTS.admits(Instant::now()) {
         tracing::warn!(
             target: "keygate::data",
             suppressed = REPORTS.dropped(),
-            "a request head was not complete {} seconds after its first byte: the connection is \
-             closed (setting `head-timeout-seconds`)",
-            head_timeout.as_secs()
+            "a request head {why}: the connection is closed"
         );
     }
 }
@@ -284,7 +289,7 @@ mod tests {
     #[case::carriage_return("GET / HTTP/1.1\r\na: b\rc\r\n\r\n", "400")]
     #[case::version("GET / HTTP/2\r\n\r\n", "400")]
     #[tokio::test]
-    async fn what_follows_a_body_or_an_error_is_no_request(
+    async fn bytes_after_a_body_or_an_error_are_not_a_request(
         #[case] first: &str,
         #[case] status: &str,
     ) {
@@ -346,6 +351,14 @@ mod tests {
         tokio::task::yield_now().await;
         idle.close.send(true).unwrap();
         assert_eq!(idle.rest().await.0, "");
+
+        let mut used = Caller::connect();
+        used.send(REQUEST).await;
+        used.receive().await;
+        used.close.send(true).unwrap();
+        // It does not wait for the peer to close.
+        let ended = tokio::time::timeout(Duration::from_millis(500), used.served).await;
+        assert!(ended.unwrap().unwrap().is_ok());
 
         let mut busy = Caller::connect();
         busy.send(PARTS[0]).await;

@@ -164,12 +164,12 @@ impl Services {
             files: Vec::new(),
         };
         if role != Role::Authorizer {
-            let (resolver, keys) = resolver(settings, decisions)?;
+            let (resolver, keys) = resolver(role, settings, decisions)?;
             services.resolver = Some(resolver);
             services.files.push(keys);
         }
         if role != Role::Resolver {
-            let (authorizer, policies) = authorizer(settings, decisions)?;
+            let (authorizer, policies) = authorizer(role, settings, decisions)?;
             services.authorizer = Some(authorizer);
             services.files.extend(policies);
         }
@@ -195,6 +195,7 @@ impl Services {
 
 /// A resolver begins without keys, so that it refuses every key until the file is in force.
 fn resolver(
+    role: Role,
     settings: &Settings,
     decisions: &Arc<Decisions>,
 ) -> Result<(Arc<Resolver>, Watched), StartError> {
@@ -208,7 +209,9 @@ fn resolver(
         settings.rejected_key_status,
     );
     let observer: Arc<Decisions> = Arc::clone(decisions);
-    let resolver = resolver.guarded_by(settings.guessing());
+    let resolver = resolver
+        .guarded_by(settings.guessing())
+        .expecting(settings.expected_names(role)?);
     let resolver = Arc::new(resolver.observed_by(observer));
     let pepper = settings.pepper().map_err(SettingsError::from)?;
     let target = Arc::clone(&resolver);
@@ -227,6 +230,7 @@ fn resolver(
 /// An authorizer begins with an empty policy, so that it denies everything until the file is in
 /// force.
 fn authorizer(
+    role: Role,
     settings: &Settings,
     decisions: &Arc<Decisions>,
 ) -> Result<(Arc<Authorizer>, Vec<Watched>), StartError> {
@@ -240,6 +244,7 @@ fn authorizer(
         settings.answer_with,
     );
     let observer: Arc<Decisions> = Arc::clone(decisions);
+    let authorizer = authorizer.expecting(settings.expected_names(role)?);
     let authorizer = Arc::new(authorizer.observed_by(observer));
     let mut files = vec![policy(
         "policy",

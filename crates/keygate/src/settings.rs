@@ -23,6 +23,7 @@ use http::HeaderName;
 use keygate_authorizer::{AnswerWith, HeaderNames};
 use keygate_documents::{diagnostic::nearest, source::SourceError};
 use keygate_gateways::{Choice, NamesError};
+use keygate_headers::ExpectedNames;
 use keygate_keys::Pepper;
 use keygate_keys::pepper::{self, PepperError, PepperText};
 use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
@@ -550,6 +551,34 @@ impl Settings {
             let named = self.origins.named(error.setting());
             SettingsError::Names { named, error }
         })
+    }
+
+    /// What a role expects of the nginx includes.
+    ///
+    /// In a pair a process may have only the settings that it reads itself: it compares the others
+    /// where they are set.
+    ///
+    /// # Errors
+    /// See [`Settings::gateway_names`].
+    pub fn expected_names(&self, role: Role) -> Result<ExpectedNames, SettingsError> {
+        let (names, default) = (self.gateway_names()?, keygate_gateways::Names::default());
+        let part = |part: String, default: String, is_read: bool| {
+            let is_compared = is_read || part != default;
+            if is_compared { part } else { String::new() }
+        };
+        Ok(ExpectedNames::new(
+            part(
+                names.stated_of_keys(),
+                default.stated_of_keys(),
+                role != Role::Authorizer,
+            ),
+            part(
+                names.stated_of_identity(),
+                default.stated_of_identity(),
+                role != Role::Resolver,
+            ),
+            names.stated() != default.stated(),
+        ))
     }
 
     /// These names as the settings choose them.

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checksum_tells_a_key_from_a_slip() {
+    fn a_checksum_detects_typos_in_a_key() {
         let key = generated(std::array::from_fn(|n| u8::try_from(n * 7).unwrap()));
         assert!(is_generated(&key));
         assert!(!is_generated(&key.replace('k', "K")));
@@ -217,7 +217,7 @@ mod tests {
     #[case::random_letters("q7LmZ2xVb9KtR4wNc6Yp", false)]
     #[case::uuid("0b9f8c1e-3d47-4a52-9e66-7f1c2ab4d805", false)]
     #[case::hexadecimal("9f86d081884c7d659a2feaa0c55ad015", false)]
-    fn a_weak_key_is_known(#[case] key: &str, #[case] weak: bool) {
+    fn a_weak_key_is_detected(#[case] key: &str, #[case] weak: bool) {
         assert_eq!(Weakness::of(key).is_some(), weak, "{:?}", Weakness::of(key));
     }
 }

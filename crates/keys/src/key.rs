@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_key_is_told_two_weeks_before() {
+    fn the_expiry_of_a_key_is_reported_two_weeks_before() {
         let days = |n: i64| Timestamp::from_second(n * 86_400).unwrap();
         let key = Key {
             id: "k".parse().unwrap(),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_good_from_its_start_until_just_before_its_end() {
+    fn a_key_is_valid_from_its_start_until_just_before_its_expiry() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let key = Key {
             id: "k".parse().unwrap(),

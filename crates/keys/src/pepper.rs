@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pepper_that_cannot_be_one_is_not_repeated() {
+    fn an_invalid_pepper_is_not_quoted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pepper");
         fs::write(&path, "short").unwrap();

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_use_is_a_success_and_outlives_a_reload_of_the_same_key_alone() {
+    fn a_last_use_is_kept_over_a_reload_of_the_same_key_only() {
         let off = |id: &str| Key {
             active: false,
             ..key(id, Digest::sha256(id.as_bytes()))
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_key_is_not_looked_up() {
+    fn values_that_cannot_be_keys_are_not_looked_up() {
         let table = KeyTable::new(vec![key("empty", Digest::sha256(b""))], None).unwrap();
         assert!(matches!(table.find(b"", at(0)), Err(InvalidKey::Malformed)));
         assert!(matches!(
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_collide_or_can_never_be_good_are_no_table() {
+    fn colliding_keys_and_keys_that_are_never_valid_are_rejected() {
         let one = key("one", Digest::sha256(b"one"));
         let refused = |keys| KeyTable::new(keys, None).unwrap_err();
         assert_eq!(

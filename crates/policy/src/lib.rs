@@ -16,6 +16,6 @@ pub mod request;
 pub mod written;
 
 pub use decision::Decision;
-pub use policy::{Policy, Rule};
+pub use policy::{Matched, Needs, Policy, Rule};
 pub use reason::{Reason, Status};
 pub use request::Request;

@@ -97,7 +97,10 @@ mod tests {
     #[case::two_cookies(&[("cookie", "mia_client_key=k; mia_client_key=l")], Credential::Ambiguous)]
     #[case::two_cookie_lines(&[("cookie", "mia_client_key=k"), ("cookie", "mia_client_key=l")], Credential::Ambiguous)]
     #[case::the_first_again_after_another(&[("client-key", "k"), ("client-key", "l"), ("client-key", "k")], Credential::Ambiguous)]
-    fn the_credential_of(#[case] lines: &[(&str, &str)], #[case] expected: Credential<'_>) {
+    fn the_credential_is_the_only_key_of_a_request(
+        #[case] lines: &[(&str, &str)],
+        #[case] expected: Credential<'_>,
+    ) {
         let (headers, names) = (headers(lines), CredentialNames::default());
         assert!(Credential::read(&headers, &names) == expected);
     }

@@ -224,14 +224,17 @@ mod tests {
     #[case::a_list(&["192.0.2.1, 192.0.2.2"], None)]
     #[case::a_name(&["localhost"], None)]
     #[case::a_socket(&["unix:"], None)]
-    fn the_address_in(#[case] lines: &[&str], #[case] address: Option<&str>) {
+    fn only_one_valid_client_address_is_counted(
+        #[case] lines: &[&str],
+        #[case] address: Option<&str>,
+    ) {
         let address = address.map(|it| it.parse().unwrap());
         let guessing = Guessing::default();
         assert_eq!(ask(lines, |headers| guessing.address(headers)), address);
     }
 
     #[test]
-    fn an_address_is_over_its_limit_until_the_next_minute_and_others_are_not() {
+    fn the_failed_key_limit_is_per_address_and_minute() {
         let guessing = limited(3);
         let is_over = |address, now| ask(&[address], |headers| guessing.is_over(headers, now));
         fail(&guessing, "192.0.2.1", 2);
@@ -256,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_a_full_table_locks_nobody_out() {
+    fn a_full_table_is_bounded_and_blocks_no_new_address() {
         let guessing = limited(1);
         for n in 0..20_000_u32 {
             guessing.count(Some(IpAddr::from(n.to_be_bytes())), at(60));
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_tells_texts_apart_in_one_process_alone() {
+    fn a_tag_identifies_a_text_within_one_process_only() {
         let (one, other) = (Guessing::default(), Guessing::default());
         assert_eq!(one.tag(b"key"), one.tag(b"key"));
         assert_ne!(one.tag(b"key"), one.tag(b"kez"));

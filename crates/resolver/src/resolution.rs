@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use keygate_headers::OtherNames;
 use keygate_keys::{InvalidKey, KeyRef, KeyTable};
 
 use crate::{Credential, Presence};
@@ -21,6 +22,8 @@ pub enum Resolution<'t> {
 /// Why a credential is refused: for the log and the operator, never for the caller.
 #[derive(Debug, Clone, Copy)]
 pub enum Refusal<'t> {
+    /// The nginx includes were written for other names of headers and cookies.
+    OtherNames,
     /// The gateway names several next steps: no telling which one is meant.
     SeveralNextSteps,
     /// There is none where one is required.
@@ -70,7 +73,9 @@ impl<'t> Resolution<'t> {
         match self {
             Self::Known(_) => Reason::Ok,
             Self::Anonymous => Reason::NoKey,
-            Self::Refused(Refusal::SeveralNextSteps) => Reason::MalformedRequest,
+            Self::Refused(Refusal::OtherNames | Refusal::SeveralNextSteps) => {
+                Reason::MalformedRequest
+            }
             Self::Refused(Refusal::Missing) => Reason::MissingKey,
             Self::Refused(Refusal::Ambiguous) => Reason::AmbiguousKey,
             Self::Refused(_) => Reason::UnknownKey,
@@ -92,6 +97,7 @@ impl<'t> Resolution<'t> {
 impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::OtherNames => return OtherNames.fmt(f),
             Self::SeveralNextSteps => "several-next-steps",
             Self::Missing => "missing",
             Self::Ambiguous => "ambiguous",

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use keygate_headers::ExpectedNames;
 use keygate_keys::KeyTable;
 
 use crate::{
@@ -19,6 +20,7 @@ pub struct Resolver {
     names: CredentialNames,
     rejected_key_status: RejectedKeyStatus,
     guessing: Guessing,
+    expected: ExpectedNames,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -45,6 +47,7 @@ impl Resolver {
             names,
             rejected_key_status,
             guessing: Guessing::default(),
+            expected: ExpectedNames::default(),
             observer: None,
         }
     }
@@ -53,6 +56,13 @@ impl Resolver {
     #[must_use]
     pub fn guarded_by(mut self, guessing: Guessing) -> Self {
         self.guessing = guessing;
+        self
+    }
+
+    /// The same, denying requests of nginx includes that were written for other names.
+    #[must_use]
+    pub fn expecting(mut self, names: ExpectedNames) -> Self {
+        self.expected = names;
         self
     }
 
@@ -88,6 +98,10 @@ impl Resolver {
     pub fn resolve(&self, request: &Request<'_>) -> Decision {
         let (started, now) = (Instant::now(), Timestamp::now());
         let headers = request.headers;
+        if self.expected.sender(headers).is_err() {
+            let refusal = Resolution::Refused(Refusal::OtherNames);
+            return self.conclude(started, headers, refusal, None);
+        }
         let Ok(next_step) = request.next_step() else {
             let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
             return self.conclude(started, headers, refusal, None);
@@ -244,7 +258,7 @@ mod tests {
     #[case("/resolve", &[("client-key", "off")], 401, "unknown-key")]
     #[case("/resolve", &[("client-key", "old")], 401, "unknown-key")]
     #[case("/resolve", &[("client-key", "new")], 401, "unknown-key")]
-    fn the_answer_to(
+    fn a_decision_has_its_status_and_headers(
         #[case] path: &str,
         #[case] lines: &[(&str, &str)],
         #[case] status: u16,
@@ -263,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_key_may_be_403_and_nothing_else_is() {
+    fn only_a_rejected_key_can_be_403() {
         let forbidden = RejectedKeyStatus::Forbidden;
         let rejected = respond(forbidden, "/resolve", &[("client-key", "bad")]);
         assert_eq!(rejected.status(), 403);
@@ -272,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_success_goes_on_to_the_next_step() {
+    fn only_a_success_continues_to_the_next_step() {
         let next = ("x-keygate-next", "@keygate_authorizer");
         let step = |lines: &[_]| {
             let response = respond(RejectedKeyStatus::Unauthorized, "/resolve", lines);
@@ -314,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn who_guesses_too_often_is_refused_whatever_comes_next() {
+    fn an_address_over_the_failed_key_limit_is_rejected() {
         let guessing = Guessing::by(HeaderName::from_static("x-address"))
             .limited(std::num::NonZeroU32::new(2));
         let resolver = Arc::into_inner(resolver(RejectedKeyStatus::Unauthorized))
@@ -340,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn other_keys_take_the_place_of_the_old_ones_whole() {
+    fn new_keys_replace_the_old_ones_completely() {
         let resolver = resolver(RejectedKeyStatus::Unauthorized);
         let ask = || decide(&resolver, Presence::Required, &[("client-key", "good")]);
         assert_eq!(ask(), Reason::Ok);

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_caller_chooses_is_bounded_and_cannot_break_a_line() {
+    fn values_from_callers_are_bounded_and_stay_on_one_line() {
         assert_eq!(escaped(b"/a\nb\xff\""), "/a\\nb\\xff\\\"");
         assert_eq!(bounded(&"\u{e8}".repeat(5000)).chars().count(), 1024);
         assert_eq!(escaped(&[b'a'; 5000]).len(), 1024);

@@ -92,7 +92,6 @@ impl Hosts {
 }
 
 /// Rejects requests to hosts that are not this listener's.
-#[must_use]
 pub fn guard(router: Router, hosts: Arc<Hosts>) -> Router {
     router.layer(middleware::from_fn_with_state(hosts, check))
 }

@@ -157,7 +157,6 @@ impl Gateway {
     }
 
     /// The same, with includes that are written for the settings.
-    #[expect(dead_code, reason = "the next commit uses it")]
     pub(crate) fn start_followed(
         version: Version,
         setup: &Setup,

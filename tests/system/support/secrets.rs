@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_key_passes() {
+    fn a_text_without_a_key_passes() {
         assert_none_in(b"kg_ kg_short sample sha256:00 \xff", "a text");
     }
 
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a key is in an answer")]
-    fn a_key_in_an_answer_is_found() {
+    fn a_key_in_a_response_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         thread::spawn(move || {

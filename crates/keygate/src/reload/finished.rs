@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_complete_when_nobody_can_be_writing_it() {
+    fn a_version_is_complete_once_no_process_can_write_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         std::fs::write(&path, "x").unwrap();

@@ -225,7 +225,7 @@ fn the_start_fails_where_a_young_file_has_no_end() {
 }
 
 #[test]
-fn a_bad_version_leaves_the_last_good_one_and_is_reported() {
+fn an_invalid_version_is_reported_and_the_last_valid_one_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("f");
     fs::write(&path, "good\n").unwrap();

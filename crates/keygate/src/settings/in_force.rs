@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_known_by_its_name() {
+    fn a_secret_is_recognized_by_its_name() {
         for secret in ["pepper", "database-password", "token"] {
             assert!(is_secret(secret), "{secret}");
         }

@@ -141,7 +141,7 @@ fn a_socket_mode_of_another_form_is_rejected() {
 }
 
 #[test]
-fn a_mistake_names_the_setting_and_the_mend() {
+fn an_error_names_the_setting_and_the_fix() {
     let mistakes = [
         layered(Role::Serve, None, &[("KEYGATE_LISTN", "x")], &[]),
         layered(Role::Serve, None, &[("KEYGATE_LISTEN", "7081")], &[]),
@@ -233,7 +233,7 @@ fn a_mistake_names_the_setting_and_the_mend() {
 }
 
 #[test]
-fn a_pepper_is_no_setting_like_others_and_is_never_shown() {
+fn a_pepper_is_never_shown() {
     let environment = [
         ("KEYGATE_PEPPER", "12345"),
         ("KEYGATE_LISTEN", "127.0.0.1:1"),
@@ -261,7 +261,7 @@ fn a_pepper_is_no_setting_like_others_and_is_never_shown() {
 }
 
 #[test]
-fn addresses_that_kubernetes_puts_into_the_environment_are_no_settings() {
+fn service_addresses_from_kubernetes_are_not_settings() {
     let environment = [
         ("KEYGATE_RESOLVER_SERVICE_HOST", "10.0.0.1"),
         ("KEYGATE_RESOLVER_SERVICE_PORT_HTTP", "7081"),
@@ -296,7 +296,7 @@ fn mia_platforms_file_name_has_a_suffix_or_not() {
 }
 
 #[test]
-fn mia_platforms_environment_is_the_authorizers_alone() {
+fn only_the_authorizer_reads_mia_platforms_environment() {
     let environment = [
         ("HTTP_PORT", "3000"),
         ("LOG_LEVEL", "fatal"),
@@ -336,7 +336,7 @@ fn mia_platforms_environment_is_the_authorizers_alone() {
 }
 
 #[test]
-fn every_setting_in_force_tells_where_it_comes_from() {
+fn every_active_setting_names_its_source() {
     let file = Some("log-level: debug\nkey-headers: [x-key]\n");
     let environment = [
         ("KEYGATE_LOG_LEVEL", "warn"),

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_file_is_taken_however_it_is_laid_out() {
+    fn a_valid_file_is_read_in_any_layout() {
         let key = format!(
             "{{ \"id\": \"a\", \"clientType\": \"A\", \"digest\": \"{DIGEST}\", \"active\": true, \
              \"description\": \"it's: a #1; {{x}}& *z\", \"createdAt\": null, \
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_mistake_is_left_to_the_other_reader() {
+    fn a_file_with_an_error_is_left_to_the_yaml_reader() {
         let good = "\"id\": \"a\", \"clientType\": \"A\", \"digest\": \"@DIGEST\"";
         let bad = [
             "\"id\": \"b\"",
@@ -240,7 +240,7 @@ mod tests {
     proptest! {
         /// Of whatever parts a file is made.
         #[test]
-        fn nothing_is_taken_that_the_yaml_reader_refuses_or_takes_for_something_else(
+        fn what_the_json_reader_accepts_is_the_same_to_the_yaml_reader(
             parts in prop::collection::vec(prop::sample::select(PARTS.to_vec()), 0..12),
             head in prop::sample::select(vec!["{\"version\":1,\"keys\":[{", "{\"version\" : 1\n,\"keys\":\n[\n{"]),
             required in any::<bool>(),

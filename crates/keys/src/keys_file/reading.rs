@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_file_becomes_a_table() {
+    fn a_valid_file_becomes_a_table() {
         let text = format!(
             "version: 1\nkeys:\n  - id: cms\n    clientType: A\n    digest: {DIGEST}\n    \
              description: CMS front end\n    notBefore: 2026-11-01T00:00:00Z\n    \
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_with_its_place_and_without_a_secret() {
+    fn every_error_has_a_location_and_no_secret() {
         let text = &"version: 1\nkeys:\n  \
                     - {id: a b, clientType: A, key: Zq7SECRET1}\n  \
                     - {id: b, clientType: '', digest: SECRET2}\n  \
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_no_key_in_clear_or_as_a_digest() {
+    fn a_placeholder_is_rejected_as_plaintext_and_as_a_digest() {
         let pepper = Pepper::new(b"0123456789abcdef".to_vec()).unwrap();
         let peppered = Digest::hmac_sha256(b"changeme", &pepper).to_string();
         for (field, value) in [
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_file_of_keys_in_clear_is_read_at_once() {
+    fn a_large_file_of_plaintext_keys_is_read_quickly() {
         let keys =
             (0..10_000).map(|n| format!("  - {{id: k{n}, clientType: A, key: clear-{n}}}\n"));
         let text = format!("version: 1\nkeys:\n{}", keys.collect::<String>());
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn collisions_name_both_places() {
+    fn collisions_name_both_locations() {
         let same_key = format!(
             "version: 1\nkeys:\n  - {{id: a, clientType: A, digest: '{DIGEST}'}}\n  \
              - {{id: b, clientType: B, key: abc}}\n"
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peppered_digest_needs_its_pepper_to_be_looked_up_but_not_to_be_listed() {
+    fn a_peppered_digest_needs_its_pepper_for_a_lookup_only() {
         let pepper = Pepper::new(b"0123456789abcdef".to_vec()).unwrap();
         let digest = Digest::hmac_sha256(b"abc", &pepper);
         let text = format!("version: 1\nkeys:\n  - {{id: a, clientType: A, digest: '{digest}'}}\n");
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_or_no_file_of_ours_is_refused() {
+    fn other_versions_and_other_files_are_rejected() {
         insta::assert_snapshot!(loaded("version: 2\nkeys: []\n").unwrap_err());
         insta::assert_snapshot!(loaded("version: 1\nkey: []\n").unwrap_err());
         insta::assert_snapshot!(loaded("").unwrap_err());

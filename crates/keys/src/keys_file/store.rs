@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_the_owners_alone_and_an_old_one_keeps_its_mode() {
+    fn a_new_file_is_private_and_an_old_one_keeps_its_mode() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.yaml");
         let new = LockedFile::open_or_new(&path).unwrap();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_stays() {
+    fn a_write_keeps_the_owner_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.yaml");
         fs::write(&path, "one").unwrap();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_left_behind_is_not_in_the_way() {
+    fn leftovers_of_a_crash_do_not_block_a_write() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.yaml");
         fs::write(&path, "one").unwrap();

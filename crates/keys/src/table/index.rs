@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_is_found_and_no_other() {
+    fn every_index_is_found_and_no_other() {
         for count in [0, 1, 2, 3, 100, 1000] {
             // The same few hashes, so that the slots of one begin among those of another, and the
             // last ones go round to the front.

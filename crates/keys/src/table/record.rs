@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_kept_to_the_nanosecond() {
+    fn a_timestamp_is_kept_to_the_nanosecond() {
         let texts = [
             "-009999-01-02T01:59:59Z",
             "1969-12-31T23:59:59.999999999Z",

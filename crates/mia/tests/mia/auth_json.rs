@@ -68,7 +68,7 @@ fn decide(policy: &Policy, request: &str) -> String {
 #[case::restricted_method("DELETE /test/management", "401 expression-false")]
 #[case::other_methods_are_those_above("GET /test/management", "200 ok")]
 #[case::repeated_slashes("GET //users//7//mail", "401 missing-user")]
-fn an_auth_json_decides(#[case] request: &str, #[case] expected: &str) {
+fn an_auth_json_and_its_import_decide_alike(#[case] request: &str, #[case] expected: &str) {
     let file = AuthJson::parse(FILE).unwrap();
     let imported = Policy::from_yaml(&file.to_policy_yaml()).unwrap().policy;
     let policy = file.load().unwrap().policy;
@@ -77,12 +77,12 @@ fn an_auth_json_decides(#[case] request: &str, #[case] expected: &str) {
 }
 
 #[test]
-fn an_imported_policy_is_one_that_people_can_read() {
+fn an_imported_policy_is_readable() {
     insta::assert_snapshot!(AuthJson::parse(FILE).unwrap().to_policy_yaml());
 }
 
 #[test]
-fn a_second_file_wins_where_it_says_something() {
+fn a_second_file_overrides_what_it_sets() {
     let extension = r#"{
         "/orders/": { "ALL": { "authorization": { "expression": "true", "public": false } } },
         "/new": { "GET": { "authorization": { "expression": "true", "public": true } } }
@@ -104,7 +104,7 @@ fn a_second_file_wins_where_it_says_something() {
 }
 
 #[test]
-fn mistakes_are_shown_at_their_places() {
+fn errors_are_shown_at_their_spans() {
     let texts = [
         "",
         "[]",
@@ -133,7 +133,7 @@ fn mistakes_are_shown_at_their_places() {
 }
 
 #[test]
-fn what_is_odd_is_a_warning() {
+fn suspicious_entries_are_warnings() {
     let text = r#"{
   "/a": { "ALL": { "backofficeAuthorization": { "expression": "true", "public": true }, "rate": 1 } }
 }"#;
@@ -288,7 +288,7 @@ fn merged(file: &Value, extension: &Value) -> Value {
 
 proptest! {
     #[test]
-    fn a_file_and_its_import_decide_what_it_means(
+    fn any_file_and_its_import_decide_as_the_reference(
         main in file(),
         extension in option::of(file()),
         requests in vec(
@@ -331,7 +331,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in "\\PC{0,40}|[{}\\[\\]\":,/a-z\n\t ]{0,60}") {
+    fn any_text_loads_or_is_rejected(text in "\\PC{0,40}|[{}\\[\\]\":,/a-z\n\t ]{0,60}") {
         if let Err(errors) = AuthJson::parse(&text) {
             prop_assert!(!errors.is_empty());
             prop_assert!(errors.iter().all(|error| !matches!(error, PolicyError::MissingVersion)));

@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused_and_never_quoted(text in "\\PC{0,40}|[{}\\[\\]\":,/a-z\n\t ]{0,60}") {
+    fn any_text_loads_or_is_rejected_and_is_never_quoted(text in "\\PC{0,40}|[{}\\[\\]\":,/a-z\n\t ]{0,60}") {
         if let Err(errors) = Console::parse(&text) {
             prop_assert!(!errors.is_empty());
         }
@@ -170,7 +170,7 @@ proptest! {
 }
 
 #[test]
-fn a_configuration_becomes_a_policy_that_people_would_write() {
+fn an_imported_configuration_is_a_readable_policy() {
     let console = Console::parse(
         r#"{"endpoints": {"/orders": {
             "basePath": "/orders", "type": "crud", "service": "orders", "description": "Order API",
@@ -205,7 +205,7 @@ fn a_configuration_becomes_a_policy_that_people_would_write() {
 }
 
 #[test]
-fn mistakes_in_a_configuration_have_their_place() {
+fn errors_in_a_configuration_have_a_location() {
     let text = r#"{"endpoints": {"/orders": {
   "basePath": "/orders", "public": true, "secreted": true, "acl": "clientType = 'A'",
   "routes": {"GRAB/": {"path": "/", "verb": "GR AB"}}}}}"#;

@@ -446,7 +446,7 @@ mod tests {
     proptest! {
         /// The fast reader and the slow, obvious one agree.
         #[test]
-        fn the_reading_called_nginx_is_the_canonical_path(
+        fn the_nginx_interpretation_is_the_canonical_path(
             target in "/([ab./]|%2[ef]|%2F|%25|%3[bf]|%5c|%c3%a9|;|[?#\\\\]){0,14}",
         ) {
             if let Ok(parsed) = CanonicalPath::parse(target.as_bytes()) {

@@ -157,7 +157,7 @@ impl Draft {
             .route
             .as_ref()
             .map_or_else(|| self.base.clone(), |route| self.base.join(route));
-        Rule {
+        let mut rule = Rule {
             index,
             label: label(self.methods.as_deref(), &self.hosts, &path),
             path,
@@ -165,8 +165,11 @@ impl Draft {
             hosts: self.hosts,
             methods: self.methods,
             demands: self.demands,
+            needs_user: [false; 2],
             places: self.expression_places,
-        }
+        };
+        rule.needs_user = [false, true].map(|is_backoffice| rule.mentions_user(is_backoffice));
+        rule
     }
 }
 

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_longer_than_any_name_is_nobodys() {
+    fn an_overlong_host_matches_no_pattern() {
         assert!(RequestHost::new(&"a".repeat(254)).is_none());
     }
 

@@ -63,15 +63,7 @@ impl Matcher {
         request: &Request<'_>,
         path: &[u8],
     ) -> Match<'p> {
-        let host = request
-            .host
-            .filter(|_| self.names_hosts)
-            .and_then(RequestHost::new);
-        let segments = Segments::new(path, self.trailing_slash);
-        let found = self
-            .bases
-            .find_longest(segments, &|base| base.area(host.as_ref()));
-        let Some((area, left)) = found else {
+        let Some((area, left)) = self.area(request, path) else {
             return Match::NoEndpoint;
         };
         let by_method = |methods: &ByMethod| methods.find(rules, request);
@@ -81,6 +73,29 @@ impl Matcher {
             .or_else(|| by_method(&area.endpoints));
         id.and_then(|id| rules.get(id))
             .map_or(Match::MethodNotAllowed, Match::Rule)
+    }
+
+    /// The rules at a request's host and path, for whatever method: of the most specific route,
+    /// and of the endpoint.
+    pub(super) fn whatever_method(&self, request: &Request<'_>, path: &[u8]) -> Vec<RuleId> {
+        let Some((area, left)) = self.area(request, path) else {
+            return Vec::new();
+        };
+        let ids = |methods: &ByMethod| Some(methods.ids().collect::<Vec<_>>());
+        let mut found = area.routes.find(left, &ids).unwrap_or_default();
+        found.extend(area.endpoints.ids());
+        found
+    }
+
+    /// The area of the longest base path that covers a path, and what is left of the path.
+    fn area<'s>(&self, request: &Request<'_>, path: &'s [u8]) -> Option<(&Area, Segments<'s>)> {
+        let host = request
+            .host
+            .filter(|_| self.names_hosts)
+            .and_then(RequestHost::new);
+        let segments = Segments::new(path, self.trailing_slash);
+        self.bases
+            .find_longest(segments, &|base| base.area(host.as_ref()))
     }
 }
 

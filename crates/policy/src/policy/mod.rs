@@ -5,6 +5,7 @@ mod client_types;
 mod error;
 mod example;
 mod host;
+mod matched;
 mod matcher;
 mod method;
 mod narrow;
@@ -14,16 +15,14 @@ mod witness;
 
 use keygate_documents::diagnostic::Diagnostic;
 
-use crate::{
-    Decision, Reason, Request,
-    path::{Ambiguities, CanonicalPath, readings::Reading},
-};
+use crate::{Reason, Request};
 
 pub use build::{Draft, Place};
 pub(crate) use client_types::{ClientTypeName, ClientTypes};
 pub use error::PolicyError;
 pub use example::Example;
 pub use host::{HostError, HostPattern};
+pub use matched::{Matched, Needs};
 pub use method::{Method, MethodError};
 pub use rule::{Demands, ExpressionPlaces, Rule};
 
@@ -73,55 +72,17 @@ impl Policy {
         self.matcher.find(&self.rules, request, path)
     }
 
-    /// Decides one request.
-    ///
-    /// A request passes only if it would pass under every reading of its path that a server is
-    /// known to make.
+    /// The rules at a request's host and path, for whatever method.
     #[must_use]
-    pub fn decide<'r>(&self, request: &Request<'r>) -> Decision<'_, 'r> {
-        let path = match CanonicalPath::parse(request.target) {
-            Ok(path) => path,
-            Err(error) => return Decision::without_rule(error.reason()),
-        };
-        if self.matcher.needs_host() && request.host.is_none() {
-            return Decision::without_rule(Reason::MalformedRequest);
-        }
-        let found = self.find(request, path.as_bytes());
-        let allowed = match found {
-            Match::Rule(rule) => rule.allowed_ambiguities(),
-            Match::MethodNotAllowed | Match::NoEndpoint => Ambiguities::default(),
-        };
-        if !path.ambiguities().refused_unless(allowed).is_empty() {
-            return Decision::without_rule(Reason::AmbiguousPath);
-        }
-        let reason = found.judge(request);
-        if reason == Reason::Ok && !self.passes_every_reading(request, path.ambiguities()) {
-            return Decision::without_rule(Reason::AmbiguousPath);
-        }
-        Decision {
-            reason,
-            status: reason.status(request.facts.caller_is_known()),
-            rule: found.rule(),
-            path: Some(path),
-        }
+    pub fn rules_for_any_method(&self, request: &Request<'_>, path: &[u8]) -> Vec<&Rule> {
+        let ids = self.matcher.whatever_method(request, path).into_iter();
+        ids.filter_map(|id| self.rules.get(id)).collect()
     }
 
-    /// Whether no known reading leads the request to where it would be denied.
-    fn passes_every_reading(&self, request: &Request<'_>, found: Ambiguities) -> bool {
-        if found.is_empty() {
-            return true;
-        }
-        let readings = Reading::differing_on(found);
-        if readings.len().saturating_mul(request.target.len()) > MOST_COMPARED_BYTES {
-            return false;
-        }
-        readings.iter().all(|reading| {
-            let path = reading.path(request.target);
-            match self.find(request, &path) {
-                Match::NoEndpoint => reading.may_lead_nowhere(&path),
-                other => other.judge(request) == Reason::Ok,
-            }
-        })
+    /// Whether a request without a host is rejected, since rules name hosts.
+    #[must_use]
+    pub fn needs_host(&self) -> bool {
+        self.matcher.needs_host()
     }
 
     /// What is odd about the policy in view of the client types that keys have.

@@ -4,7 +4,7 @@ use keygate_documents::{diagnostic::Diagnostic, scalar::Scalar};
 use keygate_expression::{Expression, Warning};
 
 use super::{
-    HostPattern, Method,
+    HostPattern, Method, Needs,
     client_types::{ClientTypes, Written},
 };
 use crate::{
@@ -22,6 +22,8 @@ pub struct Rule {
     pub(super) hosts: Vec<HostPattern>,
     pub(super) methods: Option<Vec<Method>>,
     pub(super) demands: Demands,
+    /// Whether a request of the ordinary and of the back-office gateway needs a user to be known.
+    pub(super) needs_user: [bool; 2],
     /// Where the expressions stand in the policy's text.
     pub(super) places: ExpressionPlaces,
 }
@@ -183,6 +185,40 @@ impl Rule {
     pub fn shadow_expression(&self, is_backoffice: bool) -> Option<&Expression> {
         let is_ordinary = !is_backoffice || self.demands.backoffice_expression.is_none();
         self.demands.shadow.as_ref().filter(|_| is_ordinary)
+    }
+
+    /// What has to be known of the caller of a request that the rule matches.
+    pub(super) fn needs(&self, request: &Request<'_>) -> Needs {
+        if self.allows_preflight() && is_preflight(request) {
+            return Needs::default();
+        }
+        let [ordinary, backoffice] = self.needs_user;
+        let facts = &request.facts;
+        let key = self.api_key_required();
+        // Without a required key the request is denied, whoever the user is.
+        let is_denied = key && facts.client_type.is_none();
+        Needs {
+            key,
+            user: !is_denied
+                && if facts.is_backoffice {
+                    backoffice
+                } else {
+                    ordinary
+                },
+        }
+    }
+
+    /// Whether the decision on a request of this gateway, or its shadow's, depends on the user.
+    pub(super) fn mentions_user(&self, is_backoffice: bool) -> bool {
+        let expressions = [
+            Some(self.expression(is_backoffice)),
+            self.shadow_expression(is_backoffice),
+        ];
+        self.authentication_required(is_backoffice)
+            || expressions
+                .into_iter()
+                .flatten()
+                .any(Expression::mentions_user)
     }
 
     /// What the rule makes of a request that it matches.

@@ -28,15 +28,15 @@ endpoints:
         ..Facts::default()
     };
     let decide = |method, target: &str, host| {
-        policy
-            .decide(&Request {
-                method,
-                target: target.as_bytes(),
-                host: Some(host),
-                is_cors_preflight: false,
-                facts,
-            })
-            .reason
+        let matched = policy.matched(&Request {
+            method,
+            target: target.as_bytes(),
+            host: Some(host),
+            is_cors_preflight: false,
+            facts,
+        });
+        assert_eq!(matched.needs().user, matched.rule().is_some());
+        matched.judge(facts.user).reason
     };
     let memory = allocation_counter::measure(|| {
         assert_eq!(

@@ -15,7 +15,7 @@ fn examples(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_example_is_as_plain_as_can_be() {
+fn an_example_request_is_as_simple_as_possible() {
     let text = "
 version: 1
 endpoints:
@@ -39,7 +39,7 @@ endpoints:
 }
 
 #[test]
-fn where_the_plain_names_are_taken_others_are_found() {
+fn an_example_avoids_the_paths_of_other_rules() {
     let text = "
 version: 1
 customMethods: [OTHER]

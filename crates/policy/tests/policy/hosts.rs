@@ -61,7 +61,7 @@ fn the_most_specific_host_wins(#[case] host: &str, #[case] target: &str, #[case]
 }
 
 #[test]
-fn a_method_that_the_hosts_endpoint_lacks_does_not_fall_to_a_more_open_one() {
+fn a_method_does_not_fall_back_to_a_less_specific_host() {
     assert_eq!(
         decide(Some("admin.example.com"), "POST", "/admin"),
         "method-not-allowed"
@@ -69,6 +69,6 @@ fn a_method_that_the_hosts_endpoint_lacks_does_not_fall_to_a_more_open_one() {
 }
 
 #[test]
-fn without_a_host_a_policy_that_names_hosts_decides_nothing() {
+fn a_policy_with_hosts_rejects_requests_without_one() {
     assert_eq!(decide(None, "GET", "/orders"), "malformed-request");
 }

@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn rules_that_nothing_tells_apart_are_refused_and_no_others(model in model()) {
+    fn only_indistinguishable_rules_are_rejected(model in model()) {
         let expected = model.indistinguishable();
         let found = match Policy::from_yaml(&model.yaml()) {
             Ok(_) => false,
@@ -108,7 +108,7 @@ proptest! {
     #![proptest_config(Config { cases: config().cases / 4, ..config() })]
 
     #[test]
-    fn rules_that_never_match_are_refused_and_no_others(model in model()) {
+    fn only_rules_that_never_match_are_rejected(model in model()) {
         let errors = match Policy::from_yaml(&model.yaml()) {
             Ok(_) => Vec::new(),
             Err(errors) => errors,
@@ -175,7 +175,7 @@ endpoints:
 }
 
 #[test]
-fn the_answer_is_the_same_among_one_a_hundred_and_ten_thousand_others() {
+fn other_rules_do_not_change_a_decision_however_many() {
     let policies = [0, 1, 100, 10_000].map(among);
     let targets = [
         "/public",

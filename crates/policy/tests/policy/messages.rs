@@ -12,7 +12,7 @@ fn mistakes(text: &str) -> String {
 }
 
 #[test]
-fn every_mistake_is_reported_at_its_place() {
+fn every_error_is_reported_at_its_span() {
     let text = "\
 version: 2
 trailingSlash: maybe
@@ -35,7 +35,7 @@ endpoints:
 }
 
 #[test]
-fn a_path_says_what_is_wrong_with_it() {
+fn an_invalid_path_is_rejected_with_its_reason() {
     let paths = [
         "orders",
         "/a?b",
@@ -80,7 +80,7 @@ fn a_path_says_what_is_wrong_with_it() {
 }
 
 #[test]
-fn rules_that_nothing_tells_apart_name_both_places() {
+fn indistinguishable_rules_name_both_locations() {
     let text = "\
 version: 1
 endpoints:
@@ -161,7 +161,7 @@ fn an_empty_field_is_not_its_default() {
 }
 
 #[test]
-fn the_files_own_mistakes_are_shown() {
+fn errors_of_the_file_format_are_shown() {
     let texts = [
         "",
         "version: 1\n",
@@ -175,7 +175,7 @@ fn the_files_own_mistakes_are_shown() {
 }
 
 #[test]
-fn a_policy_without_endpoints_is_odd() {
+fn a_policy_without_endpoints_is_a_warning() {
     let loaded = Policy::from_yaml("version: 1\nendpoints: []\n").unwrap();
     let messages: Vec<_> = loaded
         .warnings

@@ -39,7 +39,7 @@ fn a_method_that_no_request_has_is_an_error(#[case] method: &str, #[case] help: 
 }
 
 #[test]
-fn registered_and_custom_methods_are_taken() {
+fn registered_and_custom_methods_are_accepted() {
     let text = "version: 1\ncustomMethods: [APPROVE]\nendpoints:\n  - path: /a\n    \
                 methods: [GET, PROPFIND, VERSION-CONTROL, QUERY, PURGE, APPROVE]\n";
     Policy::from_yaml(text).unwrap();

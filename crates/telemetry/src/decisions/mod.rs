@@ -245,7 +245,9 @@ impl keygate_authorizer::Observer for Decisions {
 /// The place of a refused key's cause in [`CAUSES`]; nothing where no single key was presented.
 fn cause(refusal: &Refusal<'_>) -> Option<usize> {
     match refusal {
-        Refusal::SeveralNextSteps | Refusal::Missing | Refusal::Ambiguous => None,
+        Refusal::OtherNames | Refusal::SeveralNextSteps | Refusal::Missing | Refusal::Ambiguous => {
+            None
+        }
         Refusal::Invalid(InvalidKey::Unknown) => Some(0),
         Refusal::Invalid(InvalidKey::Malformed) => Some(1),
         Refusal::Invalid(InvalidKey::Inactive(_)) => Some(2),

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_no_number_is_left_to_the_form() {
+    fn an_invalid_page_number_is_left_to_the_form() {
         for query in ["keys-page=x", "keys-page=0", "keys-page="] {
             assert_eq!(Pages::read(query).question, query);
         }

@@ -166,12 +166,12 @@ mod tests {
     #[case(119, "1 minute")]
     #[case(-7200, "2 hours")]
     #[case(40 * 86_400, "40 days")]
-    fn a_duration_is_told_by_its_largest_unit(#[case] seconds: i64, #[case] expected: &str) {
+    fn a_duration_is_shown_in_its_largest_unit(#[case] seconds: i64, #[case] expected: &str) {
         assert_eq!(roughly(SignedDuration::from_secs(seconds)), expected);
     }
 
     #[test]
-    fn a_link_carries_whatever_a_path_may_hold() {
+    fn a_link_encodes_any_path() {
         assert_eq!(
             link(&[("uri", "/a b?c&d=\"#é"), ("client-type", "")]),
             "?uri=/a%20b%3Fc%26d%3D%22%23%C3%A9#explanation"

@@ -70,7 +70,7 @@ fn with(http: &str, server: &str, location: &str) -> String {
 }
 
 #[test]
-fn the_files_that_users_copy_have_nothing_odd() {
+fn the_files_that_users_copy_have_no_findings() {
     for server in ["keygate-server.conf", "keygate-server-single.conf"] {
         let demo = fs::read_to_string(shipped().join("nginx.conf")).unwrap();
         let outcome = check_text(&demo.replace("keygate-server.conf", server)).unwrap();
@@ -189,7 +189,7 @@ fn the_files_that_users_copy_have_nothing_odd() {
     "rewrite ^/a /b break;",
     "Keygate decides on the path as the caller wrote it"
 )]
-fn what_could_let_a_request_past_is_told(
+fn what_could_let_a_request_bypass_keygate_is_reported(
     #[case] http: &str,
     #[case] server: &str,
     #[case] location: &str,
@@ -224,13 +224,17 @@ fn what_could_let_a_request_past_is_told(
     "location /a { proxy_set_header host x; include keygate-authorize.conf; proxy_pass http://b; }"
 )]
 #[case::nested_inherits("", "", "location /a { proxy_pass http://b; }")]
-fn what_is_harmless_is_not_told(#[case] http: &str, #[case] server: &str, #[case] location: &str) {
+fn harmless_configurations_are_not_reported(
+    #[case] http: &str,
+    #[case] server: &str,
+    #[case] location: &str,
+) {
     let outcome = check_text(&with(http, server, location)).unwrap();
     assert_eq!(outcome.warnings, Vec::<String>::new());
 }
 
 #[test]
-fn a_question_that_nobody_of_ours_answers_is_an_error() {
+fn an_authorized_location_needs_the_server_include() {
     let text = with("", "", "").replace("        include keygate-server.conf;\n", "");
     insta::assert_snapshot!(check_text(&text).unwrap_err(), @r"
     error: `location /` asks Keygate, but this server does not have Keygate's own locations: the question goes to another one, and whatever answers there lets everybody in
@@ -244,7 +248,7 @@ fn a_question_that_nobody_of_ours_answers_is_an_error() {
 }
 
 #[test]
-fn a_rewrite_before_the_include_is_told_as_such() {
+fn a_rewrite_before_the_include_is_reported() {
     let text = with("", "", "").replace(
         "include keygate-server.conf;",
         "rewrite ^/(.*)$ /app/$1; include keygate-server.conf;",
@@ -261,7 +265,7 @@ fn a_rewrite_before_the_include_is_told_as_such() {
 }
 
 #[test]
-fn a_server_without_keygate_is_told_once() {
+fn a_server_without_keygate_is_reported_once() {
     let text =
         "server { location / { proxy_pass http://b; } location /c { proxy_pass http://c; } }";
     insta::assert_snapshot!(check_text(text).unwrap().warnings.join("\n\n"), @r"
@@ -297,7 +301,7 @@ fn lost_headers_are_shown_where_they_are_lost() {
 }
 
 #[test]
-fn what_stands_in_an_included_file_is_told_with_that_file() {
+fn findings_in_an_included_file_name_that_file() {
     let folder = folder_with("http { include conf.d/*.conf; include none/*.conf; }");
     fs::create_dir(folder.path().join("conf.d")).unwrap();
     fs::write(
@@ -317,13 +321,13 @@ fn what_stands_in_an_included_file_is_told_with_that_file() {
 #[case::endless("http { include site.conf; }", "`site.conf` includes itself")]
 #[case::open("http { server {", "not an nginx configuration: ")]
 #[case::no_end("merge_slashes off", "not an nginx configuration: ")]
-fn what_cannot_be_read_is_an_error(#[case] text: &str, #[case] expected: &str) {
+fn unreadable_configurations_are_errors(#[case] text: &str, #[case] expected: &str) {
     let error = check_text(text).unwrap_err();
     assert!(error.contains(expected), "{error}");
 }
 
 #[test]
-fn a_file_that_is_absent_is_said_to_be() {
+fn a_missing_file_is_reported() {
     let error = check(Path::new("/no/such/file")).unwrap_err();
     assert!(matches!(error, SourceError::Unreadable { .. }), "{error}");
 }
@@ -356,7 +360,7 @@ fn bytes_that_are_not_utf_8_are_read_as_nginx_does() {
 }
 
 #[test]
-fn the_other_includes_have_nothing_odd() {
+fn the_other_includes_have_no_findings() {
     let text = with(
         "limit_req_zone $binary_remote_addr zone=keygate_failures:1m rate=5r/s;",
         "include keygate-limit-failures.conf;
@@ -372,7 +376,7 @@ fn the_other_includes_have_nothing_odd() {
 }
 
 #[test]
-fn the_configurations_of_deploy_have_nothing_odd() {
+fn the_configurations_of_deploy_have_no_findings() {
     let deploy = shipped().join("../deploy/kubernetes");
     for overlay in ["nginx", "sidecar", "single"] {
         let folder = folder_with("");
@@ -391,7 +395,7 @@ fn the_configurations_of_deploy_have_nothing_odd() {
 
 /// The examples of README and docs/ that are whole configurations or servers.
 #[test]
-fn the_examples_of_the_docs_have_nothing_odd() {
+fn the_examples_of_the_docs_have_no_findings() {
     let root = shipped().join("..");
     let pages = fs::read_dir(root.join("docs")).unwrap().flatten();
     let pages = pages.map(|entry| entry.path());

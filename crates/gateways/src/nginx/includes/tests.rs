@@ -114,6 +114,6 @@ fn an_address_is_a_host_and_port_or_a_socket(#[case] text: &str) {
 #[case("unix:/a\n}")]
 #[case("unix:/$x")]
 #[case("[::1; }]:1")]
-fn nothing_else_is_an_address(#[case] text: &str) {
+fn invalid_addresses_are_rejected(#[case] text: &str) {
     assert!(text.parse::<Server>().is_err());
 }

@@ -55,7 +55,11 @@ fn words_are_those_that_nginx_reads(#[case] text: &str, #[case] expected: &str) 
 #[case::after_a_string("a \"b\"c;", "a quoted string is followed by", 5)]
 #[case::backslash_at_the_end("a b\\", "the file ends within a directive", 4)]
 #[case::open_lua("a_by_lua_block { '}' ", "a Lua block has no end", 0)]
-fn errors_name_a_place_and_no_text(#[case] text: &str, #[case] expected: &str, #[case] at: usize) {
+fn errors_name_a_location_and_quote_nothing(
+    #[case] text: &str,
+    #[case] expected: &str,
+    #[case] at: usize,
+) {
     let error = parse(text).unwrap_err();
     assert!(error.message.contains(expected), "{error}");
     assert!(!error.message.contains("sample-key"), "{error}");
@@ -70,7 +74,7 @@ fn depth_and_length_are_bounded() {
 }
 
 #[test]
-fn no_text_makes_it_panic() {
+fn the_parser_panics_on_no_text() {
     let seeds = "a{}'\";\\$ \n#é[=-\u{feff}";
     let pieces: Vec<char> = seeds.chars().collect();
     // A linear congruential generator: the same texts on every run.
@@ -99,7 +103,7 @@ fn no_text_makes_it_panic() {
 #[case::byte_order_mark("\u{feff}map $http_x $y { a 1; }", false)]
 #[case::open_block("map $http_x $y { a 1;", false)]
 #[case::a_brace_for_a_semicolon("map $http_x $y { a 1 }", false)]
-fn nginx_reads_the_same(#[case] text: &str, #[case] is_read: bool) {
+fn words_are_read_as_nginx_reads_them(#[case] text: &str, #[case] is_read: bool) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     fs::write(path.join("part.conf"), text).unwrap();

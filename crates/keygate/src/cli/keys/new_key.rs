@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_key_is_taken_where_that_is_said_and_a_long_one_never() {
+    fn a_weak_key_needs_a_flag_and_an_overlong_key_is_rejected() {
         assert_eq!(read_key(&b"weak"[..], true).unwrap().as_str(), "weak");
         assert!(read_key(&b"changeme"[..], true).is_err());
         let long = "Zq".repeat(LONGEST_KEY / 2);
@@ -265,7 +265,7 @@ mod tests {
     #[case("2026-11", "2026")]
     #[case("-7", "-7")]
     #[case("a-", "a")]
-    fn a_name_without_its_day(#[case] name: &str, #[case] short: &str) {
+    fn a_day_at_the_end_of_a_name_is_removed(#[case] name: &str, #[case] short: &str) {
         assert_eq!(without_day(name), short);
     }
 }

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn m_alone_may_be_minutes_or_months() {
+    fn m_alone_is_rejected_as_ambiguous() {
         for text in ["3m", "30m", "3 m", "1h 30m", "1h30m", "3M"] {
             let error = text.parse::<Period>().unwrap_err();
             assert!(error.contains("`30min` or `3mo`"), "{text}: {error}");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_none() {
+    fn other_periods_are_rejected() {
         for text in ["", "90", "d", "-1d", "1d ago", "tomorrow", "90 dogs"] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }

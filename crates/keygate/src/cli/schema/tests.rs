@@ -71,7 +71,7 @@ const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
     "{socket-mode: 0666 any-local-user, service-version: v7}"
 )]
 #[case(File::Settings, "{}")]
-fn what_is_good_is_valid(#[case] file: File, #[case] text: &str) {
+fn valid_files_match_the_schema(#[case] file: File, #[case] text: &str) {
     assert_eq!(
         both_accept(file, text),
         (true, true),
@@ -152,7 +152,7 @@ fn what_is_good_is_valid(#[case] file: File, #[case] text: &str) {
 #[case(File::Settings, "{listen: nowhere}")]
 #[case(File::Settings, "{socket-mode: '0666'}")]
 #[case(File::Settings, "{socket-mode: '2660'}")]
-fn what_is_not_good_is_not_valid(#[case] file: File, #[case] text: &str) {
+fn invalid_files_do_not_match_the_schema(#[case] file: File, #[case] text: &str) {
     let text = text.replace('@', DIGEST);
     assert_eq!(both_accept(file, &text), (false, false));
 }
@@ -197,7 +197,7 @@ fn defaults_of_settings_are_those_of_the_program() {
 
 /// The reasons of a denial, and the classes of ambiguous paths, have their list in the code.
 #[test]
-fn every_word_is_in_the_schema() {
+fn every_keyword_is_in_the_schema() {
     let words = |file: File, place: &str| -> BTreeSet<String> {
         let schema: Value = serde_json::from_str(file.schema()).unwrap();
         serde_json::from_value(schema.pointer(place).unwrap().clone()).unwrap()

@@ -68,7 +68,7 @@ keys:
 ";
 
 #[test]
-fn every_change_leaves_the_rest_as_it_was_written() {
+fn every_command_leaves_the_rest_of_the_file_as_written() {
     let path = Path::new("keys.yaml");
     let mut edit = Edit::begin(path, COMMENTED).unwrap();
     for id in ["cms", "app", "old"] {
@@ -86,7 +86,7 @@ fn every_change_leaves_the_rest_as_it_was_written() {
 }
 
 #[test]
-fn a_deleted_key_takes_its_own_lines_with_it_and_no_others() {
+fn deleting_a_key_removes_its_own_lines_only() {
     let without = |id: &str| edited(COMMENTED, |edit| edit.remove(id).map(drop)).unwrap();
     insta::assert_snapshot!(without("cms"));
     insta::assert_snapshot!(without("old"));
@@ -190,7 +190,7 @@ fn a_list_in_brackets_is_changed_but_not_lengthened() {
 }
 
 #[test]
-fn what_would_change_more_than_was_meant_is_given_up() {
+fn an_edit_that_would_change_more_is_rejected() {
     let text = "version: 1\nkeys:\n- id: a\n  key: >-\n    abc\n  clientType: A\n";
     let changed = edited(text, |edit| {
         edit.hash_keys(Digest::sha256)?;
@@ -200,7 +200,7 @@ fn what_would_change_more_than_was_meant_is_given_up() {
 }
 
 #[test]
-fn what_would_not_load_is_refused() {
+fn an_edit_that_would_not_load_is_rejected() {
     let text = format!(
         "version: 1\nkeys:\n  - id: a\n    clientType: A\n    digest: {A}\n    \
          notBefore: 2027-06-01T00:00:00Z\n"
@@ -253,7 +253,7 @@ proptest! {
     /// Entries in any style, any number of changes: every comment outside deleted entries stays,
     /// and so does every line that no change was about.
     #[test]
-    fn no_change_touches_what_it_is_not_about(
+    fn a_change_leaves_everything_else_untouched(
         styles in proptest::collection::vec(0..4_usize, 1..6),
         changes in proptest::collection::vec((0..4_usize, 0..6_usize), 1..5),
     ) {

@@ -295,7 +295,7 @@ fn settings_that_the_includes_do_not_follow_are_found(
 #[rstest]
 #[case::of_today("x-keygate-names", 0)]
 #[case::of_ones_own("x-other", 1)]
-fn header_mode_is_reported_where_the_includes_do_not_name_themselves(
+fn header_mode_is_reported_for_includes_without_their_header(
     #[case] header: &str,
     #[case] expected: usize,
 ) {

@@ -13,7 +13,7 @@ use crate::support::report;
 const GOOD: &str = "client-key: sample-key-of-client-a";
 
 #[apply(each_nginx)]
-fn a_guess_is_logged_with_address_and_tag_whatever_the_caller_says(version: Version) {
+fn a_failed_key_is_logged_with_its_real_address_and_tag(version: Version) {
     let gateway = Gateway::start(version, &Setup::PLAIN);
     let spoofed = "x-keygate-client-address: 192.0.2.66";
     for key in ["sample-key-1", "sample-key-1", "sample-key-2"] {
@@ -50,7 +50,7 @@ fn limited(folder: &std::path::Path) -> (Service, String) {
 }
 
 #[test]
-fn an_address_that_fails_too_often_is_refused_unseen() {
+fn an_address_over_the_limit_is_rejected_without_a_lookup() {
     let folder = tempfile::tempdir().unwrap();
     let (service, listen) = limited(folder.path());
     let ask = |address: &str, key: &str| {
@@ -81,7 +81,7 @@ fn an_address_that_fails_too_often_is_refused_unseen() {
 }
 
 #[apply(each_nginx)]
-fn the_example_for_nginx_slows_failures_down_and_nothing_else(version: Version) {
+fn the_example_for_nginx_slows_down_failed_keys_only(version: Version) {
     let setup = Setup {
         http: "limit_req_zone $binary_remote_addr zone=keygate_failures:1m rate=10r/s;",
         server: "include keygate-limit-failures.conf;

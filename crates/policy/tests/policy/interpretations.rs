@@ -141,7 +141,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_passes_passes_under_every_reading(
+    fn an_allowed_path_is_allowed_under_every_interpretation(
         model in model(),
         targets in proptest::collection::vec(target(), 20),
         allowed in prop_oneof![Just(Vec::new()), proptest::sample::subsequence(&CLASSES[..], 0..=9)],
@@ -167,7 +167,7 @@ proptest! {
 }
 
 #[test]
-fn a_path_that_takes_too_long_to_compare_is_refused() {
+fn a_path_that_takes_too_long_to_compare_is_rejected() {
     let policy = Policy::from_yaml(&NESTED.replace("ALLOWED", "double-encoding"))
         .unwrap()
         .policy;
@@ -227,7 +227,7 @@ endpoints:
     "ambiguous-path"
 )]
 #[case::not_on_others("encoded-slash", "/public/a%2Fb", "ambiguous-path")]
-fn an_allowed_class_passes_where_every_reading_does(
+fn an_allowed_class_passes_if_every_interpretation_does(
     #[case] allowed: &str,
     #[case] target: &str,
     #[case] reason: &str,
@@ -256,7 +256,7 @@ fn an_allowed_class_passes_where_every_reading_does(
 #[case::the_refusal_comes_first("/public/../admin", "expression-false")]
 #[case::letters_of_any_script("/public/caf%C3%A9", "ok")]
 #[case::a_percent_sign("/public/100%25", "ok")]
-fn what_only_some_servers_merge_or_resolve_is_compared(#[case] target: &str, #[case] reason: &str) {
+fn paths_that_only_some_servers_normalize_are_compared(#[case] target: &str, #[case] reason: &str) {
     let policy = Policy::from_yaml(&NESTED.replace("ALLOWED", "fragment"))
         .unwrap()
         .policy;

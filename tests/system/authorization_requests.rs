@@ -75,7 +75,7 @@ fn assert_described(question: &Message) {
 }
 
 #[apply(each_nginx)]
-fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(version: Version) {
+fn only_the_resolver_receives_the_key(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -117,11 +117,11 @@ fn each_step_is_asked_about_the_request_and_only_the_first_sees_the_key(version:
     assert_eq!(received.body, b"hello");
     // The authorizer named no client type, so the backend gets none.
     assert_eq!(received.header("client-type"), None);
-    report::passed(&version.number(), "questions: both steps");
+    report::passed(&version.number(), "requests: both steps");
 }
 
 #[apply(each_nginx)]
-fn one_hop_is_asked_the_same(
+fn a_single_service_receives_the_same_headers(
     version: Version,
     #[values(("/orders/%41?a=%0d%0ab", "/check"), ("/key-only/x", "/require"))] (target, asked): (
         &str,
@@ -146,11 +146,11 @@ fn one_hop_is_asked_the_same(
     assert_eq!(question.header("x-keygate-next"), None);
     assert_eq!(question.header("client-type"), None);
     assert_eq!(question.all("client-key"), ["first", "second"]);
-    report::passed(&version.number(), &format!("questions: one hop, {asked}"));
+    report::passed(&version.number(), &format!("requests: one hop, {asked}"));
 }
 
 #[apply(each_nginx)]
-fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know(version: Version) {
+fn user_headers_reach_the_backend_under_their_known_names(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -180,7 +180,7 @@ fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know
         received.header("miauserproperties"),
         Some(properties.as_str())
     );
-    report::passed(&version.number(), "questions: a user's identity");
+    report::passed(&version.number(), "requests: a user's identity");
 }
 
 /// A gateway that puts the path of its own request behind ours asks for `/` like this.
@@ -190,7 +190,7 @@ fn the_identity_of_a_user_reaches_the_backend_under_the_names_that_backends_know
 #[case("/auth/", 403, "no-endpoint")]
 #[case("/auth/?a=1", 403, "no-endpoint")]
 #[case("/check/", 403, "no-endpoint")]
-fn a_question_about_the_root_is_a_question(
+fn a_request_for_the_root_is_decided(
     #[case] target: &str,
     #[case] status: u16,
     #[case] reason: &str,
@@ -203,7 +203,7 @@ fn a_question_about_the_root_is_a_question(
 
 /// nginx passes on a control character in a header's value.
 #[test]
-fn what_is_malformed_is_refused_and_told_but_not_without_end() {
+fn malformed_requests_are_rejected_and_logged_at_a_limited_rate() {
     const ASKED: usize = 60;
     let watched = Watched::start(&[]);
     for _ in 0..ASKED {

@@ -226,7 +226,7 @@ def copy(tmp_path):
     MISTAKES,
     ids=[f"{file.rsplit('/', 1)[-1]}: {wrong.strip()[:40] or 'gone'}" for _, file, _, wrong, _, _ in MISTAKES],
 )
-def test_a_mistake_is_found(overlay, file, right, wrong, finder, words, copy, tmp_path):
+def test_an_error_is_found(overlay, file, right, wrong, finder, words, copy, tmp_path):
     path = copy / file
     text = path.read_text()
     assert right in text, "the table is older than the file"
@@ -235,7 +235,7 @@ def test_a_mistake_is_found(overlay, file, right, wrong, finder, words, copy, tm
     assert any(words in problem for problem in found), found
 
 
-def test_every_file_has_a_mistake_in_the_table():
+def test_every_file_has_an_error_in_the_table():
     folders = [ROOT / BASE, ROOT / "deploy/demo", ROOT / "deploy/grafana", ROOT / "nginx"]
     files = {str(file.relative_to(ROOT)) for folder in folders for file in folder.rglob("*") if file.is_file()}
     files -= {"deploy/grafana/dashboard.json"}  # its queries are the system tests'

@@ -1,0 +1,129 @@
+//! Which gateway sent an authorization request, and whether it follows the settings of this process.
+//!
+//! Keygate's nginx includes state the names of headers and cookies that they were written for. Includes
+//! for other names would pass a key on, or a caller's own identity headers.
+
+use http::{HeaderMap, HeaderName};
+
+/// The names that the includes were written for.
+const NAMES: HeaderName = HeaderName::from_static("x-keygate-names");
+
+/// What the includes sent before they stated names: these two together.
+const FORMER: [HeaderName; 2] = [
+    HeaderName::from_static("x-keygate-client-address"),
+    HeaderName::from_static("original-request-uri"),
+];
+
+/// The names that the nginx includes must have been written for.
+///
+/// In a pair each process knows its own settings alone, so each compares its part of the value.
+#[derive(Debug, Clone, Default)]
+pub struct ExpectedNames {
+    start: String,
+    end: String,
+    are_others: bool,
+}
+
+/// The sender of an authorization request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// Keygate's nginx includes: `auth_request` reads the status and nothing else.
+    Includes,
+    /// Another gateway.
+    Other,
+}
+
+/// The error for a request of includes that were written for other names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the nginx includes were written for other names of headers and cookies than this service is set \
+     to: write them with `keygate nginx-includes` and the settings of this service"
+)]
+pub struct OtherNames;
+
+impl ExpectedNames {
+    /// The value must start with `start` and end with `end`.
+    ///
+    /// `are_others` says that former includes, which were written for the default names, do not fit.
+    #[must_use]
+    pub fn new(start: String, end: String, are_others: bool) -> Self {
+        Self {
+            start,
+            end,
+            are_others,
+        }
+    }
+
+    /// Returns who sent a request with these headers.
+    ///
+    /// # Errors
+    /// Includes for other names, so the request must be denied.
+    pub fn sender(&self, headers: &HeaderMap) -> Result<Sender, OtherNames> {
+        let mut stated = headers.get_all(NAMES).iter().peekable();
+        if stated.peek().is_none() {
+            let is_former = FORMER.iter().all(|name| headers.contains_key(name));
+            return match (is_former, self.are_others) {
+                (true, true) => Err(OtherNames),
+                (true, false) => Ok(Sender::Includes),
+                (false, _) => Ok(Sender::Other),
+            };
+        }
+        let fits = |value: &[u8]| {
+            value.starts_with(self.start.as_bytes()) && value.ends_with(self.end.as_bytes())
+        };
+        if stated.all(|value| fits(value.as_bytes())) {
+            Ok(Sender::Includes)
+        } else {
+            Err(OtherNames)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use rstest::rstest;
+
+    use super::*;
+
+    const ADDRESS: (&str, &str) = ("x-keygate-client-address", "192.0.2.1");
+    const URI: (&str, &str) = ("original-request-uri", "/");
+
+    fn sender(are_others: bool, lines: &[(&'static str, &str)]) -> Result<Sender, OtherNames> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        ExpectedNames::new("a;".to_owned(), ";b".to_owned(), are_others).sender(&headers)
+    }
+
+    #[rstest]
+    #[case::exact(&[("x-keygate-names", "a;b")], Ok(Sender::Includes))]
+    #[case::whole(&[("x-keygate-names", "a;;b")], Ok(Sender::Includes))]
+    #[case::part_of_another(&[("x-keygate-names", "a;other;b")], Ok(Sender::Includes))]
+    #[case::other_start(&[("x-keygate-names", "c;;b")], Err(OtherNames))]
+    #[case::other_end(&[("x-keygate-names", "a;;c")], Err(OtherNames))]
+    #[case::empty(&[("x-keygate-names", "")], Err(OtherNames))]
+    #[case::one_of_two(&[("x-keygate-names", "a;;b"), ("x-keygate-names", "c")], Err(OtherNames))]
+    fn includes_must_state_the_names_of_the_settings(
+        #[values(false, true)] are_others: bool,
+        #[case] lines: &[(&'static str, &str)],
+        #[case] expected: Result<Sender, OtherNames>,
+    ) {
+        assert_eq!(sender(are_others, lines), expected);
+    }
+
+    #[test]
+    fn former_includes_fit_the_default_names_alone() {
+        assert_eq!(sender(false, &[ADDRESS, URI]), Ok(Sender::Includes));
+        assert_eq!(sender(true, &[ADDRESS, URI]), Err(OtherNames));
+    }
+
+    #[rstest]
+    #[case(&[])]
+    #[case(&[ADDRESS])]
+    #[case(&[URI])]
+    fn other_gateways_state_nothing(#[case] lines: &[(&'static str, &str)]) {
+        assert_eq!(sender(true, lines), Ok(Sender::Other));
+    }
+}
