@@ -78,7 +78,7 @@ differential: build tools nginx node ## Expressions against Node, paths against 
 	@echo "matching: $(POLICIES) policies, 100 requests each, 0 disagreements with the reference"
 	@KEYGATE_PATH_CASES=$(PATHS) cargo test --quiet --package keygate --test system path_differential -- --nocapture
 
-fuzz: cargo ## Expressions, paths and HTTP, on hostile text (SECONDS_EACH=20 a target)
+fuzz: cargo ## Expressions and paths, on hostile text (SECONDS_EACH=20 a target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
 bench: cargo ## What authorization costs, beside nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)

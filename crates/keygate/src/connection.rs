@@ -5,7 +5,7 @@
 
 use std::{
     any::Any,
-    io,
+    fmt, io,
     pin::pin,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
@@ -69,7 +69,14 @@ pub async fn serve(
         }
     };
     if shared.timed_out() {
-        report_timeout(head_timeout);
+        report_unfinished(format_args!(
+            "was not complete {} seconds after its first byte (setting `head-timeout-seconds`)",
+            head_timeout.as_secs()
+        ));
+    } else if shared.found_no_room() {
+        report_unfinished(format_args!(
+            "found no room: the peers hold back too many unfinished ones"
+        ));
     }
     match served {
         Err(error) if error.is_parse() => {
@@ -140,16 +147,14 @@ fn report_malformed(error: &hyper::Error) {
     }
 }
 
-/// Logs that a peer took too long to send a head.
-fn report_timeout(head_timeout: Duration) {
+/// Logs that a head was given up.
+fn report_unfinished(why: fmt::Arguments<'_>) {
     static REPORTS: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(1));
     if REPORTS.admits(Instant::now()) {
         tracing::warn!(
             target: "keygate::data",
             suppressed = REPORTS.dropped(),
-            "a request head was not complete {} seconds after its first byte: the connection is \
-             closed (setting `head-timeout-seconds`)",
-            head_timeout.as_secs()
+            "a request head {why}: the connection is closed"
         );
     }
 }
@@ -159,6 +164,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use axum::routing::any;
+    use proptest::prelude::*;
 
     use rstest::rstest;
     use tokio::{
@@ -347,6 +353,14 @@ mod tests {
         idle.close.send(true).unwrap();
         assert_eq!(idle.rest().await.0, "");
 
+        let mut used = Caller::connect();
+        used.send(REQUEST).await;
+        used.receive().await;
+        used.close.send(true).unwrap();
+        // It does not wait for the peer to close.
+        let ended = tokio::time::timeout(Duration::from_millis(500), used.served).await;
+        assert!(ended.unwrap().unwrap().is_ok());
+
         let mut busy = Caller::connect();
         busy.send(PARTS[0]).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -421,6 +435,52 @@ mod tests {
                 .send("GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
                 .await;
             assert_eq!(statuses(&caller.receive().await), ["404"]);
+        }
+    }
+
+    /// The statuses of the responses to bytes that arrive in these parts.
+    fn statuses_of(parts: [&str; 2]) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut caller = Caller::connect();
+            for part in parts {
+                // The service may have closed.
+                let _ = caller.stream.write_all(part.as_bytes()).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let _ = caller.stream.shutdown().await;
+            let mut text = Vec::new();
+            // After a reset there may be no more to read.
+            let _ = caller.stream.read_to_end(&mut text).await;
+            let text = String::from_utf8(text).unwrap();
+            statuses(&text).into_iter().map(str::to_owned).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn requests_are_the_same_however_their_bytes_arrive(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(&[
+                    "GET / HTTP/1.1\r\n", "POST /a HTTP/1.1\n", "GET / HTTP/1.0\r\n", "GET /#a HTTP/1.1\r\n",
+                    "a: b\r\n", "c: d\n", "\r\n", "\n", "\r", " ", "\r\n\r\n", "content-length: 5\r\n",
+                    "content-length: 0\r\n", "transfer-encoding: chunked\r\n", "connection: close\r\n",
+                    "expect: 100-continue\r\n", "hello", "5\r\nhello\r\n0\r\n\r\n", "\0",
+                ][..]),
+                0..20,
+            ),
+            at in 0..200_usize,
+        ) {
+            let text = pieces.concat();
+            let whole = statuses_of([&text, ""]);
+            let ends = text.matches("\n\n").count() + text.matches("\n\r\n").count();
+            prop_assert!(whole.len() <= ends, "{whole:?}");
+            prop_assert_eq!(whole, statuses_of(text.split_at(at.min(text.len())).into()));
         }
     }
 }

@@ -10,7 +10,8 @@
 //!   server's own buffer is wiped before the server waits for the next head. Where it has grown, so that
 //!   the old head may be out of reach, the connection ends with the response.
 //! - *Limits on what a peer may hold back.* A head has to be complete a while after its first byte came;
-//!   nothing is read while responses are not taken; a connection without a head in it may stay idle.
+//!   all unfinished heads together have limited room; nothing is read while responses are not taken. A
+//!   connection without a head in it may stay idle.
 
 use std::{
     cell::RefCell,
@@ -20,7 +21,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -40,6 +41,10 @@ pub const LONGEST_HEAD: usize = 128 * 1024;
 /// The size of the HTTP server's read buffer (hyper's `INIT_BUFFER_SIZE`) until a head does not fit.
 const USUAL_HEAD: usize = 8 * 1024;
 
+/// How many bytes of unfinished heads all connections may hold together: enough for 256 of the longest
+/// ones. A head that comes at once is handed on at once, and counts for nothing.
+const MOST_HELD: usize = 256 * LONGEST_HEAD;
+
 /// How long the peer may take to read the last response and close, or to complete a head when the
 /// process is about to stop.
 const LINGER: Duration = Duration::from_secs(1);
@@ -56,6 +61,7 @@ pub struct Shared {
     is_last: AtomicBool,
     has_fragment: AtomicBool,
     timed_out: AtomicBool,
+    found_no_room: AtomicBool,
 }
 
 impl Shared {
@@ -81,6 +87,12 @@ impl Shared {
         self.timed_out.load(Ordering::Relaxed)
     }
 
+    /// Whether a head was dropped since unfinished heads took up too much memory.
+    #[must_use]
+    pub fn found_no_room(&self) -> bool {
+        self.found_no_room.load(Ordering::Relaxed)
+    }
+
     /// Whether the target of the current request has a `#`, which the HTTP server would drop.
     #[must_use]
     pub fn has_fragment(&self) -> bool {
@@ -94,6 +106,7 @@ pub struct Stream {
     shared: Arc<Shared>,
     /// What was read and not handed on: part of a head, or what follows one.
     kept: Vec<u8>,
+    held: Held,
     /// How much of `kept` is the rest of a head that is being handed on.
     due: usize,
     /// How many bytes at the front of the server's buffer may hold a former head.
@@ -105,6 +118,8 @@ pub struct Stream {
     room: Option<AsyncFd<Socket>>,
     /// Whether a read was put off until responses are written.
     read_is_put_off: bool,
+    /// Whether the end comes where no request is in flight, so that no response has to arrive.
+    ends_idle: bool,
     /// How long the peer may take to close.
     linger: Option<Pin<Box<Sleep>>>,
 }
@@ -119,12 +134,14 @@ impl Stream {
             socket: register(socket, Interest::READABLE)?,
             shared,
             kept: Vec::new(),
+            held: Held(0),
             due: 0,
             to_wipe: 0,
             head_timeout,
             deadline: None,
             room: None,
             read_is_put_off: false,
+            ends_idle: false,
             linger: None,
         })
     }
@@ -181,6 +198,7 @@ impl Stream {
             self.kept.get_mut(left..).unwrap_or_default().fill(0);
             self.kept.truncate(left);
         }
+        self.held.set(left);
     }
 
     /// Notes what the server cannot see of the head that is handed on next.
@@ -218,6 +236,31 @@ impl Stream {
             deadline.as_mut().reset(latest);
         }
         deadline.as_mut().poll(context)
+    }
+}
+
+/// What one connection holds of unfinished heads, counted with what the others hold.
+struct Held(usize);
+
+impl Held {
+    /// Counts what is held now; whether there is room for it.
+    fn set(&mut self, held: usize) -> bool {
+        static ALL: AtomicUsize = AtomicUsize::new(0);
+        let before = mem::replace(&mut self.0, held);
+        if held < before {
+            ALL.fetch_sub(before - held, Ordering::Relaxed);
+            return true;
+        }
+        let added = held - before;
+        ALL.fetch_add(added, Ordering::Relaxed)
+            .saturating_add(added)
+            <= MOST_HELD
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 
@@ -278,6 +321,7 @@ impl AsyncRead for Stream {
                 return Poll::Ready(Ok(()));
             }
             if this.kept.is_empty() && this.shared.is_closing.load(Ordering::Relaxed) {
+                this.ends_idle = true;
                 return Poll::Ready(Ok(()));
             }
             let (kept, shared) = (&mut this.kept, &this.shared);
@@ -307,7 +351,13 @@ impl AsyncRead for Stream {
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Ok(is_end)) if is_end => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(_)) => {
+                    if !this.held.set(this.kept.len()) {
+                        this.ends_idle = true;
+                        this.shared.found_no_room.store(true, Ordering::Relaxed);
+                        return Poll::Ready(Ok(()));
+                    }
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if this.kept.is_empty() => {
                     this.deadline = None;
@@ -315,6 +365,7 @@ impl AsyncRead for Stream {
                 }
                 Poll::Pending => {
                     ready!(this.poll_deadline(context));
+                    this.ends_idle = true;
                     this.shared.timed_out.store(true, Ordering::Relaxed);
                     return Poll::Ready(Ok(()));
                 }
@@ -364,6 +415,9 @@ impl AsyncWrite for Stream {
         if this.linger.is_none() {
             this.kept = Vec::new();
             this.socket.get_ref().shutdown(Shutdown::Write)?;
+        }
+        if this.ends_idle {
+            return Poll::Ready(Ok(()));
         }
         let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         loop {

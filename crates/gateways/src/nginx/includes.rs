@@ -292,7 +292,8 @@ fn cookie_variable(cookies: &[String]) -> String {
     let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
-    format!("keygate_cookie_{hash:08x}")
+    // Short, since nginx warns where its table of variables has no room for long names.
+    format!("keygate_cookie_{:04x}", hash & 0xffff)
 }
 
 fn any_of(cookies: &[String]) -> String {
