@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
 use keygate_headers::{ExpectedNames, Sender};
-use keygate_policy::{Policy, Reason, decision::Status, path::CanonicalPath};
+use keygate_policy::{Policy, Reason, path::CanonicalPath, reason::Status};
 
 use crate::{
     AnswerWith, Counters, Decision, Endpoint, HeaderNames, Malformed, Observer, Record, Request,

@@ -5,18 +5,9 @@
 //! like a secret; otherwise a message names line and column.
 
 use crate::{
-    diagnostic::nearest,
+    diagnostic::{Content, nearest},
     nodes::{Kind, Node, Nodes, Role},
 };
-
-/// Whether a message may repeat the text of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// The text may be shown.
-    Public,
-    /// The text holds secrets, or may hold some: messages name only what is expected, and where.
-    Secret,
-}
 
 /// The fields by which a kind of file is recognised.
 #[derive(Debug, Clone, Copy)]

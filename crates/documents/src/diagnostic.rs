@@ -9,8 +9,6 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::content::Content;
-
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -18,6 +16,15 @@ pub enum Severity {
     Error,
     /// The text is taken, but is probably not what was meant.
     Warning,
+}
+
+/// Whether a message may repeat the text of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The text may be shown.
+    Public,
+    /// The text holds secrets, or may hold some: messages name only what is expected, and where.
+    Secret,
 }
 
 /// One mistake in one text.

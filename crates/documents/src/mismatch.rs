@@ -3,8 +3,7 @@
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
 use crate::{
-    content::Content,
-    diagnostic::Diagnostic,
+    diagnostic::{Content, Diagnostic},
     nodes::{Kind, Node, Nodes, Role},
 };
 

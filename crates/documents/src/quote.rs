@@ -1,6 +1,6 @@
 //! How to write a value in quotes: the help for what YAML reads as something else.
 
-use crate::content::{Content, line_around};
+use crate::{content::line_around, diagnostic::Content};
 
 /// Help to quote the value at an offset, with the value where it may be shown and is one line.
 pub(crate) fn help(text: &str, at: usize, content: Content, is_in_flow: bool) -> String {

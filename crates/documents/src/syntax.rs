@@ -2,7 +2,10 @@
 
 use granit_parser::ErrorKind;
 
-use crate::{content::Content, diagnostic::Diagnostic, quote};
+use crate::{
+    diagnostic::{Content, Diagnostic},
+    quote,
+};
 
 /// A syntax error, with what to write instead.
 pub(crate) fn diagnostic(kind: &ErrorKind, at: usize, text: &str, content: Content) -> Diagnostic {

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Location, options::MergeKeyPolicy};
 
-pub use crate::content::Content;
+pub use crate::diagnostic::Content;
 use crate::{
     diagnostic::{Diagnostic, nearest, offset_of},
     mismatch,

@@ -3,8 +3,8 @@
 use std::{fmt, path::PathBuf};
 
 use keygate_documents::{
-    content::{Content, FileKind, Top},
-    diagnostic::{Diagnostic, line_and_column},
+    content::{FileKind, Top},
+    diagnostic::{Content, Diagnostic, line_and_column},
     yaml,
 };
 use keygate_policy::{Policy, Reason};

@@ -3,9 +3,9 @@
 use super::{
     error::{ExpressionError, Foreign},
     literal,
-    text::is_space,
     tree::Span,
 };
+use crate::characters::{is_name_part, is_name_start, is_space};
 
 /// A token and its place.
 #[derive(Debug, Clone)]
@@ -137,19 +137,4 @@ impl<'s> Lexer<'s> {
     fn rest(&self) -> &'s str {
         self.source.get(self.position..).unwrap_or_default()
     }
-}
-
-/// Whether a name may start with it. JavaScript's `ID_Start` has a few more characters.
-pub(super) fn is_name_start(character: char) -> bool {
-    character == '$' || character == '_' || unicode_ident::is_xid_start(character)
-}
-
-/// Whether a name may go on with it.
-pub(super) fn is_name_part(character: char) -> bool {
-    character == '$' || unicode_ident::is_xid_continue(character)
-}
-
-/// Whether it can stand after a dot.
-pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(is_name_start) && text.chars().all(is_name_part)
 }

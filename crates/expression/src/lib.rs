@@ -2,7 +2,7 @@
 //!
 //! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
 //! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
-//! meanings that [`value`] and [`text`] give, and [`explain`] shows the walk. [`warning`] finds
+//! meanings that [`value`], [`text`] and [`operators`] give, and [`explain`] shows the walk. [`warning`] finds
 //! likely mistakes, by [`truth`] tables; [`mentions`] tells what a tree speaks of; [`printer`] writes a
 //! tree as text. [`Facts`] are what it is evaluated over.
 //!
@@ -10,13 +10,16 @@
 //! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
 //! parser lets a tree have.
 
+mod characters;
 mod error;
 mod evaluate;
 mod explain;
 mod facts;
+mod fault;
 mod lexer;
 mod literal;
 mod mentions;
+mod operators;
 mod parser;
 mod printer;
 mod text;
@@ -28,9 +31,10 @@ mod warning;
 use self::tree::Expr;
 pub use self::{
     error::{ExpressionError, Foreign},
-    evaluate::{EvaluationError, Fault},
+    evaluate::EvaluationError,
     explain::{Explanation, Outcome, Part},
     facts::{Facts, NameSet, User},
+    fault::Fault,
     warning::{Warning, can_be_client_type},
 };
 use std::{

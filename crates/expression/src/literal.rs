@@ -1,6 +1,7 @@
 //! String and number literals, as ECMA-262 reads them in strict mode.
 
-use super::{error::ExpressionError, lexer::is_name_part};
+use super::error::ExpressionError;
+use crate::characters::is_name_part;
 
 /// The value and the length of the string literal that `rest` starts with.
 pub(super) fn string(rest: &str, offset: usize) -> Result<(Box<str>, usize), ExpressionError> {

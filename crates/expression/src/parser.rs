@@ -2,9 +2,10 @@
 
 use super::{
     error::{ExpressionError, Foreign, MAX_LENGTH},
-    lexer::{Lexer, Token, TokenKind, is_name_part},
+    lexer::{Lexer, Token, TokenKind},
     tree::{Expr, Fact, Kind, MAX_DEPTH, MAX_ELEMENTS, Operator, Span},
 };
+use crate::characters::is_name_part;
 
 type Parsed = Result<Expr, ExpressionError>;
 

@@ -2,10 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
-use super::{
-    lexer::is_name,
-    tree::{Expr, Kind, Operator},
-};
+use super::tree::{Expr, Kind, Operator};
+use crate::characters::is_name;
 
 /// How tightly the outermost operator binds; an operand that binds weaker stands in parentheses.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]

@@ -2,7 +2,10 @@
 
 use std::{cmp::Ordering, str::EncodeUtf16};
 
-use super::value::{List, Value};
+use super::{
+    characters::is_space,
+    value::{List, Value},
+};
 
 /// Lists nested deeper than this have no text: the walk over them has a fixed size.
 pub(super) const MAX_NESTING: usize = 32;
@@ -221,21 +224,6 @@ impl Iterator for Units<'_> {
             self.piece = self.next_piece()?;
         }
     }
-}
-
-/// White space and line ends of JavaScript (ECMA-262, `WhiteSpace` and `LineTerminator`).
-pub(super) const fn is_space(character: char) -> bool {
-    matches!(
-        character,
-        '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'
-            ..='\u{200a}'
-                | '\u{2028}'
-                | '\u{2029}'
-                | '\u{202f}'
-                | '\u{205f}'
-                | '\u{3000}'
-                | '\u{feff}'
-    )
 }
 
 fn number_of(text: &str) -> f64 {

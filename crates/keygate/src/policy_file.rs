@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use keygate_documents::{
-    content::{Content, Top, top_fields},
-    diagnostic::Diagnostic,
+    content::{Top, top_fields},
+    diagnostic::{Content, Diagnostic},
     source::{self, SourceError},
 };
 use keygate_mia::auth_json::AuthJson;

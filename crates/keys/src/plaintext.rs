@@ -5,7 +5,9 @@
 
 use zeroize::Zeroizing;
 
-use crate::table::LONGEST_KEY;
+/// The longest key that is looked up, in bytes: longer ones are rejected unhashed, so that a caller
+/// cannot make a look-up expensive. Long tokens that serve as keys, such as JWTs, are shorter.
+pub const LONGEST_KEY: usize = 4096;
 
 /// Why a text cannot be a key. The text itself is never repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,11 @@ use std::{borrow::Borrow, collections::BTreeSet, fmt, sync::atomic::Ordering};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::{ClientType, Digest, Key, KeyId, Pepper, key::KeyState, plaintext::WELL_KNOWN};
+use crate::{
+    ClientType, Digest, Key, KeyId, Pepper,
+    key::KeyState,
+    plaintext::{LONGEST_KEY, WELL_KNOWN},
+};
 pub use builder::Builder;
 use index::Index;
 pub use record::KeyRef;
@@ -119,10 +123,6 @@ impl fmt::Display for InvalidKey<'_> {
         })
     }
 }
-
-/// The longest key that is looked up, in bytes: longer ones are rejected unhashed, so that a caller
-/// cannot make a look-up expensive. Long tokens that serve as keys, such as JWTs, are shorter.
-pub const LONGEST_KEY: usize = 4096;
 
 impl KeyTable {
     /// A table of these keys, in this order.

@@ -11,7 +11,11 @@ pub mod decision;
 pub mod path;
 pub mod policy;
 mod policy_yaml;
+pub mod reason;
+pub mod request;
 pub mod written;
 
-pub use decision::{Decision, Reason, Request, Status};
+pub use decision::Decision;
 pub use policy::{Matched, Needs, Policy, Rule};
+pub use reason::{Reason, Status};
+pub use request::Request;

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use keygate_documents::{
-    content::{Content, FileKind, Top},
-    diagnostic::{Diagnostic, nearest},
+    content::{FileKind, Top},
+    diagnostic::{Content, Diagnostic, nearest},
     scalar::Scalar,
     yaml,
 };

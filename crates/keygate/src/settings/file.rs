@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt, path::Path};
 
 use figment::value::{Dict, Value};
 use keygate_documents::{
-    content::{Content, FileKind, Top},
-    diagnostic::line_and_column,
+    content::{FileKind, Top},
+    diagnostic::{Content, line_and_column},
     source::{self, SourceError},
     yaml,
 };

@@ -19,8 +19,8 @@ pub(super) use {
 };
 
 use keygate_documents::{
-    content::{Content, FileKind, Top},
-    diagnostic::Diagnostic,
+    content::{FileKind, Top},
+    diagnostic::{Content, Diagnostic},
     scalar::Scalar,
     yaml,
 };

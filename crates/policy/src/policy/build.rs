@@ -10,7 +10,7 @@ use keygate_expression::Expression;
 use super::{
     HostPattern, Match, Method, Policy, PolicyError, Rule,
     matcher::{ByMethod, Matcher},
-    rule::{Demands, ExpressionPlaces},
+    rule::{Demands, ExpressionPlaces, or_all},
     witness::{Filling, witnesses},
 };
 use crate::path::{Pattern, TrailingSlash};
@@ -149,12 +149,6 @@ impl Matcher {
             None => &mut area.endpoints,
         }
     }
-}
-
-/// The names to be found under; `None`, where there are no names, stands for all.
-pub(super) fn or_all<T>(names: &[T]) -> impl Iterator<Item = Option<&T>> {
-    let all = names.is_empty().then_some(None);
-    names.iter().map(Some).chain(all)
 }
 
 impl Draft {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use keygate_documents::{content::Content, diagnostic::Diagnostic};
+use keygate_documents::diagnostic::{Content, Diagnostic};
 
 use super::{HostError, MethodError};
 use crate::path::PatternError;

@@ -8,6 +8,7 @@ mod host;
 mod matched;
 mod matcher;
 mod method;
+mod narrow;
 mod rule;
 mod trie;
 mod witness;

@@ -282,6 +282,12 @@ impl Rule {
     }
 }
 
+/// The names to be found under; `None`, where there are no names, stands for all.
+pub(super) fn or_all<T>(names: &[T]) -> impl Iterator<Item = Option<&T>> {
+    let all = names.is_empty().then_some(None);
+    names.iter().map(Some).chain(all)
+}
+
 /// Whether the request is a CORS preflight that a rule may let through.
 pub(super) fn is_preflight(request: &Request<'_>) -> bool {
     request.is_cors_preflight && request.method == "OPTIONS"

@@ -7,8 +7,8 @@
 
 use keygate_expression::Facts;
 
-use super::{HostPattern, Rule, build::or_all};
-use crate::{Request, path::Segment};
+use super::{HostPattern, Rule};
+use crate::{Request, path::Segment, policy::rule::or_all};
 
 /// What stands where a rule leaves something open.
 #[derive(Debug, Clone, Copy)]

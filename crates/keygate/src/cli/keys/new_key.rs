@@ -11,9 +11,8 @@ use keygate_keys::{
     ClientType, Digest, Key, KeyId, Scheme,
     generated::{GeneratedKey, Weakness},
     plaintext::{self, PlaintextError},
-    table::LONGEST_KEY,
 };
-use keygate_keys::{keys_file::Entry, pepper};
+use keygate_keys::{keys_file::Entry, pepper, plaintext::LONGEST_KEY};
 use zeroize::Zeroizing;
 
 use super::{KeysError, period::Period, say};
