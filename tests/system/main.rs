@@ -27,6 +27,7 @@ mod debug_page;
 mod decision_log;
 mod demo;
 mod descriptors;
+mod error_pages_of_servers;
 mod explain_hints;
 mod explanations;
 mod failed_key_limit;

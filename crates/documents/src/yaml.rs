@@ -28,6 +28,7 @@ pub fn from_str<T: DeserializeOwned>(text: &str, content: Content) -> Result<T, 
     if is_empty(text) {
         return Err(Diagnostic::error("the file is empty").help("it starts with `version: 1`"));
     }
+    check_line_breaks(text)?;
     check_plain(text, content)?;
     // The files are the operator's own, and may be large: a million keys are twenty million nodes.
     // What makes a small file expensive, nesting and aliases, stays limited.
@@ -69,6 +70,36 @@ pub fn span(location: Location, text: &str) -> Range<usize> {
         .and_then(|length| usize::try_from(length).ok())
         .unwrap_or(0);
     start..start.saturating_add(length)
+}
+
+/// Line breaks of Unicode and older YAML that YAML 1.2 reads as part of the line.
+const UNREAD_LINE_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
+/// Refuses line breaks that editors show and YAML does not read, except in quotes.
+///
+/// After one of them, a field on the next line as the editor shows it is part of a comment.
+fn check_line_breaks(text: &str) -> Result<(), Diagnostic> {
+    if !text.contains(UNREAD_LINE_BREAKS) {
+        return Ok(());
+    }
+    let is_quoted = |at: &Range<usize>| {
+        let scalar = text.get(at.clone());
+        scalar.is_some_and(|scalar| scalar.starts_with(['"', '\'']))
+    };
+    let nodes = Nodes::of(text).map_while(Result::ok).map(|node| node.at);
+    let quoted: Vec<_> = nodes.filter(is_quoted).collect();
+    let unread = text
+        .match_indices(UNREAD_LINE_BREAKS)
+        .find(|(at, _)| !quoted.iter().any(|scalar| scalar.contains(at)));
+    let Some((at, character)) = unread else {
+        return Ok(());
+    };
+    let code = character.chars().next().map_or(0, u32::from);
+    Err(Diagnostic::error(format!(
+        "U+{code:04X} is a line break to editors, but not to YAML"
+    ))
+    .at(at..at + character.len())
+    .help("write a plain line break, or put the value in quotes"))
 }
 
 /// Refuses what is not plain data, wherever it is.
@@ -291,6 +322,32 @@ mod tests {
             .map(|text| mistake(text, Content::Secret))
             .collect();
         insta::assert_snapshot!("the_same_of_a_secret_text", secret.join("\n"));
+    }
+
+    #[test]
+    fn line_separators_that_yaml_does_not_read_are_refused() {
+        for separator in ['\u{85}', '\u{2028}', '\u{2029}'] {
+            for text in [
+                format!("clientType: A # comment{separator}active: false\n"),
+                format!("clientType: A{separator}  B\n"),
+                format!("clientType: |\n  A{separator}active: false\n"),
+                format!("# {separator}\nclientType: A\n"),
+                format!("clientType: A\n# \"{separator}\"\n"),
+                format!("clientType: A\n{separator}\n"),
+            ] {
+                let shown = mistake(&text, Content::Secret);
+                assert!(shown.contains("a line break"), "{text:?} gave {shown}");
+            }
+            for text in [
+                format!("clientType: \"A{separator}\"\n"),
+                format!("clientType: 'A{separator}'\n"),
+            ] {
+                assert!(
+                    from_str::<Sample>(&text, Content::Public).is_ok(),
+                    "{text:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub(super) fn instead_of(segment: &str, position: Position) -> Option<String> {
         let instead = "paths are not regular expressions: write `{name}` for a segment that varies";
         return Some(instead.to_owned());
     }
+    if has_placeholder_inside(segment) {
+        return Some("write `{name}` for one whole segment of any text".to_owned());
+    }
     match segment.find('*') {
         Some(0) if position.is_last && is_name(segment.trim_start_matches('*')) => {
             Some(rest(position))
@@ -119,6 +122,18 @@ fn is_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+/// Whether a part of the segment is `:name`, as in `@:user`; the `:` of `v1:cancel` is text.
+fn has_placeholder_inside(segment: &str) -> bool {
+    segment.match_indices(':').any(|(at, _)| {
+        let (before, after) = segment.split_at(at);
+        let follows_a_mark = before.ends_with(|c: char| !c.is_alphanumeric() && c != ')');
+        let begins_a_name = after
+            .trim_start_matches(':')
+            .starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        follows_a_mark && begins_a_name
+    })
 }
 
 fn is_regular_expression(segment: &str) -> bool {

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod before_access;
+mod passed_on;
 mod paths;
 mod unguarded;
 
@@ -135,6 +136,8 @@ pub(super) fn findings(configuration: &Configuration, context: &Context) -> Vec<
         findings.extend(reading_of_requests(directive));
         findings.extend(late.zone(directive));
         findings.extend(backoffice_by_caller(directive));
+        findings.extend(passed_on::subrequests(directive));
+        findings.extend(context.expected.shown_key(directive));
     });
     for server in servers(configuration) {
         findings.extend(server.findings(context, &late));
@@ -350,6 +353,7 @@ impl<'c> Place<'c> {
         }
         if let Some(pass) = pass {
             findings.extend(self.headers(pass, &context.expected));
+            findings.extend(passed_on::findings(self));
             findings.extend(self.cache());
             findings.extend(self.intercepted_errors());
         }

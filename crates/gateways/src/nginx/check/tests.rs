@@ -340,6 +340,23 @@ fn a_missing_file_is_reported() {
 #[case::a_token(
     "http { server { location / { proxy_set_header authorization sample-key-1; proxy_pass http://b; } } }"
 )]
+#[case::a_comparison(
+    "http { server { location / { include keygate-authorize.conf; proxy_pass http://b; }
+     location /a { if ($http_client_key = sample-key-1) { proxy_pass http://b; } } } }"
+)]
+#[case::a_condition(
+    "http { server { location / { include keygate-authorize.conf;
+     if ($http_client_key = sample-key-1$keygate_client_type) { set $x 1; } } } }"
+)]
+#[case::a_variable(
+    "http { server { location / { include keygate-authorize.conf;
+     set $api_key sample-key-1$keygate_client_type; proxy_pass http://b; } } }"
+)]
+#[case::a_query("http { server { location / { proxy_pass http://b/?apikey=sample-key-1; } } }")]
+#[case::a_redirect(
+    "http { server { location / { include keygate-authorize.conf;
+     return 301 https://b/?x=1&token=sample-key-1; } } }"
+)]
 fn no_line_with_a_key_is_shown(#[case] text: &str) {
     let shown = match check_text(text) {
         Ok(outcome) => outcome.warnings.join("\n"),

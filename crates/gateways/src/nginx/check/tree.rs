@@ -249,15 +249,37 @@ fn secrets_in(statements: &[Statement]) -> Vec<Range<usize>> {
 }
 
 fn is_secret(statement: &Statement) -> bool {
-    let [.., header, value] = statement.arguments.as_slice() else {
-        return false;
+    let arguments = statement.arguments.iter().map(|it| it.text.as_ref());
+    may_hold_secret(statement.name.text.as_ref(), &arguments.collect::<Vec<_>>())
+}
+
+/// Whether a directive may hold a key, password or token: a constant for a header or variable of
+/// such a name, or in a query string.
+fn may_hold_secret(name: &str, arguments: &[&str]) -> bool {
+    const WORDS: [&str; 6] = ["auth", "cookie", "key", "secret", "token", "password"];
+    let is_telling = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        let name = name.replace("keygate", "");
+        WORDS.iter().any(|word| name.contains(word))
     };
-    let name = header.text.to_ascii_lowercase();
-    let words = ["auth", "cookie", "key", "secret", "token", "password"];
-    let is_constant = !value.text.is_empty() && !value.text.starts_with('$');
-    is_constant
-        && statement.name.text.ends_with("_set_header")
-        && words.iter().any(|word| name.contains(word))
+    let is_constant = |value: &str| !value.is_empty() && !value.starts_with('$');
+    let in_query = arguments.iter().any(|argument| {
+        let fields = argument.split(['?', '&']).skip(1);
+        fields
+            .filter_map(|field| field.split_once('='))
+            .any(|(name, value)| is_telling(name) && is_constant(value))
+    });
+    let compared = || match arguments {
+        [_, .., value] if name.ends_with("_set_header") => {
+            let header = arguments.iter().rev().nth(1);
+            header.is_some_and(|header| is_telling(header)) && is_constant(value)
+        }
+        [variable, .., value] if matches!(name, "if" | "set") => {
+            is_telling(variable) && is_constant(value)
+        }
+        _ => false,
+    };
+    in_query || compared()
 }
 
 impl Directive {
@@ -271,8 +293,12 @@ impl Directive {
         self.block.as_deref().unwrap_or_default()
     }
 
-    /// The directive as a person would write it, e.g. `location ~ \.php$`.
+    /// The directive as a person would write it, e.g. `location ~ \.php$`, without a key.
     pub(super) fn title(&self) -> String {
+        let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
+        if may_hold_secret(&self.name, &arguments) {
+            return format!("{} …", self.name);
+        }
         let mut words = vec![self.name.as_str()];
         words.extend(self.arguments.iter().map(String::as_str));
         words.join(" ")

@@ -196,6 +196,113 @@ fn a_zone_on_an_empty_variable_counts_nothing(#[case] http: &str, #[case] expect
     ));
 }
 
+#[rstest]
+#[case::any_protocol(
+    "",
+    "proxy_set_header upgrade $http_upgrade; proxy_set_header connection upgrade;",
+    "`upgrade` passes on every protocol that the caller names"
+)]
+#[case::any_protocol_by_a_map(
+    "map $http_upgrade $u { default $http_upgrade; }",
+    "proxy_set_header Upgrade $u;",
+    "`Upgrade` passes on every protocol"
+)]
+#[case::callers_host(
+    "",
+    "proxy_set_header host $http_host;",
+    "`host` is sent as the caller wrote it"
+)]
+#[case::callers_forwarded_host(
+    "",
+    "proxy_set_header X-Forwarded-Host ${http_host};",
+    "`X-Forwarded-Host` is sent as the caller wrote it"
+)]
+#[case::callers_method(
+    "",
+    "proxy_method $http_x_method;",
+    "`proxy_method` sends another method"
+)]
+#[case::other_method("", "proxy_method DELETE;", "`proxy_method` sends another method")]
+#[case::key_in_another_header(
+    "",
+    "proxy_set_header x-copy $http_client_key;",
+    "`$http_client_key` in `proxy_set_header` is the key of the caller"
+)]
+#[case::key_in_a_response(
+    "",
+    "add_header x-copy 'key=${http_secret}';",
+    "`$http_secret` in `add_header` is the key"
+)]
+#[case::key_of_a_cookie(
+    "",
+    "proxy_set_header x-copy $cookie_mia_client_key;",
+    "`$cookie_mia_client_key` in `proxy_set_header` is the key"
+)]
+#[case::key_with_all_cookies(
+    "",
+    "proxy_set_header x-copy $http_cookie;",
+    "`$http_cookie` in `proxy_set_header` is the key"
+)]
+#[case::key_in_the_log(
+    "log_format keys '$remote_addr $http_client_key';",
+    "",
+    "`$http_client_key` in `log_format` is the key"
+)]
+#[case::server_side_includes(
+    "",
+    "ssi on;",
+    "`ssi on` makes requests that Keygate is not asked about"
+)]
+#[case::addition(
+    "",
+    "add_after_body /a;",
+    "`add_after_body /a` makes requests that Keygate is not asked about"
+)]
+#[case::addition_before("", "add_before_body /a;", "`add_before_body /a` makes requests")]
+fn what_reaches_the_backend_is_what_keygate_decided_on(
+    #[case] http: &str,
+    #[case] location: &str,
+    #[case] expected: &str,
+) {
+    assert_one(&warnings(http, "", location, &Context::default()), expected);
+}
+
+#[rstest]
+#[case::web_sockets(
+    "map $http_upgrade $u { default ''; ~*^websocket$ websocket; }",
+    "proxy_set_header upgrade $u; proxy_set_header connection upgrade;"
+)]
+#[case::constant("", "proxy_set_header upgrade websocket;")]
+#[case::no_upgrade("", "proxy_set_header upgrade '';")]
+#[case::decided_host(
+    "",
+    "proxy_set_header host $host; proxy_set_header x-forwarded-host $host;"
+)]
+#[case::callers_method("", "proxy_method $request_method;")]
+#[case::id_of_the_key("log_format ids '$keygate_key_id $keygate_client_type';", "")]
+#[case::other_cookie("", "proxy_set_header x-session $cookie_session;")]
+#[case::no_includes("", "ssi off;")]
+#[case::limit_by_key("limit_req_zone $http_client_key zone=a:1m rate=1r/s;", "")]
+fn what_names_neither_key_nor_another_request_is_harmless(
+    #[case] http: &str,
+    #[case] location: &str,
+) {
+    assert_none(&warnings(http, "", location, &Context::default()));
+}
+
+#[test]
+fn server_side_includes_beside_a_guarded_location_are_found() {
+    assert_one(
+        &warnings(
+            "",
+            "location /a { internal; ssi on; root /srv; }",
+            "",
+            &Context::default(),
+        ),
+        "`ssi on` makes requests that Keygate is not asked about",
+    );
+}
+
 #[test]
 fn an_open_regular_expression_is_named_as_the_reason() {
     let found = warnings(
