@@ -27,13 +27,30 @@ fn a_failed_key_is_logged_with_its_real_address_and_tag(version: Version) {
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let tags: Vec<_> = lines
-        .filter(|line| line["address"] == "127.0.0.1")
+        .filter(|line| line["address"] == "127.0.0.1" && line["cause"] == "unknown")
         .map(|line| line["tag"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(tags.len(), 3, "{log}");
     assert!(tags[0] == tags[1] && tags[1] != tags[2], "{tags:?}");
     assert!(!log.contains("192.0.2.66"), "{log}");
     report::passed(&version.number(), "a guess is logged with address and tag");
+}
+
+/// A key that was switched off may still be in use somewhere: the log says where.
+#[test]
+fn a_rejected_known_key_is_logged_with_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, listen) = limited(folder.path());
+    for key in ["sample-key-of-inactive", "sample-key-of-expired"] {
+        let key = format!("client-key: {key}");
+        let response = caller::get(&listen, "/resolve", &["x-address: 192.0.2.7", &key]);
+        assert_eq!(response.status(), 401);
+    }
+    let log = service.output();
+    for cause in ["inactive", "expired"] {
+        let is_it = |line: &&str| line.contains(cause) && line.contains("192.0.2.7");
+        assert!(log.lines().any(|line| is_it(&line)), "{cause}: {log}");
+    }
 }
 
 /// A resolver that lets an address fail three times a minute.

@@ -122,6 +122,21 @@ impl Warning {
         }
     }
 
+    /// Whether the part lets more requests pass than it seems to.
+    ///
+    /// `clientType === 'A' || 'B'` is true for everybody. Files are rejected for these; a part that
+    /// denies more than it seems to is a warning alone.
+    #[must_use]
+    pub fn allows_more(&self) -> bool {
+        match self {
+            Self::AlwaysTrue { .. } => true,
+            // `clientType !== ['A']` and `!clientType !== 'A'`.
+            Self::ComparedList { instead, .. } => instead.starts_with('!'),
+            Self::NegatedOperand { operator, .. } => operator.starts_with('!'),
+            _ => false,
+        }
+    }
+
     /// The warning for people.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {

@@ -1,6 +1,6 @@
 //! Who is told of every resolution.
 
-use std::{fmt, time::Instant};
+use std::{fmt, net::IpAddr, time::Instant};
 
 use http::{HeaderMap, StatusCode};
 
@@ -25,6 +25,8 @@ pub struct Record<'a> {
     pub resolution: Resolution<'a>,
     /// What the gateway is answered.
     pub status: StatusCode,
+    /// The client's address, where the gateway sends it and the request is denied.
+    pub address: Option<IpAddr>,
     /// Who guessed and what, where it was a guess; nothing of the key can be told from it.
     pub guess: Option<Guess>,
 }

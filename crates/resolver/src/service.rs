@@ -139,6 +139,10 @@ impl Resolver {
                 headers,
                 resolution,
                 status,
+                address: match resolution {
+                    Resolution::Refused(_) => self.guessing.address(headers),
+                    Resolution::Known(_) | Resolution::Anonymous => None,
+                },
                 guess,
             });
         }

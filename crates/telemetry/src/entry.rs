@@ -57,7 +57,7 @@ pub struct Entry {
     /// Why precisely, as the caller was not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// Where a guess at a key came from.
+    /// Where a request with a rejected key came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// What tells guesses at one key from guesses at many; nothing of the key can be told from it.
@@ -145,7 +145,7 @@ impl Entry {
                 Resolution::Refused(refusal) => Some(refusal.to_string()),
                 Resolution::Known(_) | Resolution::Anonymous => None,
             },
-            address: record.guess.and_then(|guess| guess.address),
+            address: record.address,
             tag: record.guess.map(|guess| guess.tag.to_string()),
             request_id: request_id(record.headers),
             client_type: key.map(|key| key.client_type().as_str().to_owned()),

@@ -65,6 +65,9 @@ const PAGES: [&str; 7] = [
     "/debug/",
 ];
 
+/// How long a service writes nothing when it has written all of its log.
+const QUIET: Duration = Duration::from_millis(100);
+
 impl Service {
     /// Starts a role and waits until it listens at `listen`, which its own arguments name too.
     pub(crate) fn start(mut command: Command, listen: &str, output: &Path) -> Self {
@@ -101,9 +104,19 @@ impl Service {
         );
     }
 
-    /// Everything that it has written.
+    /// Everything that it has written, as soon as it has written nothing more for a while: a thread of
+    /// its own writes the log, after the response.
     pub(crate) fn output(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned()
+        let read = || fs::read(&self.output).unwrap();
+        let mut written = read();
+        loop {
+            thread::sleep(QUIET);
+            let now = read();
+            if now.len() == written.len() {
+                return String::from_utf8_lossy(&now).into_owned();
+            }
+            written = now;
+        }
     }
 
     /// The process ID.

@@ -26,7 +26,7 @@ pub(crate) const FILES: [File; 6] = [
 ];
 
 pub(crate) const DIGEST: &str =
-    "sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+    "sha256:ecb7cecec25ae8e39dcd7ca6db652e5c73628781ce871c6944dbc3d936bd00e6";
 
 impl File {
     pub(crate) fn name(self) -> &'static str {

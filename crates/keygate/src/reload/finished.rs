@@ -95,10 +95,14 @@ impl Evidence<'_> {
         if self.seen.writer == Writer::Writing {
             return Err(Unfinished::Open);
         }
+        let is_old = self.before.is_none() && !self.stamp.is_younger_than(self.quiet);
+        // A writer may be among the processes that were not looked at, also of a renamed file.
+        if self.writers == Writers::CutShort && !is_old && self.still < self.quiet {
+            return Err(Unfinished::Unknown(self.quiet));
+        }
         if self.is_replaced() {
             return Ok(Finished::Replaced);
         }
-        let is_old = self.before.is_none() && !self.stamp.is_younger_than(self.quiet);
         let is_closed = self.seen.writer == Writer::Closed || self.writers == Writers::None;
         match (is_closed, is_old || self.still >= self.quiet) {
             (false, false) => Err(Unfinished::Unknown(self.quiet)),
@@ -215,6 +219,21 @@ mod tests {
             Ok(Finished::Replaced)
         );
         assert_eq!(judge(&|it| it.before = None), unknown, "young at the start");
+        // A writer may be among the processes that were not looked at.
+        for (writer, name) in [
+            (Writer::Closed, Name::Unknown),
+            (Writer::Unknown, Name::Renamed),
+        ] {
+            let cut_short = |it: &mut Evidence| {
+                (it.writers, it.seen.writer, it.seen.name) = (Writers::CutShort, writer, name);
+            };
+            assert_eq!(judge(&cut_short), unknown);
+            let rested = |it: &mut Evidence| {
+                cut_short(it);
+                it.still = quiet;
+            };
+            assert!(judge(&rested).is_ok());
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ use rustix::{fs::fstatfs, process::geteuid};
 
 use super::version::Stamp;
 
-/// How long to look: what is not found by then counts as not known.
-const BUDGET: Duration = Duration::from_millis(200);
+/// How long to look; on a loaded machine with many processes it is not always long enough.
+const BUDGET: Duration = Duration::from_secs(2);
 
 /// The name of the machine's own PID namespace (`PROC_PID_INIT_INO`): every process is in it.
 const ALL_PROCESSES: &str = "pid:[4026531836]";
@@ -43,6 +43,8 @@ pub(super) enum Writers {
     None,
     /// Not all processes can be seen.
     Unknown,
+    /// The processes could not all be looked at in time: look again.
+    CutShort,
 }
 
 impl Writers {
@@ -55,6 +57,7 @@ impl Writers {
             {
                 Self::None
             }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Self::CutShort,
             _ => Self::Unknown,
         }
     }

@@ -68,11 +68,9 @@ impl Reader<'_> {
         for name in &text.unknown {
             let at = yaml::span(name.defined, self.text);
             let message = format!("unknown field `{}`", name.value);
-            match nearest(&name.value, MethodText::FIELDS) {
-                Some(meant) => self.errors.push(PolicyError::Text(Box::new(
-                    Diagnostic::error(message)
-                        .at(at)
-                        .help(format!("did you mean `{meant}`?")),
+            match mistaken_field(&name.value) {
+                Some(help) => self.errors.push(PolicyError::Text(Box::new(
+                    Diagnostic::error(message).at(at).help(help),
                 ))),
                 None => self.warnings.push(
                     Diagnostic::warning(message)
@@ -113,6 +111,26 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Returns what to write instead of a field that was meant to restrict requests.
+///
+/// Ignoring `backoffice` where `backofficeAuthorization` is meant would allow what it should deny.
+fn mistaken_field(name: &str) -> Option<String> {
+    if AuthorizationText::FIELDS.contains(&name) {
+        return Some("put it inside `authorization` or `backofficeAuthorization`".to_owned());
+    }
+    let lower = name.to_ascii_lowercase();
+    let meant = nearest(name, MethodText::FIELDS).or_else(|| {
+        if lower.replace(['-', '_'], "").contains("backoffice") {
+            Some("backofficeAuthorization")
+        } else if lower.contains("auth") || lower.contains("acl") {
+            Some("authorization")
+        } else {
+            None
+        }
+    });
+    meant.map(|meant| format!("did you mean `{meant}`?"))
 }
 
 /// A method of theirs other than `ALL`.

@@ -51,6 +51,10 @@ pub(super) struct AuthorizationText {
     pub(super) public: bool,
 }
 
+impl AuthorizationText {
+    pub(super) const FIELDS: [&str; 2] = ["expression", "public"];
+}
+
 impl MethodText {
     pub(super) const FIELDS: [&str; 2] = ["authorization", "backofficeAuthorization"];
 }

@@ -338,3 +338,23 @@ proptest! {
         }
     }
 }
+
+#[rstest]
+#[case("backoffice", "backofficeAuthorization")]
+#[case("authorizationBackoffice", "backofficeAuthorization")]
+#[case("back_office_acl", "backofficeAuthorization")]
+#[case("auth", "authorization")]
+#[case("expression", "put it inside `authorization`")]
+#[case("public", "put it inside `authorization`")]
+fn a_restriction_in_another_field_is_an_error(#[case] field: &str, #[case] hint: &str) {
+    let value = json!({ "expression": "false", "public": true });
+    let file = json!({ "/a": { "GET": {
+        "authorization": { "expression": "true", "public": true },
+        field: value,
+    } } });
+    let errors = AuthJson::parse(&file.to_string())
+        .and_then(AuthJson::load)
+        .unwrap_err();
+    let help = errors[0].diagnostic().help.unwrap_or_default();
+    assert!(help.contains(hint), "{help}");
+}

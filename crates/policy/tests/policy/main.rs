@@ -9,6 +9,7 @@
 )]
 
 mod allocations;
+mod always_true;
 mod client_types;
 mod decisions;
 mod examples;
