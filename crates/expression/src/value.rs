@@ -68,7 +68,7 @@ impl<'v> List<'v> {
     }
 }
 
-impl<'v> Object<'v> {
+impl Object<'_> {
     fn is(self, other: Self) -> bool {
         match (self, other) {
             (Self::Groups(_), Self::Groups(_)) | (Self::Permissions(_), Self::Permissions(_)) => {
@@ -96,7 +96,7 @@ impl<'v> From<&'v Json> for Value<'v> {
     }
 }
 
-impl<'v> Value<'v> {
+impl Value<'_> {
     /// ECMA-262, `ToBoolean`.
     pub(super) fn is_truthy(self) -> bool {
         match self {
