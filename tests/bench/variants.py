@@ -14,6 +14,8 @@ from processes import Failed, Lab, Process, free_port
 
 HERE = Path(__file__).parent
 INCLUDES = HERE.parent.parent / "nginx"
+# nginx's worker is another user. Former builds know the digits alone.
+MODE = "0666 any-local-user"
 # As the systemd units run it.
 BATCH = ["chrt", "--batch", "0"]
 
@@ -88,7 +90,7 @@ class Builder:
         argv = [*before, program or self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
         # nginx's worker is another user where the benchmark runs as root.
         return self.lab.start("authorization", [*argv, "--listen", listen(address)], address,
-                              env={"KEYGATE_SOCKET_MODE": "0666 any-local-user"})  # fmt: skip
+                              env={"KEYGATE_SOCKET_MODE": MODE if program is None else MODE.split()[0]})  # fmt: skip
 
     def address(self, unix):
         return self.lab.folder / f"{len(self.lab.running):02}.sock" if unix else free_port()
