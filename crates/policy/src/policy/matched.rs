@@ -6,7 +6,7 @@
 
 use keygate_expression::{Facts, User};
 
-use super::{MOST_COMPARED_BYTES, Match, Policy, Rule};
+use super::{MOST_COMPARED_BYTES, Match, Needs, Policy, Rule};
 use crate::{
     Decision, Reason, Request,
     path::{Ambiguities, CanonicalPath, TargetError, readings::Reading},
@@ -19,15 +19,6 @@ pub struct Matched<'p, 'r> {
     request: Request<'r>,
     /// The canonical path and what it leads to, or why there is no rule to look up.
     found: Result<(CanonicalPath<'r>, Match<'p>), Reason>,
-}
-
-/// What has to be known before a rule can decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Needs {
-    /// The client type: the rule requires a key.
-    pub key: bool,
-    /// The user: the rule requires one, or an expression of it names `groups`, `permissions` or `user`.
-    pub user: bool,
 }
 
 impl Policy {
@@ -155,15 +146,6 @@ impl<'p, 'r> Matched<'p, 'r> {
                     other => other.judge(request) == Reason::Ok,
                 }
             })
-    }
-}
-
-impl Needs {
-    fn or(self, other: Self) -> Self {
-        Self {
-            key: self.key || other.key,
-            user: self.user || other.user,
-        }
     }
 }
 

@@ -2,14 +2,44 @@
 
 use std::collections::HashMap;
 
-use super::{HostPattern, Match, Method, Rule, host::RequestHost, rule::is_preflight, trie::Trie};
+use super::{HostPattern, Method, Rule, host::RequestHost, rule::is_preflight, trie::Trie};
 use crate::{
-    Request,
+    Reason, Request,
     path::{Segments, TrailingSlash},
 };
 
 /// A rule's place in the policy.
 pub(super) type RuleId = usize;
+
+/// What a look-up found.
+#[derive(Debug, Clone, Copy)]
+pub enum Match<'p> {
+    /// The rule that decides.
+    Rule(&'p Rule),
+    /// An endpoint covers the path, but not this method.
+    MethodNotAllowed,
+    /// No endpoint covers the path.
+    NoEndpoint,
+}
+
+impl<'p> Match<'p> {
+    /// The rule, if there is one.
+    #[must_use]
+    pub fn rule(self) -> Option<&'p Rule> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::MethodNotAllowed | Self::NoEndpoint => None,
+        }
+    }
+
+    pub(super) fn judge(self, request: &Request<'_>) -> Reason {
+        match self {
+            Self::Rule(rule) => rule.judge(request),
+            Self::MethodNotAllowed => Reason::MethodNotAllowed,
+            Self::NoEndpoint => Reason::NoEndpoint,
+        }
+    }
+}
 
 /// Every rule, found by base path, host, route and method, in this order.
 #[derive(Debug, Default)]

@@ -9,21 +9,24 @@ mod matched;
 mod matcher;
 mod method;
 mod narrow;
+mod needs;
 mod rule;
 mod trie;
 mod witness;
 
 use keygate_documents::diagnostic::Diagnostic;
 
-use crate::{Reason, Request};
+use crate::Request;
 
 pub use build::{Draft, Place};
 pub(crate) use client_types::{ClientTypeName, ClientTypes};
 pub use error::PolicyError;
 pub use example::Example;
 pub use host::{HostError, HostPattern};
-pub use matched::{Matched, Needs};
+pub use matched::Matched;
+pub use matcher::Match;
 pub use method::{Method, MethodError};
+pub use needs::Needs;
 pub use rule::{Demands, ExpressionPlaces, Rule};
 
 /// A policy: an immutable snapshot, valid as a whole. The default one denies everything.
@@ -40,17 +43,6 @@ pub struct Loaded {
     pub policy: Policy,
     /// What is probably not what was meant.
     pub warnings: Vec<Diagnostic>,
-}
-
-/// What a look-up found.
-#[derive(Debug, Clone, Copy)]
-pub enum Match<'p> {
-    /// The rule that decides.
-    Rule(&'p Rule),
-    /// An endpoint covers the path, but not this method.
-    MethodNotAllowed,
-    /// No endpoint covers the path.
-    NoEndpoint,
 }
 
 /// How much text is read to compare readings before the path is refused: some milliseconds' worth.
@@ -97,24 +89,5 @@ impl Policy {
         warnings.sort_by_key(|warning| warning.span.as_ref().map(|span| span.start));
         warnings.dedup();
         warnings
-    }
-}
-
-impl<'p> Match<'p> {
-    /// The rule, if there is one.
-    #[must_use]
-    pub fn rule(self) -> Option<&'p Rule> {
-        match self {
-            Self::Rule(rule) => Some(rule),
-            Self::MethodNotAllowed | Self::NoEndpoint => None,
-        }
-    }
-
-    fn judge(self, request: &Request<'_>) -> Reason {
-        match self {
-            Self::Rule(rule) => rule.judge(request),
-            Self::MethodNotAllowed => Reason::MethodNotAllowed,
-            Self::NoEndpoint => Reason::NoEndpoint,
-        }
     }
 }
