@@ -63,7 +63,8 @@ def test_the_image_health_check_reports_readiness(tmp_path):
 
 
 def until(ask, wanted):
-    for _ in range(200):
+    # Without /proc a young file is loaded once it has rested for ten seconds.
+    for _ in range(1000):
         if ask() == wanted:
             return True
         time.sleep(0.02)

@@ -137,7 +137,8 @@ def start(machine, role):
 
 
 def wait_for(path, process):
-    for _ in range(500):
+    # Without /proc a young file is loaded once it has rested for ten seconds.
+    for _ in range(2000):
         try:
             return connect(path)
         except OSError:
