@@ -104,7 +104,7 @@ pub async fn run(
         resolver,
         authorizer,
         started: Timestamp::now(),
-        settings: serde_json::to_value(settings.in_force(role)).unwrap_or_default(),
+        settings: serde_json::to_value(settings.effective(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
         log,
         sockets: [listener.status(), watched_at.status()]

@@ -1,3 +1,5 @@
+use figment::value::Value;
+
 use super::*;
 
 fn layered(
@@ -347,7 +349,7 @@ fn every_active_setting_names_its_source() {
     let flags = [("policy", "policy.yaml")];
     let settings = layered(Role::Authorizer, file, &environment, &flags).unwrap();
     let lines: Vec<_> = settings
-        .in_force(Role::Authorizer)
+        .effective(Role::Authorizer)
         .iter()
         .map(|(name, setting)| {
             // The settings file is a temporary one.

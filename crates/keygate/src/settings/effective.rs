@@ -1,18 +1,19 @@
-//! What is set, and by what: for whoever asks why a process does what it does.
+//! The effective settings, each with the layer that it comes from.
 
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
 };
 
+use keygate_telemetry::role::Role;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Role, Settings, variable};
+use super::{Settings, layers::variable};
 
 /// A setting's value, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct InForce {
+pub struct Effective {
     /// The value; a secret's is `[redacted]`.
     pub value: Value,
     /// `default`, a file's path, an environment variable or a flag.
@@ -54,7 +55,7 @@ impl Origins {
         matches!(self.0.get(setting), Some(Origin::MiaEnvironment { .. }))
     }
 
-    /// A setting by the name that whoever set it knows, for errors.
+    /// Returns the name by which the setting was set, for errors.
     pub(super) fn named(&self, setting: &str) -> String {
         match self.0.get(setting) {
             None => format!("the default of `{setting}`"),
@@ -74,7 +75,7 @@ impl Origins {
 impl Settings {
     /// Every setting that a role has a value for.
     #[must_use]
-    pub fn in_force(&self, role: Role) -> BTreeMap<String, InForce> {
+    pub fn effective(&self, role: Role) -> BTreeMap<String, Effective> {
         let filled = Self {
             listen: Some(self.listen(role)),
             operations: Some(self.operations(role)),
@@ -91,7 +92,7 @@ impl Settings {
                 value
             };
             let from = self.origins.of(&name);
-            (name, InForce { value, from })
+            (name, Effective { value, from })
         })
         .collect()
     }

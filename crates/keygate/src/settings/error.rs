@@ -1,0 +1,78 @@
+//! Why settings cannot be used.
+
+use keygate_documents::source::SourceError;
+use keygate_gateways::NamesError;
+use keygate_keys::pepper::PepperError;
+use keygate_telemetry::role::Role;
+
+use super::{layers::variable, mia};
+use crate::listener::Address;
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The settings file is not good.
+    #[error(transparent)]
+    File(SourceError),
+    /// A setting is unknown or has a bad value.
+    #[error("{0}")]
+    Setting(String),
+    /// The pepper cannot be used.
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
+    /// Mia-Platform's name of a file, without the folder that it is in.
+    #[error(
+        "`{}` is set and `{}` is not: set the folder of the policy file, or `KEYGATE_POLICY` to its path",
+        mia::FILE,
+        mia::FOLDER
+    )]
+    NoConfigurationPath,
+    /// A flag that the role would ignore.
+    #[error(
+        "`keygate {}` does not read `--{flag}`: leave it out, or give it to `keygate {}` or `keygate \
+         serve`",
+        role.name(),
+        reader.name()
+    )]
+    IgnoredFlag {
+        /// The role that it was given to.
+        role: Role,
+        /// The flag.
+        flag: &'static str,
+        /// The role that reads it.
+        reader: Role,
+    },
+    /// A header would have two meanings.
+    #[error("{named}: {error}")]
+    Names {
+        /// The setting, and where it was set.
+        named: String,
+        /// What is wrong with it.
+        error: NamesError,
+    },
+    /// Both listeners have one address.
+    #[error(
+        "{listen} and {operations} are both `{address}`: the gateway and operators need an address each, \
+         such as `--operations {example}`"
+    )]
+    SameAddress {
+        /// The data listener's setting, and where it was set.
+        listen: String,
+        /// The operations listener's.
+        operations: String,
+        /// What both are set to.
+        address: String,
+        /// An address for the operations listener.
+        example: Address,
+    },
+    /// The role cannot do without this setting.
+    #[error(
+        "the setting `{setting}` is missing: set `--{setting} FILE`, `{}` or `{setting}:` in a \
+         settings file",
+        variable(setting)
+    )]
+    Missing {
+        /// The setting.
+        setting: &'static str,
+    },
+}

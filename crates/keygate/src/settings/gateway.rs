@@ -1,0 +1,91 @@
+//! The names of headers and cookies that the gateway must use, as the settings choose them.
+
+use keygate_authorizer::HeaderNames;
+use keygate_gateways::Choice;
+use keygate_headers::ExpectedNames;
+use keygate_resolver::CredentialNames;
+use keygate_telemetry::role::Role;
+
+use super::{
+    Settings, SettingsError,
+    names::{Name, Names},
+};
+
+impl Settings {
+    /// Where requests carry their key.
+    #[must_use]
+    pub fn credential_names(&self) -> CredentialNames {
+        let Names(headers) = &self.key_headers;
+        let Names(cookies) = &self.key_cookies;
+        CredentialNames {
+            headers: headers
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .collect(),
+            cookies: cookies.clone(),
+        }
+    }
+
+    /// The names of the headers in which the gateway describes a request.
+    #[must_use]
+    pub fn header_names(&self) -> HeaderNames {
+        HeaderNames {
+            client_type: self.client_type_header.0.clone(),
+            backoffice: self.backoffice_header.0.clone(),
+        }
+    }
+
+    /// The names of headers and cookies that a gateway must follow, each with one meaning.
+    ///
+    /// # Errors
+    /// A header would have two: a caller's own could be believed, or a key passed on.
+    pub fn gateway_names(&self) -> Result<keygate_gateways::Names, SettingsError> {
+        keygate_gateways::Names::new(self.choice_of_names()).map_err(|error| {
+            let named = self.origins.named(error.setting());
+            SettingsError::Names { named, error }
+        })
+    }
+
+    /// What a role expects of the nginx includes.
+    ///
+    /// In a pair a process may have only the settings that it reads itself: it compares the others
+    /// where they are set.
+    ///
+    /// # Errors
+    /// See [`Settings::gateway_names`].
+    pub fn expected_names(&self, role: Role) -> Result<ExpectedNames, SettingsError> {
+        let (names, default) = (self.gateway_names()?, keygate_gateways::Names::default());
+        let part = |part: String, default: String, is_read: bool| {
+            let is_compared = is_read || part != default;
+            if is_compared { part } else { String::new() }
+        };
+        Ok(ExpectedNames::new(
+            part(
+                names.stated_of_keys(),
+                default.stated_of_keys(),
+                role != Role::Authorizer,
+            ),
+            part(
+                names.stated_of_identity(),
+                default.stated_of_identity(),
+                role != Role::Resolver,
+            ),
+            names.stated() != default.stated(),
+        ))
+    }
+
+    /// These names as the settings choose them.
+    #[must_use]
+    pub fn choice_of_names(&self) -> Choice {
+        let CredentialNames { headers, cookies } = self.credential_names();
+        let default = Choice::default().client_address;
+        let address = self.client_address_header.as_ref();
+        Choice {
+            key_headers: headers,
+            key_cookies: cookies,
+            client_address: address.map_or(default, |Name(header)| header.clone()),
+            client_type: self.client_type_header.0.clone(),
+            backoffice: self.backoffice_header.0.clone(),
+        }
+    }
+}

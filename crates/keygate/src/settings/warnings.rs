@@ -1,0 +1,41 @@
+//! Settings that work and that an operator may not have meant.
+
+use keygate_authorizer::AnswerWith;
+use keygate_telemetry::role::Role;
+
+use super::{Settings, mia};
+
+impl Settings {
+    /// Logs what an operator may not have meant.
+    pub fn warn(&self, role: Role, environment: &[(String, String)]) {
+        if role == Role::Authorizer {
+            for name in mia::without_effect(environment) {
+                tracing::warn!("`{name}` is set and has no effect: Keygate knows no users yet");
+            }
+        }
+        if role != Role::Resolver && self.answer_with == AnswerWith::Header {
+            tracing::warn!(
+                "{} has denials answered by 200 and `mia-allowed: 0`: a gateway that does not read \
+                 `mia-allowed` lets every request pass. Requests of Keygate's nginx includes get 401 and \
+                 403 all the same",
+                self.origins.named("answer-with")
+            );
+        }
+        let listen = self.listen(role);
+        if self.origins.is_mia("listen") && !listen.is_local() {
+            tracing::warn!(
+                "{} makes the data listener reachable on every address of this machine: let only the \
+                 gateway reach it, or set `KEYGATE_LISTEN` to one address",
+                self.origins.named("listen")
+            );
+        }
+        let operations = self.operations(role);
+        if !operations.is_local() {
+            tracing::warn!(
+                "{}, `{operations}`, is not a loopback address: whoever reaches the operations listener \
+                 sees key ids, client types and the policy, so let only probes and operators reach it",
+                self.origins.named("operations")
+            );
+        }
+    }
+}
