@@ -187,6 +187,12 @@ impl Rule {
         self.demands.shadow.as_ref().filter(|_| is_ordinary)
     }
 
+    /// Whether it requires a logged-in user, or an expression of it names `groups`, `permissions` or `user`.
+    #[must_use]
+    pub fn uses_user(&self) -> bool {
+        self.needs_user.contains(&true)
+    }
+
     /// What has to be known of the caller of a request that the rule matches.
     pub(super) fn needs(&self, request: &Request<'_>) -> Needs {
         if self.allows_preflight() && is_preflight(request) {
