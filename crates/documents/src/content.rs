@@ -82,7 +82,9 @@ impl Top<'_> {
     /// `None` where the field belongs to no file of this kind, and whether it is certain else.
     fn takes(&self, name: &str, value: &Kind<'_>) -> Option<bool> {
         match self {
-            Self::Paths => name.starts_with('/').then_some(true),
+            Self::Paths if name.starts_with('/') => Some(true),
+            // A path without its slash, which says nothing of the file.
+            Self::Paths => (*value == Kind::Mapping && !is_secret_name(name)).then_some(false),
             Self::Fields(known) => {
                 let fits = !is_secret_name(name) || is_location(value);
                 (is_near(name, known) && fits).then_some(true)

@@ -183,8 +183,10 @@ fn their_diagnostic(error: &PatternError, path: &str) -> Diagnostic {
     let Some(help) = diagnostic.help.clone() else {
         return diagnostic;
     };
-    if path.ends_with('*') || help.contains("leave it out: an endpoint") {
-        let help = "leave it out: a path covers what is below it";
+    if path.ends_with('*') || help.contains("covers everything below it") {
+        let base = path.trim_end_matches('*').trim_end_matches('/');
+        let base = if base.starts_with('/') { base } else { "/" };
+        let help = format!("write `{base}`: a path covers what is below it");
         return diagnostic.help(help);
     }
     // `{name}` is `:name` there.

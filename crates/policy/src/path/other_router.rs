@@ -3,6 +3,12 @@
 //! As text they would match only themselves, so that their requests would be left to a laxer rule
 //! above. Percent-encoded, every character stands for itself.
 
+/// Why an endpoint's path needs no wildcard at its end.
+pub(super) const COVERS: &str = "an endpoint's path covers everything below it";
+
+/// What to do with such a wildcard.
+pub(super) const COVERED: &str = "leave it out: an endpoint's path covers everything below it";
+
 /// Where a segment stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
@@ -105,7 +111,7 @@ fn rest(position: Position) -> String {
     } else if position.is_route {
         "write `{*rest}` for all that follows, or `{name}` for one segment".to_owned()
     } else {
-        "leave it out: an endpoint's path covers everything below it".to_owned()
+        COVERED.to_owned()
     }
 }
 

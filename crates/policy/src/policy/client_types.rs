@@ -12,7 +12,7 @@ use super::PolicyError;
 pub(crate) struct ClientTypes {
     names: Vec<ClientTypeName>,
     /// Where the list stands.
-    pub(super) at: Range<usize>,
+    pub(crate) at: Range<usize>,
 }
 
 /// One client type of a list, and where it stands.
