@@ -68,7 +68,7 @@ impl<'t> Found<'t> {
             return Ok(());
         }
         let mut found = secrets::read(text)?;
-        let has_endpoints = found.passed_over.remove("endpoints");
+        let has_endpoints = found.ignored.remove("endpoints");
         if found.keys.is_none() && !has_endpoints {
             return Err(ImportError::Nothing {
                 path: text.path.clone(),
@@ -81,7 +81,7 @@ impl<'t> Found<'t> {
         }
         if has_endpoints {
             let console = policy::console(text)?;
-            found.passed_over.extend(console.passed_over.clone());
+            found.ignored.extend(console.ignored.clone());
             if self.policy.is_some() {
                 return Err(ImportError::TwoPolicies(text.path.clone()));
             }
@@ -90,9 +90,9 @@ impl<'t> Found<'t> {
         if let Some(keys) = found.keys {
             self.keys.get_or_insert_default().extend(keys);
         }
-        for passed_over in &found.passed_over {
+        for ignored in &found.ignored {
             let path = text.path.display();
-            say(format_args!("{path}: `{passed_over}` is passed over"));
+            say(format_args!("{path}: `{ignored}` is ignored"));
         }
         Ok(())
     }
