@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -14,25 +15,25 @@ use crate::support::caller;
 use crate::support::gateway::{Role, free_port};
 use crate::support::program::{Service, keygate, run_to_end};
 
-/// `/orders/secret` is denied by both versions, but not by each part of the second one.
+/// `/orders/secret` is denied to `A` by both versions, but not by each part of the second one: without
+/// its route, or with the route's expression up to its first condition, `A` is allowed.
 const POLICIES: [&str; 2] = [
     "version: 1\nendpoints:\n  - path: /orders\n    groupExpression: clientType === 'A'\n    routes:\n\
      \x20     - path: /secret\n        groupExpression: 'false'\n",
     "version: 1\nendpoints:\n  - path: /orders\n    groupExpression: clientType === 'A' || clientType === 'C'\n\
-     \x20   routes:\n      - path: /secret\n        groupExpression: 'false'\n",
+     \x20   routes:\n      - path: /secret\n        groupExpression: clientType === 'A' && isBackoffice\n",
 ];
 
-/// The key `sample-key-off` is invalid in both versions, but not in each part of the second one.
+/// The key `sample-key-off` is not valid in both versions, but it is in parts of the second one: up to
+/// its client type, `A-off`, or before that one's end, and as long as it is not inactive.
 fn keys() -> [String; 2] {
     let digest = |key: &str| Digest::sha256(key.as_bytes());
     let first = format!(
-        "version: 1\nkeys:\n  - id: a\n    clientType: A\n    digest: {}\n  - id: c\n    clientType: C\n\
-         \x20   digest: {}\n",
+        "version: 1\nkeys:\n  - id: a\n    clientType: A\n    digest: {}\n",
         digest("sample-key-a"),
-        digest("sample-key-c"),
     );
     let off = format!(
-        "  - id: off\n    clientType: A\n    digest: {}\n    active: false\n",
+        "  - id: off\n    digest: {}\n    clientType: A-off\n    active: false\n",
         digest("sample-key-off")
     );
     let second = format!("{first}{off}");
@@ -48,24 +49,12 @@ fn status(listen: &str, key: &str, target: &str) -> u16 {
     caller::get(listen, "/check", &headers.each_ref().map(String::as_str)).status()
 }
 
-fn replace(path: &Path, text: &str) {
-    let next = path.with_extension("next");
-    fs::write(&next, text).unwrap();
-    fs::rename(next, path).unwrap();
-}
-
 fn wait_for(what: &str, patience: Duration, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < patience, "never: {what}");
         thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// The lengths up to each line's end.
-fn line_ends(text: &str) -> Vec<usize> {
-    let ends = text.match_indices('\n').map(|(index, _)| index + 1);
-    ends.collect()
 }
 
 /// Ends the callers however the test ends.
@@ -77,70 +66,100 @@ impl Drop for End<'_> {
     }
 }
 
-#[test]
-fn half_a_file_is_never_active_under_load() {
+/// The pause after each byte: longer than a service waits until it looks at its files again.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// How many services share the bytes of a file, each with a writer of its own.
+const SERVICES: usize = 4;
+
+/// What both versions of both files deny.
+const DENIED: [(&str, &str); 3] = [
+    ("sample-key-a", "/orders/secret"),
+    ("sample-key-off", "/orders"),
+    ("sample-key-off", "/orders/secret"),
+];
+
+/// The generation of the file that a service reads from `name`: how often a version became active.
+fn generation(folder: &Path, name: &str) -> f64 {
+    let page = caller::get_unix(&Role::Serve.operations(folder), "/metrics");
+    let text = String::from_utf8(page.body).unwrap();
+    let source = name.trim_end_matches(".yaml");
+    let sample = format!("keygate_reload_generation{{source=\"{source}\"}} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&sample));
+    value.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
+}
+
+/// Writes a file byte by byte, with a pause at each byte of `cuts`, while callers send requests.
+fn write_slowly(name: &str, versions: [(&str, [&str; 2]); 2], cuts: Range<usize>) {
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let keys = keys();
-    let versions = [
-        ("policy.yaml", POLICIES),
-        ("keys.yaml", [&*keys[0], &*keys[1]]),
-    ];
-    for (name, [before, _]) in versions {
-        fs::write(at(name), before).unwrap();
+    let path = folder.path().join(name);
+    let mut after = "";
+    for (file, [first, second]) in versions {
+        fs::write(folder.path().join(file), first).unwrap();
+        if file == name {
+            after = second;
+        }
     }
     let listen = format!("127.0.0.1:{}", free_port());
     let service = Role::Serve.start(&listen, folder.path(), &[]);
     let (over, requests) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
-        for (key, target) in [
-            ("sample-key-a", "/orders/secret"),
-            ("sample-key-off", "/orders"),
-            ("sample-key-off", "/orders/secret"),
-        ] {
-            let (over, requests, listen) = (&over, &requests, &listen);
-            scope.spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    assert_ne!(status(listen, key, target), 200, "{key} {target}");
-                    requests.fetch_add(1, Ordering::Relaxed);
+        scope.spawn(|| {
+            for (key, target) in DENIED.iter().cycle() {
+                assert_ne!(status(&listen, key, target), 200, "{name}: {key} {target}");
+                requests.fetch_add(1, Ordering::Relaxed);
+                if over.load(Ordering::Relaxed) {
+                    break;
                 }
-            });
-        }
-        let _end = End(&over);
-        for (name, [before, after]) in versions {
-            let ends = line_ends(after);
-            for (index, cut) in ends.iter().enumerate() {
-                let mut writer = File::create(at(name)).unwrap();
-                writer.write_all(&after.as_bytes()[..*cut]).unwrap();
-                // The last part but one is the most dangerous one; a long pause is not the end.
-                let is_long = index + 2 == ends.len();
-                thread::sleep(Duration::from_millis(if is_long { 6_000 } else { 500 }));
-                if is_long {
-                    service.signal("HUP");
-                    wait_for("SIGHUP is reported", Duration::from_secs(5), || {
-                        service.output().contains("not reloaded yet")
-                    });
-                }
-                writer.write_all(&after.as_bytes()[*cut..]).unwrap();
-                drop(writer);
-                if is_long && name == "policy.yaml" {
-                    wait_for(
-                        "the complete policy is active",
-                        Duration::from_secs(5),
-                        || status(&listen, "sample-key-c", "/orders") == 200,
-                    );
-                }
-                replace(&at(name), before);
+                thread::sleep(Duration::from_millis(3));
             }
+        });
+        let _end = End(&over);
+        let mut writer = File::create(&path).unwrap();
+        let mut written = 0;
+        for cut in cuts.clone() {
+            writer.write_all(&after.as_bytes()[written..cut]).unwrap();
+            written = cut;
+            thread::sleep(PAUSE);
         }
-        wait_for(
-            "the first policy is active again",
-            Duration::from_secs(5),
-            || status(&listen, "sample-key-c", "/orders") == 403,
-        );
+        let before = generation(folder.path(), name);
+        assert!((before - 1.0).abs() < 0.1, "{name}: a part became active");
+        service.signal("HUP");
+        // The log does not rest while there are requests.
+        let log = || fs::read_to_string(folder.path().join("serve.log")).unwrap();
+        wait_for("SIGHUP is reported", Duration::from_secs(5), || {
+            log().contains("not reloaded yet")
+        });
+        writer.write_all(&after.as_bytes()[written..]).unwrap();
+        drop(writer);
+        wait_for("the whole file is active", Duration::from_secs(5), || {
+            generation(folder.path(), name) > 1.5
+        });
         assert_eq!(status(&listen, "sample-key-a", "/orders"), 200);
     });
-    assert!(requests.into_inner() > 100);
+    let requests = requests.into_inner();
+    assert!(
+        requests > 10 * u32::try_from(cuts.len()).unwrap(),
+        "{requests}"
+    );
+}
+
+#[test]
+fn no_part_of_a_file_is_active_under_load() {
+    let keys = keys();
+    let versions = [
+        ("policy.yaml", POLICIES),
+        ("keys.yaml", [&*keys[0], &*keys[1]]),
+    ];
+    thread::scope(|scope| {
+        for (name, [_, after]) in versions {
+            let cuts: Vec<usize> = (0..after.len()).collect();
+            for part in cuts.chunks(cuts.len().div_ceil(SERVICES)) {
+                let cuts = part[0]..part[part.len() - 1] + 1;
+                scope.spawn(move || write_slowly(name, versions, cuts));
+            }
+        }
+    });
 }
 
 #[test]

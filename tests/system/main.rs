@@ -33,6 +33,7 @@ mod explain_hints;
 mod explanations;
 mod failed_key_limit;
 mod files_being_written;
+mod half_renamed_pair;
 mod health;
 mod includes;
 mod key_pitfalls;

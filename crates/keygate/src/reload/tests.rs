@@ -159,19 +159,52 @@ fn cut_at_every_byte(before: &str, after: &str, replace: impl Fn(&mut Watched)) 
     }
 }
 
-const POLICY: [&str; 2] = [
-    "version: 1\nendpoints:\n  - path: /orders\n    groupExpression: clientType === 'A'\n",
-    "version: 1\nendpoints:\n  - path: /orders\n    groupExpression: clientType === 'B'\n    routes:\n\
-     \x20     - path: /secret\n        groupExpression: 'false'\n",
+/// The version before and after of a policy and of a keys file.
+const FILES: [[&str; 2]; 2] = [
+    [
+        "version: 1\nendpoints:\n  - path: /orders\n    groupExpression: clientType === 'A'\n",
+        "version: 1\nendpoints:\n  - path: /orders\n    groupExpression: clientType === 'B'\n    routes:\n\
+         \x20     - path: /secret\n        groupExpression: 'false'\n",
+    ],
+    [
+        "version: 1\nkeys: []\n",
+        "version: 1\nkeys:\n  - id: off\n    digest: sha256:\
+         7a0b5f1c0e3d4b6a8f9e2d1c3b5a79688776655443322110ffeeddccbbaa9988\n\
+         \x20   clientType: A-off\n    active: false\n",
+    ],
 ];
 
 #[test]
 fn no_part_of_a_file_becomes_active_while_it_is_written() {
-    let [before, after] = POLICY;
-    cut_at_every_byte(before, after, |_| {});
-    cut_at_every_byte(before, after, |file| file.find_writers = blind);
-    cut_at_every_byte(before, after, |file| file.events = Events::default());
-    cut_at_every_byte(before, after, blind_and_deaf);
+    for [before, after] in FILES {
+        cut_at_every_byte(before, after, |_| {});
+        cut_at_every_byte(before, after, |file| file.find_writers = blind);
+        cut_at_every_byte(before, after, |file| file.events = Events::default());
+        cut_at_every_byte(before, after, blind_and_deaf);
+    }
+}
+
+/// Whoever stops at a line's end leaves a version that nothing can tell from a whole one.
+#[test]
+fn a_file_that_is_cut_inside_a_line_never_becomes_active() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f");
+    for [before, after] in FILES {
+        for make_blind in [|_: &mut Watched| {}, blind_and_deaf] {
+            fs::write(&path, before).unwrap();
+            let (mut file, versions) = watched(&path);
+            make_blind(&mut file);
+            for cut in (1..after.len()).filter(|cut| !after[..*cut].ends_with('\n')) {
+                fs::write(&path, &after[..cut]).unwrap();
+                file.look(false);
+                if file.still.is_some() {
+                    quiet_time_passes(&mut file);
+                }
+                file.look(true);
+                assert_eq!(*versions.lock().unwrap(), [before], "cut at {cut}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -401,9 +401,11 @@ impl<'c> Place<'c> {
             )];
         }
         let set = self.scope.in_force("proxy_set_header");
-        let keys = expected.key_headers.iter().map(String::as_str);
+        let of_settings: Vec<_> = expected.headers_of_backends().collect();
         let cookie = (!expected.key_cookies.is_empty()).then_some("cookie");
-        let headers: Vec<_> = HEADERS.into_iter().chain(keys).chain(cookie).collect();
+        let others = of_settings.iter().copied().chain(cookie);
+        let others = others.filter(|it| !HEADERS.contains(it));
+        let headers: Vec<_> = HEADERS.into_iter().chain(others).collect();
         let is_lost = |header: &&&str| !self.scope.replaces(header);
         let lost: Vec<_> = headers.iter().filter(is_lost).collect();
         if !lost.is_empty() {
@@ -414,8 +416,7 @@ impl<'c> Place<'c> {
                 names.join(", ")
             );
             let at = set.first().copied().unwrap_or(pass);
-            let is_of_settings = |name: &&&str| expected.key_headers.iter().any(|it| it == **name);
-            let help = if lost.iter().all(is_of_settings) {
+            let help = if lost.iter().all(|name| of_settings.contains(name)) {
                 "these are the names that the settings give: write the includes anew with \
                  `keygate nginx-includes --config FILE --out DIR`"
             } else {

@@ -117,6 +117,14 @@ fn collect_steps<'c>(
 }
 
 impl Expected {
+    /// Headers that a location must replace or remove: the key's, and the identity's by the names of the
+    /// authorizer, which a resolver alone cannot know.
+    pub(super) fn headers_of_backends(&self) -> impl Iterator<Item = &str> {
+        let identity = [&self.client_type_header, &self.backoffice_header];
+        let all = identity.into_iter().chain(&self.key_headers);
+        all.map(String::as_str)
+    }
+
     /// Names of headers by which a caller could speak to the service, or a key reach it.
     fn headers_to(&self, service: Service, pass: &Directive, scope: &Scope<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();

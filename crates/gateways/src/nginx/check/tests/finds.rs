@@ -367,11 +367,11 @@ fn the_default_settings_agree_with_the_includes() {
 )]
 #[case::client_type(
     settings(|it| it.client_type_header = "x-client-type".to_owned()),
-    &["the authorizer believes the caller's own `x-client-type`"]
+    &["`location /` passes on what the caller wrote as `x-client-type`", "the authorizer believes the caller's own `x-client-type`"]
 )]
 #[case::back_office(
     settings(|it| it.backoffice_header = "x-office".to_owned()),
-    &["the authorizer believes the caller's own `x-office`"]
+    &["`location /` passes on what the caller wrote as `x-office`", "the authorizer believes the caller's own `x-office`"]
 )]
 #[case::other_keys_stated(
     settings(|it| it.stated_of_keys = Some("headers=x".to_owned())),
