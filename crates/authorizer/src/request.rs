@@ -225,7 +225,7 @@ mod tests {
         ] {
             assert_eq!(
                 refused(&[uri, (name, "1"), (name, "0")]),
-                format!("the header `{name}` is there more than once, with different values")
+                format!("the header `{name}` is repeated with different values")
             );
         }
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What is wrong with a value of the wrong kind: what was expected, what was found, what to write.
+//! Errors for values of the wrong kind: what was expected, what was found, how to fix it.
 
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
@@ -7,7 +7,7 @@ use crate::{
     nodes::{Kind, Node, Nodes, Role},
 };
 
-/// The error for a value that does not fit.
+/// Returns the error for a value of the wrong kind.
 pub(crate) fn diagnostic(
     error: &Error,
     at: Option<usize>,
@@ -44,7 +44,7 @@ pub(crate) fn diagnostic(
     }
 }
 
-/// What a field takes.
+/// The kind of value that a field takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Expected {
     List,
@@ -69,7 +69,7 @@ impl Expected {
         })
     }
 
-    /// From the words of serde and of the YAML library.
+    /// Parses the descriptions that serde and the YAML library use.
     fn named(words: &str) -> Self {
         match words {
             "sequence start" | "a sequence" => Self::List,
@@ -88,7 +88,7 @@ impl Expected {
         }
     }
 
-    /// Whether something of that kind was found, so that its value is what is wrong.
+    /// Whether the found value has the expected kind, so that only the value itself is wrong.
     fn is_kind(&self, found: &str) -> bool {
         found == self.what() || (matches!(self, Self::Number(_)) && found == "a number")
     }
@@ -111,7 +111,7 @@ impl Expected {
             (Self::Mapping, _) => "write its fields as `name: value`, indented, one on each line",
             (Self::Boolean, _) => "write `true` or `false`, without quotes",
             (Self::Number(_), _) => "write it in digits, without quotes and unit",
-            (Self::Text, Some("nothing")) => "write a text, or leave the field out",
+            (Self::Text, Some("nothing")) => "write a text, or remove the field",
             (Self::Text, _) => "write the text in quotes",
             (Self::Other(_), _) => return None,
         };
@@ -119,10 +119,10 @@ impl Expected {
     }
 }
 
-/// What is written at an offset.
+/// The value at an offset.
 struct Found {
     what: &'static str,
-    /// The field whose value it is.
+    /// The field that has this value.
     name: Option<String>,
     /// Its text as the items of a list, where it is one plain line.
     items: Option<String>,

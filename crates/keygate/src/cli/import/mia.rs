@@ -112,7 +112,7 @@ impl<'t> Found<'t> {
             return Ok(());
         }
         let mut found = secrets::read(text)?;
-        let has_endpoints = found.passed_over.remove("endpoints");
+        let has_endpoints = found.ignored.remove("endpoints");
         if found.keys.is_none() && !has_endpoints {
             return Err(ImportError::Nothing {
                 path: text.path.clone(),
@@ -125,7 +125,7 @@ impl<'t> Found<'t> {
         }
         if has_endpoints {
             let console = policy::console(text)?;
-            found.passed_over.extend(console.passed_over.clone());
+            found.ignored.extend(console.ignored.clone());
             if self.policy.is_some() {
                 return Err(ImportError::TwoPolicies(text.path.clone()));
             }
@@ -134,7 +134,7 @@ impl<'t> Found<'t> {
         if let Some(keys) = found.keys {
             self.keys.get_or_insert_default().extend(keys);
         }
-        say_ignored(text, &found.passed_over);
+        say_ignored(text, &found.ignored);
         Ok(())
     }
 }
