@@ -173,7 +173,10 @@ fn settings_of_a_pair_are_compared_with_the_includes() {
     let (text, _) = check("", "", &[("CLIENT_TYPE_HEADER_KEY", "x-client-type")]);
     assert!(text.contains("caller's own `x-client-type`"), "{text}");
     let (text, code) = check("key-header: x-api-key", "", &[]);
-    assert!(text.contains("would not load") && code == Some(1), "{text}");
+    assert!(
+        text.contains("could not be checked") && code == Some(1),
+        "{text}"
+    );
 
     // The includes that are generated for these settings agree with them.
     check(resolver, authorizer, &[]);

@@ -156,7 +156,7 @@ fn a_malformed_request_is_logged_with_its_error() {
     assert_eq!(lines[0]["reason"], "malformed-request");
     assert_eq!(
         lines[0]["cause"],
-        "the header `original-request-uri` is there more than once, with different values"
+        "the header `original-request-uri` is repeated with different values"
     );
 }
 

@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::{env, fs};
 
 use keygate_expression::Facts;
-use keygate_policy::path::readings::Reading;
+use keygate_policy::path::interpretations::Interpretation;
 use keygate_policy::path::{Ambiguity, CanonicalPath, Treatment};
 use keygate_policy::policy::Match;
 use keygate_policy::{Policy, Request};
@@ -127,9 +127,9 @@ fn keygate_interprets_targets_as_nginx_or_rejects_them(version: Version) {
 fn unmerged_slashes_reach_only_locations_without_an_endpoint(version: Version) {
     let mut server = Server::start(version, "off");
     let policies = [policy(false), policy(true)];
-    let unmerged = Reading {
+    let unmerged = Interpretation {
         merges_slashes: false,
-        ..Reading::NGINX
+        ..Interpretation::NGINX
     };
     let mut tally = Tally::default();
     let mut astray = 0;

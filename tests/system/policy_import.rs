@@ -107,7 +107,7 @@ fn a_console_configuration_becomes_a_policy_and_a_keys_file() {
     assert!(output.status.success(), "{output:?}");
     let said = stderr(&output);
     for name in ["services", "type"] {
-        assert!(said.contains(&format!("`{name}` is passed over")), "{said}");
+        assert!(said.contains(&format!("`{name}` is ignored")), "{said}");
     }
     assert!(!said.contains("`endpoints`"), "{said}");
     assert!(allows(&folder, "A", "POST", "/orders"));

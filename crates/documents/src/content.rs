@@ -1,15 +1,15 @@
 //! Whether the text of a file may appear in messages and logs.
 //!
-//! A file may be given by mistake where another kind is expected, and then it may hold API keys. So
-//! its text is shown only where the file is certainly of the expected kind, and nothing in it looks
-//! like a secret; otherwise a message names line and column.
+//! A file that is given where another kind is expected may hold API keys. So its text is shown only if
+//! the file is certainly of the expected kind and nothing in it looks like a secret; otherwise a
+//! message contains only the line and the column.
 
 use crate::{
     diagnostic::{Content, nearest},
     nodes::{Kind, Node, Nodes, Role},
 };
 
-/// The fields by which a kind of file is recognised.
+/// The fields that identify a kind of file.
 #[derive(Debug, Clone, Copy)]
 pub struct FileKind<'k> {
     /// The fields at the top of the file.
@@ -21,16 +21,16 @@ pub struct FileKind<'k> {
 /// The fields at the top of a file.
 #[derive(Debug, Clone, Copy)]
 pub enum Top<'k> {
-    /// Some of these, and nothing else.
+    /// Any of these, and no others.
     Fields(&'k [&'k str]),
-    /// Some of these, and nothing else; the list must be among them.
+    /// Any of these, and no others; the named list is required.
     FieldsWithList(&'k [&'k str], &'k str),
-    /// Paths, each with a slash at its beginning.
+    /// Paths: each name begins with a slash.
     Paths,
 }
 
 impl Content {
-    /// Whether a YAML or JSON text may be shown where a file of this kind is expected.
+    /// Returns whether a YAML or JSON text may be shown where a file of this kind is expected.
     #[must_use]
     pub fn of(text: &str, kind: &FileKind<'_>) -> Self {
         let own: &[&str] = match kind.top {
@@ -69,7 +69,7 @@ impl FileKind<'_> {
         recognised
     }
 
-    /// Whether the line of a syntax error is that of a field that holds no secret.
+    /// Returns whether a syntax error is in the line of a field that holds no secret.
     fn is_inner_line(&self, text: &str, at: usize) -> bool {
         let line = line_around(text, at);
         let line = line.trim_start_matches([' ', '-']);
@@ -79,10 +79,12 @@ impl FileKind<'_> {
 }
 
 impl Top<'_> {
-    /// `None` where the field belongs to no file of this kind, and whether it is certain else.
+    /// Returns `None` for a field of another kind of file, else whether it proves this kind.
     fn takes(&self, name: &str, value: &Kind<'_>) -> Option<bool> {
         match self {
-            Self::Paths => name.starts_with('/').then_some(true),
+            Self::Paths if name.starts_with('/') => Some(true),
+            // A path without its slash, which says nothing of the file.
+            Self::Paths => (*value == Kind::Mapping && !is_secret_name(name)).then_some(false),
             Self::Fields(known) => {
                 let fits = !is_secret_name(name) || is_location(value);
                 (is_near(name, known) && fits).then_some(true)
@@ -95,7 +97,7 @@ impl Top<'_> {
     }
 }
 
-/// Whether a value names a file, and so is not the secret itself.
+/// Whether a value is the path of a file, so not the secret itself.
 fn is_location(value: &Kind<'_>) -> bool {
     matches!(value, Kind::Scalar { text, .. } if text.contains(['/', '.']))
 }
@@ -104,7 +106,7 @@ fn is_near(name: &str, known: &[&str]) -> bool {
     known.contains(&name) || nearest(name, known.iter().copied()).is_some()
 }
 
-/// The names of the fields at the top of a YAML or JSON text, up to a syntax error.
+/// Returns the names of the fields at the top of a YAML or JSON text, up to a syntax error.
 #[must_use]
 pub fn top_fields(text: &str) -> Vec<String> {
     let names = Nodes::of(text).map_while(Result::ok);
@@ -116,7 +118,7 @@ pub fn top_fields(text: &str) -> Vec<String> {
     names.collect()
 }
 
-/// The line in which an offset lies, without its line end.
+/// The line that contains an offset, without its line ending.
 pub(crate) fn line_around(text: &str, at: usize) -> &str {
     let before = text.get(..at).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -124,9 +126,9 @@ pub(crate) fn line_around(text: &str, at: usize) -> &str {
     line.lines().next().unwrap_or_default()
 }
 
-/// Whether anything in a text, of whatever format, looks like a key, a digest or a password.
+/// Returns whether a text in any format seems to contain a key, a digest or a password.
 ///
-/// Fields that are named `own` are not taken for secrets.
+/// Fields in `own` are not taken for secrets.
 #[must_use]
 pub fn holds_secret(text: &str, own: &[&str]) -> bool {
     has_secret_field(text, own)
@@ -135,7 +137,7 @@ pub fn holds_secret(text: &str, own: &[&str]) -> bool {
             .any(is_secret_value)
 }
 
-/// Names of fields that hold a secret, without case, `-` and `_`.
+/// Names of fields that hold a secret, in lower case, without `-` and `_`.
 const SECRET_NAMES: [&str; 20] = [
     "key",
     "keys",
@@ -165,7 +167,7 @@ fn is_secret_name(name: &str) -> bool {
     SECRET_NAMES.contains(&name.as_str()) || ends.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether `name:` or `name=` stands somewhere, with the name of a secret.
+/// Whether the text has `name:` or `name=` with the name of a secret.
 fn has_secret_field(text: &str, own: &[&str]) -> bool {
     let mut separators = text.match_indices([':', '=']);
     separators.any(|(at, separator)| {
@@ -181,12 +183,12 @@ fn has_secret_field(text: &str, own: &[&str]) -> bool {
     })
 }
 
-/// What keys, digests and tokens consist of.
+/// Whether the character occurs in keys, digests and tokens.
 fn is_token(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '+')
 }
 
-/// Whether a word looks as if a program had made it: long, of letters and digits.
+/// Whether a word looks generated: long, of letters and digits.
 fn is_secret_value(word: &str) -> bool {
     let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(what);
     let is_long = word.len() >= 24 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);

@@ -1,57 +1,56 @@
-//! What is wrong with a text, where, and what to write instead.
+//! Errors and warnings about a text: what is wrong, where, and how to fix it.
 //!
-//! Every file that Keygate reads reports its mistakes in this one form, so that a person sees the
-//! same picture whatever is wrong: the message, `file:line:column`, the line with a mark under the
-//! place, and a help. Libraries keep typed errors; a `Diagnostic` is what an error looks like to a
-//! reader.
+//! All files that Keygate reads report their errors in this form: the message, `file:line:column`, the
+//! line with a mark below the span, and a hint. Libraries return typed errors, which become a
+//! `Diagnostic` when they are shown.
 
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// How bad it is.
+/// Whether a diagnostic rejects the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// The text is refused.
+    /// The text is rejected.
     Error,
-    /// The text is taken, but is probably not what was meant.
+    /// The text is accepted, but probably does not mean what its author intended.
     Warning,
 }
 
 /// Whether a message may repeat the text of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// The text may be shown.
+    /// Messages may show the text.
     Public,
-    /// The text holds secrets, or may hold some: messages name only what is expected, and where.
+    /// The text may hold secrets: messages contain only what is expected, and the location.
     Secret,
 }
 
-/// One mistake in one text.
+/// One error or warning about a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// An error or a warning.
     pub severity: Severity,
     /// What is wrong: lower case, no full stop, what the user wrote in backticks.
     pub message: String,
-    /// Where, in bytes of the text; absent where the whole text is meant.
+    /// The location, in bytes of the text; `None` for the whole text.
     pub span: Option<Range<usize>>,
-    /// What to say at the mark, if anything.
+    /// The text at the mark.
     pub label: Option<String>,
-    /// Another place that belongs to it, e.g. the first of two equal rules.
+    /// A related location, e.g. the first of two equal rules.
     pub related: Vec<(Range<usize>, String)>,
-    /// What to write instead.
+    /// The hint: how to fix it.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// An error about the whole text; [`Diagnostic::at`] narrows it.
+    /// Returns an error about the whole text; [`Diagnostic::at`] narrows it.
     #[must_use]
     pub fn error(message: impl Into<String>) -> Self {
         Self::new(Severity::Error, message)
     }
 
-    /// A warning about the whole text; [`Diagnostic::at`] narrows it.
+    /// Returns a warning about the whole text; [`Diagnostic::at`] narrows it.
     #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, message)
@@ -68,35 +67,35 @@ impl Diagnostic {
         }
     }
 
-    /// The same at a place.
+    /// Sets the location.
     #[must_use]
     pub fn at(mut self, span: Range<usize>) -> Self {
         self.span = Some(span);
         self
     }
 
-    /// The same with a word at the mark.
+    /// Sets the text at the mark.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// The same with another place that belongs to it.
+    /// Sets a related location and the text at its mark.
     #[must_use]
     pub fn related(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
         self.related.push((span, label.into()));
         self
     }
 
-    /// The same with what to write instead.
+    /// Sets the hint.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The same without any text between backticks, which a user may have written.
+    /// Removes all text in backticks, which may come from the user.
     #[must_use]
     pub fn redacted(self) -> Self {
         let related = self.related.into_iter();
@@ -110,7 +109,7 @@ impl Diagnostic {
         }
     }
 
-    /// The message for a person, with lines of `source` where they may be shown.
+    /// Returns the message for a person, with lines of `source` if they may be shown.
     #[must_use]
     pub fn show(&self, origin: &str, source: &str, content: Content) -> String {
         match content {
@@ -119,9 +118,9 @@ impl Diagnostic {
         }
     }
 
-    /// The message for a person, with the lines of `source` that it is about.
+    /// Returns the message for a person, with the affected lines of `source`.
     ///
-    /// `origin` is the name of the text, usually a file's path.
+    /// `origin` is the name of the text, usually the file's path.
     #[must_use]
     pub fn render(&self, origin: &str, source: &str) -> String {
         let level = match self.severity {
@@ -154,30 +153,33 @@ impl Diagnostic {
         Renderer::plain().render(&[group])
     }
 
-    /// The message with its place but without a line of the text: for texts that hold secrets.
+    /// Returns the message with its location and without lines of the text, which may hold secrets.
     #[must_use]
     pub fn render_without_source(&self, origin: &str, source: &str) -> String {
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let place = |span: &Range<usize>| {
+        let location = |span: &Range<usize>| {
             let (line, column) = line_and_column(source, span.start);
             format!("{origin}:{line}:{column}")
         };
-        let at = self.span.as_ref().map_or_else(|| origin.to_owned(), place);
+        let at = self
+            .span
+            .as_ref()
+            .map_or_else(|| origin.to_owned(), location);
         let mut lines = vec![format!("{severity}: {}\n --> {at}", self.message)];
         lines.extend(
             self.related
                 .iter()
-                .map(|(span, label)| format!(" ::: {}: {label}", place(span))),
+                .map(|(span, label)| format!(" ::: {}: {label}", location(span))),
         );
         lines.extend(self.help.iter().map(|help| format!("  = help: {help}")));
         lines.join("\n")
     }
 }
 
-/// The 1-based line and column (in characters) of a byte offset.
+/// Returns the 1-based line and column (in characters) of a byte offset.
 #[must_use]
 pub fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
     let before = source.get(..offset).unwrap_or(source);
@@ -187,7 +189,7 @@ pub fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The byte offset of a 1-based line and column (in characters).
+/// Returns the byte offset of a 1-based line and column (in characters).
 #[must_use]
 pub fn offset_of(source: &str, line: usize, column: usize) -> usize {
     let mut lines = source.split_inclusive('\n');
@@ -201,20 +203,20 @@ pub fn offset_of(source: &str, line: usize, column: usize) -> usize {
     before + letters.chain([line.len()]).take(column).last().unwrap_or(0)
 }
 
-/// What is between backticks becomes `…`.
+/// Replaces the text in backticks by `…`.
 fn without_quotes(text: &str) -> String {
     let pieces = text.split('`').enumerate();
     let pieces = pieces.map(|(number, piece)| if number % 2 == 0 { piece } else { "`…`" });
     pieces.collect()
 }
 
-/// The known name that `name` most likely stands for, for "did you mean".
+/// Returns the known name that `name` was probably meant to be, for "did you mean".
 #[must_use]
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // A third of the letters may be wrong: enough for a slip, too little for another word.
+    // Up to a third of the letters may differ: enough for a typo, too little for another word.
     let limit = (name.chars().count() / 3).max(1);
     let folded = name.to_lowercase();
-    // As many wrong letters as there are letters is another word.
+    // If all letters differ, it is another word.
     let limit = limit.min(folded.chars().count().saturating_sub(1));
     known
         .into_iter()
@@ -229,7 +231,7 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// Spans come from parsers that may count past the end or inside a character; a mark must not.
+/// Spans come from parsers and may end after the text or inside a character.
 fn clamp(span: &Range<usize>, source: &str) -> Range<usize> {
     let floor = |offset: usize| {
         let mut offset = offset.min(source.len());
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_found_by_line_and_column() {
+    fn line_and_column_convert_back_to_the_offset() {
         let text = "aè\nbc\n";
         for offset in [0, 1, 3, 4, 5, 6] {
             let (line, column) = line_and_column(text, offset);
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redacted_message_repeats_nothing() {
+    fn a_redacted_message_contains_no_user_text() {
         let diagnostic = Diagnostic::error("unknown name `abc` here").help("did you mean `abd`?");
         let redacted = diagnostic.redacted();
         assert_eq!(redacted.message, "unknown name `…` here");

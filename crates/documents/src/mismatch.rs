@@ -1,4 +1,4 @@
-//! What is wrong with a value of the wrong kind: what was expected, what was found, what to write.
+//! Errors for values of the wrong kind: what was expected, what was found, how to fix it.
 
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
@@ -7,7 +7,7 @@ use crate::{
     nodes::{Kind, Node, Nodes, Role},
 };
 
-/// The error for a value that does not fit.
+/// Returns the error for a value of the wrong kind.
 pub(crate) fn diagnostic(
     error: &Error,
     at: Option<usize>,
@@ -26,20 +26,25 @@ pub(crate) fn diagnostic(
     let of_field = name
         .map(|name| format!(" for `{name}`"))
         .unwrap_or_default();
-    let other = found.as_ref().map(|found| found.what);
+    let other_what = found.as_ref().map(|found| found.what);
+    let items = found.as_ref().and_then(|found| found.items.as_deref());
+    let other = other_what;
     let other = other.filter(|what| !expected.is_kind(what));
     let instead = other
         .map(|what| format!(", found {what}"))
         .unwrap_or_default();
     let message = format!("expected {}{of_field}{instead}", expected.what());
     let diagnostic = Diagnostic::error(message);
-    match expected.help(found.map(|found| found.what)) {
+    if let (Expected::List, Some(name), Some(items)) = (&expected, name, items) {
+        return diagnostic.help(format!("write `{name}: [{items}]`"));
+    }
+    match expected.help(other_what) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
 }
 
-/// What a field takes.
+/// The kind of value that a field takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Expected {
     List,
@@ -64,7 +69,7 @@ impl Expected {
         })
     }
 
-    /// From the words of serde and of the YAML library.
+    /// Parses the descriptions that serde and the YAML library use.
     fn named(words: &str) -> Self {
         match words {
             "sequence start" | "a sequence" => Self::List,
@@ -83,7 +88,7 @@ impl Expected {
         }
     }
 
-    /// Whether something of that kind was found, so that its value is what is wrong.
+    /// Whether the found value has the expected kind, so that only the value itself is wrong.
     fn is_kind(&self, found: &str) -> bool {
         found == self.what() || (matches!(self, Self::Number(_)) && found == "a number")
     }
@@ -106,7 +111,7 @@ impl Expected {
             (Self::Mapping, _) => "write its fields as `name: value`, indented, one on each line",
             (Self::Boolean, _) => "write `true` or `false`, without quotes",
             (Self::Number(_), _) => "write it in digits, without quotes and unit",
-            (Self::Text, Some("nothing")) => "write a text, or leave the field out",
+            (Self::Text, Some("nothing")) => "write a text, or remove the field",
             (Self::Text, _) => "write the text in quotes",
             (Self::Other(_), _) => return None,
         };
@@ -114,11 +119,13 @@ impl Expected {
     }
 }
 
-/// What is written at an offset.
+/// The value at an offset.
 struct Found {
     what: &'static str,
-    /// The field whose value it is.
+    /// The field that has this value.
     name: Option<String>,
+    /// Its text as the items of a list, where it is one plain line.
+    items: Option<String>,
 }
 
 impl Found {
@@ -131,6 +138,7 @@ impl Found {
                 return Some(Self {
                     what: what(&node),
                     name,
+                    items: items(&node),
                 });
             }
             name = match node.kind {
@@ -140,6 +148,17 @@ impl Found {
         }
         None
     }
+}
+
+/// The items that one text was probably meant to be: `GET, POST` are two.
+fn items(node: &Node<'_>) -> Option<String> {
+    let Kind::Scalar { text, .. } = &node.kind else {
+        return None;
+    };
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./*".contains(c);
+    let items: Vec<_> = text.split([',', ' ']).filter(|it| !it.is_empty()).collect();
+    let all_plain = items.iter().all(|item| item.chars().all(is_plain));
+    (!items.is_empty() && all_plain && what(node) == "a text").then(|| items.join(", "))
 }
 
 fn what(node: &Node<'_>) -> &'static str {

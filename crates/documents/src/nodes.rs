@@ -1,4 +1,4 @@
-//! The nodes of a YAML text in their order, and what in them is not plain data.
+//! The nodes of a YAML text in order, and the YAML features that are not plain data.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -8,7 +8,7 @@ use granit_parser::{
 
 use crate::diagnostic::offset_of;
 
-/// What a node is for the collection that holds it.
+/// The role of a node in its collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The document itself.
@@ -21,7 +21,6 @@ pub(crate) enum Role {
     Item,
 }
 
-/// What a node holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind<'t> {
     Scalar { text: Cow<'t, str>, is_plain: bool },
@@ -38,9 +37,9 @@ pub(crate) struct Node<'t> {
     /// In how many collections it is.
     pub(crate) depth: usize,
     pub(crate) at: Range<usize>,
-    /// What makes it more than plain data, and where that is written.
+    /// The feature that is not plain data, and its location.
     pub(crate) feature: Option<(Feature, Range<usize>)>,
-    /// Whether it is within brackets or braces.
+    /// Whether it is inside brackets or braces.
     pub(crate) is_in_flow: bool,
 }
 
@@ -51,18 +50,18 @@ pub(crate) enum Feature {
     Anchor,
     Alias,
     MergeKey,
-    /// Nothing at all, where a value is expected.
+    /// An empty value.
     NoValue,
 }
 
-/// Why the nodes end before the text does.
+/// The parser failed before the end of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
     pub(crate) kind: ErrorKind,
     pub(crate) at: usize,
 }
 
-/// The nodes of a text; the last item is an error where the text is not YAML.
+/// Iterates over the nodes of a text; the last item is an error if the text is not YAML.
 pub(crate) struct Nodes<'t> {
     parser: Parser<'t, StrInput<'t>>,
     text: &'t str,
@@ -70,7 +69,7 @@ pub(crate) struct Nodes<'t> {
     is_over: bool,
 }
 
-/// A collection whose end is still to come.
+/// A collection that has not ended yet.
 #[derive(Debug, Clone, Copy)]
 struct Collection {
     is_flow: bool,
@@ -115,7 +114,7 @@ impl<'t> Nodes<'t> {
             Kind::Alias => Some((Feature::Alias, at.clone())),
             Kind::Scalar { text, is_plain } if *is_plain => match (role, text.as_ref()) {
                 (Role::Name, "<<") => Some((Feature::MergeKey, at.clone())),
-                // The parser makes `~` of what is not there.
+                // The parser reports an absent value as `~`.
                 (Role::Value | Role::Item, _) if at.is_empty() => {
                     Some((Feature::NoValue, at.clone()))
                 }
@@ -133,7 +132,7 @@ impl<'t> Nodes<'t> {
         }
     }
 
-    /// The anchor's place, which the parser reports after the node.
+    /// Adds the location of the anchor, which the parser reports after the node.
     fn anchored(&mut self, id: usize, mut node: Node<'t>) -> Node<'t> {
         if id == 0 {
             return node;

@@ -1,8 +1,8 @@
-//! How to write a value in quotes: the help for what YAML reads as something else.
+//! Hints to quote a value that YAML would read as something else.
 
 use crate::{content::line_around, diagnostic::Content};
 
-/// Help to quote the value at an offset, with the value where it may be shown and is one line.
+/// Returns the hint to quote the value at an offset; shows a one-line value if it may be shown.
 pub(crate) fn help(text: &str, at: usize, content: Content, is_in_flow: bool) -> String {
     let value = value_around(text, at).filter(|_| content == Content::Public && !is_in_flow);
     match value {
@@ -11,7 +11,7 @@ pub(crate) fn help(text: &str, at: usize, content: Content, is_in_flow: bool) ->
     }
 }
 
-/// What follows `name: ` or `- ` on the line of an offset, without a comment.
+/// Returns the text after `name: ` or `- ` on the line of an offset, without a comment.
 fn value_around(text: &str, at: usize) -> Option<&str> {
     let line = line_around(text, at).trim_start_matches([' ', '-']);
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';

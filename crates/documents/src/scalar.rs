@@ -1,4 +1,4 @@
-//! Texts inside a file, such as group expressions, and locations inside them.
+//! Strings inside a file, such as group expressions, and locations inside them.
 
 use std::ops::Range;
 
@@ -9,17 +9,17 @@ use crate::{
     yaml,
 };
 
-/// Where a string of a file stands.
+/// The location of a string in a file.
 #[derive(Debug, Clone)]
 pub struct Scalar {
-    /// The scalar, with its quotes.
+    /// The scalar, including its quotes.
     at: Range<usize>,
-    /// Where its text starts, if the file holds it letter for letter: in one line, without escapes.
+    /// The start of its text, if the file contains it literally: on one line, without escapes.
     text_start: Option<usize>,
 }
 
 impl Scalar {
-    /// The scalar that a value of `file` was read from.
+    /// Returns the scalar that a value of `file` was read from.
     #[must_use]
     pub fn new(value: &Spanned<String>, file: &str) -> Self {
         let at = yaml::span(value.defined, file);
@@ -39,10 +39,10 @@ impl Scalar {
         Self { at, text_start }
     }
 
-    /// A warning where ` #` makes a comment of what looks like the rest of the expression.
+    /// Returns a warning if ` #` starts a comment that looks like the rest of the expression.
     #[must_use]
     pub fn comment_with_operators(&self, file: &str) -> Option<Diagnostic> {
-        // In quotes it is plain where the text ends.
+        // In quotes, the end of the text is clear.
         self.text_start.filter(|start| *start == self.at.start)?;
         let rest = file.get(self.at.end..)?.lines().next()?;
         let comment = rest.trim_start();
@@ -57,17 +57,17 @@ impl Scalar {
         Some(warning)
     }
 
-    /// The whole scalar.
+    /// Returns the span of the whole scalar, including its quotes.
     #[must_use]
-    pub fn place(&self) -> Range<usize> {
+    pub fn span(&self) -> Range<usize> {
         self.at.clone()
     }
 
-    /// A mistake in `text`, this scalar's value, as a mistake in the file.
+    /// Converts a diagnostic about `text`, this scalar's value, to one about the file.
     #[must_use]
     pub fn shift(&self, diagnostic: Diagnostic, text: &str) -> Diagnostic {
         let Some(span) = &diagnostic.span else {
-            return diagnostic.at(self.place());
+            return diagnostic.at(self.span());
         };
         if let Some(start) = self.text_start {
             let shift = |span: &Range<usize>| start + span.start..start + span.end;
@@ -82,7 +82,7 @@ impl Scalar {
                 ..diagnostic
             };
         }
-        // Folded lines and escapes: name the place inside the text, and mark the whole.
+        // Folded lines and escapes: report the location inside the text, and mark the whole scalar.
         let (line, column) = line_and_column(text, span.start);
         let inside = format!("line {line}, column {column} of this text");
         let label = match &diagnostic.label {
@@ -91,7 +91,7 @@ impl Scalar {
         };
         let related = Vec::new();
         Diagnostic {
-            span: Some(self.place()),
+            span: Some(self.span()),
             label: Some(label),
             related,
             ..diagnostic

@@ -1,4 +1,4 @@
-//! The text of a file, or why there is none.
+//! Reading a file, and the errors of doing so.
 
 use std::{
     fs, io,
@@ -7,42 +7,42 @@ use std::{
 
 use zeroize::Zeroizing;
 
-/// Why a file is not taken.
+/// The error for a file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// It cannot be read.
+    /// The system cannot open or read it, or it is not UTF-8.
     #[error("cannot read {}: {error}", path.display())]
     Unreadable {
-        /// The file.
+        /// The path as given in the settings.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// It is something that can block whoever reads it, or has no end.
+    /// It is a pipe, a device or a directory: reading could block or never end.
     #[error("{} is {kind}, not a regular file: name a file, or a link to one", path.display())]
     NotAFile {
-        /// What was found.
+        /// The path as given in the settings.
         path: PathBuf,
-        /// What it is.
+        /// Its kind, e.g. `a pipe`.
         kind: &'static str,
     },
-    /// It is not known to be complete.
+    /// It may be incomplete.
     #[error("{} {why}", path.display())]
     Unfinished {
-        /// The file.
+        /// The path as given in the settings.
         path: PathBuf,
-        /// Why not, and what to do.
+        /// The reason, and how to fix it.
         why: String,
     },
-    /// It can be read, but not understood: the mistakes, each with its place.
+    /// Its content is invalid: the rendered errors, each with its location.
     #[error("{}", .0.join("\n"))]
     Rejected(Vec<String>),
 }
 
-/// Reads a whole file; the memory is cleared when it goes, since the file may hold secrets.
+/// Reads a whole file into memory that is cleared when dropped, since it may hold secrets.
 ///
 /// # Errors
-/// It cannot be read, or is not UTF-8.
+/// The file cannot be read, or is not UTF-8.
 pub fn read(path: &Path) -> Result<Zeroizing<String>, SourceError> {
     let unreadable = |error| SourceError::Unreadable {
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! What is wrong with a text that is not YAML.
+//! Errors for texts that are not YAML.
 
 use granit_parser::ErrorKind;
 
@@ -7,7 +7,7 @@ use crate::{
     quote,
 };
 
-/// A syntax error, with what to write instead.
+/// Returns a syntax error with a hint.
 pub(crate) fn diagnostic(kind: &ErrorKind, at: usize, text: &str, content: Content) -> Diagnostic {
     let quoted = || quote::help(text, at, content, false);
     let (message, help) = match kind {
@@ -26,8 +26,8 @@ pub(crate) fn diagnostic(kind: &ErrorKind, at: usize, text: &str, content: Conte
             quoted(),
         ),
         ErrorKind::DirectiveDisallowed => (
-            "this is a YAML directive, which is not read here",
-            "leave the line out".to_owned(),
+            "YAML directives are not supported",
+            "remove the line".to_owned(),
         ),
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
@@ -76,14 +76,14 @@ pub(crate) fn diagnostic(kind: &ErrorKind, at: usize, text: &str, content: Conte
         ),
         ErrorKind::BomInsideDocument => (
             "a byte-order mark is inside the text",
-            "remove it: it may be at the beginning of a file alone".to_owned(),
+            "remove it: it is allowed only at the beginning of a file".to_owned(),
         ),
         other => return unknown(other, at),
     };
     Diagnostic::error(message).at(at..at + 1).help(help)
 }
 
-/// A line that neither goes on with the mapping nor with the value before it.
+/// Handles a line that continues neither the mapping nor the value before it.
 fn after_the_value(text: &str, at: usize, content: Content) -> (&'static str, String) {
     let line_start = text
         .get(..at)
@@ -103,7 +103,7 @@ fn after_the_value(text: &str, at: usize, content: Content) -> (&'static str, St
     }
 }
 
-/// The parser's own words, which repeat nothing of the text.
+/// Returns the parser's own message, which contains nothing of the text.
 fn unknown(kind: &ErrorKind, at: usize) -> Diagnostic {
     Diagnostic::error(format!("not valid YAML: {kind}"))
         .at(at..at + 1)

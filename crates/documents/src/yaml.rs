@@ -19,7 +19,7 @@ use crate::{
     quote, syntax,
 };
 
-/// Reads one YAML document.
+/// Parses one YAML document.
 ///
 /// # Errors
 /// The text is empty, is not YAML, is not plain data, has more than one document, or does not fit
@@ -30,8 +30,8 @@ pub fn from_str<T: DeserializeOwned>(text: &str, content: Content) -> Result<T, 
     }
     check_line_breaks(text)?;
     check_plain(text, content)?;
-    // The files are the operator's own, and may be large: a million keys are twenty million nodes.
-    // What makes a small file expensive, nesting and aliases, stays limited.
+    // The files come from the operator and may be large: a million keys are twenty million nodes. The
+    // limits on nesting and aliases stay, because those make a small file expensive.
     let options = serde_saphyr::options! {
         with_snippet: false,
         strict_booleans: true,
@@ -45,7 +45,7 @@ pub fn from_str<T: DeserializeOwned>(text: &str, content: Content) -> Result<T, 
         .map_err(|error| diagnostic(&error, text, content))
 }
 
-/// Whether a text holds nothing but blank lines and comments.
+/// Returns whether a text contains only blank lines and comments.
 #[must_use]
 pub fn is_empty(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}');
@@ -53,7 +53,7 @@ pub fn is_empty(text: &str) -> bool {
         .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
 }
 
-/// The location of a [`serde_saphyr::Spanned`] value, in bytes of the text.
+/// Returns the location of a [`serde_saphyr::Spanned`] value, in bytes of the text.
 #[must_use]
 pub fn span(location: Location, text: &str) -> Range<usize> {
     let span = location.span();
@@ -72,12 +72,12 @@ pub fn span(location: Location, text: &str) -> Range<usize> {
     start..start.saturating_add(length)
 }
 
-/// Line breaks of Unicode and older YAML that YAML 1.2 reads as part of the line.
+/// Line breaks of Unicode and older YAML that YAML 1.2 treats as part of the line.
 const UNREAD_LINE_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
-/// Refuses line breaks that editors show and YAML does not read, except in quotes.
+/// Rejects line breaks that editors show and YAML ignores, except in quotes.
 ///
-/// After one of them, a field on the next line as the editor shows it is part of a comment.
+/// After one of them, the field that an editor shows on the next line is part of a comment.
 fn check_line_breaks(text: &str) -> Result<(), Diagnostic> {
     if !text.contains(UNREAD_LINE_BREAKS) {
         return Ok(());
@@ -102,7 +102,7 @@ fn check_line_breaks(text: &str) -> Result<(), Diagnostic> {
     .help("write a plain line break, or put the value in quotes"))
 }
 
-/// Refuses what is not plain data, wherever it is.
+/// Rejects everything that is not plain data.
 fn check_plain(text: &str, content: Content) -> Result<(), Diagnostic> {
     for node in Nodes::of(text) {
         match node {
@@ -128,31 +128,31 @@ fn not_plain(node: &Node<'_>, text: &str, content: Content) -> Diagnostic {
     let quoted = || quote::help(text, at.start, content, node.is_in_flow);
     let (message, help) = match feature {
         Feature::Tag if written.starts_with("!!") || written.starts_with("!<") => {
-            let help = "leave the tag out; a text that begins with `!` needs quotes";
+            let help = "remove the tag; a text that begins with `!` needs quotes";
             (
-                format!("{reads} as a tag, which is not read here"),
+                format!("{reads} as a tag, which is not supported"),
                 help.to_owned(),
             )
         }
         Feature::Tag => (format!("{reads} as a tag and would drop it"), quoted()),
         Feature::Anchor => (format!("{reads} as an anchor and would drop it"), quoted()),
         Feature::Alias => (
-            format!("{reads} as an alias, which is not read here"),
+            format!("{reads} as an alias, which is not supported"),
             quoted(),
         ),
         Feature::MergeKey => (
-            format!("{reads} as a merge key, which is not read here"),
-            "write the fields out, each in its place".to_owned(),
+            format!("{reads} as a merge key, which is not supported"),
+            "write out the fields".to_owned(),
         ),
         Feature::NoValue => {
             let (what, help) = match node.role {
                 Role::Item => (
                     "this item of a list",
-                    "write it after the `-`, or leave the line out",
+                    "write it after the `-`, or remove the line",
                 ),
                 _ => (
                     "this field",
-                    "write the value after the colon, or leave the field out; an empty list is `[]`",
+                    "write the value after the colon, or remove the field; an empty list is `[]`",
                 ),
             };
             (format!("{what} has no value"), help.to_owned())
@@ -213,7 +213,7 @@ fn diagnostic(error: &Error, text: &str, content: Content) -> Diagnostic {
     }
 }
 
-/// A string as YAML reads it back: plain where that is safe in a block mapping, else in quotes.
+/// Returns a string that YAML parses back: plain if safe in a block mapping, else in quotes.
 #[must_use]
 pub fn scalar(text: &str) -> String {
     let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
@@ -242,7 +242,7 @@ pub fn scalar(text: &str) -> String {
 fn did_you_mean(meant: Option<&str>, expected: &[&str]) -> String {
     match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known here: {}", expected.join(", ")),
+        None => format!("expected one of: {}", expected.join(", ")),
     }
 }
 
@@ -255,14 +255,14 @@ mod tests {
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "camelCase")]
     struct Sample {
-        #[expect(dead_code, reason = "only its mistakes are of interest")]
+        #[expect(dead_code, reason = "only the errors are of interest")]
         client_type: String,
-        #[expect(dead_code, reason = "only its mistakes are of interest")]
+        #[expect(dead_code, reason = "only the errors are of interest")]
         #[serde(default)]
         active: bool,
     }
 
-    fn mistake(text: &str, content: Content) -> String {
+    fn error(text: &str, content: Content) -> String {
         let diagnostic = from_str::<Sample>(text, content).expect_err(text);
         diagnostic.render_without_source("f", text)
     }
@@ -314,18 +314,18 @@ mod tests {
         ];
         let all: Vec<_> = cases
             .iter()
-            .map(|text| mistake(text, Content::Public))
+            .map(|text| error(text, Content::Public))
             .collect();
         insta::assert_snapshot!(all.join("\n"));
         let secret: Vec<_> = cases
             .iter()
-            .map(|text| mistake(text, Content::Secret))
+            .map(|text| error(text, Content::Secret))
             .collect();
-        insta::assert_snapshot!("the_same_of_a_secret_text", secret.join("\n"));
+        insta::assert_snapshot!("errors_of_a_secret_text", secret.join("\n"));
     }
 
     #[test]
-    fn line_separators_that_yaml_does_not_read_are_refused() {
+    fn line_separators_that_yaml_ignores_are_rejected() {
         for separator in ['\u{85}', '\u{2028}', '\u{2029}'] {
             for text in [
                 format!("clientType: A # comment{separator}active: false\n"),
@@ -335,7 +335,7 @@ mod tests {
                 format!("clientType: A\n# \"{separator}\"\n"),
                 format!("clientType: A\n{separator}\n"),
             ] {
-                let shown = mistake(&text, Content::Secret);
+                let shown = error(&text, Content::Secret);
                 assert!(shown.contains("a line break"), "{text:?} gave {shown}");
             }
             for text in [
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_text_is_never_repeated() {
+    fn errors_never_contain_a_secret_text() {
         for text in [
             "kg_SECRET: A\n",
             "clientType: {kg_SECRET: b}\n",
@@ -361,14 +361,14 @@ mod tests {
             "clientType: *kg_SECRET\n",
             "kg_SECRET: 1\nkg_SECRET: 2\n",
         ] {
-            let shown = mistake(text, Content::Secret);
+            let shown = error(text, Content::Secret);
             assert!(!shown.contains("SECRET"), "{text:?} gave {shown}");
         }
     }
 
     proptest! {
         #[test]
-        fn yaml_reads_a_scalar_back(text in "\\PC*|[a-z:#'\"\\\\\\n\\t &*!|>%@{}\\[\\],-]{0,12}|null|~|yes") {
+        fn a_written_scalar_parses_back(text in "\\PC*|[a-z:#'\"\\\\\\n\\t &*!|>%@{}\\[\\],-]{0,12}|null|~|yes") {
             #[derive(serde::Deserialize)]
             struct Document {
                 field: String,

@@ -37,7 +37,7 @@ pub struct Answer {
     pub endpoint: Option<String>,
     /// What it asks for.
     #[serde(flatten)]
-    pub demands: Option<Demands>,
+    pub requirements: Option<Requirements>,
     /// What the rule's shadow, or a whole shadow policy, would answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowAnswer>,
@@ -52,7 +52,7 @@ pub struct Answer {
 /// What a rule asks for.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Demands {
+pub struct Requirements {
     /// Whether a request needs an API key.
     pub api_key_required: bool,
     /// Whether it needs a logged-in user.
@@ -81,9 +81,9 @@ impl Answer {
     #[must_use]
     pub fn of(request: &Request<'_>, policy: &Policy, shadow_policy: Option<&Policy>) -> Self {
         let decision = policy.decide(request);
-        let demands = decision
+        let requirements = decision
             .rule
-            .map(|rule| Demands::of(rule, request, decision.reason));
+            .map(|rule| Requirements::of(rule, request, decision.reason));
         Self {
             allowed: decision.is_allowed(),
             status: decision.status.code(),
@@ -91,7 +91,7 @@ impl Answer {
             meaning: decision.reason.meaning(),
             path: decision.path.as_ref().map(shown),
             endpoint: decision.rule.map(|rule| rule.label().to_owned()),
-            demands,
+            requirements,
             shadow: match shadow_policy {
                 Some(policy) => Some(ShadowAnswer::by_policy(request, policy)),
                 None => ShadowAnswer::by_expression(request, &decision),
@@ -125,17 +125,17 @@ impl Answer {
     /// of the expression decided, its own parts tell.
     #[must_use]
     pub fn steps(&self) -> Vec<(&'static str, bool)> {
-        let Some(demands) = &self.demands else {
+        let Some(requirements) = &self.requirements else {
             return Vec::new();
         };
         let is = |reason: Reason| self.reason == reason.as_str();
         let steps = [
             (
-                demands.api_key_required,
+                requirements.api_key_required,
                 ("an API key", is(Reason::MissingKey)),
             ),
             (
-                demands.authentication_required,
+                requirements.authentication_required,
                 ("a logged-in user", is(Reason::MissingUser)),
             ),
             (true, ("its expression to be true", false)),
@@ -149,6 +149,12 @@ impl Answer {
 fn hint(request: &Request<'_>, policy: &Policy, decision: &Decision<'_, '_>) -> Option<String> {
     let in_backticks = |names: Vec<String>| format!("`{}`", names.join("`, `"));
     match decision.reason {
+        Reason::MalformedRequest if is_path_without_slash(request.target) => {
+            let target = String::from_utf8_lossy(request.target);
+            Some(format!(
+                "a request target starts with a slash: write `/{target}`"
+            ))
+        }
         Reason::MalformedRequest if request.host.is_none() && policy.needs_host() => {
             let hosts = policy.rules().iter().flat_map(Rule::hosts);
             let hosts: BTreeSet<_> = hosts.map(ToString::to_string).collect();
@@ -174,6 +180,11 @@ fn hint(request: &Request<'_>, policy: &Policy, decision: &Decision<'_, '_>) -> 
     }
 }
 
+fn is_path_without_slash(target: &[u8]) -> bool {
+    let is_absolute = target.windows(3).any(|part| part == b"://");
+    !target.starts_with(b"/") && !is_absolute && target != b"*" && target.is_ascii()
+}
+
 /// What there is to say of a client type that nobody can come with.
 fn nobodys(client_type: &str, keys: &KeyTable) -> Option<String> {
     let now = Timestamp::now();
@@ -194,7 +205,7 @@ fn nobodys(client_type: &str, keys: &KeyTable) -> Option<String> {
     })
 }
 
-impl Demands {
+impl Requirements {
     fn of(rule: &Rule, request: &Request<'_>, reason: Reason) -> Self {
         let is_backoffice = request.facts.is_backoffice;
         Self {
@@ -259,14 +270,14 @@ impl fmt::Display for Answer {
         if let Some(hint) = &self.hint {
             write!(f, "\nhint      {hint}")?;
         }
-        if let Some(demands) = &self.demands {
+        if let Some(requirements) = &self.requirements {
             f.write_str("\nasks for  ")?;
             for (number, (step, decided)) in self.steps().into_iter().enumerate() {
                 f.write_str(if number > 0 { ", then " } else { "" })?;
                 f.write_str(step)?;
                 f.write_str(if decided { " ← decided" } else { "" })?;
             }
-            write!(f, "\n\n{}", demands.expression)?;
+            write!(f, "\n\n{}", requirements.expression)?;
         }
         if let Some(shadow) = &self.shadow {
             let verdict = if shadow.allowed { "allow" } else { "deny" };

@@ -1,4 +1,4 @@
-//! What one evaluation costs, in time and in allocations.
+//! Measures the time and the allocations of one evaluation.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 

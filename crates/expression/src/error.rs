@@ -1,4 +1,4 @@
-//! Why a text is not a group expression, and what to write instead.
+//! Errors of parsing a group expression, with hints.
 
 use std::ops::Range;
 
@@ -9,15 +9,15 @@ use super::tree::{Fact, MAX_DEPTH, MAX_ELEMENTS};
 /// The longest text of an expression, in bytes.
 pub(super) const MAX_LENGTH: usize = 16 * 1024;
 
-/// Why a text is not a group expression. Spans are bytes of the expression's own text.
+/// The error for a text that is not a group expression. Spans are bytes of the expression's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpressionError {
-    /// There is nothing in it.
+    /// Nothing but white space.
     #[error("the expression is empty")]
     Empty,
     /// It is longer than 16 KiB.
-    #[error("the expression is {length} bytes long, and {MAX_LENGTH} is the most")]
+    #[error("the expression is {length} bytes long; the limit is {MAX_LENGTH}")]
     TooLong {
         /// Its length in bytes.
         length: usize,
@@ -25,21 +25,21 @@ pub enum ExpressionError {
     /// It is nested too deep.
     #[error("the expression is nested deeper than {MAX_DEPTH} levels")]
     TooDeep {
-        /// Where it gets too deep.
+        /// Where the limit is exceeded.
         span: Range<usize>,
     },
-    /// Its lists are too long.
-    #[error("the lists of the expression have more than {MAX_ELEMENTS} elements together")]
+    /// All its lists together are too long.
+    #[error("the lists of the expression have more than {MAX_ELEMENTS} elements in total")]
     TooManyElements {
         /// The whole expression.
         span: Range<usize>,
     },
-    /// A character that no expression has.
-    #[error("`{}` has no place in an expression", character.escape_debug())]
+    /// A character that no expression contains.
+    #[error("`{}` is not allowed in an expression", character.escape_debug())]
     Character {
         /// The character.
         character: char,
-        /// Where it stands.
+        /// The span of the character.
         span: Range<usize>,
     },
     /// A string without its closing quote.
@@ -55,7 +55,7 @@ pub enum ExpressionError {
     Escape {
         /// What was written.
         escape: String,
-        /// Where it stands.
+        /// The span of the escape.
         span: Range<usize>,
     },
     /// Something that starts like a number.
@@ -63,64 +63,64 @@ pub enum ExpressionError {
     Number {
         /// What was written.
         number: String,
-        /// Where it stands.
+        /// The span of the number.
         span: Range<usize>,
     },
-    /// A name that means nothing here.
+    /// An unknown name.
     #[error("unknown name `{name}`")]
     UnknownName {
         /// What was written.
         name: String,
-        /// Where it stands.
+        /// The span of the name.
         span: Range<usize>,
     },
-    /// JavaScript that group expressions leave out.
+    /// A JavaScript feature that group expressions do not have.
     #[error("{}", foreign.message(found))]
     Foreign {
         /// What it is.
         foreign: Foreign,
         /// What was written.
         found: String,
-        /// What to write instead, where that can be told.
+        /// The hint, if there is one.
         instead: Option<String>,
-        /// Where it stands.
+        /// The span of what was written.
         span: Range<usize>,
     },
-    /// `x in ['a', 'b']`, which in JavaScript looks among the places of the list.
-    #[error("`in` does not look among the elements of a list")]
+    /// `x in ['a', 'b']`, which in JavaScript searches the indexes of the list.
+    #[error("`in` does not search the elements of a list")]
     InList {
-        /// What to write instead.
+        /// The hint.
         instead: String,
-        /// Where it stands.
+        /// The span of the whole comparison.
         span: Range<usize>,
     },
-    /// A word or a sign at the wrong place.
+    /// An unexpected word or sign.
     #[error("expected {expected}, found {found}")]
     Unexpected {
         /// What was written.
         found: String,
-        /// What may stand here.
+        /// What is allowed here.
         expected: &'static str,
-        /// What to write instead, where that can be told.
+        /// The hint, if there is one.
         instead: Option<&'static str>,
-        /// Where it stands.
+        /// The span of the word or sign.
         span: Range<usize>,
     },
-    /// A bracket without its partner.
+    /// An unclosed bracket.
     #[error("`{bracket}` is not closed")]
     Unclosed {
         /// The opening bracket.
         bracket: &'static str,
-        /// Where it stands.
+        /// The span of the bracket.
         span: Range<usize>,
-        /// What stands where its partner may.
+        /// What was found instead of the closing bracket.
         found: String,
-        /// Where that is.
+        /// The span of what was found.
         found_span: Range<usize>,
     },
 }
 
-/// JavaScript that group expressions leave out: they only look at facts.
+/// The JavaScript features that group expressions do not have: they only read facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Foreign {
@@ -187,7 +187,7 @@ impl Foreign {
             Self::Template => "put the string in `'` or `\"`",
             Self::Statement => "write one expression, without `;`",
             Self::Comment => "put it into the `description` of the endpoint",
-            Self::Call => "a property is read without parentheses, e.g. `groups.admin`",
+            Self::Call => "read a property without parentheses, e.g. `groups.admin`",
             Self::Arithmetic
             | Self::Bitwise
             | Self::Function
@@ -200,7 +200,7 @@ impl Foreign {
 }
 
 impl ExpressionError {
-    /// Where the mistake is, in bytes of the expression's text; absent where the whole is meant.
+    /// Returns the location in bytes of the expression's text; `None` for the whole text.
     #[must_use]
     pub fn span(&self) -> Option<Range<usize>> {
         match self {
@@ -219,7 +219,7 @@ impl ExpressionError {
         }
     }
 
-    /// The error for people.
+    /// Returns the error for people.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {
         let mut diagnostic = Diagnostic::error(self.to_string());
@@ -236,9 +236,11 @@ impl ExpressionError {
 
     fn help(&self) -> Option<String> {
         Some(match self {
-            Self::Empty => "write `true` for everybody or `false` for nobody".to_owned(),
+            Self::Empty => {
+                "write `true` to allow every request, or `false` to deny every request".to_owned()
+            }
             Self::TooLong { .. } | Self::TooDeep { .. } | Self::TooManyElements { .. } => {
-                "give the callers a group or a client type in common, and ask for that".to_owned()
+                "give the callers a common group or client type, and test for that".to_owned()
             }
             Self::Character { character, .. } => match character {
                 '‘' | '’' | '“' | '”' | '«' | '»' => {
@@ -255,7 +257,7 @@ impl ExpressionError {
                     .to_owned()
             }
             Self::Number { .. } => {
-                "numbers are decimal, e.g. `10`, `2.5`, `1e3`; a string stands in quotes".to_owned()
+                "numbers are decimal, e.g. `10`, `2.5`, `1e3`; put strings in quotes".to_owned()
             }
             Self::UnknownName { name, .. } => help_for_name(name),
             Self::Foreign {
@@ -279,7 +281,7 @@ fn help_for_name(name: &str) -> String {
     }
     let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     format!(
-        "a string stands in quotes: `'{name}'`; the names are {}",
+        "put strings in quotes: `'{name}'`; the known names are {}",
         known.join(", ")
     )
 }

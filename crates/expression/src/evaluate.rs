@@ -1,4 +1,4 @@
-//! A tree over facts: its value, or why it has none.
+//! Evaluates a tree over facts: its value, or the error.
 
 use std::{cell::Cell, cmp::Ordering, ops::Range};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Facts;
 
-/// An expression that has no value for the given facts: JavaScript would throw a `TypeError`.
+/// The error for an expression without a value: JavaScript would throw a `TypeError`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct EvaluationError {
@@ -21,7 +21,7 @@ pub struct EvaluationError {
 }
 
 impl EvaluationError {
-    /// What went wrong.
+    /// The cause.
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.fault
@@ -33,13 +33,13 @@ impl EvaluationError {
         self.span.range()
     }
 
-    /// The error for people.
+    /// Returns the error for people.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {
         let diagnostic = Diagnostic::error(self.fault.to_string()).at(self.span());
         match self.fault {
             Fault::PropertyOfUndefined | Fault::PropertyOfNull => {
-                diagnostic.help("ask for the outer property first: `user.a && user.a.b`")
+                diagnostic.help("test the outer property first: `user.a && user.a.b`")
             }
             Fault::NoPrimitive => diagnostic.help("compare one of its properties"),
             Fault::NoContainer { .. }
@@ -50,23 +50,23 @@ impl EvaluationError {
     }
 }
 
-/// Whether the value of `root` is truthy.
+/// Returns whether the value of `root` is truthy.
 pub(super) fn evaluate(root: &Expr, facts: &Facts<'_>) -> Result<bool, EvaluationError> {
-    // Most expressions have no list that needs places, and clearing them costs more than the rest.
-    if root.needs_places() {
-        let places = places();
+    // Most expressions have no list that needs slots, and clearing them costs more than the rest.
+    if root.needs_slots() {
+        let slots = slots();
         Evaluator {
             facts,
-            places: &places,
+            slots: &slots,
         }
         .is_truthy(root)
     } else {
-        Evaluator { facts, places: &[] }.is_truthy(root)
+        Evaluator { facts, slots: &[] }.is_truthy(root)
     }
 }
 
-/// Room for the elements of every list literal of an expression.
-pub(super) fn places<'v>() -> [Cell<Value<'v>>; MAX_ELEMENTS] {
+/// Storage for the elements of every list literal of an expression.
+pub(super) fn slots<'v>() -> [Cell<Value<'v>>; MAX_ELEMENTS] {
     [const { Cell::new(Value::Undefined) }; MAX_ELEMENTS]
 }
 
@@ -74,12 +74,12 @@ pub(super) fn places<'v>() -> [Cell<Value<'v>>; MAX_ELEMENTS] {
 #[derive(Clone, Copy)]
 pub(super) struct Evaluator<'v> {
     pub(super) facts: &'v Facts<'v>,
-    /// The elements of the list literals that have been evaluated.
-    pub(super) places: &'v [Cell<Value<'v>>],
+    /// The elements of the list literals evaluated so far.
+    pub(super) slots: &'v [Cell<Value<'v>>],
 }
 
 impl<'v> Evaluator<'v> {
-    /// Whether the value of one part is truthy. Where that is all that matters, no value is made.
+    /// Returns whether the value of a part is truthy, without computing the value if not needed.
     fn is_truthy(&self, expr: &'v Expr) -> Result<bool, EvaluationError> {
         match &expr.kind {
             Kind::Not(operand) => Ok(!self.is_truthy(operand)?),
@@ -95,7 +95,7 @@ impl<'v> Evaluator<'v> {
         }
     }
 
-    /// Whether one of the operands is as truthy as `truthy`; those after it are not evaluated.
+    /// Returns whether an operand is as truthy as `truthy`; evaluation stops at the first one.
     fn any(&self, operands: &'v [Expr], truthy: bool) -> Result<bool, EvaluationError> {
         for operand in operands {
             if self.is_truthy(operand)? == truthy {
@@ -105,10 +105,10 @@ impl<'v> Evaluator<'v> {
         Ok(false)
     }
 
-    /// The value of one part.
+    /// Returns the value of a part.
     #[expect(
         clippy::inline_always,
-        reason = "half of all parts are leaves: where they are used they cost a branch, not a call"
+        reason = "half of all parts are leaves: inlined, they cost a branch and no call"
     )]
     #[inline(always)]
     pub(super) fn value(&self, expr: &'v Expr) -> Result<Value<'v>, EvaluationError> {
@@ -148,8 +148,8 @@ impl<'v> Evaluator<'v> {
                 let name = index.to_name();
                 name.and_then(|name| base.property(name)).map_err(at_this)
             }
-            Kind::List { items, first_place } => self.list(items, *first_place).map(Value::List),
-            // A leaf, which `value` has answered by itself.
+            Kind::List { items, first_slot } => self.list(items, *first_slot).map(Value::List),
+            // A leaf, which `value` has handled.
             _ => self.value(expr),
         }
     }
@@ -181,7 +181,7 @@ impl<'v> Evaluator<'v> {
         }
     }
 
-    /// The value of the first operand that is as truthy as `truthy`, else of the last one.
+    /// Returns the value of the first operand that is as truthy as `truthy`, else of the last.
     fn last_until(&self, operands: &'v [Expr], truthy: bool) -> Result<Value<'v>, EvaluationError> {
         let mut last = Value::Undefined;
         for operand in operands {
@@ -194,17 +194,17 @@ impl<'v> Evaluator<'v> {
     }
 
     fn list(&self, items: &'v [Expr], first: usize) -> Result<List<'v>, EvaluationError> {
-        let places = self
-            .places
+        let slots = self
+            .slots
             .get(first..first + items.len())
             .unwrap_or_default();
-        for (place, item) in places.iter().zip(items) {
-            place.set(self.value(item)?);
+        for (slot, item) in slots.iter().zip(items) {
+            slot.set(self.value(item)?);
         }
-        Ok(List::Literal(places))
+        Ok(List::Literal(slots))
     }
 
-    /// A list literal is never made: only its elements matter. So it may be long.
+    /// The list literal is not built, because only its elements matter. So it may be long.
     fn includes(
         &self,
         list: &'v Expr,
@@ -217,14 +217,14 @@ impl<'v> Evaluator<'v> {
         };
         let item = self.value(item)?;
         let mut any = false;
-        // Every element is looked at: one that has no value is an error wherever it stands.
+        // Every element is evaluated: one that has no value is an error at any index.
         for own in items {
             any |= self.value(own)?.same_value(item);
         }
         Ok(any)
     }
 
-    /// A list literal at the left is never made: only its elements matter. So it may be long.
+    /// A list literal on the left is not built, because only its elements matter. So it may be long.
     fn is_in(&self, left: &'v Expr, right: &'v Expr, span: Span) -> Result<bool, EvaluationError> {
         let at_this = |fault| EvaluationError { fault, span };
         let Kind::List { items, .. } = &left.kind else {

@@ -1,4 +1,4 @@
-//! Why an expression has the answer that it has.
+//! Explains the result of an expression, part by part.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,76 +7,76 @@ use serde_json::Value as Json;
 
 use super::{
     Expression,
-    evaluate::{Evaluator, places},
+    evaluate::{Evaluator, slots},
     tree::{Expr, Kind},
     value::{Object, Value},
 };
 use crate::{Facts, NameSet};
 
-/// Values nested deeper than this are shown as `…`: users come from outside, as deep as they like.
+/// Values nested deeper are shown as `…`: user properties can have any depth.
 const MAX_SHOWN_DEPTH: usize = 8;
 
-/// The longest value that the tree for people shows whole, in characters.
+/// The longest value that the text form shows in full, in characters.
 const MAX_SHOWN_LENGTH: usize = 60;
 
-/// An expression over one caller's facts, part by part.
+/// The evaluation of an expression over one caller's facts, part by part.
 ///
-/// `Display` is a small tree for people: `✓` and `✗` mark parts that are truthy and not, `!` a part
-/// that has no value, `·` a part that was not evaluated.
+/// `Display` prints a small tree: `✓` marks truthy parts, `✗` falsy ones, `!` a part without a
+/// value, `·` a part that was not evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
-    /// Whether the facts satisfy the expression; `None` where it has no value for them.
+    /// Whether the facts satisfy the expression; `None` if it has no value for them.
     pub satisfied: Option<bool>,
-    /// The whole expression.
+    /// The part for the whole expression.
     pub root: Part,
 }
 
-/// A part of an expression and what came of it.
+/// A part of an expression and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Part {
-    /// The part in its canonical form.
+    /// The canonical form of the part.
     pub part: String,
-    /// What came of it.
     #[serde(flatten)]
+    /// Its value, or why it has none.
     pub outcome: Outcome,
-    /// Whether it decided: whether it is the smallest part that settles the answer by itself.
+    /// Whether it decided: whether it is the smallest part that settles the result alone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub decided: bool,
-    /// What it is made of, but for literals.
+    /// Its operands, except literals.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Self>,
 }
 
-/// What came of a part.
+/// The outcome of evaluating a part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It has a value.
     Value {
-        /// The value.
+        /// The value as JSON.
         value: Json,
-        /// Whether it counts as true.
+        /// Whether it is truthy.
         truthy: bool,
     },
-    /// It is `undefined`: there is no such property.
+    /// It is `undefined`: the property does not exist.
     Undefined,
     /// It has no value.
     Error {
-        /// Why.
+        /// The fault, as text.
         error: String,
     },
-    /// The answer was settled before.
+    /// The result was settled before this part.
     NotEvaluated,
 }
 
 impl Expression {
-    /// Evaluates the expression and tells what came of every part.
+    /// Evaluates the expression and returns the outcome of every part.
     #[must_use]
     pub fn explain(&self, facts: &Facts<'_>) -> Explanation {
-        let places = places();
+        let slots = slots();
         let evaluator = Evaluator {
             facts,
-            places: &places,
+            slots: &slots,
         };
         Explanation {
             satisfied: evaluator.value(&self.root).ok().map(Value::is_truthy),
@@ -85,7 +85,7 @@ impl Expression {
     }
 }
 
-/// Nothing of the language's meaning is repeated here: each part is evaluated by itself.
+/// Explains a part. The language's rules are not repeated here: each part is evaluated alone.
 fn explain<'v>(evaluator: Evaluator<'v>, expr: &'v Expr, decisive: bool) -> Part {
     let mut parts = Vec::new();
     let mut settled = false;
@@ -114,7 +114,7 @@ fn explain<'v>(evaluator: Evaluator<'v>, expr: &'v Expr, decisive: bool) -> Part
     }
 }
 
-/// The children worth showing, in the order of their evaluation.
+/// The children that are shown, in the order of evaluation.
 fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
         Kind::And(operands) | Kind::Or(operands) => operands.iter().collect(),
@@ -156,7 +156,7 @@ impl Outcome {
     }
 }
 
-/// A value as JSON, cut at `depth`; what JSON cannot hold becomes `null`.
+/// Returns a value as JSON, cut at `depth`; values without a JSON form become `null`.
 fn json(value: Value<'_>, depth: usize) -> Json {
     let Some(below) = depth.checked_sub(1) else {
         return "…".into();
@@ -164,7 +164,7 @@ fn json(value: Value<'_>, depth: usize) -> Json {
     match value {
         Value::Undefined | Value::Null => Json::Null,
         Value::Bool(bool) => bool.into(),
-        // JavaScript's way of writing numbers is JSON's.
+        // JavaScript and JSON write numbers the same way.
         Value::Number(number) => {
             let mut buffer = ryu_js::Buffer::new();
             serde_json::from_str(buffer.format(number)).unwrap_or_default()
@@ -183,7 +183,7 @@ fn json(value: Value<'_>, depth: usize) -> Json {
 }
 
 impl Explanation {
-    /// The same where the answer was settled before the expression's turn: no part of it decided.
+    /// Returns the explanation for an expression that was not needed: no part of it decided.
     #[must_use]
     pub fn settled_before(mut self) -> Self {
         self.root.decide_nothing();
@@ -207,7 +207,7 @@ impl Display for Explanation {
 fn write_part(part: &Part, indent: &str, f: &mut Formatter<'_>) -> fmt::Result {
     write!(f, "{} {}", part.outcome.mark(), part.part)?;
     match &part.outcome {
-        // The mark says it.
+        // The mark shows the value.
         Outcome::Value {
             value: Json::Bool(_),
             ..

@@ -1,4 +1,4 @@
-//! Text into tokens.
+//! Splits text into tokens.
 
 use super::{
     error::{ExpressionError, Foreign},
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::characters::{is_name_part, is_name_start, is_space};
 
-/// A token and its place.
+/// A token and its span.
 #[derive(Debug, Clone)]
 pub(super) struct Token<'s> {
     pub(super) kind: TokenKind<'s>,
@@ -20,12 +20,12 @@ pub(super) enum TokenKind<'s> {
     Text(Box<str>),
     Number(f64),
     Sign(&'static str),
-    /// A sign of JavaScript that group expressions leave out.
+    /// A sign of JavaScript that group expressions do not have.
     Foreign(Foreign),
     End,
 }
 
-/// Every sign, longer ones before their beginnings.
+/// Every sign; longer ones come before their prefixes.
 const SIGNS: [(&str, Option<Foreign>); 43] = [
     ("===", None),
     ("!==", None),
@@ -72,7 +72,6 @@ const SIGNS: [(&str, Option<Foreign>); 43] = [
     ("}", Some(Foreign::Object)),
 ];
 
-/// A reader of tokens.
 pub(super) struct Lexer<'s> {
     source: &'s str,
     position: usize,
@@ -86,7 +85,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// The next token; [`TokenKind::End`] for ever at the end.
+    /// Returns the next token; [`TokenKind::End`] at the end, however often it is called.
     pub(super) fn next_token(&mut self) -> Result<Token<'s>, ExpressionError> {
         let start = self.source.len() - self.rest().trim_start_matches(is_space).len();
         self.position = start;

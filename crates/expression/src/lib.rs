@@ -1,10 +1,10 @@
-//! Group expressions: a small part of JavaScript over the facts about a caller.
+//! Group expressions: a small subset of JavaScript over the facts about a caller.
 //!
 //! Each stage is one file: [`lexer`] and [`literal`] make tokens, [`parser`] makes the [`tree`],
-//! which is checked and compiled as it grows; [`evaluate`] walks it over the facts with the
-//! meanings that [`value`], [`text`] and [`operators`] give, and [`explain`] shows the walk. [`warning`] finds
-//! likely mistakes, by [`truth`] tables; [`mentions`] tells what a tree speaks of; [`printer`] writes a
-//! tree as text. [`Facts`] are what it is evaluated over.
+//! which is checked and compiled as it grows; [`evaluate`] walks it over the [`Facts`] with the
+//! semantics of [`value`], [`text`] and [`operators`], and [`explain`] records the walk. [`warning`]
+//! finds likely errors with [`truth`] tables; [`mentions`] lists the facts that a tree uses;
+//! [`printer`] writes a tree as text.
 //!
 //! *Invariant: pure.* Text and facts go in, values come out: no I/O, async, HTTP or clock.
 //! Evaluation allocates nothing, takes no lock, and its recursion is bounded by the depth that the
@@ -45,13 +45,13 @@ use std::{
 /// A group expression that has passed every check.
 #[derive(Debug, Clone)]
 pub struct Expression {
-    // Shared, so that rules which say the same are one thing in memory, and in the processor's cache.
+    // Shared, so that equal rules share memory and processor cache.
     source: Arc<str>,
     root: Arc<Expr>,
 }
 
 impl Expression {
-    /// Reads an expression: everything that can be wrong without a request is found here.
+    /// Parses an expression and reports every error that can be found without a request.
     ///
     /// # Errors
     /// The text is outside the language.
@@ -62,7 +62,7 @@ impl Expression {
         })
     }
 
-    /// The expression `true`, which everybody satisfies.
+    /// Returns the expression `true`.
     #[must_use]
     pub fn always() -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Expression {
         }
     }
 
-    /// The expression `false`, which nobody satisfies.
+    /// Returns the expression `false`.
     #[must_use]
     pub fn never() -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Expression {
         }
     }
 
-    /// That the client type is one of these, and `also` where there is one.
+    /// Returns the test that the client type is one of these, combined with `also` by `&&`.
     ///
     /// # Errors
     /// Together they are longer or deeper than an expression may be.
@@ -96,17 +96,17 @@ impl Expression {
         }
     }
 
-    /// The text as it was written.
+    /// Returns the text as the user wrote it.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Whether the facts satisfy the expression: whether its value is truthy.
+    /// Returns whether the facts satisfy the expression: whether its value is truthy.
     ///
     /// # Errors
     /// The expression has no value for these facts: JavaScript would throw a `TypeError`. Callers
-    /// deny, whatever stands around the part that failed.
+    /// must deny, even if the part that failed is negated.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Result<bool, EvaluationError> {
         evaluate::evaluate(&self.root, facts)
     }
@@ -119,7 +119,7 @@ impl Display for Expression {
     }
 }
 
-/// Equal expressions have the same tree, however they are spaced and quoted.
+/// Equal expressions have the same tree; white space and quotes do not matter.
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
         self.root == other.root

@@ -1,9 +1,9 @@
-//! String and number literals, as ECMA-262 reads them in strict mode.
+//! String and number literals, by ECMA-262's strict mode.
 
 use super::error::ExpressionError;
 use crate::characters::is_name_part;
 
-/// The value and the length of the string literal that `rest` starts with.
+/// Returns the value and the length of the string literal at the start of `rest`.
 pub(super) fn string(rest: &str, offset: usize) -> Result<(Box<str>, usize), ExpressionError> {
     let mut reader = StringReader {
         rest,
@@ -41,7 +41,7 @@ pub(super) fn string(rest: &str, offset: usize) -> Result<(Box<str>, usize), Exp
 
 struct StringReader<'s> {
     rest: &'s str,
-    /// Where `rest` starts in the expression.
+    /// The offset of `rest` in the expression.
     offset: usize,
     position: usize,
 }
@@ -65,7 +65,7 @@ impl StringReader<'_> {
         taken
     }
 
-    /// What the escape that starts with `\` and `character` stands for.
+    /// Returns the character of the escape that starts with `\` and `character`.
     fn escape(&mut self, character: char) -> Option<char> {
         Some(match character {
             'n' => '\n',
@@ -75,7 +75,7 @@ impl StringReader<'_> {
             'f' => '\u{c}',
             'v' => '\u{b}',
             '0' if !self.ahead().starts_with(|next: char| next.is_ascii_digit()) => '\0',
-            // Octal escapes, which strict mode refuses.
+            // Octal escapes, which strict mode rejects.
             '0'..='9' => return None,
             'x' => char::from_u32(self.digits(2)?)?,
             'u' => {
@@ -99,13 +99,13 @@ impl StringReader<'_> {
         char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))
     }
 
-    /// The digits after `\u`: four, or any number in braces.
+    /// Parses the digits after `\u`: four, or any number in braces.
     fn code_point(&mut self) -> Option<u32> {
         if !self.take('{') {
             return self.digits(4);
         }
         let length = self.ahead().find('}').filter(|length| *length > 0)?;
-        // `from_str_radix` would take a sign.
+        // `from_str_radix` would accept a sign.
         let digits = self
             .ahead()
             .get(..length)
@@ -144,7 +144,7 @@ impl StringReader<'_> {
     }
 }
 
-/// The value and the length of the number literal that `rest` starts with.
+/// Returns the value and the length of the number literal at the start of `rest`.
 pub(super) fn number(rest: &str, offset: usize) -> Result<(f64, usize), ExpressionError> {
     let digits = |from: usize| {
         let ahead = rest.get(from..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What an expression speaks of, for those who look at many callers at once.
+//! The facts that an expression uses, for tables over many callers.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,16 @@ use super::{
     Expression,
     evaluate::evaluate,
     tree::{Expr, Fact, Kind, Span},
-    truth::Answers,
+    truth::Results,
 };
 use crate::Facts;
 
-/// The most evaluations that one answer of [`Expression::may_pass_logged_in`] may take: a table
-/// has one for each cell.
+/// The most evaluations of one call of [`Expression::may_pass_logged_in`]: a table makes one call
+/// for each cell.
 const BUDGET: usize = 2_000;
 
 impl Expression {
-    /// The client types that it names: those that it compares `clientType` with.
+    /// Returns the client types that it compares `clientType` with.
     #[must_use]
     pub fn client_types(&self) -> BTreeSet<&str> {
         let mut named = BTreeSet::new();
@@ -25,21 +25,22 @@ impl Expression {
         named
     }
 
-    /// Whether its value depends on the user: it names `groups`, `permissions` or `user`.
+    /// Returns whether its value depends on the user: it uses `groups`, `permissions` or `user`.
     #[must_use]
     pub fn mentions_user(&self) -> bool {
-        asks_about_user(&self.root)
+        uses_user(&self.root)
     }
 
-    /// Whether it may be satisfied for some user who is logged in, with the rest of the facts as
-    /// given. Where that cannot be told, it may.
+    /// Returns whether a logged-in user could satisfy it, with the other facts as given.
+    ///
+    /// It is `true` where this cannot be decided.
     #[must_use]
     pub fn may_pass_logged_in(&self, facts: &Facts<'_>) -> bool {
         can_be(&self.root, true, facts)
     }
 }
 
-/// The strings that a part compares `clientType` with, and where they stand.
+/// Returns the strings that a part compares `clientType` with, and their spans.
 pub(super) fn compared(expr: &Expr) -> impl Iterator<Item = (&str, Span)> {
     let is_client_type = |expr: &Expr| matches!(expr.kind, Kind::Fact(Fact::ClientType));
     let (first, others): (Option<&Expr>, &[Expr]) = match &expr.kind {
@@ -67,16 +68,16 @@ pub(super) fn compared(expr: &Expr) -> impl Iterator<Item = (&str, Span)> {
     })
 }
 
-/// Whether some user can make a part as truthy as `truthy`.
+/// Whether a user can make a part as truthy as `truthy`.
 fn can_be(expr: &Expr, truthy: bool, facts: &Facts<'_>) -> bool {
-    if !asks_about_user(expr) {
+    if !uses_user(expr) {
         return evaluate(expr, facts) == Ok(truthy);
     }
-    if let Some(answers) = Answers::over_users(expr, facts, BUDGET) {
+    if let Some(results) = Results::over_users(expr, facts, BUDGET) {
         return if truthy {
-            answers.truthy
+            results.truthy
         } else {
-            answers.falsy
+            results.falsy
         };
     }
     let mut parts = expr.children();
@@ -89,15 +90,15 @@ fn can_be(expr: &Expr, truthy: bool, facts: &Facts<'_>) -> bool {
     }
 }
 
-fn asks_about_user(expr: &Expr) -> bool {
-    let mut asks = false;
+fn uses_user(expr: &Expr) -> bool {
+    let mut uses = false;
     each(expr, &mut |part| {
-        asks |= matches!(
+        uses |= matches!(
             part.kind,
             Kind::Fact(Fact::Groups | Fact::Permissions | Fact::User)
         );
     });
-    asks
+    uses
 }
 
 fn each<'e>(expr: &'e Expr, visit: &mut impl FnMut(&'e Expr)) {
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn client_types_are_those_that_are_compared() {
+    fn only_compared_strings_are_client_types() {
         let text = "clientType === 'A' || !('B' != clientType) && groups['C'] && 'D' in groups \
                     || ['E', 'F'].includes(clientType) || [clientType].includes('G') \
                     || ['H'].includes(user.x)";

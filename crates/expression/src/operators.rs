@@ -1,4 +1,4 @@
-//! What JavaScript's operators make of values: comparison, properties, `in`.
+//! JavaScript's operators: comparison, properties, `in`.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use super::{
     value::{Object, Value, same_number},
 };
 
-/// What `==` and `<` compare: a value that is neither list nor object.
+/// An operand of `==` and `<`: a value that is neither list nor object.
 #[derive(Clone, Copy)]
 enum Primitive<'v> {
     Undefined,
@@ -50,7 +50,7 @@ impl<'v> Value<'v> {
         use Primitive as P;
         match (self, other) {
             (Self::Undefined | Self::Null, Self::Undefined | Self::Null) => return Ok(true),
-            // Neither of these is turned into a primitive.
+            // Neither of these is converted to a primitive.
             (Self::Undefined | Self::Null, _) | (_, Self::Undefined | Self::Null) => {
                 return Ok(false);
             }
@@ -65,7 +65,7 @@ impl<'v> Value<'v> {
         })
     }
 
-    /// The order of two values; `None` where one of them is no number (ECMA-262, `IsLessThan`).
+    /// The order of two values; `None` if one of them is not a number (ECMA-262, `IsLessThan`).
     pub(super) fn partial_cmp(self, other: Self) -> Result<Option<Ordering>, Fault> {
         Ok(match (self.to_primitive()?, other.to_primitive()?) {
             (Primitive::Text(left), Primitive::Text(right)) => Some(left.cmp(right)),
@@ -73,28 +73,28 @@ impl<'v> Value<'v> {
         })
     }
 
-    /// `self.name`, `self[name]`: own properties alone (ECMA-262, `OrdinaryGetOwnProperty`).
+    /// `self.name`, `self[name]`: own properties only (ECMA-262, `OrdinaryGetOwnProperty`).
     pub(super) fn property(self, name: Text<'_>) -> Result<Self, Fault> {
         Ok(match self {
             Self::Undefined => return Err(Fault::PropertyOfUndefined),
             Self::Null => return Err(Fault::PropertyOfNull),
             Self::Bool(_) | Self::Number(_) => Self::Undefined,
             Self::Object(object) => object.get(name).unwrap_or_default(),
-            Self::Text(text) => match Place::named(name) {
-                Some(Place::Length) => length(text.encode_utf16().count()),
-                Some(Place::Index(index)) => unit_at(text, index)?,
+            Self::Text(text) => match OwnProperty::named(name) {
+                Some(OwnProperty::Length) => length(text.encode_utf16().count()),
+                Some(OwnProperty::Index(index)) => unit_at(text, index)?,
                 None => Self::Undefined,
             },
-            Self::List(list) => match Place::named(name) {
-                Some(Place::Length) => length(list.len()),
-                Some(Place::Index(index)) => list.get(index).unwrap_or_default(),
+            Self::List(list) => match OwnProperty::named(name) {
+                Some(OwnProperty::Length) => length(list.len()),
+                Some(OwnProperty::Index(index)) => list.get(index).unwrap_or_default(),
                 None => Self::Undefined,
             },
         })
     }
 
-    /// `self in container`. A list at the left is in if any of its elements is: that is
-    /// Mia-Platform's meaning, not JavaScript's.
+    /// `self in container`. A list on the left is in if any of its elements is: this is
+    /// Mia-Platform's rule, not JavaScript's.
     pub(super) fn is_in(self, container: Self) -> Result<bool, Fault> {
         match self {
             Self::List(names) => container.has_any(names.iter()),
@@ -102,14 +102,14 @@ impl<'v> Value<'v> {
         }
     }
 
-    /// Whether `self` has a property of one of these names. Every one is looked at, so that what
-    /// cannot be a name is an error wherever it stands.
+    /// Whether `self` has a property of one of these names. All names are evaluated, so that an
+    /// invalid name is an error at any index.
     pub(super) fn has_any(self, names: impl IntoIterator<Item = Self>) -> Result<bool, Fault> {
         let has: &dyn Fn(Text<'_>) -> bool = match self {
             Self::Object(object) => &move |name| object.get(name).is_some(),
-            Self::List(list) => &move |name| match Place::named(name) {
-                Some(Place::Length) => true,
-                Some(Place::Index(index)) => index < list.len(),
+            Self::List(list) => &move |name| match OwnProperty::named(name) {
+                Some(OwnProperty::Length) => true,
+                Some(OwnProperty::Index(index)) => index < list.len(),
                 None => false,
             },
             other => return Err(Fault::NoContainer { kind: other.kind() }),
@@ -119,7 +119,7 @@ impl<'v> Value<'v> {
             .try_fold(false, |any, name| Ok(any | has(name.to_name()?)))
     }
 
-    /// The property name that the value stands for (ECMA-262, `ToPropertyKey`).
+    /// The property name of the value (ECMA-262, `ToPropertyKey`).
     pub(super) fn to_name(self) -> Result<Text<'v>, Fault> {
         Ok(match self.to_primitive()? {
             Primitive::Undefined => Text::Plain("undefined"),
@@ -161,20 +161,20 @@ impl Primitive<'_> {
     }
 }
 
-/// The own properties of strings and lists.
-enum Place {
+/// Returns the own properties of strings and lists.
+enum OwnProperty {
     Length,
     Index(usize),
 }
 
-impl Place {
+impl OwnProperty {
     fn named(name: Text<'_>) -> Option<Self> {
         let mut buffer = ryu_js::Buffer::new();
         let name = name.as_str(&mut buffer)?;
         if name == "length" {
             return Some(Self::Length);
         }
-        // `01` and `+1` are names, but not of an element.
+        // `01` and `+1` are names, but not indexes.
         let canonical = name == "0"
             || (!name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit()));
         canonical

@@ -1,4 +1,4 @@
-//! Tokens into the tree, by recursive descent with JavaScript's precedence.
+//! Parses tokens into the tree, by recursive descent with JavaScript's precedence.
 
 use super::{
     error::{ExpressionError, Foreign, MAX_LENGTH},
@@ -9,7 +9,7 @@ use crate::characters::is_name_part;
 
 type Parsed = Result<Expr, ExpressionError>;
 
-/// The tree of a whole text.
+/// Returns the tree of a whole text.
 pub(super) fn parse(source: &str) -> Parsed {
     if source.len() > MAX_LENGTH {
         return Err(ExpressionError::TooLong {
@@ -33,7 +33,7 @@ pub(super) fn parse(source: &str) -> Parsed {
         TokenKind::Sign(",") => return Err(parser.foreign(Foreign::Sequence)),
         _ => return Err(parser.unexpected("an operator or the end")),
     }
-    if root.assign_places(0) > MAX_ELEMENTS {
+    if root.assign_slots(0) > MAX_ELEMENTS {
         return Err(ExpressionError::TooManyElements {
             span: root.span.range(),
         });
@@ -44,10 +44,10 @@ pub(super) fn parse(source: &str) -> Parsed {
 struct Parser<'s> {
     source: &'s str,
     lexer: Lexer<'s>,
-    /// The token that decides what comes.
+    /// The next token.
     next: Token<'s>,
-    /// How many brackets and signs are open; bounds this parser's own recursion, as
-    /// [`Expr::new`] bounds that over the tree.
+    /// The number of open brackets and signs; bounds the parser's recursion, as [`Expr::new`] bounds
+    /// recursion over the tree.
     depth: u8,
 }
 
@@ -157,8 +157,8 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// `-` belongs to a number, since there is no arithmetic. JavaScript's would bind weaker than
-    /// a property of the number, so there is none.
+    /// `-` is part of a number, since there is no arithmetic. In JavaScript it binds weaker than a
+    /// property of the number, so such properties are rejected.
     fn negative_number(&mut self) -> Parsed {
         let sign = self.next.span;
         let foreign = self.foreign(Foreign::Arithmetic);
@@ -221,7 +221,7 @@ impl<'s> Parser<'s> {
         node(
             Kind::List {
                 items: items.into_boxed_slice(),
-                first_place: 0,
+                first_slot: 0,
             },
             open.to(close),
         )
@@ -262,7 +262,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// One level further down.
+    /// Parses one level deeper.
     fn nested(&mut self, opened_at: Span, inner: fn(&mut Self) -> Parsed) -> Parsed {
         if self.depth == MAX_DEPTH {
             return Err(ExpressionError::TooDeep {
@@ -280,7 +280,7 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    /// Goes past `sign` if it is next; answers where it stood.
+    /// Consumes `sign` if it is next, and returns its span.
     fn take(&mut self, sign: &str) -> Result<Option<Span>, ExpressionError> {
         match self.next.kind {
             TokenKind::Sign(found) if found == sign => {
@@ -311,7 +311,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// What is next, for messages.
+    /// Describes the next token for messages.
     fn found(&self) -> String {
         match self.next.kind {
             TokenKind::End => "the end".to_owned(),
@@ -343,7 +343,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// `list.includes(item)`, the one call that there is.
+    /// `list.includes(item)`, the only supported call.
     fn call(&mut self, callee: Expr) -> Parsed {
         let error = self.not_a_call(&callee);
         let list = match callee.kind {
@@ -391,7 +391,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// The error for the next token, which is foreign.
+    /// Returns the error for the next token, which is foreign.
     fn foreign(&self, foreign: Foreign) -> ExpressionError {
         let found = self.text(self.next.span);
         let instead = match found {
@@ -409,7 +409,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// `groups.team-a` was meant as `groups["team-a"]`.
+    /// The hint for `groups.team-a`: `groups["team-a"]` was meant.
     fn hyphenated_property(&self) -> Option<String> {
         let is_part = |c: char| is_name_part(c) || c == '-' || c == ':';
         let hyphen = self.next.span.range().start;
@@ -436,7 +436,7 @@ fn meaning(name: &str) -> Option<Kind> {
     }
 }
 
-/// JavaScript's ways to ask whether something is in a container.
+/// Whether the method is one of JavaScript's membership tests.
 fn is_membership_test(method: &str) -> bool {
     matches!(
         method,
@@ -444,7 +444,7 @@ fn is_membership_test(method: &str) -> bool {
     )
 }
 
-/// Whether a list may stand there: a literal, or a property of the user.
+/// Whether the part may be a list: a literal, or a property of the user.
 fn may_be_list(expr: &Expr) -> bool {
     !matches!(
         expr.kind,
@@ -452,7 +452,7 @@ fn may_be_list(expr: &Expr) -> bool {
     )
 }
 
-/// What was meant by `left in […]`.
+/// The hint for `left in […]`.
 fn instead_of_in_list(left: &Expr, list: &Expr) -> String {
     let Kind::List { items, .. } = &list.kind else {
         return String::new();
@@ -476,7 +476,7 @@ fn instead_of_in_list(left: &Expr, list: &Expr) -> String {
     }
 }
 
-/// A string that YAML reads without quotes.
+/// A string that YAML parses without quotes.
 fn plain_text(expr: &Expr) -> Option<&str> {
     match &expr.kind {
         Kind::Text(text)

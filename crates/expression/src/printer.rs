@@ -1,11 +1,11 @@
-//! A tree as text: one canonical way to write each expression, which parses to the same tree.
+//! Prints a tree in its canonical form, which parses to the same tree.
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::tree::{Expr, Kind, Operator};
 use crate::characters::is_name;
 
-/// How tightly the outermost operator binds; an operand that binds weaker stands in parentheses.
+/// The precedence of the outermost operator; an operand that binds weaker gets parentheses.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Binding {
     Or,
@@ -100,7 +100,7 @@ fn binding(kind: &Kind) -> Binding {
         Kind::And(_) => Binding::And,
         Kind::Binary { operator, .. } if is_relation(*operator) => Binding::Relation,
         Kind::Binary { .. } => Binding::Equality,
-        // A dot after a number would belong to it, and a sign before it binds as `!` does.
+        // A dot after a number would be part of it, and a sign before it binds as `!` does.
         Kind::Not(_) | Kind::Number(_) => Binding::Unary,
         _ => Binding::Member,
     }
@@ -121,13 +121,13 @@ pub(super) fn in_quotes(text: &str) -> String {
     Quoted(text).to_string()
 }
 
-/// In single quotes, as Mia-Platform's documents write; what cannot be seen is escaped.
+/// In single quotes, as in Mia-Platform's documents; invisible characters are escaped.
 fn quoted(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_char('\'')?;
     for character in text.chars() {
         match character {
             '"' => f.write_char('"')?,
-            // Rust's `\0` would run into a digit that follows.
+            // Rust's `\0` would combine with a following digit.
             '\0' => f.write_str("\\u{0}")?,
             // Rust's other escapes are JavaScript's.
             character => Display::fmt(&character.escape_debug(), f)?,

@@ -1,4 +1,4 @@
-//! What expressions mean.
+//! The semantics of expressions.
 
 use keygate_documents::yaml::{self, Content};
 use rstest::rstest;
@@ -23,8 +23,8 @@ fn user(groups: &[&str], permissions: &[&str]) -> User {
     }
 }
 
-/// `yes`, `no` or the error.
-fn answer(source: &str, facts: &Facts<'_>) -> String {
+/// Returns `yes`, `no` or the error.
+fn result(source: &str, facts: &Facts<'_>) -> String {
     match Expression::parse(source).unwrap().evaluate(facts) {
         Ok(true) => "yes".to_owned(),
         Ok(false) => "no".to_owned(),
@@ -78,13 +78,13 @@ fn expressions_evaluate_as_mia_platform_documents(
         is_backoffice: names.contains(&"backoffice"),
         user: Some(&user),
     };
-    assert_eq!(answer(source, &facts), expected);
+    assert_eq!(result(source, &facts), expected);
 }
 
 /// The result for one user with groups `user` and `a-b`, and permission `length`.
-fn answer_for_ada(source: &str) -> String {
+fn result_for_ada(source: &str) -> String {
     let user = user(&["user", "a-b"], &["length"]);
-    answer(
+    result(
         source,
         &Facts {
             client_type: Some("A"),
@@ -127,7 +127,7 @@ fn answer_for_ada(source: &str) -> String {
 #[case("[['A']][0].includes(clientType,) && (user.x || ['A']).includes(clientType)")]
 #[case("user.tenant.regions in user == false && user.roles in groups == false")]
 fn values_are_true_as_in_javascript(#[case] source: &str) {
-    assert_eq!(answer_for_ada(source), "yes");
+    assert_eq!(result_for_ada(source), "yes");
 }
 
 #[rstest]
@@ -137,15 +137,15 @@ fn values_are_true_as_in_javascript(#[case] source: &str) {
 #[case("user.none['x']", "`null` has no properties")]
 #[case(
     "'x' in clientType",
-    "`in` asks for an object or a list at its right, and this is a string"
+    "`in` needs an object or a list on its right side, not a string"
 )]
 #[case(
     "'x' in user.other",
-    "`in` asks for an object or a list at its right, and this is undefined"
+    "`in` needs an object or a list on its right side, not undefined"
 )]
 #[case(
     "[] in clientType",
-    "`in` asks for an object or a list at its right, and this is a string"
+    "`in` needs an object or a list on its right side, not a string"
 )]
 #[case(
     "['user', groups] in groups",
@@ -153,17 +153,11 @@ fn values_are_true_as_in_javascript(#[case] source: &str) {
 )]
 #[case("user.other.includes('x')", "`undefined` has no properties")]
 #[case("user.none.includes('x')", "`null` has no properties")]
-#[case(
-    "user.name.includes('A')",
-    "`.includes` is a list's, and this is a string"
-)]
-#[case(
-    "user.tenant.includes('x')",
-    "`.includes` is a list's, and this is an object"
-)]
+#[case("user.name.includes('A')", "`.includes` needs a list, not a string")]
+#[case("user.tenant.includes('x')", "`.includes` needs a list, not an object")]
 #[case(
     "(groups || user).includes('x')",
-    "`.includes` is a list's, and this is an object"
+    "`.includes` needs a list, not an object"
 )]
 #[case("['A', user.other.x].includes('A')", "`undefined` has no properties")]
 #[case("[].includes(user.other.x)", "`undefined` has no properties")]
@@ -171,20 +165,20 @@ fn values_are_true_as_in_javascript(#[case] source: &str) {
 #[case("user < 1", "an object is neither a string nor a number")]
 #[case("[user] == ''", "an object is neither a string nor a number")]
 #[case("groups[user]", "an object is neither a string nor a number")]
-#[case("'\u{1f600}'[1]", "this is half of a character")]
+#[case("'\u{1f600}'[1]", "the index is in the middle of a character")]
 fn an_error_denies_inside_any_expression(#[case] source: &str, #[case] expected: &str) {
-    assert_eq!(answer_for_ada(source), expected);
+    assert_eq!(result_for_ada(source), expected);
 }
 
 #[test]
 fn an_anonymous_user_has_no_groups_and_no_properties() {
-    let nobody = Facts::default();
+    let anonymous = Facts::default();
     for source in [
         "clientType === null && isBackoffice === false",
         "groups.admin == null && permissions.x == null && user.name == null",
         "user && groups && user === user && !('name' in user)",
     ] {
-        assert_eq!(answer(source, &nobody), "yes", "{source}");
+        assert_eq!(result(source, &anonymous), "yes", "{source}");
     }
 }
 
@@ -233,11 +227,11 @@ fn depth_is_limited_and_length_alone_is_not_depth() {
         assert_eq!(too_deep(&format!("1{}", "==1".repeat(levels))), levels > 99);
     }
     let wide = vec!["clientType === 'A'"; 700].join(" || ");
-    assert_eq!(answer_for_ada(&wide), "yes");
+    assert_eq!(result_for_ada(&wide), "yes");
     let names = vec!["'user'"; 1500].join(",");
-    assert_eq!(answer_for_ada(&format!("[{names}] in groups")), "yes");
+    assert_eq!(result_for_ada(&format!("[{names}] in groups")), "yes");
     let names = format!("[{names}, clientType].includes('A')");
-    assert_eq!(answer_for_ada(&names), "yes");
+    assert_eq!(result_for_ada(&names), "yes");
     let names = vec!["'user'"; 1500].join(",");
     let error = Expression::parse(&format!("[{names}] == 1")).unwrap_err();
     assert!(matches!(error, ExpressionError::TooManyElements { .. }));
@@ -262,8 +256,8 @@ fn a_deeply_nested_property_is_an_evaluation_error() {
         "groups[user.deep]",
     ] {
         assert_eq!(
-            answer(source, &facts),
-            "a list nested this deep has no text",
+            result(source, &facts),
+            "a list nested this deep cannot be compared",
             "{source}"
         );
         let shown = Expression::parse(source)
@@ -274,7 +268,7 @@ fn a_deeply_nested_property_is_an_evaluation_error() {
     }
 }
 
-/// Everything that is wrong with some sources, as people see it.
+/// Returns the rendered errors of some sources.
 fn shown(sources: &[&str]) -> String {
     let mut shown = Vec::new();
     for source in sources {
@@ -439,13 +433,13 @@ fn an_explanation_marks_the_part_that_decided() {
 }
 
 #[test]
-fn an_explanation_is_json_for_programs() {
+fn an_explanation_serializes_to_json() {
     let explanation = explained("clientType === 'A' && groups.x || user.address.city");
     let json = serde_json::to_string_pretty(&explanation).unwrap();
     insta::assert_snapshot!(json);
 }
 
-/// The blocks of one kind in the documentation.
+/// The code blocks of one kind in the documentation.
 fn documented(kind: &str) -> Vec<&'static str> {
     let fence = format!("```{kind}\n");
     let text = include_str!("../../../docs/expressions.md");
@@ -458,7 +452,7 @@ fn documented(kind: &str) -> Vec<&'static str> {
     blocks
 }
 
-/// The expressions of the documentation, as YAML reads them.
+/// The expressions of the documentation, as parsed from YAML.
 fn documented_expressions() -> Vec<String> {
     let blocks = documented("yaml").into_iter();
     let fields = blocks.flat_map(|block| block.split("groupExpression: ").skip(1));
@@ -471,7 +465,7 @@ fn documented_expressions() -> Vec<String> {
 }
 
 #[test]
-fn the_documentation_is_true() {
+fn the_documentation_matches_the_messages() {
     for source in documented_expressions() {
         assert_eq!(
             Expression::parse(&source).unwrap().warnings(None),

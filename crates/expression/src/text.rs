@@ -1,4 +1,4 @@
-//! JavaScript strings that evaluation compares without ever building them.
+//! JavaScript strings that evaluation compares without building them.
 
 use std::{cmp::Ordering, str::EncodeUtf16};
 
@@ -7,10 +7,10 @@ use super::{
     value::{List, Value},
 };
 
-/// Lists nested deeper than this have no text: the walk over them has a fixed size.
+/// Lists nested deeper have no text, because the walk over them uses a fixed-size stack.
 pub(super) const MAX_NESTING: usize = 32;
 
-/// What JavaScript's `String(value)` gives.
+/// The result of JavaScript's `String(value)`.
 #[derive(Clone, Copy)]
 pub(super) enum Text<'v> {
     Plain(&'v str),
@@ -20,21 +20,21 @@ pub(super) enum Text<'v> {
     Joined(List<'v>),
 }
 
-/// What may keep a list from having a text.
+/// The reason why a list has no text.
 pub(super) enum NoText {
-    /// There is an object in it, and objects have no text here.
+    /// It contains an object, and objects have no text here.
     Object,
     /// It is nested deeper than [`MAX_NESTING`].
     Nesting,
 }
 
 impl<'v> Text<'v> {
-    /// The text of a list: its elements' texts joined by commas, `null` and `undefined` being empty
-    /// (ECMA-262, Array.prototype.join).
+    /// Returns the text of a list: its elements' texts joined by commas; `null` and `undefined` are
+    /// empty (ECMA-262, `Array.prototype.join`).
     pub(super) fn of_list(list: List<'v>) -> Result<Self, NoText> {
         check(list, MAX_NESTING)?;
         let mut list = list;
-        // A list of one element has that element's text.
+        // A list of one element has the text of that element.
         while list.len() == 1 {
             match list.get(0) {
                 Some(Value::List(inner)) => list = inner,
@@ -54,12 +54,12 @@ impl<'v> Text<'v> {
             Value::Bool(bool) => Self::Plain(text_of_bool(bool)),
             Value::Number(number) => Self::Number(number),
             Value::Text(text) => Self::Plain(text),
-            // Objects and lists were looked at by the caller.
+            // The caller has handled objects and lists.
             Value::Undefined | Value::Null | Value::List(_) | Value::Object(_) => Self::Plain(""),
         }
     }
 
-    /// The text itself, where it is not joined from several pieces.
+    /// Returns the text as one piece, unless it is joined from several.
     pub(super) fn as_str<'s>(&self, buffer: &'s mut ryu_js::Buffer) -> Option<&'s str>
     where
         'v: 's,
@@ -71,7 +71,7 @@ impl<'v> Text<'v> {
         }
     }
 
-    /// Order by UTF-16 code units, which is not that of Unicode characters
+    /// Orders by UTF-16 code units, which differs from the order of Unicode characters
     /// (ECMA-262, `IsLessThan`).
     pub(super) fn cmp(self, other: Self) -> Ordering {
         match (self, other) {
@@ -92,7 +92,7 @@ impl<'v> Text<'v> {
         match self {
             Self::Plain(text) => number_of(text),
             Self::Number(number) => number,
-            // There is a comma in it.
+            // It contains a comma.
             Self::Joined(_) => f64::NAN,
         }
     }
@@ -131,7 +131,7 @@ fn check(list: List<'_>, levels: usize) -> Result<(), NoText> {
 /// The UTF-16 code units of a text.
 struct Units<'v> {
     piece: Piece<'v>,
-    /// The lists that are being walked, the outermost first.
+    /// The lists being walked, the outermost first.
     frames: [Option<Frame<'v>>; MAX_NESTING],
     depth: usize,
 }
@@ -175,7 +175,7 @@ impl Piece<'_> {
 }
 
 impl<'v> Units<'v> {
-    /// `of_list` has checked that there is a frame for every level.
+    /// `of_list` has checked that every level has a frame.
     fn enter(&mut self, list: List<'v>) {
         if let Some(frame) = self.frames.get_mut(self.depth) {
             *frame = Some(Frame {
@@ -241,7 +241,7 @@ fn number_of(text: &str) -> f64 {
         "" => 0.0,
         "Infinity" | "+Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
-        // Within these characters Rust's grammar is JavaScript's `StrDecimalLiteral`.
+        // For these characters, Rust's grammar equals JavaScript's `StrDecimalLiteral`.
         _ if text
             .bytes()
             .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b)) =>
@@ -252,7 +252,7 @@ fn number_of(text: &str) -> f64 {
     }
 }
 
-/// Rounded once, as the exact integer would be, however long the digits are.
+/// Rounded once, as the exact integer would be, for any number of digits.
 fn integer_of(digits: &str, radix: u32) -> Option<f64> {
     let bits = radix.trailing_zeros();
     let mut leading: u64 = 0;
@@ -265,15 +265,12 @@ fn integer_of(digits: &str, radix: u32) -> Option<f64> {
         if leading >> (60 - bits) == 0 {
             leading = (leading << bits) | digit;
         } else {
-            // Any set bit this far down only tells a half from more than a half.
+            // At this position, a set bit only decides whether the rest is more than a half.
             leading |= u64::from(digit != 0);
             dropped_bits = dropped_bits.saturating_add_unsigned(bits);
         }
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "this is the rounding that is wanted"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "this rounding is intended")]
     let rounded = leading as f64;
     Some(rounded * 2f64.powi(dropped_bits))
 }

@@ -1,19 +1,19 @@
-//! The syntax tree: the one form of an expression, read by evaluation, warnings, `explain` and the
-//! printer.
+//! The syntax tree: the only form of an expression; evaluation, warnings, `explain` and the printer
+//! use it.
 //!
 //! A tree is already compiled: names are resolved to facts, escapes and numbers are decoded, and
-//! each list literal knows where its elements will stand during an evaluation.
+//! each list literal has the index of its slots, which hold its elements during an evaluation.
 
 use std::ops::Range;
 
-/// The most levels that a tree may have, so that recursion over it is bounded.
+/// The most levels of a tree, so that recursion over it is bounded.
 pub(super) const MAX_DEPTH: u8 = 100;
 
-/// The most elements that all list literals of an expression may have together; a list at the
-/// left of `in` or `.includes` is not counted, for its elements need no place.
+/// The most elements of all list literals of an expression together. A list on the left of `in` or
+/// `.includes` is not counted, because its elements need no slots.
 pub(super) const MAX_ELEMENTS: usize = 64;
 
-/// A place in the expression's text, in bytes.
+/// A span of the expression's text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -42,15 +42,15 @@ impl Span {
     }
 }
 
-/// One node with its place. Equal trees mean the same, wherever they stand.
+/// A node and its span. Trees are equal if they mean the same, regardless of spans.
 #[derive(Debug, Clone)]
 pub(super) struct Expr {
     pub(super) kind: Kind,
     pub(super) span: Span,
-    /// The levels from here down; at most [`MAX_DEPTH`].
+    /// The height of the tree below this node; at most [`MAX_DEPTH`].
     depth: u8,
-    /// Whether there is a list literal here or below whose elements need places.
-    needs_places: bool,
+    /// Whether a list literal at or below this node needs slots for its elements.
+    needs_slots: bool,
 }
 
 impl PartialEq for Expr {
@@ -65,13 +65,13 @@ pub(super) enum Kind {
     Bool(bool),
     Number(f64),
     Text(Box<str>),
-    /// A list literal; its elements stand at `first_place` and after during an evaluation.
+    /// A list literal; `first_slot` is the index of its first element during an evaluation.
     List {
         items: Box<[Expr]>,
-        first_place: usize,
+        first_slot: usize,
     },
     Fact(Fact),
-    /// `base.name` and `base["name"]`, which mean the same.
+    /// `base.name` and `base["name"]`, which are equal.
     Member {
         base: Box<Expr>,
         name: Box<str>,
@@ -98,7 +98,7 @@ pub(super) enum Kind {
     Or(Box<[Expr]>),
 }
 
-/// The operators that take the values of both sides.
+/// The operators that use the values of both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operator {
     StrictEqual,
@@ -135,7 +135,7 @@ impl Operator {
     }
 }
 
-/// A name that expressions may use.
+/// A name that expressions can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fact {
     ClientType,
@@ -170,37 +170,37 @@ impl Fact {
 }
 
 impl Expr {
-    /// A node over finished children; `None` where it would be deeper than [`MAX_DEPTH`].
+    /// Returns a node over finished children; `None` if it would be deeper than [`MAX_DEPTH`].
     pub(super) fn new(kind: Kind, span: Span) -> Option<Self> {
         let below = kind.children().map(|child| child.depth).max().unwrap_or(0);
         let depth = below.checked_add(1).filter(|depth| *depth <= MAX_DEPTH)?;
-        let needs_places =
-            matches!(kind, Kind::List { .. }) || kind.evaluated().any(|child| child.needs_places);
+        let needs_slots =
+            matches!(kind, Kind::List { .. }) || kind.evaluated().any(|child| child.needs_slots);
         Some(Self {
             kind,
             span,
             depth,
-            needs_places,
+            needs_slots,
         })
     }
 
-    /// A node without children, where nothing was written.
+    /// Returns a node without children that has no source text.
     pub(super) fn constant(value: bool) -> Self {
         let text = if value { "true" } else { "false" };
         Self {
             kind: Kind::Bool(value),
             span: Span::new(0, text.len()),
             depth: 1,
-            needs_places: false,
+            needs_slots: false,
         }
     }
 
-    /// Whether an evaluation needs places for list elements.
-    pub(super) const fn needs_places(&self) -> bool {
-        self.needs_places
+    /// Whether an evaluation needs slots for list elements.
+    pub(super) const fn needs_slots(&self) -> bool {
+        self.needs_slots
     }
 
-    /// Whether it is written out: a string, a number, `true`, `false`, `null` or a list of these.
+    /// Whether it is a literal: a string, a number, `true`, `false`, `null` or a list of these.
     pub(super) fn is_literal(&self) -> bool {
         match &self.kind {
             Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => true,
@@ -209,36 +209,36 @@ impl Expr {
         }
     }
 
-    /// The nodes right below, in the order of the text.
+    /// The direct children, in the order of the text.
     pub(super) fn children(&self) -> impl Iterator<Item = &Self> {
         self.kind.children()
     }
 
-    /// Gives every list literal the place of its elements, from `next` on; answers the first place
-    /// that is still free, which may be more than [`MAX_ELEMENTS`].
+    /// Assigns slots, from `next` on, to the elements of every list literal; returns the first free
+    /// slot, which may exceed [`MAX_ELEMENTS`].
     ///
-    /// A literal is evaluated at most once in an evaluation, so places are never shared.
-    pub(super) fn assign_places(&mut self, next: usize) -> usize {
+    /// A literal is evaluated at most once per evaluation, so slots are never shared.
+    pub(super) fn assign_slots(&mut self, next: usize) -> usize {
         match &mut self.kind {
-            Kind::List { items, first_place } => {
-                *first_place = next;
-                // An empty list takes a place too: lists are told apart by it.
+            Kind::List { items, first_slot } => {
+                *first_slot = next;
+                // An empty list takes a slot too, because slots identify lists.
                 let next = next.saturating_add(items.len().max(1));
                 items
                     .iter_mut()
-                    .fold(next, |next, item| item.assign_places(next))
+                    .fold(next, |next, item| item.assign_slots(next))
             }
             kind => kind
                 .evaluated_mut()
-                .fold(next, |next, child| child.assign_places(next)),
+                .fold(next, |next, child| child.assign_slots(next)),
         }
     }
 }
 
-/// The nodes right below another, by how many there may be of them.
+/// The direct children of a node, by how many there may be of them.
 type Children<'e> = (Option<&'e Expr>, Option<&'e Expr>, &'e [Expr]);
 
-/// [`Children`], to be changed.
+/// Mutable [`Children`].
 type ChildrenMut<'e> = (Option<&'e mut Expr>, Option<&'e mut Expr>, &'e mut [Expr]);
 
 impl Kind {
@@ -258,8 +258,8 @@ impl Kind {
         one.into_iter().chain(two).chain(many)
     }
 
-    /// The nodes whose values are asked for: of a list literal that is only looked through, at the
-    /// left of `in` and of `.includes`, the elements.
+    /// The nodes that are evaluated: for a list literal on the left of `in` and of `.includes`, its
+    /// elements.
     pub(super) fn evaluated(&self) -> impl Iterator<Item = &Expr> {
         let through = match self {
             Self::Includes { list, item: other }

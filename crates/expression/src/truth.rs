@@ -1,7 +1,7 @@
-//! Truth tables: which answers a part can give, over all callers.
+//! Truth tables: the results that a part can have, over all callers.
 //!
-//! Where a part asks only finitely many different questions about the caller, it is evaluated for
-//! every combination of answers. So what is said about it is true, and nothing is said otherwise.
+//! A part that depends on finitely many distinct facts about the caller is evaluated for every
+//! combination of their values. So the table is exact; for other parts there is none.
 
 use std::collections::BTreeSet;
 
@@ -11,39 +11,38 @@ use super::{
 };
 use crate::{Facts, User};
 
-/// The most evaluations of one node that all tables of an expression may take.
+/// The most evaluations of one node for all tables of an expression.
 pub(super) const BUDGET: usize = 500_000;
 
-/// What a part came to, over all callers.
+/// The results of a part, over all callers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Answers {
+pub(super) struct Results {
     pub(super) truthy: bool,
     pub(super) falsy: bool,
     pub(super) error: bool,
 }
 
-impl Answers {
-    /// The answers that `expr` can give; `None` where they cannot be told, or where telling would
-    /// take more than is left of `budget`.
+impl Results {
+    /// Returns the results that `expr` can have; `None` if they cannot be enumerated within `budget`.
     pub(super) fn of(expr: &Expr, budget: &mut usize) -> Option<Self> {
-        let questions = Questions::about(expr, budget)?;
-        let mut answers = Self::default();
-        questions.for_each_caller(|facts| answers.note(expr, facts));
-        Some(answers)
+        let inputs = Inputs::about(expr, budget)?;
+        let mut results = Self::default();
+        inputs.for_each_caller(|facts| results.note(expr, facts));
+        Some(results)
     }
 
-    /// The answers that `expr` can give over all users, with the rest of the facts as given.
+    /// Returns the results of `expr` over all users, with the other facts as given.
     pub(super) fn over_users(expr: &Expr, facts: &Facts<'_>, mut budget: usize) -> Option<Self> {
-        let questions = Questions::about(expr, &mut budget)?;
-        let mut answers = Self::default();
-        questions.for_each_caller(|Facts { user, .. }| {
+        let inputs = Inputs::about(expr, &mut budget)?;
+        let mut results = Self::default();
+        inputs.for_each_caller(|Facts { user, .. }| {
             let facts = Facts {
                 user: *user,
                 ..*facts
             };
-            answers.note(expr, &facts);
+            results.note(expr, &facts);
         });
-        Some(answers)
+        Some(results)
     }
 
     fn note(&mut self, expr: &Expr, facts: &Facts<'_>) {
@@ -55,19 +54,19 @@ impl Answers {
     }
 }
 
-/// What becomes of a part's value.
+/// How the value of a part is used.
 #[derive(Clone, Copy, PartialEq)]
 enum Use {
-    /// Its truth is asked, or whether it equals something written out: the strings that are
-    /// written in the expression and one other are all the cases there are.
+    /// Its truth, or its equality with a literal, matters: the strings in the expression and one
+    /// other string cover all cases.
     Equality,
     /// Anything else, such as an order.
     Other,
 }
 
-/// The questions that a part asks about the caller.
+/// The facts about the caller that a part depends on.
 #[derive(Default)]
-struct Questions<'e> {
+struct Inputs<'e> {
     nodes: usize,
     client_type: bool,
     is_backoffice: bool,
@@ -76,21 +75,21 @@ struct Questions<'e> {
     strings: BTreeSet<&'e str>,
 }
 
-impl<'e> Questions<'e> {
-    /// The questions that `expr` asks, where they can be told and trying them is within `budget`.
+impl<'e> Inputs<'e> {
+    /// Returns the inputs of `expr`; `None` if they cannot be enumerated within `budget`.
     fn about(expr: &'e Expr, budget: &mut usize) -> Option<Self> {
-        let mut questions = Self::default();
-        questions.collect(expr, Use::Equality)?;
-        let evaluations = questions.rows()?.checked_mul(questions.nodes)?;
+        let mut inputs = Self::default();
+        inputs.collect(expr, Use::Equality)?;
+        let evaluations = inputs.rows()?.checked_mul(inputs.nodes)?;
         *budget = budget.checked_sub(evaluations)?;
-        Some(questions)
+        Some(inputs)
     }
 
-    /// `None` where there is a question with more answers than can be tried.
+    /// Returns `None` for an input with too many values.
     fn collect(&mut self, expr: &'e Expr, usage: Use) -> Option<()> {
         self.nodes += 1;
         match &expr.kind {
-            // The facts among these are objects, for every caller.
+            // The facts among these are objects for every caller.
             Kind::Null
             | Kind::Bool(_)
             | Kind::Number(_)
@@ -102,11 +101,11 @@ impl<'e> Questions<'e> {
             Kind::Fact(Fact::ClientType) => return None,
             Kind::Fact(Fact::IsBackoffice) => self.is_backoffice = true,
             Kind::Member { base, name } => return self.property(base, name.to_string()),
-            Kind::Index { base, index } => return self.property(base, written_name(index)?),
+            Kind::Index { base, index } => return self.property(base, literal_name(index)?),
             Kind::List { items, .. } => self.collect_all(items, Use::Other)?,
             Kind::Not(operand) => self.collect(operand, Use::Equality)?,
             Kind::And(operands) | Kind::Or(operands) => self.collect_all(operands, usage)?,
-            // Each element is compared with the item as by `===`.
+            // Each element is compared with the item by `===`.
             Kind::Includes { list, item } => {
                 match &list.kind {
                     Kind::List { items, .. } => self.collect_all(items, Use::Equality)?,
@@ -141,7 +140,7 @@ impl<'e> Questions<'e> {
             Kind::Fact(Fact::IsBackoffice) | Kind::Member { .. } | Kind::Index { .. } => {
                 self.collect(base, Use::Other)
             }
-            // The user's properties may be anything, and strings have properties.
+            // The user's properties can have any value, and strings have properties.
             _ => None,
         }
     }
@@ -155,9 +154,9 @@ impl<'e> Questions<'e> {
         match &right.kind {
             Kind::Fact(Fact::Groups | Fact::Permissions) => names
                 .iter()
-                .try_for_each(|name| self.name(right, written_name(name)?)),
+                .try_for_each(|name| self.name(right, literal_name(name)?)),
             Kind::Fact(Fact::User) => None,
-            // Neither a string nor `null` holds names, so that it is all the same which.
+            // Neither a string nor `null` holds names, so both give the same result.
             Kind::Fact(Fact::ClientType) => {
                 self.collect_all(names, Use::Other)?;
                 self.collect(right, Use::Equality)
@@ -179,16 +178,16 @@ impl<'e> Questions<'e> {
         Some(())
     }
 
-    /// The client types that make a difference.
+    /// The client types that give different results.
     fn client_types(&self) -> Vec<Option<String>> {
         if !self.client_type {
             return vec![None];
         }
-        let mut written: BTreeSet<_> = self.strings.iter().map(|text| (*text).to_owned()).collect();
-        let other = written.iter().map(String::as_str).collect::<String>() + "other";
-        written.extend([String::new(), other]);
+        let mut values: BTreeSet<_> = self.strings.iter().map(|text| (*text).to_owned()).collect();
+        let other = values.iter().map(String::as_str).collect::<String>() + "other";
+        values.extend([String::new(), other]);
         std::iter::once(None)
-            .chain(written.into_iter().map(Some))
+            .chain(values.into_iter().map(Some))
             .collect()
     }
 
@@ -198,7 +197,7 @@ impl<'e> Questions<'e> {
         sets.checked_mul(self.client_types().len())
     }
 
-    /// Only after [`Questions::rows`] has told that they are few.
+    /// Call it only if [`Inputs::rows`] is small.
     fn for_each_caller(&self, mut visit: impl FnMut(&Facts<'_>)) {
         let client_types = self.client_types();
         let subset = |names: &BTreeSet<String>, bits: &mut usize| {
@@ -232,7 +231,7 @@ impl<'e> Questions<'e> {
     }
 }
 
-/// What an equality does with the side that is not `other`: `==` may turn it into a number.
+/// How an equality uses the side that is not `other`: `==` may convert it to a number.
 fn use_in_comparison(operator: Operator, other: &Expr) -> Use {
     match operator {
         Operator::StrictEqual | Operator::StrictUnequal => Use::Equality,
@@ -245,8 +244,8 @@ fn use_in_comparison(operator: Operator, other: &Expr) -> Use {
     }
 }
 
-/// The name that a written string or number stands for.
-fn written_name(expr: &Expr) -> Option<String> {
+/// The name of a string or number literal.
+fn literal_name(expr: &Expr) -> Option<String> {
     match &expr.kind {
         Kind::Text(text) => Some(text.to_string()),
         Kind::Number(number) => Some(ryu_js::Buffer::new().format(*number).to_owned()),

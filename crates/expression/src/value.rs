@@ -1,8 +1,8 @@
 //! The values that expressions compute with.
 //!
-//! They are JavaScript's values with one cut, towards plain data: nothing is inherited. So
-//! `groups.constructor` is a group like any other; and an object, having no `toString`, has no text
-//! and no number, and asking for one is an error. A list keeps the text that it has in JavaScript.
+//! They are JavaScript's values, but nothing is inherited. So `groups.constructor` is an ordinary
+//! group; and an object, which has no `toString`, cannot be converted to a string or a number:
+//! trying it is an error. A list converts to a string as in JavaScript.
 
 use std::{cell::Cell, ptr};
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{NameSet, fault::Fault};
 
-/// A value, borrowed from the expression, the facts and the places for list elements.
+/// A value, borrowed from the expression, the facts and the slots for list elements.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Value<'v> {
     #[default]
@@ -25,9 +25,9 @@ pub(super) enum Value<'v> {
 
 #[derive(Clone, Copy)]
 pub(super) enum List<'v> {
-    /// The elements of a list literal, at their places.
+    /// The elements of a list literal, in their slots.
     Literal(&'v [Cell<Value<'v>>]),
-    /// A vector, not a slice: empty lists are told apart by its address.
+    /// A vector, not a slice: its address distinguishes empty lists.
     Json(&'v Vec<Json>),
 }
 
@@ -35,7 +35,7 @@ pub(super) enum List<'v> {
 pub(super) enum Object<'v> {
     Groups(Option<&'v NameSet>),
     Permissions(Option<&'v NameSet>),
-    /// The user's properties or an object among them; `None` where nobody is logged in.
+    /// The user's properties or an object in them; `None` if nobody is logged in.
     Properties(Option<&'v Map<String, Json>>),
 }
 
@@ -60,7 +60,7 @@ impl<'v> List<'v> {
 
     fn is(self, other: Self) -> bool {
         match (self, other) {
-            // Every literal has a place of its own, an empty one too.
+            // Every literal has a slot of its own, even an empty one.
             (Self::Literal(left), Self::Literal(right)) => ptr::eq(left.as_ptr(), right.as_ptr()),
             (Self::Json(left), Self::Json(right)) => ptr::eq(left, right),
             _ => false,
@@ -108,7 +108,7 @@ impl Value<'_> {
         }
     }
 
-    /// What kind of value it is, for messages.
+    /// The name of its kind, for messages.
     pub(super) const fn kind(self) -> &'static str {
         match self {
             Self::Undefined => "undefined",
@@ -121,7 +121,7 @@ impl Value<'_> {
         }
     }
 
-    /// `===` (ECMA-262, `IsStrictlyEqual`): lists and objects are equal to themselves alone.
+    /// `===` (ECMA-262, `IsStrictlyEqual`): lists and objects equal only themselves.
     pub(super) fn strictly_equals(self, other: Self) -> bool {
         match (self, other) {
             (Self::Undefined, Self::Undefined) | (Self::Null, Self::Null) => true,
@@ -134,7 +134,7 @@ impl Value<'_> {
         }
     }
 
-    /// ECMA-262, `SameValueZero`: as `===`, and `NaN` is itself.
+    /// ECMA-262, `SameValueZero`: as `===`, but `NaN` equals itself.
     pub(super) fn same_value(self, other: Self) -> bool {
         match (self, other) {
             (Self::Number(left), Self::Number(right)) if left.is_nan() => right.is_nan(),
@@ -142,7 +142,7 @@ impl Value<'_> {
         }
     }
 
-    /// `self.includes(item)` (ECMA-262, `Array.prototype.includes`): lists alone have it.
+    /// `self.includes(item)` (ECMA-262, `Array.prototype.includes`): only lists have it.
     pub(super) fn includes(self, item: Self) -> Result<bool, Fault> {
         match self {
             Self::List(list) => Ok(list.iter().any(|own| own.same_value(item))),

@@ -1,4 +1,4 @@
-//! What is allowed, and is probably not what was meant.
+//! Warnings: valid expressions that probably do not mean what their author intended.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use super::{
     Expression,
     mentions::compared,
     tree::{Expr, Fact, Kind, Operator},
-    truth::{Answers, BUDGET},
+    truth::{BUDGET, Results},
 };
 
-/// A likely mistake. Spans are bytes of the expression's own text.
+/// A likely error. Spans are bytes of the expression's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -20,51 +20,51 @@ pub enum Warning {
     UnknownClientType {
         /// What was written.
         client_type: String,
-        /// What to write instead.
+        /// The hint.
         instead: String,
-        /// Where the string stands.
+        /// The span of the string.
         span: Range<usize>,
     },
-    /// A part that is true for everybody.
+    /// A part that is true for every caller.
     #[error("`{part}` is always true")]
     AlwaysTrue {
-        /// The part in its canonical form.
+        /// The canonical form of the part.
         part: String,
-        /// What to write instead, where that can be told.
+        /// The hint, if there is one.
         instead: Option<String>,
-        /// Where it stands.
+        /// The span of the part.
         span: Range<usize>,
     },
-    /// A part that is true for nobody.
+    /// A part that is false for every caller.
     #[error("`{part}` is never true")]
     NeverTrue {
-        /// The part in its canonical form.
+        /// The canonical form of the part.
         part: String,
-        /// What to write instead, where that can be told.
+        /// The hint, if there is one.
         instead: Option<String>,
-        /// Where it stands.
+        /// The span of the part.
         span: Range<usize>,
     },
-    /// A part that fails for everybody.
+    /// A part that fails for every caller.
     #[error("`{part}` fails for every request, and so denies it")]
     AlwaysFails {
-        /// The part in its canonical form.
+        /// The canonical form of the part.
         part: String,
-        /// What to write instead, where that can be told.
+        /// The hint, if there is one.
         instead: Option<String>,
-        /// Where it stands.
+        /// The span of the part.
         span: Range<usize>,
     },
-    /// `!a in b`, which negates `a` alone.
-    #[error("`!` negates `{operand}` alone, before `{operator}`")]
+    /// `!a in b`, which negates only `a`.
+    #[error("`!` negates only `{operand}`, before `{operator}` applies")]
     NegatedOperand {
-        /// What is negated.
+        /// The negated operand.
         operand: String,
-        /// The operator that comes after.
+        /// The operator after it.
         operator: &'static str,
-        /// What was probably meant.
+        /// The hint.
         instead: String,
-        /// Where the whole stands.
+        /// The span of the whole comparison.
         span: Range<usize>,
     },
     /// A comparison with a string that no key can have as its client type.
@@ -72,41 +72,41 @@ pub enum Warning {
     ImpossibleClientType {
         /// What was written.
         client_type: String,
-        /// Where the string stands.
+        /// The span of the string.
         span: Range<usize>,
     },
-    /// `a === ['x', 'y']`, which compares with the list as a whole.
+    /// `a === ['x', 'y']`, which compares the whole list.
     #[error("a list is compared as a whole, not element by element")]
     ComparedList {
-        /// What was probably meant.
+        /// The hint.
         instead: String,
-        /// Where the whole stands.
+        /// The span of the whole comparison.
         span: Range<usize>,
     },
     /// `a === ('x' || 'y')`, which is `a === 'x'`.
-    #[error("`{part}` is `{value}`, whoever asks")]
+    #[error("`{part}` is `{value}` for every caller")]
     Settled {
-        /// The part in its canonical form.
+        /// The canonical form of the part.
         part: String,
-        /// What it always is.
+        /// Its constant value.
         value: String,
-        /// Where it stands.
+        /// The span of the part.
         span: Range<usize>,
     },
-    /// `groups.length`, which asks for a group of that name.
-    #[error("`{part}` asks for a name called `{name}`, not for how many there are")]
+    /// `groups.length`, which tests for a group of that name.
+    #[error("`{part}` tests for the name `{name}`, it does not count")]
     Counted {
-        /// The part in its canonical form.
+        /// The canonical form of the part.
         part: String,
-        /// The name.
+        /// The tested name, e.g. `length`.
         name: String,
-        /// Where it stands.
+        /// The span of the part.
         span: Range<usize>,
     },
 }
 
 impl Warning {
-    /// Where it is, in bytes of the expression's text.
+    /// Returns its span, in bytes of the expression's text.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         match self {
@@ -122,10 +122,10 @@ impl Warning {
         }
     }
 
-    /// Whether the part lets more requests pass than it seems to.
+    /// Returns whether the part allows more requests than it seems to.
     ///
-    /// `clientType === 'A' || 'B'` is true for everybody. Files are rejected for these; a part that
-    /// denies more than it seems to is a warning alone.
+    /// `clientType === 'A' || 'B'` is true for every caller. Files with such parts are rejected; a
+    /// part that denies more than it seems to is only a warning.
     #[must_use]
     pub fn allows_more(&self) -> bool {
         match self {
@@ -137,7 +137,7 @@ impl Warning {
         }
     }
 
-    /// The warning for people.
+    /// Returns the warning for people.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {
         let mut diagnostic = Diagnostic::warning(self.to_string()).at(self.span());
@@ -147,14 +147,14 @@ impl Warning {
             | Self::NeverTrue { instead, .. }
             | Self::AlwaysFails { instead, .. } => instead.clone(),
             Self::ImpossibleClientType { .. } => Some(
-                "client types are 1 to 128 characters of visible ASCII, without blanks; \
+                "client types are 1 to 128 characters of visible ASCII, without spaces; \
                  without a key it is `null`"
                     .to_owned(),
             ),
             Self::Settled { .. } => {
                 Some("write `['A', 'B'].includes(…)` to compare with each".to_owned())
             }
-            Self::Counted { .. } => Some("ask for a name, e.g. `groups.admin`".to_owned()),
+            Self::Counted { .. } => Some("test for a name, e.g. `groups.admin`".to_owned()),
             Self::NegatedOperand { instead, .. } | Self::ComparedList { instead, .. } => {
                 Some(format!("write `{instead}`"))
             }
@@ -164,8 +164,9 @@ impl Warning {
 }
 
 impl Expression {
-    /// The likely mistakes in it, in the order of the text. `known_client_types` are those that
-    /// keys have, where the keys are known.
+    /// Returns the likely errors in the order of the text.
+    ///
+    /// `known_client_types` are the client types of the keys, if they are known.
     #[must_use]
     pub fn warnings(&self, known_client_types: Option<&[&str]>) -> Vec<Warning> {
         let mut checker = Checker {
@@ -188,8 +189,8 @@ struct Checker<'e> {
 }
 
 impl Checker<'_> {
-    /// Looks at a part, its own parts first: the smallest part that is wrong is the one to name.
-    /// `is_condition` is whether its truth is what counts. Answers whether its meaning is in doubt.
+    /// Checks a part, its children first, because the smallest wrong part is reported.
+    /// `is_condition` is whether only its truth matters. Returns whether the part is suspicious.
     fn check(&mut self, expr: &Expr, is_condition: bool) -> bool {
         if let Kind::Binary {
             operator,
@@ -203,19 +204,19 @@ impl Checker<'_> {
         }
         let is_chain = matches!(expr.kind, Kind::And(_) | Kind::Or(_));
         let conditions = matches!(expr.kind, Kind::Not(_)) || (is_chain && is_condition);
-        let mut in_doubt = false;
+        let mut is_suspicious = false;
         for child in expr.children() {
-            in_doubt |= self.check(child, conditions);
+            is_suspicious |= self.check(child, conditions);
         }
         self.check_client_types(expr);
-        in_doubt |= self.check_list(expr) || self.check_container(expr);
-        in_doubt |= !is_condition && self.check_settled(expr);
-        in_doubt || self.check_answers(expr, is_condition)
+        is_suspicious |= self.check_list(expr) || self.check_container(expr);
+        is_suspicious |= !is_condition && self.check_settled(expr);
+        is_suspicious || self.check_results(expr, is_condition)
     }
 
     fn check_client_types(&mut self, expr: &Expr) {
-        for (text, place) in compared(expr) {
-            let (client_type, span) = (text.to_owned(), place.range());
+        for (text, span) in compared(expr) {
+            let (client_type, span) = (text.to_owned(), span.range());
             if !can_be_client_type(text) {
                 let warning = Warning::ImpossibleClientType { client_type, span };
                 self.warnings.push(warning);
@@ -253,7 +254,7 @@ impl Checker<'_> {
         })
     }
 
-    /// An equality with a list that is written out.
+    /// Checks an equality with a list literal.
     fn check_list(&mut self, expr: &Expr) -> bool {
         let Kind::Binary {
             operator,
@@ -287,7 +288,7 @@ impl Checker<'_> {
         true
     }
 
-    /// `groups.length` and the like.
+    /// Checks `groups.length` and the like.
     fn check_container(&mut self, expr: &Expr) -> bool {
         let Kind::Member { base, name } = &expr.kind else {
             return false;
@@ -304,7 +305,7 @@ impl Checker<'_> {
         true
     }
 
-    /// A chain whose value is compared, and of which one literal is always the value.
+    /// Checks a compared chain with a literal that is always its value.
     fn check_settled(&mut self, expr: &Expr) -> bool {
         let (operands, ends_at) = match &expr.kind {
             Kind::Or(operands) => (operands, true),
@@ -336,21 +337,21 @@ impl Checker<'_> {
         true
     }
 
-    fn check_answers(&mut self, expr: &Expr, is_condition: bool) -> bool {
-        let is_question = match &expr.kind {
+    fn check_results(&mut self, expr: &Expr, is_condition: bool) -> bool {
+        let is_testable = match &expr.kind {
             // People write these on purpose.
             Kind::Null | Kind::Bool(_) | Kind::Number(_) => false,
             Kind::Binary { .. } | Kind::Includes { .. } => true,
             _ => is_condition,
         };
-        let Some(answers) = is_question
-            .then(|| Answers::of(expr, &mut self.budget))
+        let Some(results) = is_testable
+            .then(|| Results::of(expr, &mut self.budget))
             .flatten()
         else {
             return false;
         };
         let (part, instead, span) = (expr.to_string(), instead_of(expr), expr.span.range());
-        let warning = match (answers.truthy, answers.falsy, answers.error) {
+        let warning = match (results.truthy, results.falsy, results.error) {
             (true, false, false) => Warning::AlwaysTrue {
                 part,
                 instead,
@@ -373,7 +374,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a key may have this client type: 1 to 128 characters of visible ASCII.
+/// Returns whether a key may have this client type: 1 to 128 characters of visible ASCII.
 #[must_use]
 pub fn can_be_client_type(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -395,7 +396,7 @@ fn help_for_client_type(text: &str, known: &[&str]) -> String {
     }
 }
 
-/// What was probably meant by a part that has always the same answer.
+/// The hint for a part that has always the same result.
 fn instead_of(expr: &Expr) -> Option<String> {
     let help_for = |side: &Expr, other: &Expr| match (&side.kind, &other.kind) {
         (Kind::Fact(Fact::Groups | Fact::Permissions), Kind::Text(_)) => {
@@ -411,14 +412,14 @@ fn instead_of(expr: &Expr) -> Option<String> {
             "compare it with something, e.g. `clientType === {expr}`"
         )),
         Kind::Fact(Fact::Groups | Fact::Permissions | Fact::User) => Some(format!(
-            "everybody has it: ask for one, e.g. `{expr}.admin`"
+            "it is set for every caller: test for one name, e.g. `{expr}.admin`"
         )),
         Kind::Binary { left, right, .. } => help_for(left, right).or_else(|| help_for(right, left)),
         Kind::Or(operands) if operands.iter().all(is_inequality) => {
-            Some("nothing equals both: write `&&`".to_owned())
+            Some("no value equals both: write `&&`".to_owned())
         }
         Kind::And(operands) if operands.iter().all(is_equality) => {
-            Some("nothing equals both: write `||`".to_owned())
+            Some("no value equals both: write `||`".to_owned())
         }
         _ => None,
     }

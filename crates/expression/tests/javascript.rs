@@ -1,4 +1,4 @@
-//! Group expressions from outside: held against a JavaScript engine, and their cost.
+//! Tests that compare group expressions with a JavaScript engine, and measure their allocations.
 
 #![expect(
     clippy::panic,
@@ -20,7 +20,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-/// A JavaScript engine in which nothing is inherited.
+/// A JavaScript engine without inherited properties.
 struct JavaScript(RefCell<Context>);
 
 impl JavaScript {
@@ -31,7 +31,7 @@ impl JavaScript {
         Self(RefCell::new(context))
     }
 
-    fn answer(&self, case: &Case) -> String {
+    fn result(&self, case: &Case) -> String {
         let context = &mut *self.0.borrow_mut();
         let verdict = context
             .global_object()
@@ -39,12 +39,12 @@ impl JavaScript {
             .unwrap();
         let arguments = [&case.expression, &case.caller.to_json().to_string()]
             .map(|text| JsValue::from(JsString::from(text.as_str())));
-        let answer = verdict
+        let result = verdict
             .as_callable()
             .unwrap()
             .call(&JsValue::undefined(), &arguments, context)
             .unwrap();
-        answer.as_string().unwrap().to_std_string_lossy()
+        result.as_string().unwrap().to_std_string_lossy()
     }
 }
 
@@ -67,7 +67,7 @@ fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
 fn ten_thousand_expressions_evaluate_as_in_javascript() {
     let javascript = JavaScript::new();
     check(10_000, case(), |case| {
-        assert_eq!(case.answer().unwrap(), javascript.answer(&case));
+        assert_eq!(case.result().unwrap(), javascript.result(&case));
     });
 }
 
@@ -76,16 +76,16 @@ fn accepted_expressions_evaluate_as_in_javascript() {
     let javascript = JavaScript::new();
     let accepted = RefCell::new(0);
     check(100_000, (soup(), caller()), |(expression, caller)| {
-        // A list at the left of `in` is Mia-Platform's.
+        // A list on the left of `in` is Mia-Platform's extension.
         let may_differ =
             expression.replace("includes", "").contains("in") && expression.contains('[');
         if !may_differ && Expression::parse(&expression).is_ok() {
             let case = Case { expression, caller };
-            assert_eq!(case.answer().unwrap(), javascript.answer(&case));
+            assert_eq!(case.result().unwrap(), javascript.result(&case));
             *accepted.borrow_mut() += 1;
         }
     });
-    assert!(accepted.into_inner() > 1000, "too few to show anything");
+    assert!(accepted.into_inner() > 1000, "too few cases");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn evaluation_allocates_nothing() {
 }
 
 #[test]
-fn an_explanation_has_the_result_and_one_deciding_part() {
+fn an_explanation_has_a_result_and_one_deciding_part() {
     fn decided(part: &Part) -> usize {
         usize::from(part.decided) + part.parts.iter().map(decided).sum::<usize>()
     }
@@ -145,12 +145,12 @@ fn a_constant_expression_is_constant_for_every_caller() {
                 };
                 let part = Expression::parse(part).unwrap();
                 for caller in &callers {
-                    let answer = part.evaluate(&caller.facts()).ok();
-                    assert!(expected.contains(&answer), "{warning} and yet {answer:?}");
+                    let result = part.evaluate(&caller.facts()).ok();
+                    assert!(expected.contains(&result), "{warning} and yet {result:?}");
                 }
                 *constant.borrow_mut() += 1;
             }
         },
     );
-    assert!(constant.into_inner() > 1000, "too few to show anything");
+    assert!(constant.into_inner() > 1000, "too few cases");
 }

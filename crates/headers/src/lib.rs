@@ -1,8 +1,8 @@
-//! The headers between gateways and the two services: their names, and how a header that decides is
-//! read.
+//! The headers between gateways and the two services: their names, and how a security-relevant header
+//! is read.
 //!
-//! The services do not know each other, and both are told the same things by the same gateways. Names
-//! that one service alone knows are in that service.
+//! The services do not depend on each other, and read the same headers from the same gateways. Names
+//! that only one service uses are in that service.
 
 mod sender;
 
@@ -16,29 +16,29 @@ pub const CLIENT_TYPE: HeaderName = HeaderName::from_static("client-type");
 /// The id of the caller's key.
 pub const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
 
-/// Why a request was allowed or denied.
+/// The reason of a decision.
 pub const REASON: HeaderName = HeaderName::from_static("x-keygate-reason");
 
 /// The gateway's id of the client request, for logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The challenge of every 401 that a key may change.
+/// The challenge of 401 responses to requests that need a valid key.
 ///
-/// RFC 9110, section 11.6.1 requires a challenge; no registered scheme describes a key in a header
-/// of its own.
+/// RFC 9110, section 11.6.1 requires a challenge; there is no registered scheme for a key in a custom
+/// header.
 pub const API_KEY_CHALLENGE: HeaderValue = HeaderValue::from_static("ApiKey realm=\"keygate\"");
 
-/// The error for a header that stands in a request more than once, with different values.
+/// The error for a repeated header with different values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the header `{0}` is there more than once, with different values")]
+#[error("the header `{0}` is repeated with different values")]
 pub struct Repeated(pub HeaderName);
 
-/// Returns the value of a header that decides; an empty header has a value.
+/// Returns the value of a header, which may be empty.
 ///
-/// Equal values are no contradiction: Mia-Platform's Envoy sends `isbackoffice` twice.
+/// Repeated equal values are accepted: Mia-Platform's Envoy sends `isbackoffice` twice.
 ///
 /// # Errors
-/// It is there with different values, and nobody can tell which one the gateway wrote.
+/// The header is repeated with different values, and it is unknown which one the gateway wrote.
 pub fn single<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
@@ -78,7 +78,7 @@ mod tests {
     #[case::different_later(&["1", "1", "0"], Err(Repeated(KEY_ID)))]
     #[case::one_is_empty(&["", "1"], Err(Repeated(KEY_ID)))]
     #[case::case_differs(&["a", "A"], Err(Repeated(KEY_ID)))]
-    fn a_header_has_one_value(
+    fn a_repeated_header_must_have_equal_values(
         #[case] values: &[&str],
         #[case] expected: Result<Option<&str>, Repeated>,
     ) {

@@ -1,14 +1,14 @@
 //! Which gateway sent an authorization request, and whether it follows the settings of this process.
 //!
-//! Keygate's nginx includes state the names of headers and cookies that they were written for. Includes
-//! for other names would pass a key on, or a caller's own identity headers.
+//! Keygate's nginx includes send the names of headers and cookies that they were written for. Includes
+//! for other names would forward a key to the backend, or trust a caller's own identity headers.
 
 use http::{HeaderMap, HeaderName};
 
-/// The names that the includes were written for.
+/// The header with the names that the includes were written for.
 const NAMES: HeaderName = HeaderName::from_static("x-keygate-names");
 
-/// What the includes sent before they stated names: these two together.
+/// The two headers that former includes, which do not send names, always send.
 const FORMER: [HeaderName; 2] = [
     HeaderName::from_static("x-keygate-client-address"),
     HeaderName::from_static("original-request-uri"),
@@ -16,7 +16,7 @@ const FORMER: [HeaderName; 2] = [
 
 /// The names that the nginx includes must have been written for.
 ///
-/// In a pair each process knows its own settings alone, so each compares its part of the value.
+/// As separate processes, each service knows only its own settings, and compares only its part.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedNames {
     start: String,
@@ -27,7 +27,7 @@ pub struct ExpectedNames {
 /// The sender of an authorization request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
-    /// Keygate's nginx includes: `auth_request` reads the status and nothing else.
+    /// Keygate's nginx includes: `auth_request` uses only the status.
     Includes,
     /// Another gateway.
     Other,
@@ -36,15 +36,15 @@ pub enum Sender {
 /// The error for a request of includes that were written for other names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the nginx includes were written for other names of headers and cookies than this service is set \
-     to: write them with `keygate nginx-includes` and the settings of this service"
+    "the nginx includes were written for other names of headers and cookies than those of this \
+    service's settings: write them again with `keygate nginx-includes` and these settings"
 )]
 pub struct OtherNames;
 
 impl ExpectedNames {
-    /// The value must start with `start` and end with `end`.
+    /// Returns names that start with `start` and end with `end`.
     ///
-    /// `are_others` says that former includes, which were written for the default names, do not fit.
+    /// `are_others` is whether former includes, which were written for the default names, are rejected.
     #[must_use]
     pub fn new(start: String, end: String, are_others: bool) -> Self {
         Self {
@@ -54,10 +54,10 @@ impl ExpectedNames {
         }
     }
 
-    /// Returns who sent a request with these headers.
+    /// Returns the sender of a request with these headers.
     ///
     /// # Errors
-    /// Includes for other names, so the request must be denied.
+    /// The includes were written for other names, so the request must be denied.
     pub fn sender(&self, headers: &HeaderMap) -> Result<Sender, OtherNames> {
         let mut stated = headers.get_all(NAMES).iter().peekable();
         if stated.peek().is_none() {
@@ -105,7 +105,7 @@ mod tests {
     #[case::other_end(&[("x-keygate-names", "a;;c")], Err(OtherNames))]
     #[case::empty(&[("x-keygate-names", "")], Err(OtherNames))]
     #[case::one_of_two(&[("x-keygate-names", "a;;b"), ("x-keygate-names", "c")], Err(OtherNames))]
-    fn includes_must_state_the_names_of_the_settings(
+    fn includes_must_send_the_names_of_the_settings(
         #[values(false, true)] are_others: bool,
         #[case] lines: &[(&'static str, &str)],
         #[case] expected: Result<Sender, OtherNames>,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn former_includes_fit_the_default_names_alone() {
+    fn former_includes_fit_only_the_default_names() {
         assert_eq!(sender(false, &[ADDRESS, URI]), Ok(Sender::Includes));
         assert_eq!(sender(true, &[ADDRESS, URI]), Err(OtherNames));
     }
@@ -123,7 +123,7 @@ mod tests {
     #[case(&[])]
     #[case(&[ADDRESS])]
     #[case(&[URI])]
-    fn other_gateways_state_nothing(#[case] lines: &[(&'static str, &str)]) {
+    fn other_gateways_send_no_names(#[case] lines: &[(&'static str, &str)]) {
         assert_eq!(sender(true, lines), Ok(Sender::Other));
     }
 }

@@ -1,10 +1,10 @@
-//! The endpoints of a Mia-Platform Console configuration, as a policy.
+//! Converts the endpoints of a Mia-Platform Console configuration to a policy.
 //!
-//! The shape is that of the Console's exported configuration (Mia-Platform Documentation, Console,
+//! The format is that of the Console's exported configuration (Mia-Platform Documentation, Console,
 //! Endpoints): `endpoints`, by base path. "Authentication required" is `!public`, "API Key
-//! required" is `secreted`, "User Group Permission" is `acl`. What a route overrides holds for its
-//! path and verb alone; what it inherits, and what a back office inherits, is left out of the
-//! policy too, and inherited there by the same rules.
+//! required" is `secreted`, "User Group Permission" is `acl`. A route's own values apply only to its
+//! path and verb; values that it inherits are omitted in the policy too, which inherits them by the
+//! same rules.
 
 use std::collections::BTreeSet;
 
@@ -26,9 +26,9 @@ use super::{
 #[derive(Debug)]
 pub struct Console {
     endpoints: Vec<Endpoint>,
-    /// The fields of endpoints and routes that mean nothing here.
-    pub passed_over: BTreeSet<String>,
-    /// What is probably not what was meant.
+    /// The fields of endpoints and routes that are ignored.
+    pub ignored: BTreeSet<String>,
+    /// The likely errors.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -92,7 +92,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Inheritable<T> {
     }
 }
 
-/// What the Console keeps of an endpoint or a route and a policy says too.
+/// The fields of an endpoint or a route that a policy has too.
 const MEANT: [&str; 9] = [
     "basePath",
     "description",
@@ -106,32 +106,32 @@ const MEANT: [&str; 9] = [
 ];
 
 impl Console {
-    /// Reads the endpoints of a configuration.
+    /// Parses the endpoints of a configuration.
     ///
     /// # Errors
-    /// Every mistake that was found; of mistakes in the JSON itself, the first. None of them quotes
-    /// the text, which may hold API keys.
+    /// Every error in the file, but only the first error in the JSON syntax. No error quotes the text,
+    /// which may hold API keys.
     pub fn parse(text: &str) -> Result<Self, Vec<PolicyError>> {
         let as_text = |diagnostic| vec![PolicyError::Text(Box::new(diagnostic))];
         let document: Document = yaml::from_str(text, Content::Secret).map_err(as_text)?;
         let everything: Value = yaml::from_str(text, Content::Secret).map_err(as_text)?;
         let endpoints: Vec<_> = document.endpoints.0.into_iter().map(|(_, it)| it).collect();
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let mut warnings = Vec::new();
         for endpoint in &endpoints {
-            endpoint.check(text, &mut mistakes, &mut warnings);
+            endpoint.check(text, &mut errors, &mut warnings);
         }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
+        if !errors.is_empty() {
+            return Err(errors);
         }
         Ok(Self {
             endpoints,
-            passed_over: passed_over(&everything),
+            ignored: ignored(&everything),
             warnings,
         })
     }
 
-    /// The text of a `policy.yaml` that asks for the same.
+    /// Returns the text of an equivalent `policy.yaml`.
     #[must_use]
     pub fn to_policy_yaml(&self) -> String {
         let mut text = head(self.endpoints.is_empty());
@@ -143,10 +143,10 @@ impl Console {
 }
 
 impl Endpoint {
-    fn check(&self, text: &str, mistakes: &mut Vec<PolicyError>, warnings: &mut Vec<Diagnostic>) {
+    fn check(&self, text: &str, errors: &mut Vec<PolicyError>, warnings: &mut Vec<Diagnostic>) {
         let mut check = |written: Option<&Spanned<String>>| {
-            if let Some(Err(mistake)) = written.map(|it| expression(it, text, warnings)) {
-                mistakes.push(mistake);
+            if let Some(Err(error)) = written.map(|it| expression(it, text, warnings)) {
+                errors.push(error);
             }
         };
         check(Some(&self.acl));
@@ -158,12 +158,12 @@ impl Endpoint {
         let paths = self.routes().map(|route| &route.path);
         for written in std::iter::once(&self.base_path).chain(paths) {
             let at = yaml::span(written.defined, text);
-            mistakes.extend(auth_json::path(&written.value, at).err());
+            errors.extend(auth_json::path(&written.value, at).err());
         }
         for route in self.routes() {
             if let Some(method) = route.method() {
                 let at = yaml::span(route.verb.defined, text);
-                mistakes.extend(auth_json::method(method, at).err());
+                errors.extend(auth_json::method(method, at).err());
             }
         }
     }
@@ -192,7 +192,7 @@ impl Endpoint {
 }
 
 impl Route {
-    /// The method; `None` where it is every one.
+    /// The method; `None` for all methods.
     fn method(&self) -> Option<&str> {
         Some(self.verb.value.as_str()).filter(|verb| !matches!(*verb, "ALL" | "*"))
     }
@@ -221,8 +221,8 @@ fn description(written: Option<&str>) -> Option<String> {
     written.filter(|text| !text.is_empty()).map(scalar)
 }
 
-/// The names of the fields that mean nothing here.
-fn passed_over(configuration: &Value) -> BTreeSet<String> {
+/// Returns the names of the ignored fields.
+fn ignored(configuration: &Value) -> BTreeSet<String> {
     let endpoints = entries(configuration, "endpoints");
     endpoints
         .flat_map(|endpoint| std::iter::once(endpoint).chain(entries(endpoint, "routes")))

@@ -1,9 +1,9 @@
 //! Mia-Platform's formats: `auth.json` and the configurations that their Console exports.
 //!
-//! Each is read into what Keygate has of its own: endpoints into a [`keygate_policy::Policy`] or the
-//! text of a `policy.yaml` that decides the same.
+//! Each is converted to Keygate's own types: endpoints to a [`keygate_policy::Policy`] or the text of
+//! an equivalent `policy.yaml`.
 //!
-//! *Invariant: pure.* Text goes in, values come out; nothing here opens a file or reads the environment.
+//! *Invariant: pure.* No file and no environment variable is read here.
 
 pub mod auth_json;
 pub mod console;

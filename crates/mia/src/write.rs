@@ -5,32 +5,35 @@ use std::fmt::Write as _;
 use keygate_documents::yaml::scalar;
 use keygate_policy::policy::{Draft, Method};
 
-/// The file that says what these endpoints ask for.
+/// Returns the file with these endpoints.
 pub(crate) fn policy_yaml(endpoints: &[Draft]) -> String {
     let mut text = head(endpoints.is_empty());
     for endpoint in endpoints {
-        let demands = &endpoint.demands;
+        let requirements = &endpoint.requirements;
         let methods = endpoint.methods.as_ref().map(|methods| {
             let names: Vec<_> = methods.iter().map(Method::as_str).collect();
             format!("[{}]", names.join(", "))
         });
-        let backoffice_expression = demands.backoffice_expression.as_ref();
+        let backoffice_expression = requirements.backoffice_expression.as_ref();
         let fields = [
             ("methods", methods),
-            ("apiKeyRequired", Some(demands.api_key_required.to_string())),
+            (
+                "apiKeyRequired",
+                Some(requirements.api_key_required.to_string()),
+            ),
             (
                 "authenticationRequired",
-                Some(demands.authentication_required.to_string()),
+                Some(requirements.authentication_required.to_string()),
             ),
             (
                 "backofficeAuthenticationRequired",
-                Some(demands.backoffice_authentication_required)
-                    .filter(|required| *required != demands.authentication_required)
+                Some(requirements.backoffice_authentication_required)
+                    .filter(|required| *required != requirements.authentication_required)
                     .map(|required| required.to_string()),
             ),
             (
                 "groupExpression",
-                Some(scalar(demands.group_expression.source())),
+                Some(scalar(requirements.group_expression.source())),
             ),
             (
                 "backofficeExpression",
@@ -42,13 +45,13 @@ pub(crate) fn policy_yaml(endpoints: &[Draft]) -> String {
     text
 }
 
-/// What comes before the endpoints.
+/// Returns the text before the endpoints.
 pub(crate) fn head(is_empty: bool) -> String {
     let endpoints = if is_empty { " []" } else { "" };
     format!("version: 1\nendpoints:{endpoints}\n")
 }
 
-/// One endpoint or route: a list item; a field without a value is left out.
+/// Writes an endpoint or a route as a list item, without the fields that have no value.
 pub(crate) fn write_entry(
     text: &mut String,
     indent: &str,

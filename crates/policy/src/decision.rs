@@ -1,4 +1,4 @@
-//! What a policy decides of a request.
+//! The decision of a policy on a request.
 
 use crate::{
     path::CanonicalPath,
@@ -6,21 +6,21 @@ use crate::{
     reason::{Reason, Status},
 };
 
-/// The answer to one [`Request`](crate::Request).
+/// The decision on one [`Request`](crate::Request).
 #[derive(Debug, Clone)]
 pub struct Decision<'p, 'r> {
-    /// Why; [`Reason::Ok`] is the only one that allows.
+    /// The reason; only [`Reason::Ok`] allows.
     pub reason: Reason,
-    /// What to answer the gateway with.
+    /// The status of the response to the gateway.
     pub status: Status,
-    /// The rule that decided; absent where none matched.
+    /// The rule that decided; `None` if none matched.
     pub rule: Option<&'p Rule>,
-    /// The path that the rule was looked up by; absent where the target has no single reading.
+    /// The canonical path of the look-up; `None` if the target has none.
     pub path: Option<CanonicalPath<'r>>,
 }
 
 impl Decision<'_, '_> {
-    /// A decision on the gateway's question alone, before any rule was looked up.
+    /// Returns a decision without a look-up, because the authorization request is invalid.
     #[must_use]
     pub fn without_rule(reason: Reason) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl Decision<'_, '_> {
         }
     }
 
-    /// Whether the request may pass.
+    /// Returns whether the request is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.reason == Reason::Ok

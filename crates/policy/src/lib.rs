@@ -1,9 +1,9 @@
 //! The pure core of Keygate: canonical paths, endpoint policies and the decision.
 //!
-//! Nothing in this crate opens a file, a socket or a clock: text and bytes go in, values come out.
-//! The services and the program stand around it.
+//! Nothing in this crate opens a file or a socket or reads a clock: the services and the program call
+//! it with text and bytes, and get values.
 //!
-//! A request's way through it is one line: raw target → [`path::CanonicalPath`] → the rule that
+//! A request takes these steps: raw target → [`path::CanonicalPath`] → the rule that
 //! matches → its [`Expression`](keygate_expression::Expression) over the
 //! [`Facts`](keygate_expression::Facts) → a [`Decision`].
 

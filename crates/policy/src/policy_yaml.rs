@@ -1,4 +1,4 @@
-//! `policy.yaml`.
+//! Reads `policy.yaml`.
 
 use std::ops::Range;
 
@@ -15,13 +15,13 @@ use serde_saphyr::Spanned;
 use crate::{
     path::{Ambiguities, Ambiguity, Pattern, TrailingSlash, Treatment},
     policy::{
-        ClientTypeName, ClientTypes, Demands, Draft, ExpressionPlaces, HostPattern, Loaded, Method,
-        Policy, PolicyError,
+        ClientTypeName, ClientTypes, Draft, ExpressionLocations, HostPattern, Loaded, Method,
+        Policy, PolicyError, Requirements,
     },
     written::expression,
 };
 
-/// The file as it is written.
+/// The format of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Document {
@@ -67,8 +67,8 @@ struct Entry {
     routes: Option<Spanned<Vec<Entry>>>,
 }
 
-/// A field that stands in the file has a value: `groupExpression:` with nothing after it is a
-/// mistake, not the default.
+/// A field in the file must have a value: `groupExpression:` with nothing after it is an error, not
+/// the default.
 fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -78,7 +78,7 @@ where
 }
 
 impl Policy {
-    /// How a `policy.yaml` is told from other files.
+    /// The fields that distinguish a `policy.yaml` from other files.
     pub const FILE_KIND: FileKind<'static> = FileKind {
         top: Top::FieldsWithList(
             &["version", "trailingSlash", "customMethods", "endpoints"],
@@ -95,10 +95,10 @@ impl Policy {
         ],
     };
 
-    /// Reads a `policy.yaml`.
+    /// Parses a `policy.yaml`.
     ///
     /// # Errors
-    /// Every mistake that was found; of mistakes in the YAML itself, the first.
+    /// Every error in the file, but only the first error in the YAML syntax.
     pub fn from_yaml(text: &str) -> Result<Loaded, Vec<PolicyError>> {
         let content = Content::of(text, &Self::FILE_KIND);
         let document: Document = yaml::from_str(text, content)
@@ -122,7 +122,7 @@ impl Policy {
                     .help("an endpoint is e.g. `- path: /orders`"),
             );
         }
-        // What could not be read is missing from the drafts: they are only compared when whole.
+        // Drafts lack the rules with errors, so they are compared only if there are none.
         if !reader.errors.is_empty() {
             let start = |error: &PolicyError| error.diagnostic().span.map(|span| span.start);
             reader.errors.sort_by_key(start);
@@ -136,7 +136,7 @@ impl Policy {
     }
 }
 
-/// What an endpoint or a route says itself, each field read but not yet filled in.
+/// The fields of an endpoint or a route, parsed but without inherited values.
 #[derive(Debug, Default, Clone)]
 struct Own {
     methods: Option<Vec<Method>>,
@@ -153,8 +153,8 @@ struct Own {
 }
 
 impl Own {
-    /// What is left out comes from the endpoint, each field alone. A shadow goes with the
-    /// expression that it is to replace.
+    /// Fills each omitted field from the endpoint. A shadow is inherited only with the expression that
+    /// it would replace.
     fn or(self, endpoint: Self) -> Self {
         let inherited_shadow = endpoint.shadow.filter(|_| self.group.is_none());
         Self {
@@ -176,7 +176,7 @@ impl Own {
         }
     }
 
-    /// What nobody says has the contract's default.
+    /// Fields that neither the route nor its endpoint sets get the contract's defaults.
     fn draft(
         self,
         base: Pattern,
@@ -193,7 +193,7 @@ impl Own {
             route,
             hosts,
             methods: self.methods,
-            demands: Demands {
+            requirements: Requirements {
                 description: self.description,
                 api_key_required: self.api_key_required.unwrap_or(true),
                 authentication_required,
@@ -206,13 +206,13 @@ impl Own {
                 allows_preflight: self.allows_preflight.unwrap_or(false),
                 allowed_ambiguities: self.allowed_ambiguities.unwrap_or_default(),
             },
-            expression_places: ExpressionPlaces::new(group, backoffice, shadow),
-            place: at.place(),
+            expression_locations: ExpressionLocations::new(group, backoffice, shadow),
+            span: at.span(),
         }
     }
 }
 
-/// Reads entries and collects what is wrong.
+/// Parses entries and collects the errors.
 struct Reader<'t> {
     text: &'t str,
     /// The methods that the file declares.
@@ -250,7 +250,7 @@ impl Reader<'_> {
     }
 
     fn endpoint(&mut self, entry: &Entry, trailing_slash: TrailingSlash, drafts: &mut Vec<Draft>) {
-        let place = Scalar::new(&entry.path, self.text);
+        let location = Scalar::new(&entry.path, self.text);
         let base = self.path(
             &entry.path,
             Pattern::base(&entry.path.value, trailing_slash),
@@ -260,8 +260,9 @@ impl Reader<'_> {
         });
         let hosts = hosts.unwrap_or_default();
         let own = self.own(entry);
+        self.check_key_of_client_types(&own);
         if let Some(base) = base.clone() {
-            drafts.push(self.draft(own.clone(), base, None, hosts.clone(), &place));
+            drafts.push(self.draft(own.clone(), base, None, hosts.clone(), &location));
         }
         for route in entry.routes.iter().flat_map(|routes| &routes.value) {
             if let Some(hosts) = &route.hosts {
@@ -276,19 +277,22 @@ impl Reader<'_> {
                     at,
                 });
             }
-            let place = Scalar::new(&route.path, self.text);
+            let location = Scalar::new(&route.path, self.text);
             let pattern = self.path(
                 &route.path,
                 Pattern::route(&route.path.value, trailing_slash),
             );
             let filled = self.own(route).or(own.clone());
+            if route.client_types.is_some() || route.api_key_required.is_some() {
+                self.check_key_of_client_types(&filled);
+            }
             if let (Some(base), Some(pattern)) = (base.clone(), pattern) {
-                drafts.push(self.draft(filled, base, Some(pattern), hosts.clone(), &place));
+                drafts.push(self.draft(filled, base, Some(pattern), hosts.clone(), &location));
             }
         }
     }
 
-    /// A complete rule; its client types are part of its expressions.
+    /// Returns a complete rule; its client types become part of its expressions.
     fn draft(
         &mut self,
         mut filled: Own,
@@ -300,11 +304,23 @@ impl Reader<'_> {
         let client_types = filled.client_types.take();
         let mut draft = filled.draft(base, route, hosts, at);
         if let Some(client_types) = client_types {
-            let (demands, places) = (&mut draft.demands, &mut draft.expression_places);
-            let added = client_types.add_to(demands, places, &mut self.warnings);
+            let (requirements, locations) =
+                (&mut draft.requirements, &mut draft.expression_locations);
+            let added = client_types.add_to(requirements, locations, &mut self.warnings);
             self.errors.extend(added.err());
         }
         draft
+    }
+
+    /// Without a key there is no client type, so `apiKeyRequired: false` beside a list of them lets nobody in.
+    fn check_key_of_client_types(&mut self, filled: &Own) {
+        if let (Some(client_types), Some(false)) = (&filled.client_types, filled.api_key_required) {
+            self.warnings.push(
+                Diagnostic::warning("`apiKeyRequired: false` allows no request without a key here")
+                    .at(client_types.at.clone())
+                    .help("a caller without a key has no client type: leave out `clientTypes` or `apiKeyRequired`"),
+            );
+        }
     }
 
     fn client_types(&mut self, entry: &Entry) -> Option<ClientTypes> {
@@ -366,7 +382,7 @@ impl Reader<'_> {
             .ok()
     }
 
-    /// One of the values of a field.
+    /// Parses a field that has a fixed set of values.
     fn choice<T: Copy>(
         &mut self,
         field: &'static str,
@@ -387,7 +403,7 @@ impl Reader<'_> {
         chosen.map(|(_, value)| *value)
     }
 
-    /// A list without repetitions and not empty.
+    /// Parses a list that must not be empty or contain duplicates.
     fn list<T: PartialEq>(
         &mut self,
         field: &'static str,
@@ -400,7 +416,7 @@ impl Reader<'_> {
             self.errors.push(PolicyError::EmptyList { field, at });
         }
         let mut values = Vec::new();
-        let mut places = Vec::new();
+        let mut spans = Vec::new();
         for item in &written.value {
             let at = yaml::span(item.defined, self.text);
             let value = match parse(&item.value, at.clone()) {
@@ -411,12 +427,12 @@ impl Reader<'_> {
                 }
             };
             if let Some(first) = values.iter().position(|known| *known == value) {
-                let first = places.get(first).cloned().unwrap_or_default();
+                let first = spans.get(first).cloned().unwrap_or_default();
                 let value = item.value.clone();
                 self.errors.push(PolicyError::Repeated { value, at, first });
             } else {
                 values.push(value);
-                places.push(at);
+                spans.push(at);
             }
         }
         Some(values)
@@ -427,10 +443,10 @@ fn allowable_ambiguity(name: &str, at: Range<usize>) -> Result<Ambiguity, Policy
     let help = match Ambiguity::from_name(name).map(|class| (class, class.treatment())) {
         Some((class, Treatment::Refused)) => return Ok(class),
         Some((_, Treatment::NoPath)) => {
-            "leave it out: nginx itself answers 400 to these".to_owned()
+            "remove it: nginx itself responds 400 to such requests".to_owned()
         }
         Some((_, Treatment::Compared)) => {
-            "leave it out: these pass if every known reading of the path would".to_owned()
+            "remove it: such requests are allowed if every known interpretation of the path would be".to_owned()
         }
         None => {
             let known = || {
@@ -441,7 +457,7 @@ fn allowable_ambiguity(name: &str, at: Range<usize>) -> Result<Ambiguity, Policy
             };
             match nearest(name, known()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
+                None => format!("expected one of: {}", known().collect::<Vec<_>>().join(", ")),
             }
         }
     };

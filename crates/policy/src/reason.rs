@@ -1,8 +1,8 @@
-//! Why a request is allowed or denied, and the status that says so.
+//! The reason of a decision, and its status.
 
 use std::fmt;
 
-/// The HTTP status of an answer: nginx's `auth_request` knows no other.
+/// The HTTP status of a response: nginx's `auth_request` supports only these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// 200: allowed.
@@ -14,7 +14,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The number.
+    /// Returns the status code.
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
@@ -25,14 +25,14 @@ impl Status {
     }
 }
 
-/// Why a request was allowed or denied: the closed list that callers, logs and metrics see.
+/// Why a request was allowed or denied: the values of callers' headers, logs and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// Allowed.
     Ok,
-    /// The endpoint asks for an API key and the request has none.
+    /// The endpoint requires an API key, and the request has none.
     MissingKey,
-    /// The endpoint asks for a logged-in user and nobody is.
+    /// The endpoint requires a logged-in user, and the request has none.
     MissingUser,
     /// The group expression is false for an identified caller.
     ExpressionFalse,
@@ -42,9 +42,9 @@ pub enum Reason {
     NoEndpoint,
     /// An endpoint covers the path, but not this method.
     MethodNotAllowed,
-    /// Servers read this path in different ways.
+    /// Servers interpret this path differently.
     AmbiguousPath,
-    /// The gateway's question itself is wrong, e.g. a doubled header.
+    /// The authorization request is invalid, e.g. has a repeated header with different values.
     MalformedRequest,
 }
 
@@ -62,8 +62,8 @@ impl Reason {
         Self::MalformedRequest,
     ];
 
-    /// The name as it stands in `x-keygate-reason`: lower case and hyphens alone, so that it is
-    /// safe inside a header and inside JSON.
+    /// Returns the name in `x-keygate-reason`: lower case and hyphens only, so that it is safe inside a
+    /// header and inside JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -79,25 +79,25 @@ impl Reason {
         }
     }
 
-    /// What it means, for a person who has to do something about it.
+    /// Returns an explanation for the person who investigates a decision.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Ok => "the endpoint's demands are met",
-            Self::MissingKey => "the endpoint asks for an API key, and the request has none",
-            Self::MissingUser => "the endpoint asks for a logged-in user, and nobody is",
+            Self::Ok => "all requirements of the endpoint are met",
+            Self::MissingKey => "the endpoint requires an API key, and the request has none",
+            Self::MissingUser => "the endpoint requires a logged-in user, and the request has none",
             Self::ExpressionFalse => "the endpoint's expression is false for this caller",
             Self::ExpressionError => {
-                "the endpoint's expression has no value for this caller, which denies"
+                "the endpoint's expression has no value for this caller, so the request is denied"
             }
             Self::NoEndpoint => "no endpoint of the policy covers this path",
             Self::MethodNotAllowed => "an endpoint covers this path, but not this method",
-            Self::AmbiguousPath => "servers read this path in different ways",
-            Self::MalformedRequest => "the gateway's question cannot be read",
+            Self::AmbiguousPath => "servers interpret this path differently",
+            Self::MalformedRequest => "the gateway's authorization request is invalid",
         }
     }
 
-    /// The status that goes with it, for a caller with a key or a user, or without both.
+    /// Returns the status for a caller who is identified by a key or a login, or is not.
     #[must_use]
     pub const fn status(self, caller_is_known: bool) -> Status {
         match self {

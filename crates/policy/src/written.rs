@@ -1,4 +1,4 @@
-//! Group expressions as a file holds them.
+//! Group expressions in a file.
 
 use keygate_documents::{
     diagnostic::{Diagnostic, Severity},
@@ -9,18 +9,18 @@ use serde_saphyr::Spanned;
 
 use crate::policy::PolicyError;
 
-/// The expression that stands in a file; `warnings` gets what is odd about it.
+/// Parses an expression of a file, and adds likely errors to `warnings`.
 ///
 /// # Errors
 /// The text is not a group expression, or a part of it is true for every request although it looks
-/// like a condition: `true` alone says that on purpose.
+/// like a condition. A plain `true` is accepted.
 pub fn expression(
     written: &Spanned<String>,
     file: &str,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<(Expression, Scalar), PolicyError> {
-    let place = Scalar::new(written, file);
-    let shift = |diagnostic| place.shift(diagnostic, &written.value);
+    let location = Scalar::new(written, file);
+    let shift = |diagnostic| location.shift(diagnostic, &written.value);
     let expression = Expression::parse(&written.value)
         .map_err(|error| PolicyError::Expression(Box::new(shift(error.diagnostic()))))?;
     let odd = expression.warnings(None);
@@ -32,6 +32,6 @@ pub fn expression(
         return Err(PolicyError::Expression(Box::new(error)));
     }
     warnings.extend(odd.iter().map(|warning| shift(warning.diagnostic())));
-    warnings.extend(place.comment_with_operators(file));
-    Ok((expression, place))
+    warnings.extend(location.comment_with_operators(file));
+    Ok((expression, location))
 }

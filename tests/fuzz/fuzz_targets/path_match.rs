@@ -15,7 +15,7 @@ mod reference;
 use std::sync::LazyLock;
 
 use keygate_expression::Facts;
-use keygate_policy::{Policy, Request, path::{CanonicalPath, readings::Reading}, policy::Match};
+use keygate_policy::{Policy, Request, path::{CanonicalPath, readings::Interpretation}, policy::Match};
 use libfuzzer_sys::fuzz_target;
 use reference::{Endpoint, Entry, Found, Model, Segment};
 
@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// What every canonical path is, and the second opinion on this one.
 fn check_canonical(target: &[u8], path: &[u8]) {
-    assert_eq!(path, Reading::NGINX.path(target), "the slow reading differs");
+    assert_eq!(path, Interpretation::NGINX.path(target), "the slow reading differs");
     let segments = path.strip_prefix(b"/").expect("a slash").split(|byte| *byte == b'/');
     let last = segments.clone().count() - 1;
     for (at, segment) in segments.enumerate() {

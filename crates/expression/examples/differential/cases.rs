@@ -1,7 +1,8 @@
-//! Random expressions over random callers, for comparing answers with JavaScript's.
+//! Random expressions and callers, to compare the results with JavaScript's.
 //!
-//! Expressions are made as text without regard to precedence, so that both parsers have to agree on
-//! it. All of the language is covered but a list at the left of `in`, where it is Mia-Platform's.
+//! Expressions are generated as text without parentheses for precedence, so that both parsers must
+//! agree on it. The whole language is covered except a list on the left of `in`, which is
+//! Mia-Platform's extension.
 
 use keygate_expression::{Expression, ExpressionError, Facts, User};
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -14,7 +15,7 @@ pub(crate) struct Case {
     pub(crate) caller: Caller,
 }
 
-/// What facts borrow from.
+/// The values that [`Facts`] borrow.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     client_type: Option<String>,
@@ -23,8 +24,8 @@ pub(crate) struct Caller {
 }
 
 impl Case {
-    /// Keygate's answer: `true`, `false` or `error`.
-    pub(crate) fn answer(&self) -> Result<&'static str, String> {
+    /// Returns Keygate's result: `true`, `false` or `error`.
+    pub(crate) fn result(&self) -> Result<&'static str, String> {
         let expression = Expression::parse(&self.expression).map_err(|error| error.to_string())?;
         Ok(match expression.evaluate(&self.caller.facts()) {
             Ok(true) => "true",
@@ -43,7 +44,7 @@ impl Caller {
         }
     }
 
-    /// The facts as JavaScript's expression sees them.
+    /// Returns the facts as variables of the JavaScript expression.
     pub(crate) fn to_json(&self) -> Value {
         let user = self.user.clone().unwrap_or_default();
         let set = |names: &keygate_expression::NameSet| -> Map<String, Value> {
@@ -62,7 +63,7 @@ impl Caller {
     }
 }
 
-/// Names that are granted, asked for, and written.
+/// Names for groups, properties and literals.
 const NAMES: [&str; 14] = [
     "admin",
     "user",
@@ -80,8 +81,8 @@ const NAMES: [&str; 14] = [
     "caffè",
 ];
 
-/// Strings on which coercions turn, besides the names. No character takes two UTF-16 code units
-/// among the first three, which are the ones that indexes ask for.
+/// Strings that coercions treat specially, besides the names. The first three, which are indexed, have
+/// no character of two UTF-16 code units.
 const STRINGS: [&str; 29] = [
     "A",
     "B",
@@ -144,7 +145,7 @@ fn string() -> impl Strategy<Value = String> {
     prop_oneof![select(&NAMES[..]), select(&STRINGS[..])].prop_map(str::to_owned)
 }
 
-/// Random text out of the language's tokens and its neighbours'.
+/// Random tokens of the language and of similar languages.
 #[allow(dead_code, reason = "the tests use it, the program does not")]
 pub(crate) fn soup() -> impl Strategy<Value = String> {
     let token = select(vec![
@@ -291,7 +292,7 @@ fn any_expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// What `.includes` may be asked of.
+/// Receivers of `.includes`.
 fn list(inner: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = String> {
     prop_oneof![
         3 => vec(coercible(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
@@ -302,7 +303,7 @@ fn list(inner: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = S
     ]
 }
 
-/// What `==` and `<` may turn into something else.
+/// Values that `==` and `<` may convert.
 fn coercible() -> impl Strategy<Value = String> {
     let single = prop_oneof![
         3 => string_literal(),
@@ -338,7 +339,7 @@ fn accessor() -> impl Strategy<Value = String> {
     prop_oneof![4 => one.clone(), 1 => (one.clone(), one).prop_map(|(outer, inner)| outer + &inner)]
 }
 
-/// The left side of `in`: a whole operand, of any value but a list.
+/// The left side of `in`: a whole operand of any value but a list.
 fn not_a_list(inner: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = String> {
     prop_oneof![
         4 => string_literal(),

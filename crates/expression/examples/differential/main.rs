@@ -1,5 +1,5 @@
-//! Prints random cases with Keygate's answers, a line of JSON each, for
-//! `tests/differential/expressions.mjs` to compare with Node's.
+//! Prints random cases with Keygate's results as JSON lines, for
+//! `tests/differential/expressions.mjs`, which compares them with Node's.
 //!
 //! `differential COUNT [SEED]`; the seed goes to standard error, so that a run can be repeated.
 
@@ -45,11 +45,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             .new_tree(&mut runner)
             .map_err(|reason| reason.to_string())?
             .current();
-        let answer = case.answer()?;
+        let result = case.result()?;
         let line = json!({
             "expression": case.expression,
             "facts": case.caller.to_json(),
-            "answer": answer,
+            "result": result,
         });
         writeln!(output, "{line}")?;
     }

@@ -1,10 +1,10 @@
-//! Mia-Platform's `auth.json`, read as it is.
+//! Reads Mia-Platform's `auth.json`.
 //!
-//! Its shape is documented (Mia-Platform Documentation, Authorization Service, Configuration): paths
+//! Its format is documented (Mia-Platform Documentation, Authorization Service, Configuration): paths
 //! → methods or `ALL` → `authorization` and `backofficeAuthorization` → `expression` and `public`.
-//! A path covers what is below it; a method that it does not name is that of the nearest path
-//! above which covers it. `public: false` asks for a logged-in user; no API key is asked for but by
-//! the expression.
+//! A path covers everything below it; a method that it does not list is inherited from the nearest
+//! path above that lists it. `public: false` requires a logged-in user; only an expression can
+//! require an API key.
 
 mod read;
 mod text;
@@ -27,7 +27,7 @@ use keygate_documents::{
 use keygate_expression::Expression;
 use keygate_policy::{
     path::{Ambiguities, Pattern, Segment, TrailingSlash},
-    policy::{Demands, Draft, ExpressionPlaces, Loaded, Method, Policy, PolicyError},
+    policy::{Draft, ExpressionLocations, Loaded, Method, Policy, PolicyError, Requirements},
 };
 
 use super::write::policy_yaml;
@@ -36,51 +36,51 @@ use super::write::policy_yaml;
 #[derive(Debug)]
 pub struct AuthJson {
     paths: BTreeMap<Shape, Entry>,
-    /// What is probably not what was meant.
+    /// The likely errors.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// A path without the names of its parameters: what tells two paths apart.
+/// A path without the names of its parameters, which do not distinguish paths.
 type Shape = Vec<Segment>;
 
-/// What stands at one path.
+/// The content of one path.
 #[derive(Debug, Clone)]
 struct Entry {
     path: Pattern,
-    place: Range<usize>,
+    span: Range<usize>,
     methods: ByMethod,
 }
 
-/// By method; `None` is `ALL`, and comes first.
+/// The content of a path by method; `None` is `ALL` and comes first.
 type ByMethod = BTreeMap<Option<Method>, Authorizations>;
 
-/// What stands at one method.
+/// The content of one method.
 #[derive(Debug, Clone, Default)]
 struct Authorizations {
     ordinary: Option<Authorization>,
     backoffice: Option<Authorization>,
 }
 
-/// What one gateway asks for.
+/// The requirements for one gateway.
 #[derive(Debug, Clone)]
 struct Authorization {
     expression: Expression,
     public: bool,
-    /// Where the expression stands; absent where that is another file.
-    place: Option<Scalar>,
+    /// The location of the expression; `None` if it is in another file.
+    location: Option<Scalar>,
 }
 
 impl AuthJson {
-    /// How an `auth.json` is told from other files.
+    /// The fields that distinguish an `auth.json` from other files.
     pub const FILE_KIND: FileKind<'static> = FileKind {
         top: Top::Paths,
         inner: &["expression"],
     };
 
-    /// Reads one file.
+    /// Parses one file.
     ///
     /// # Errors
-    /// Every mistake that was found; of mistakes in the JSON itself, the first.
+    /// Every error in the file, but only the first error in the JSON syntax.
     pub fn parse(text: &str) -> Result<Self, Vec<PolicyError>> {
         if text.trim().is_empty() {
             let empty = Diagnostic::error("the file is empty").help("without paths it is `{}`");
@@ -96,29 +96,29 @@ impl AuthJson {
         };
         let mut paths: BTreeMap<Shape, Entry> = BTreeMap::new();
         for (name, methods) in &file.0 {
-            let place = yaml::span(name.defined, text);
+            let span = yaml::span(name.defined, text);
             let path = reader.path(name);
             let methods = reader.methods(methods);
             let Some(path) = path else { continue };
             if let Some(first) = paths.get(&shape(&path)) {
-                let (label, first) = (path.to_string(), first.place.clone());
+                let (label, first) = (path.to_string(), first.span.clone());
                 reader.errors.push(PolicyError::Indistinguishable {
                     label,
-                    at: place,
+                    at: span,
                     first,
                 });
                 continue;
             }
             let entry = Entry {
                 path,
-                place,
+                span,
                 methods,
             };
             paths.insert(shape(&entry.path), entry);
         }
         if file.0.is_empty() {
             reader.warnings.push(Diagnostic::warning(
-                "the file names no paths, so every request is denied",
+                "the file has no paths, so every request is denied",
             ));
         }
         if reader.errors.is_empty() {
@@ -129,20 +129,20 @@ impl AuthJson {
         }
     }
 
-    /// Puts another file over this one: what it says of a path, a method and a gateway wins.
+    /// Merges another file into this one: it replaces each path, method and gateway that it sets.
     #[must_use]
     pub fn extended_by(mut self, extension: Self) -> Self {
         for (shape, over) in extension.paths {
             let under = self.paths.entry(shape).or_insert_with(|| Entry {
-                // A place in the other file's text would mark the wrong line of this one.
-                place: 0..0,
+                // A span of the other file would mark the wrong line of this one.
+                span: 0..0,
                 methods: BTreeMap::new(),
                 path: over.path.clone(),
             });
             for (method, over) in over.methods {
                 let under = under.methods.entry(method).or_default();
                 let elsewhere = |over: Authorization| Authorization {
-                    place: None,
+                    location: None,
                     ..over
                 };
                 under.ordinary = over.ordinary.map(elsewhere).or(under.ordinary.take());
@@ -152,7 +152,7 @@ impl AuthJson {
         self
     }
 
-    /// The policy that it says.
+    /// Returns the policy.
     ///
     /// # Errors
     /// None that [`AuthJson::parse`] would not have found.
@@ -164,18 +164,18 @@ impl AuthJson {
         })
     }
 
-    /// The text of a `policy.yaml` that decides the same.
+    /// Returns the text of an equivalent `policy.yaml`.
     #[must_use]
     pub fn to_policy_yaml(&self) -> String {
         policy_yaml(&self.endpoints())
     }
 
-    /// An endpoint for each path and each group of its methods that ask for the same, its own and
-    /// those of the paths above.
+    /// Returns an endpoint for each path and each group of its methods with the same requirements.
+    /// Inherited methods are included.
     fn endpoints(&self) -> Vec<Draft> {
         let mut effective: BTreeMap<&Shape, ByMethod> = BTreeMap::new();
         let mut order: Vec<_> = self.paths.keys().collect();
-        // What covers another is shorter, or as long with fewer texts.
+        // A path that covers another is shorter, or as long with fewer literal segments.
         order.sort_by_key(|shape| {
             let texts = shape.iter().filter(|segment| is_text(segment)).count();
             (shape.len(), texts)
@@ -202,7 +202,7 @@ impl AuthJson {
         drafts.collect()
     }
 
-    /// The longest other path that covers all of this one; of equally long ones the more specific.
+    /// Returns the longest other path that covers all of this one; of equal lengths the more specific.
     fn nearest_above<'a>(
         &'a self,
         shape: &Shape,
@@ -236,13 +236,13 @@ fn shape(path: &Pattern) -> Shape {
     path.segments().iter().map(nameless).collect()
 }
 
-/// The methods of a path, with those of the path above that it does not speak of.
+/// Returns the methods of a path and those that it inherits.
 fn with_inherited(own: &ByMethod, above: Option<&ByMethod>) -> ByMethod {
     let names = |name: &str| own.keys().flatten().any(|method| method.as_str() == name);
     let mut methods = own.clone();
     if !own.contains_key(&None) {
         for (method, inherited) in above.into_iter().flatten() {
-            // A path that names GET has spoken of HEAD: it follows GET.
+            // A path that lists GET also sets HEAD, which follows GET.
             let follows = |method: &Method| method.as_str() == "HEAD" && names("GET");
             if !method.as_ref().is_some_and(follows) {
                 methods
@@ -254,13 +254,14 @@ fn with_inherited(own: &ByMethod, above: Option<&ByMethod>) -> ByMethod {
     methods
 }
 
-/// The endpoints of one path: one for each set of methods that ask for the same.
+/// Returns the endpoints of one path: one for each set of methods with the same requirements.
 fn drafts(entry: &Entry, methods: ByMethod) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
     for (method, authorizations) in methods {
         let draft = authorizations.draft(entry, method.clone());
         let same = drafts.iter_mut().find(|other| {
-            other.methods.is_some() && asks_for(&other.demands) == asks_for(&draft.demands)
+            other.methods.is_some()
+                && comparable(&other.requirements) == comparable(&draft.requirements)
         });
         match (same.and_then(|same| same.methods.as_mut()), method) {
             (Some(methods), Some(method)) => methods.push(method),
@@ -270,26 +271,26 @@ fn drafts(entry: &Entry, methods: ByMethod) -> Vec<Draft> {
     drafts
 }
 
-fn asks_for(demands: &Demands) -> (&str, Option<&str>, bool, bool) {
+fn comparable(requirements: &Requirements) -> (&str, Option<&str>, bool, bool) {
     (
-        demands.group_expression.source(),
-        demands
+        requirements.group_expression.source(),
+        requirements
             .backoffice_expression
             .as_ref()
             .map(Expression::source),
-        demands.authentication_required,
-        demands.backoffice_authentication_required,
+        requirements.authentication_required,
+        requirements.backoffice_authentication_required,
     )
 }
 
 impl Authorizations {
     fn draft(self, entry: &Entry, method: Option<Method>) -> Draft {
-        // A gateway that a method does not speak of: the ordinary one is closed, and the
-        // back office is as the ordinary one.
+        // Without `authorization` the ordinary gateway is denied; without `backofficeAuthorization` the
+        // back-office gateway has the ordinary requirements.
         let closed = Authorization {
             expression: Expression::never(),
             public: true,
-            place: None,
+            location: None,
         };
         let ordinary = self.ordinary.unwrap_or(closed);
         let is_public = self
@@ -298,14 +299,14 @@ impl Authorizations {
             .map_or(ordinary.public, |backoffice| backoffice.public);
         let (backoffice_expression, backoffice) = self
             .backoffice
-            .map(|backoffice| (backoffice.expression, backoffice.place))
+            .map(|backoffice| (backoffice.expression, backoffice.location))
             .unzip();
         Draft {
             base: entry.path.clone(),
             route: None,
             hosts: Vec::new(),
             methods: method.map(|method| vec![method]),
-            demands: Demands {
+            requirements: Requirements {
                 description: None,
                 api_key_required: false,
                 authentication_required: !ordinary.public,
@@ -316,8 +317,12 @@ impl Authorizations {
                 allows_preflight: false,
                 allowed_ambiguities: Ambiguities::default(),
             },
-            expression_places: ExpressionPlaces::new(ordinary.place, backoffice.flatten(), None),
-            place: entry.place.clone(),
+            expression_locations: ExpressionLocations::new(
+                ordinary.location,
+                backoffice.flatten(),
+                None,
+            ),
+            span: entry.span.clone(),
         }
     }
 }

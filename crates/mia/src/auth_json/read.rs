@@ -1,4 +1,4 @@
-//! From the text of an `auth.json` to what it says.
+//! Checks the text of an `auth.json` and converts it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,7 @@ use super::{
     text::{AuthorizationText, MethodText, Object},
 };
 
-/// Reads entries and collects what is wrong.
+/// Converts entries and collects the errors.
 pub(super) struct Reader<'t> {
     pub(super) text: &'t str,
     pub(super) errors: Vec<PolicyError>,
@@ -30,10 +30,10 @@ pub(super) struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    /// The path that a name stands for.
+    /// Parses the path in a name.
     pub(super) fn path(&mut self, name: &Spanned<String>) -> Option<Pattern> {
-        let place = Scalar::new(name, self.text);
-        path(&name.value, place.place())
+        let location = Scalar::new(name, self.text);
+        path(&name.value, location.span())
             .map_err(|error| self.errors.push(error))
             .ok()
     }
@@ -68,15 +68,13 @@ impl Reader<'_> {
         for name in &text.unknown {
             let at = yaml::span(name.defined, self.text);
             let message = format!("unknown field `{}`", name.value);
-            match mistaken_field(&name.value) {
+            match hint_for_field(&name.value) {
                 Some(help) => self.errors.push(PolicyError::Text(Box::new(
                     Diagnostic::error(message).at(at).help(help),
                 ))),
-                None => self.warnings.push(
-                    Diagnostic::warning(message)
-                        .at(at)
-                        .help("it changes nothing here"),
-                ),
+                None => self
+                    .warnings
+                    .push(Diagnostic::warning(message).at(at).help("it is ignored")),
             }
         }
         if text.ordinary.is_none() {
@@ -100,10 +98,10 @@ impl Reader<'_> {
 
     fn authorization(&mut self, text: &AuthorizationText) -> Option<Authorization> {
         match expression(&text.expression, self.text, &mut self.warnings) {
-            Ok((expression, place)) => Some(Authorization {
+            Ok((expression, location)) => Some(Authorization {
                 expression,
                 public: text.public,
-                place: Some(place),
+                location: Some(location),
             }),
             Err(error) => {
                 self.errors.push(error);
@@ -113,10 +111,10 @@ impl Reader<'_> {
     }
 }
 
-/// Returns what to write instead of a field that was meant to restrict requests.
+/// Returns the hint for a field that was probably meant to restrict requests.
 ///
-/// Ignoring `backoffice` where `backofficeAuthorization` is meant would allow what it should deny.
-fn mistaken_field(name: &str) -> Option<String> {
+/// Ignoring `backoffice` instead of `backofficeAuthorization` would allow what it should deny.
+fn hint_for_field(name: &str) -> Option<String> {
     if AuthorizationText::FIELDS.contains(&name) {
         return Some("put it inside `authorization` or `backofficeAuthorization`".to_owned());
     }
@@ -133,10 +131,10 @@ fn mistaken_field(name: &str) -> Option<String> {
     meant.map(|meant| format!("did you mean `{meant}`?"))
 }
 
-/// A method of theirs other than `ALL`.
+/// Parses a method other than `ALL`.
 ///
 /// # Errors
-/// No request may ever have it.
+/// The text is not a method, or not a registered one.
 pub(crate) fn method(name: &str, at: Range<usize>) -> Result<Method, PolicyError> {
     Method::known(name, &[]).map_err(|error| {
         let (message, help) = match (&error, error.meant()) {
@@ -146,7 +144,7 @@ pub(crate) fn method(name: &str, at: Range<usize>) -> Result<Method, PolicyError
             (MethodError::Unknown(name), meant) => (
                 format!("`{name}` is not a registered method"),
                 meant.map_or_else(
-                    || "write a method such as `GET`, or `ALL`; a policy.yaml may declare others by `customMethods`".to_owned(),
+                    || "write a method such as `GET`, or `ALL`; a policy.yaml can declare others in `customMethods`".to_owned(),
                     |meant| format!("did you mean `{meant}`?"),
                 ),
             ),
@@ -157,10 +155,10 @@ pub(crate) fn method(name: &str, at: Range<usize>) -> Result<Method, PolicyError
     })
 }
 
-/// A path of theirs, which covers what is below it.
+/// Parses a path, which covers everything below it.
 ///
 /// # Errors
-/// It is not a plain path, or means something else in another router.
+/// It is not a plain path, or looks like a pattern of another router.
 pub(crate) fn path(text: &str, at: Range<usize>) -> Result<Pattern, PolicyError> {
     let braces = text.split('/').find(|segment| segment.contains(['{', '}']));
     let parsed = match braces {
@@ -172,32 +170,34 @@ pub(crate) fn path(text: &str, at: Range<usize>) -> Result<Pattern, PolicyError>
         None => Pattern::base(&pattern(text), TrailingSlash::Ignore),
     };
     parsed.map_err(|error| {
-        let diagnostic = Box::new(their_diagnostic(&error, text).at(at));
+        let diagnostic = Box::new(auth_json_diagnostic(&error, text).at(at));
         PolicyError::Path { error, diagnostic }
     })
 }
 
-/// The error with the spelling that an `auth.json` has: `:name`, and nothing for what is below.
-fn their_diagnostic(error: &PatternError, path: &str) -> Diagnostic {
+/// Returns the error with hints for `auth.json`: `:name`, and no wildcard for the rest of the path.
+fn auth_json_diagnostic(error: &PatternError, path: &str) -> Diagnostic {
     let diagnostic = error.diagnostic();
     let Some(help) = diagnostic.help.clone() else {
         return diagnostic;
     };
-    if path.ends_with('*') || help.contains("leave it out: an endpoint") {
-        let help = "leave it out: a path covers what is below it";
+    if path.ends_with('*') || help.contains("covers everything below it") {
+        let base = path.trim_end_matches('*').trim_end_matches('/');
+        let base = if base.starts_with('/') { base } else { "/" };
+        let help = format!("write `{base}`: a path covers everything below it");
         return diagnostic.help(help);
     }
-    // `{name}` is `:name` there.
+    // A policy's `{name}` is `:name` in an `auth.json`.
     let help = help.replace("`{", "`:").replace("}`", "`");
     diagnostic.help(help)
 }
 
-/// A path of theirs as a policy writes it: `:name` is a parameter.
+/// Converts a path to a policy's pattern: `:name` becomes a parameter.
 pub(crate) fn pattern(path: &str) -> String {
     let mut taken = BTreeSet::new();
     let segments = path.split('/').map(|segment| {
         match segment.strip_prefix(':') {
-            // With a pattern, it would take more than it says.
+            // A parameter with a regular expression would match more than intended.
             Some(parameter) if !parameter.contains(['(', ')', '*', '+', '[', '\\', '{', '|']) => {
                 format!("{{{}}}", parameter_name(parameter, &mut taken))
             }
@@ -207,7 +207,7 @@ pub(crate) fn pattern(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// A parameter's name as a pattern takes it: its own, or else one that nobody has.
+/// Returns the parameter's name if a pattern allows it, else a unique one.
 fn parameter_name(own: &str, taken: &mut BTreeSet<String>) -> String {
     let starts_well = own.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let is_name = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);

@@ -1,4 +1,4 @@
-//! `auth.json` as it is written.
+//! The JSON format of an `auth.json`.
 
 use std::{fmt, marker::PhantomData};
 
@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_saphyr::Spanned;
 
-/// A JSON object whose keys are no field names, in the order of the file.
+/// A JSON object with arbitrary keys, in the order of the file.
 #[derive(Debug)]
 pub(crate) struct Object<T>(pub(crate) Vec<(Spanned<String>, T)>);
 
@@ -36,7 +36,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// What stands at one method. The schema allows more fields than it names.
+/// The content of one method. The JSON schema allows additional fields.
 #[derive(Debug, Default)]
 pub(super) struct MethodText {
     pub(super) ordinary: Option<AuthorizationText>,
@@ -44,7 +44,7 @@ pub(super) struct MethodText {
     pub(super) unknown: Vec<Spanned<String>>,
 }
 
-/// Both fields are required, so that a slip in a name is an error although others may stand here.
+/// Both fields are required, so that a misspelled name is an error although unknown fields are allowed.
 #[derive(Debug, Deserialize)]
 pub(super) struct AuthorizationText {
     pub(super) expression: Spanned<String>,

@@ -1,4 +1,4 @@
-//! Mia-Platform's `auth.json`, read as it is and turned into a policy file.
+//! Mia-Platform's `auth.json`, loaded directly and converted to a policy file.
 
 use std::fmt::Write as _;
 
@@ -50,7 +50,7 @@ fn decide(policy: &Policy, request: &str) -> String {
 }
 
 #[rstest]
-#[case::no_key_is_asked_for("GET /", "200 ok")]
+#[case::no_key_is_required("GET /", "200 ok")]
 #[case::everything_below("GET /a/b", "200 ok")]
 #[case::method_not_named("POST /a", "403 method-not-allowed")]
 #[case::head_follows_get("HEAD /", "200 ok")]
@@ -68,7 +68,7 @@ fn decide(policy: &Policy, request: &str) -> String {
 #[case::restricted_method("DELETE /test/management", "401 expression-false")]
 #[case::other_methods_are_those_above("GET /test/management", "200 ok")]
 #[case::repeated_slashes("GET //users//7//mail", "401 missing-user")]
-fn an_auth_json_and_its_import_decide_alike(#[case] request: &str, #[case] expected: &str) {
+fn an_auth_json_and_its_import_decide_the_same(#[case] request: &str, #[case] expected: &str) {
     let file = AuthJson::parse(FILE).unwrap();
     let imported = Policy::from_yaml(&file.to_policy_yaml()).unwrap().policy;
     let policy = file.load().unwrap().policy;
@@ -150,7 +150,7 @@ fn suspicious_entries_are_warnings() {
     assert_eq!(AuthJson::parse("{}").unwrap().warnings.len(), 1);
 }
 
-// A random file, and what it means said a second time.
+// A random file, and a second implementation of its meaning.
 
 const EXPRESSIONS: [&str; 5] = [
     "true",
@@ -274,7 +274,7 @@ fn merged(file: &Value, extension: &Value) -> Value {
     let (Value::Object(file), Value::Object(extension)) = (file, extension) else {
         return extension.clone();
     };
-    // A path, a method and a gateway are merged; what one gateway asks for is one thing.
+    // Paths, methods and gateways are merged; the requirements for one gateway are replaced as a whole.
     if extension.contains_key("expression") {
         return Value::Object(extension.clone());
     }

@@ -1,4 +1,4 @@
-//! A Console configuration and the policy that it is imported to decide the same.
+//! A Console configuration and its imported policy decide the same.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ fn is_match(pattern: &[&str], path: &[&str]) -> bool {
         && pairs.all(|(pattern, segment)| pattern.starts_with(':') || pattern == segment)
 }
 
-/// What the Console's documentation says of a request.
+/// The decision by the Console's documentation.
 fn reference(file: &Value, method: &str, path: &str, facts: &Facts<'_>) -> Reason {
     let path = segments(path);
     let endpoints = file["endpoints"].as_object().unwrap();
@@ -148,7 +148,7 @@ proptest! {
         is_logged_in: bool,
     ) {
         let console = Console::parse(&file.to_string()).unwrap();
-        prop_assert!(console.passed_over.iter().all(|it| it == "type" || it == "catchDecorators"));
+        prop_assert!(console.ignored.iter().all(|it| it == "type" || it == "catchDecorators"));
         let text = console.to_policy_yaml();
         let policy = Policy::from_yaml(&text).unwrap().policy;
         let path = if path.is_empty() { "/".to_owned() } else { path.concat() };
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_loads_or_is_rejected_and_is_never_quoted(text in "\\PC{0,40}|[{}\\[\\]\":,/a-z\n\t ]{0,60}") {
+    fn any_text_loads_or_is_rejected_without_a_quote(text in "\\PC{0,40}|[{}\\[\\]\":,/a-z\n\t ]{0,60}") {
         if let Err(errors) = Console::parse(&text) {
             prop_assert!(!errors.is_empty());
         }
@@ -200,8 +200,8 @@ fn an_imported_configuration_is_a_readable_policy() {
             authenticationRequired: true
             groupExpression: groups.finance
     "#);
-    let passed_over: Vec<_> = console.passed_over.iter().map(String::as_str).collect();
-    assert_eq!(passed_over, ["service", "showInDocumentation", "type"]);
+    let ignored: Vec<_> = console.ignored.iter().map(String::as_str).collect();
+    assert_eq!(ignored, ["service", "showInDocumentation", "type"]);
 }
 
 #[test]

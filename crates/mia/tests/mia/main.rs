@@ -1,4 +1,4 @@
-//! Mia-Platform's files as their users see them: text in, decisions and policy files out.
+//! Mia-Platform's files through the public API: text in, decisions and policy files out.
 
 #![expect(
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! What users of other routers write in Mia-Platform's files: an error with their own spelling.
+//! Other routers' syntax in Mia-Platform's files: an error with a hint in the file's own syntax.
 
 use keygate_expression::Facts;
 use keygate_mia::{auth_json::AuthJson, console::Console};
@@ -24,7 +24,11 @@ fn endpoint(policy: &Policy, target: &str) -> Option<String> {
 }
 
 #[rstest]
-#[case("/orders/*", "ALL", "covers what is below it")]
+#[case(
+    "/orders/*",
+    "ALL",
+    "write `/orders`: a path covers everything below it"
+)]
 #[case("/orders/*/refund", "ALL", "`:name`")]
 #[case("/orders/{id}", "ALL", "`:id`")]
 #[case("/orders/<id>", "ALL", "`:id`")]
@@ -49,7 +53,7 @@ fn an_auth_json_of_another_router_is_an_error(
 }
 
 #[test]
-fn an_auth_json_path_may_spell_a_wildcard_literally() {
+fn an_auth_json_path_may_contain_an_encoded_wildcard() {
     let text =
         r#"{ "/x/%2A": { "ALL": { "authorization": { "expression": "true", "public": true } } } }"#;
     let file = AuthJson::parse(text).unwrap();
@@ -61,7 +65,7 @@ fn an_auth_json_path_may_spell_a_wildcard_literally() {
 }
 
 #[rstest]
-#[case("/orders/*", "GET", "covers what is below it")]
+#[case("/orders/*", "GET", "covers everything below it")]
 #[case("/orders", "ANY", "write `ALL`")]
 #[case("/orders", "DELTE", "did you mean `DELETE`?")]
 fn a_console_file_of_another_router_is_an_error(

@@ -1,52 +1,52 @@
-//! The spellings of a path that servers are known to read in different ways.
+//! The spellings of a path that servers are known to interpret differently.
 
 use std::fmt;
 
-/// A class of spellings that servers read in different ways.
+/// A class of spellings that servers interpret differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Ambiguity {
-    /// `%2F`: a separator to nginx, a character inside a segment to others.
+    /// `%2F`: a separator for nginx, a character inside a segment for others.
     EncodedSlash,
-    /// `\`: a separator to IIS and to WHATWG URL parsers, a character to others.
+    /// `\`: a separator for IIS and for WHATWG URL parsers, a character for others.
     Backslash,
-    /// `%5C`: the same, hidden by an escape.
+    /// `%5C`: as `\`, but encoded.
     EncodedBackslash,
     /// `;` or `%3B`: Tomcat, Jetty and Spring cut the rest of the segment, so `/..;/` is `/../`.
     PathParameter,
-    /// `%2E`, `%2E%2E` or `.` and `..` beside an encoded slash: a dot segment to those who decode
+    /// `%2E`, `%2E%2E`, or `.` and `..` beside an encoded slash: a dot segment for servers that decode
     /// before they resolve.
     EncodedDotSegment,
-    /// `%25` and two hexadecimal digits: a second decoding makes another character of it.
+    /// `%25` and two hexadecimal digits: decoding twice gives another character.
     DoubleEncoding,
-    /// A control character, e.g. `%0A` or `%7F`; a raw one is refused by nginx itself.
+    /// A control character, e.g. `%0A` or `%7F`; nginx itself rejects a raw one.
     ControlByte,
-    /// Bytes that are not UTF-8, overlong forms of `/` and `.` among them.
+    /// Bytes that are not UTF-8, including overlong forms of `/` and `.`.
     InvalidUtf8,
-    /// A raw `#`: nginx cuts there, others keep what follows.
+    /// A raw `#`: nginx cuts there, others keep the rest.
     Fragment,
-    /// `%00`: nginx refuses it, servers written in C may cut there.
+    /// `%00`: nginx rejects it, servers written in C may cut there.
     Nul,
-    /// `%` without two hexadecimal digits: nginx refuses it, others keep it.
+    /// `%` without two hexadecimal digits: nginx rejects it, others keep it.
     InvalidEscape,
-    /// `..` above the root: nginx refuses it, others stop at the root.
+    /// `..` above the root: nginx rejects it, others stop at the root.
     AboveRoot,
     /// A plain `.` or `..` segment: resolved by nginx, kept by many frameworks.
     DotSegment,
-    /// `//`: merged by nginx, kept by others, and at the start a host to some URL parsers.
+    /// `//`: merged by nginx, kept by others; at the start, a host for some URL parsers.
     RepeatedSlash,
-    /// `%3F` or `%23`: a character to nginx, the path's end to those who decode before they split.
+    /// `%3F` or `%23`: a character for nginx, the path's end for servers that decode before they split.
     EncodedDelimiter,
 }
 
-/// What happens to a path in which an [`Ambiguity`] was found.
+/// How a path with an [`Ambiguity`] is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Treatment {
-    /// Refused, unless the rule allows the class by name; then compared.
+    /// Rejected, unless the rule allows the class by name; then compared.
     Refused,
-    /// Always refused: nginx itself answers 400, so there is no path to decide on.
+    /// Always rejected: nginx itself responds 400, so there is no path to decide on.
     NoPath,
-    /// Taken as nginx reads it, if every other known reading would be allowed too.
+    /// Interpreted as nginx does, if every other known interpretation is allowed too.
     Compared,
 }
 
@@ -70,7 +70,7 @@ impl Ambiguity {
         Self::EncodedDelimiter,
     ];
 
-    /// The name that a policy uses.
+    /// Returns the name that a policy uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl Ambiguity {
         }
     }
 
-    /// What happens to a path of this class.
+    /// Returns how a path of this class is handled.
     #[must_use]
     pub const fn treatment(self) -> Treatment {
         match self {
@@ -110,7 +110,7 @@ impl Ambiguity {
         }
     }
 
-    /// The class of this name.
+    /// Returns the class with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
@@ -137,28 +137,28 @@ impl Ambiguities {
         self.0 |= class.bit();
     }
 
-    /// Whether the class is in the set.
+    /// Returns whether the set contains the class.
     #[must_use]
     pub const fn contains(self, class: Ambiguity) -> bool {
         self.0 & class.bit() != 0
     }
 
-    /// Whether no class is in the set.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The classes, in the order of [`Ambiguity::ALL`].
+    /// Returns the classes in the order of [`Ambiguity::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Ambiguity> {
         Ambiguity::ALL
             .into_iter()
             .filter(move |class| self.contains(*class))
     }
 
-    /// The classes that are refused unless `allowed` names them.
+    /// Returns the classes that are rejected unless `allowed` contains them.
     #[must_use]
-    pub fn refused_unless(self, allowed: Self) -> Self {
+    pub fn rejected_unless(self, allowed: Self) -> Self {
         self.iter()
             .filter(|class| class.treatment() != Treatment::Compared && !allowed.contains(*class))
             .collect()
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_holds_what_was_put_in() {
+    fn a_set_contains_the_inserted_classes() {
         let set: Ambiguities = [Ambiguity::Fragment, Ambiguity::DotSegment]
             .into_iter()
             .collect();
@@ -209,7 +209,7 @@ mod tests {
         assert!(set.contains(Ambiguity::Fragment) && !set.contains(Ambiguity::Nul));
         assert_eq!(format!("{set:?}"), r#"{"fragment", "dot-segment"}"#);
         assert!(
-            set.refused_unless(Ambiguities::from_iter([Ambiguity::Fragment]))
+            set.rejected_unless(Ambiguities::from_iter([Ambiguity::Fragment]))
                 .is_empty()
         );
     }

@@ -1,9 +1,9 @@
-//! The canonical path: byte for byte what nginx puts into `$uri`.
+//! The canonical path: byte for byte nginx's `$uri`.
 //!
 //! The rules are those of `ngx_http_parse_request_line` and `ngx_http_parse_complex_uri`
 //! (nginx, `src/http/ngx_http_parse.c`) with `merge_slashes on`: escapes are decoded once, then
-//! separators and dots count however they were written; an escaped `%`, `?` or `#` is a plain
-//! character; the path ends at a raw `?` or `#`.
+//! separators and dots have their meaning whether they were encoded or not; an escaped `%`, `?` or `#`
+//! is a plain character; the path ends at a raw `?` or `#`.
 
 use std::borrow::Cow;
 
@@ -17,19 +17,19 @@ pub struct CanonicalPath<'t> {
     ambiguities: Ambiguities,
 }
 
-/// A request target without a canonical path: nginx answers 400 to it.
+/// The error for a request target without a canonical path: nginx responds 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Neither a path nor an absolute URI, e.g. `*` or `example.com:443`.
-    #[error("the request target is no path: send it as it stands in the request line")]
+    #[error("the request target is not a path: send it unchanged from the request line")]
     NotAPath,
-    /// A spelling that nginx refuses and other servers read in their own way.
-    #[error("the request target has no single reading ({0}): spell the path plainly")]
+    /// A spelling that nginx rejects and other servers interpret differently.
+    #[error("the request target has no single interpretation ({0}): use a plain path")]
     Ambiguous(Ambiguity),
 }
 
 impl TargetError {
-    /// The reason to deny with.
+    /// Returns the reason to deny with.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -40,12 +40,12 @@ impl TargetError {
 }
 
 impl<'t> CanonicalPath<'t> {
-    /// Reads a raw request target: path and query, or an absolute URI (RFC 9112, section 3.2).
+    /// Parses a raw request target: path and query, or an absolute URI (RFC 9112, section 3.2).
     ///
-    /// Borrows where the target is canonical already.
+    /// Borrows if the target is already canonical.
     ///
     /// # Errors
-    /// nginx would answer 400.
+    /// nginx would respond 400.
     pub fn parse(target: &'t [u8]) -> Result<Self, TargetError> {
         if has_control_byte(target) {
             return Err(TargetError::Ambiguous(Ambiguity::ControlByte));
@@ -60,26 +60,26 @@ impl<'t> CanonicalPath<'t> {
         }
     }
 
-    /// The decoded path; it starts with `/`.
+    /// Returns the decoded path; it starts with `/`.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What servers read differently in this path.
+    /// Returns the spellings in this path that servers interpret differently.
     #[must_use]
     pub fn ambiguities(&self) -> Ambiguities {
         self.ambiguities
     }
 }
 
-/// Whether a blank or a control character stands anywhere in the target, query included: nginx
-/// answers 400, and a blank ends the request line.
+/// Whether the target, including its query, contains a space or a control character: nginx responds
+/// 400, and a space ends the request line.
 fn has_control_byte(target: &[u8]) -> bool {
     target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
 }
 
-/// The part of the target that starts with the path, as nginx cuts it from the request line.
+/// Returns the rest of the target from the path on, as nginx cuts it from the request line.
 pub(super) fn origin_form(target: &[u8]) -> Option<&[u8]> {
     if target.first() == Some(&b'/') {
         return Some(target);
@@ -118,7 +118,7 @@ fn skip_host(authority: &[u8]) -> Option<&[u8]> {
         .iter()
         .position(|byte| !(byte.is_ascii_alphanumeric() || b".-".contains(byte)))
         .unwrap_or(authority.len());
-    // An empty name or label is refused by `ngx_http_validate_host`.
+    // `ngx_http_validate_host` rejects an empty name or label.
     let (host, rest) = authority.split_at_checked(end)?;
     let has_empty_label = host.windows(2).any(|pair| pair == b"..");
     if matches!(host, b"" | b".") || has_empty_label {
@@ -136,7 +136,7 @@ fn skip_digits(text: &[u8]) -> &[u8] {
     text.get(end..).unwrap_or_default()
 }
 
-/// The path, if it is canonical as it stands and nobody reads it differently.
+/// Returns the path if it is already canonical and unambiguous.
 fn plain_prefix(target: &[u8]) -> Option<&[u8]> {
     let mut rest = target;
     let mut length = 0;
@@ -157,8 +157,8 @@ fn plain_prefix(target: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether the segment at the start of `after`, which follows a slash, is empty with more to
-/// come, `.` or `..`.
+/// Whether the segment at the start of `after`, which follows a slash, is `.`, `..` or an empty
+/// segment that is not the last.
 fn is_complex_segment(after: &[u8]) -> bool {
     matches!(
         after,
@@ -170,12 +170,12 @@ fn is_complex_segment(after: &[u8]) -> bool {
     )
 }
 
-/// Visible ASCII that means nothing special to any server.
+/// Visible ASCII without a special meaning in any server.
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && !matches!(byte, b'/' | b'?' | b'#' | b'%' | b';' | b'\\')
 }
 
-/// How one character of the path was written.
+/// How a character of the path was spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spelling {
     Raw,
@@ -188,7 +188,7 @@ struct Normalizer {
     path: Vec<u8>,
     /// Where the current segment starts in `path`; the byte before it is `/`.
     segment: usize,
-    /// Whether an escape took part in the current segment or in the slash before it.
+    /// Whether the current segment, or the slash before it, contained an escape.
     segment_is_escaped: bool,
     ambiguities: Ambiguities,
 }
@@ -257,7 +257,7 @@ impl Normalizer {
         Ok(())
     }
 
-    /// Ends the current segment by a slash, or by the end of the path where `slash` is `None`.
+    /// Ends the current segment at a slash, or at the end of the path if `slash` is `None`.
     fn end_segment(&mut self, slash: Option<Spelling>) -> Result<(), TargetError> {
         let slash_is_escaped = slash == Some(Spelling::Escaped);
         self.note_hidden_characters();
@@ -299,8 +299,8 @@ impl Normalizer {
         Ok(())
     }
 
-    /// What another decoding would make of the current segment; to be asked of each, since `..`
-    /// may remove it from the path.
+    /// Records characters of the current segment that another decoding would change. It is called for
+    /// each segment, since `..` may remove it from the path.
     fn note_hidden_characters(&mut self) {
         let segment = self.path.get(self.segment..).unwrap_or_default();
         let is_escape =
@@ -325,7 +325,7 @@ impl Normalizer {
     }
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// Returns the byte of two hexadecimal digits.
 pub(super) fn hexadecimal(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| {
         char::from(byte)
@@ -340,9 +340,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::path::readings::Reading;
+    use crate::path::interpretations::Interpretation;
 
-    /// What nginx 1.22.1 and 1.31.3 put into `$uri` for the same targets.
+    /// `$uri` of nginx 1.22.1 and 1.31.3 for the same targets.
     #[rstest::rstest]
     #[case("/", "/", &[])]
     #[case("/a/b", "/a/b", &[])]
@@ -387,7 +387,11 @@ mod tests {
     #[case("http://h?a", "/", &[])]
     #[case("HTTPS://[::1]:8443/a", "/a", &[])]
     #[case("h+t.p-2://h:/a", "/a", &[])]
-    fn the_path_is_nginxs(#[case] target: &str, #[case] path: &str, #[case] classes: &[&str]) {
+    fn the_canonical_path_equals_uri_of_nginx(
+        #[case] target: &str,
+        #[case] path: &str,
+        #[case] classes: &[&str],
+    ) {
         let parsed = CanonicalPath::parse(target.as_bytes()).unwrap();
         assert_eq!(String::from_utf8_lossy(parsed.as_bytes()), path);
         let mut found: Vec<_> = parsed.ambiguities().iter().map(Ambiguity::as_str).collect();
@@ -428,7 +432,7 @@ mod tests {
     #[case("/a\tb", "ambiguous-path")]
     #[case("/a b", "ambiguous-path")]
     #[case("/a?\u{1}", "ambiguous-path")]
-    fn what_nginx_refuses_has_no_path(#[case] target: &str, #[case] reason: &str) {
+    fn a_target_that_nginx_rejects_has_no_path(#[case] target: &str, #[case] reason: &str) {
         let error = CanonicalPath::parse(target.as_bytes()).unwrap_err();
         assert_eq!(error.reason().as_str(), reason);
     }
@@ -444,13 +448,13 @@ mod tests {
     }
 
     proptest! {
-        /// The fast reader and the slow, obvious one agree.
+        /// The fast parser and the slow, simple one agree.
         #[test]
         fn the_nginx_interpretation_is_the_canonical_path(
             target in "/([ab./]|%2[ef]|%2F|%25|%3[bf]|%5c|%c3%a9|;|[?#\\\\]){0,14}",
         ) {
             if let Ok(parsed) = CanonicalPath::parse(target.as_bytes()) {
-                let path = Reading::NGINX.path(target.as_bytes());
+                let path = Interpretation::NGINX.path(target.as_bytes());
                 prop_assert_eq!(parsed.as_bytes(), path);
             }
         }

@@ -1,15 +1,15 @@
-//! Request targets and the one canonical path that every decision is made on.
+//! Request targets and the canonical path that every decision uses.
 //!
-//! An authorizer is bypassed where it and the backend read one path differently. So there is one
-//! canonical path, nginx's ([`canonical`]); what servers are known to read differently is named
-//! ([`Ambiguity`]) and either refused or compared: a request passes only if it would pass under
-//! every known reading ([`readings`]).
+//! An authorizer can be bypassed if it and the backend interpret a path differently. So there is one
+//! canonical path, nginx's ([`canonical`]); spellings that servers are known to interpret differently
+//! have a class ([`Ambiguity`]) and are either rejected or compared: a request is allowed only if it
+//! would be allowed under every known interpretation ([`interpretations`]).
 
 mod ambiguity;
 mod canonical;
+pub mod interpretations;
 mod other_router;
 mod pattern;
-pub mod readings;
 mod segments;
 
 pub use ambiguity::{Ambiguities, Ambiguity, Treatment};

@@ -1,17 +1,23 @@
-//! Placeholders and wildcards as other routers write them.
+//! Placeholders and wildcards in the syntax of other routers.
 //!
-//! As text they would match only themselves, so that their requests would be left to a laxer rule
-//! above. Percent-encoded, every character stands for itself.
+//! As literal text they would match only themselves, so a laxer rule above would decide the requests.
+//! A percent-encoded character is literal.
 
-/// Where a segment stands.
+/// Why an endpoint's path needs no wildcard at its end.
+pub(super) const COVERS: &str = "an endpoint's path covers everything below it";
+
+/// What to do with such a wildcard.
+pub(super) const COVERED: &str = "remove it: an endpoint's path covers everything below it";
+
+/// The position of a segment in its path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
     pub(super) is_last: bool,
     pub(super) is_route: bool,
 }
 
-/// What to write instead of a segment that another router would take for a placeholder, a wildcard
-/// or a regular expression; `None` where it is plain text. Braces are looked at elsewhere.
+/// Returns the hint for a segment that looks like another router's placeholder, wildcard or regular
+/// expression; `None` for plain text. Braces are handled elsewhere.
 pub(super) fn instead_of(segment: &str, position: Position) -> Option<String> {
     if segment == "..." {
         return Some(rest(position));
@@ -55,7 +61,7 @@ pub(super) fn instead_of(segment: &str, position: Position) -> Option<String> {
     }
 }
 
-/// What to write instead of braces that are neither `{name}` nor `{*rest}`, where that can be told.
+/// Returns the hint for braces that are neither `{name}` nor `{*rest}`, if there is one.
 pub(super) fn instead_of_braces(segment: &str, position: Position) -> Option<String> {
     let inner = segment
         .strip_prefix('$')
@@ -81,14 +87,14 @@ pub(super) fn instead_of_braces(segment: &str, position: Position) -> Option<Str
     ) {
         (true, _) => Some(rest(position)),
         (false, has_pattern) if has_pattern || (is_closed && segment.contains(['$'])) => {
-            Some(format!("{}: it takes any one segment", named(name)))
+            Some(format!("{}: it matches any one segment", named(name)))
         }
         (false, _) if segment.starts_with("{{") => Some(named(name)),
         (false, _) => None,
     }
 }
 
-/// What a segment stands for in characters that have no meaning in other routers.
+/// Percent-encodes the characters of a segment that have a meaning in other routers.
 pub(super) fn encoded(segment: &str) -> String {
     let has_meaning = |character: &char| "*:$<>[]^|{}()+?\\".contains(*character);
     let encode = |character: char| match character {
@@ -103,13 +109,13 @@ fn rest(position: Position) -> String {
     if !position.is_last {
         "write `{name}` for one segment".to_owned()
     } else if position.is_route {
-        "write `{*rest}` for all that follows, or `{name}` for one segment".to_owned()
+        "write `{*rest}` for the rest of the path, or `{name}` for one segment".to_owned()
     } else {
-        "leave it out: an endpoint's path covers everything below it".to_owned()
+        COVERED.to_owned()
     }
 }
 
-/// The placeholder of a name, which may have a pattern behind it.
+/// The placeholder of a name, without the regular expression after it.
 fn named(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
@@ -124,7 +130,7 @@ fn is_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// Whether a part of the segment is `:name`, as in `@:user`; the `:` of `v1:cancel` is text.
+/// Whether the segment contains `:name`, as in `@:user`; the `:` of `v1:cancel` is text.
 fn has_placeholder_inside(segment: &str) -> bool {
     segment.match_indices(':').any(|(at, _)| {
         let (before, after) = segment.split_at(at);

@@ -1,8 +1,8 @@
-//! Base paths and routes as a policy writes them.
+//! Base paths and routes in a policy.
 //!
 //! A path is written as in a URL: `/orders/{id}/refund`, with `%20` for a space and letters of any
-//! script either as they are or percent-encoded. It is read by the same rules as a request's
-//! target, and must be plain: a path that a request could only spell ambiguously is an error.
+//! script either literal or percent-encoded. The rules for request targets apply, and it must be
+//! plain: a path that requests could only spell ambiguously is an error.
 
 use std::{fmt, ops::Range};
 
@@ -13,22 +13,22 @@ use super::{
     other_router::{self, Position},
 };
 
-/// Whether `/orders` and `/orders/` are two paths.
+/// Whether `/orders` and `/orders/` are different paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TrailingSlash {
-    /// They are one.
+    /// They are the same path.
     #[default]
     Ignore,
-    /// They are two.
+    /// They are different paths.
     Strict,
 }
 
 /// One segment of a [`Pattern`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
-    /// These bytes, decoded; empty only at the end, for a slash that counts.
+    /// These decoded bytes; empty only at the end, for a distinguished slash.
     Literal(Box<[u8]>),
-    /// Any one segment that is not empty.
+    /// Any one non-empty segment.
     Parameter(Box<str>),
     /// One or more segments up to the end.
     Rest(Box<str>),
@@ -40,7 +40,7 @@ pub struct Pattern {
     segments: Vec<Segment>,
 }
 
-/// What a pattern is for.
+/// The use of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Base,
@@ -51,7 +51,7 @@ impl Pattern {
     /// Parses a base path: literal segments and `{name}`.
     ///
     /// # Errors
-    /// The text is no plain path.
+    /// The text is not a plain path.
     pub fn base(text: &str, trailing_slash: TrailingSlash) -> Result<Self, PatternError> {
         Self::parse(text, Role::Base, trailing_slash)
     }
@@ -59,7 +59,7 @@ impl Pattern {
     /// Parses a route: like a base path, and may end in `{*rest}`.
     ///
     /// # Errors
-    /// The text is no plain path.
+    /// The text is not a plain path.
     pub fn route(text: &str, trailing_slash: TrailingSlash) -> Result<Self, PatternError> {
         Self::parse(text, Role::Route, trailing_slash)
     }
@@ -70,9 +70,7 @@ impl Pattern {
             return Ok(Self::default());
         }
         let Some(inner) = text.strip_prefix('/') else {
-            return Err(PatternError::NotAbsolute {
-                is_expression: text.starts_with(['^', '~', '=']),
-            });
+            return Err(PatternError::not_absolute(text));
         };
         if let Some(at) = text.find(['?', '#']) {
             return Err(PatternError::Query { at: at..text.len() });
@@ -101,7 +99,8 @@ impl Pattern {
                 is_last: parts.peek().is_none_or(|next| next.is_empty()),
                 is_route: role == Role::Route,
             };
-            let segment = Segment::parse(part, position, at.clone())?;
+            let segment = Segment::parse(part, position, at.clone())
+                .map_err(|error| error.with_base(text.get(..at.start - 1).unwrap_or_default()))?;
             match &segment {
                 Segment::Rest(_) if role == Role::Base => {
                     return Err(PatternError::RestInBase { at });
@@ -125,13 +124,13 @@ impl Pattern {
         })
     }
 
-    /// The segments from left to right.
+    /// Returns the segments from left to right.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// This base path with a route below it.
+    /// Returns this base path with a route below it.
     #[must_use]
     pub fn join(&self, route: &Self) -> Self {
         Self {
@@ -140,7 +139,7 @@ impl Pattern {
     }
 }
 
-/// The pattern as a policy would write it, in visible ASCII.
+/// The pattern in a policy's syntax, in visible ASCII.
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.segments.is_empty() {
@@ -156,7 +155,7 @@ impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(bytes) => {
-                // What RFC 3986 lets stand in a path (`pchar`), and no more.
+                // Exactly the characters that RFC 3986 allows in a path (`pchar`).
                 let is_plain =
                     |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(byte);
                 let show = |byte: &u8| match byte {
@@ -203,11 +202,11 @@ impl Segment {
                 at,
             });
         }
-        // Below another segment, so that dots are dots and not a way above the root.
+        // The segment is parsed below another one, so that dots cannot go above the root.
         let target = format!("/-/{text}");
         let class = match CanonicalPath::parse(target.as_bytes()) {
             Ok(path) => {
-                // An escaped `?` or `#` is the one spelling of that character in a path.
+                // In a path, `?` and `#` can only be written escaped.
                 let is_plain = |class: &Ambiguity| *class == Ambiguity::EncodedDelimiter;
                 let Some(class) = path.ambiguities().iter().find(|class| !is_plain(class)) else {
                     let literal = path.as_bytes().strip_prefix(b"/-/").unwrap_or_default();
@@ -217,9 +216,7 @@ impl Segment {
             }
             Err(TargetError::Ambiguous(class)) => class,
             Err(TargetError::NotAPath) => {
-                return Err(PatternError::NotAbsolute {
-                    is_expression: false,
-                });
+                return Err(PatternError::not_absolute(text));
             }
         };
         Err(PatternError::Ambiguous {
@@ -246,31 +243,33 @@ impl Segment {
     }
 }
 
-/// A text that is no base path or route; places are bytes of that text.
+/// The error for a text that is not a base path or route; offsets are bytes of that text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// It does not start with a slash.
-    #[error("a path starts with `/`")]
+    #[error("a path starts with a slash")]
     NotAbsolute {
         /// Whether it starts like a regular expression, or like nginx's `location = /a`.
         is_expression: bool,
+        /// The path that is probably meant.
+        meant: String,
     },
     /// It has a query or a fragment.
-    #[error("a rule's path has no query and no fragment")]
+    #[error("a rule's path cannot have a query or a fragment")]
     Query {
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
     /// Two slashes in a row.
-    #[error("an empty segment can never match: repeated slashes are one")]
+    #[error("an empty segment can never match, because repeated slashes are merged")]
     EmptySegment {
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
-    /// A base path ends in a slash although slashes are distinguished.
-    #[error("a base path covers what is below it with and without a slash at the end")]
+    /// A base path that ends with a slash although slashes are distinguished.
+    #[error("a base path covers everything below it, with and without a slash at the end")]
     BaseWithSlash {
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
     /// Braces that are neither `{name}` nor `{*name}`.
@@ -278,68 +277,93 @@ pub enum PatternError {
     Placeholder {
         /// The segment.
         segment: String,
-        /// What to write instead, where that can be told.
+        /// The hint, if there is one.
         instead: Option<String>,
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
-    /// What other routers write for a placeholder or a wildcard.
-    #[error("`{segment}` would match only itself: other routers' patterns mean nothing here")]
+    /// Another router's placeholder or wildcard.
+    #[error("`{segment}` would match only itself: patterns of other routers are not supported")]
     OtherRouter {
         /// The segment.
         segment: String,
-        /// What to write instead.
+        /// The hint.
         instead: String,
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
     /// Something after `{*rest}`.
-    #[error("nothing can stand after a placeholder for the rest of the path")]
+    #[error("a placeholder for the rest of the path must come last")]
     RestBeforeEnd {
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
     /// `{*rest}` in a base path.
-    #[error("a base path covers everything below it already")]
+    #[error("a base path already covers everything below it")]
     RestInBase {
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
-    /// One name for two placeholders.
-    #[error("the placeholder `{name}` stands here a second time")]
+    /// Two placeholders with the same name.
+    #[error("the placeholder `{name}` is repeated")]
     RepeatedName {
         /// The name.
         name: String,
-        /// Where.
+        /// The offset of the second one.
         at: Range<usize>,
     },
-    /// A blank or a control character.
-    #[error("`{segment}` holds a blank or a control character")]
+    /// A space or a control character.
+    #[error("`{segment}` contains a space or a control character")]
     Blank {
         /// The segment.
         segment: String,
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
-    /// A spelling that servers read differently.
-    #[error("`{segment}` can never match plainly: servers read it differently ({class})")]
+    /// A spelling that servers interpret differently.
+    #[error("`{segment}` is ambiguous: servers interpret it differently ({class})")]
     Ambiguous {
         /// The segment.
         segment: String,
-        /// How.
+        /// The class of the spelling.
         class: Ambiguity,
-        /// Where.
+        /// Its offset.
         at: Range<usize>,
     },
 }
 
 impl PatternError {
-    /// The mistake in the pattern's text.
+    /// Names the base path that a wildcard at its end already covers.
+    fn with_base(mut self, base: &str) -> Self {
+        if let Self::OtherRouter { instead, .. }
+        | Self::Placeholder {
+            instead: Some(instead),
+            ..
+        } = &mut self
+            && instead == other_router::COVERED
+        {
+            let base = if base.is_empty() { "/" } else { base };
+            *instead = format!("write `{base}`: {}", other_router::COVERS);
+        }
+        self
+    }
+
+    fn not_absolute(text: &str) -> Self {
+        let is_plain = |c: char| c.is_alphanumeric() || "/{}-_.~".contains(c);
+        let path = text.trim_end_matches(['/', '*']);
+        let is_path = !path.is_empty() && path.chars().all(is_plain);
+        Self::NotAbsolute {
+            is_expression: text.starts_with(['^', '~', '=']),
+            meant: format!("/{}", if is_path { path } else { "orders" }),
+        }
+    }
+
+    /// Returns the error, located in the pattern's text.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {
         let literally = |segment: &str| {
             let encoded = other_router::encoded(segment);
-            format!("the text itself is written `{encoded}`")
+            format!("the literal text is written `{encoded}`")
         };
         match self {
             Self::Placeholder {
@@ -356,34 +380,35 @@ impl PatternError {
                     .at(at.clone())
                     .help(format!("{instead}; {}", literally(segment)));
             }
+            Self::NotAbsolute {
+                is_expression: false,
+                meant,
+            } => return Diagnostic::error(self.to_string()).help(format!("write `{meant}`")),
             _ => {}
         }
         let (at, help) = match self {
-            Self::NotAbsolute {
-                is_expression: true,
-            } => (
+            Self::NotAbsolute { .. } => (
                 None,
                 "write e.g. `/orders`: a path is neither a regular expression nor nginx's `location`",
             ),
-            Self::NotAbsolute { .. } => (None, "write e.g. `/orders`"),
             Self::Query { at } => (
                 Some(at),
-                "leave it out, or write `%3F` or `%23` for the character",
+                "remove it, or write `%3F` or `%23` for the character",
             ),
             Self::EmptySegment { at } => (Some(at), "write one slash"),
             Self::BaseWithSlash { at } => (
                 Some(at),
-                "leave it out; a route `/` is the base path with a slash",
+                "remove it; a route `/` is the base path with a slash",
             ),
             Self::Placeholder { at, .. } => (
                 Some(at),
                 "write `{name}` or, at the end, `{*rest}` as a whole segment; `%7B` and `%7D` for the characters",
             ),
             Self::OtherRouter { at, .. } => (Some(at), "write it percent-encoded"),
-            Self::RestBeforeEnd { at } => (Some(at), "leave out what follows `{*rest}`"),
-            Self::RestInBase { at } => (Some(at), "leave out the last segment"),
+            Self::RestBeforeEnd { at } => (Some(at), "remove everything after `{*rest}`"),
+            Self::RestInBase { at } => (Some(at), "remove the last segment"),
             Self::RepeatedName { at, .. } => (Some(at), "give each placeholder a name of its own"),
-            Self::Blank { at, .. } => (Some(at), "write `%20` for a blank"),
+            Self::Blank { at, .. } => (Some(at), "write `%20` for a space"),
             Self::Ambiguous {
                 class: Ambiguity::InvalidEscape,
                 at,
@@ -391,7 +416,7 @@ impl PatternError {
             } => (Some(at), "write `%25` for a percent sign"),
             Self::Ambiguous { at, .. } => (
                 Some(at),
-                "write the path plainly, with a placeholder for what varies",
+                "write a plain path, with placeholders for variable segments",
             ),
         };
         let diagnostic = Diagnostic::error(self.to_string()).help(help);

@@ -1,4 +1,4 @@
-//! A path as the segments that patterns are matched against.
+//! The segments of a path, which patterns match.
 
 use super::TrailingSlash;
 
@@ -7,9 +7,9 @@ use super::TrailingSlash;
 pub struct Segments<'p>(Option<&'p [u8]>);
 
 impl<'p> Segments<'p> {
-    /// The segments of `path`.
+    /// Returns the segments of `path`.
     ///
-    /// A slash at the end is not distinguished, or is an empty last segment.
+    /// A trailing slash is either ignored or an empty last segment.
     #[must_use]
     pub fn new(path: &'p [u8], trailing_slash: TrailingSlash) -> Self {
         let path = path.strip_prefix(b"/").unwrap_or(path);

@@ -1,4 +1,4 @@
-//! Rules as a document gives them, compiled and checked against each other.
+//! Compiles the rules of a document and checks them against each other.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,38 +10,38 @@ use keygate_expression::Expression;
 use super::{
     HostPattern, Match, Method, Policy, PolicyError, Rule,
     matcher::{ByMethod, Matcher},
-    rule::{Demands, ExpressionPlaces, or_all},
+    rule::{ExpressionLocations, Requirements, or_all},
     witness::{Filling, witnesses},
 };
 use crate::path::{Pattern, TrailingSlash};
 
-/// Where a rule stands in its text.
-pub type Place = Range<usize>;
+/// The location of a rule in its text.
+pub type Span = Range<usize>;
 
-/// One endpoint or route, complete: what it left out has been filled in.
+/// One endpoint or route with all values filled in.
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// The endpoint's path.
     pub base: Pattern,
-    /// The path below it; absent for the endpoint itself.
+    /// The path below it; `None` for the endpoint itself.
     pub route: Option<Pattern>,
-    /// The hosts that it is for; none means all.
+    /// The hosts that it applies to; none means all.
     pub hosts: Vec<HostPattern>,
-    /// The methods that it is for; `None` means all.
+    /// The methods that it applies to; `None` means all.
     pub methods: Option<Vec<Method>>,
-    /// What a request must meet.
-    pub demands: Demands,
-    /// Where its expressions are in the text.
-    pub expression_places: ExpressionPlaces,
-    /// Where it is in the text.
-    pub place: Place,
+    /// The requirements.
+    pub requirements: Requirements,
+    /// The locations of its expressions in the text.
+    pub expression_locations: ExpressionLocations,
+    /// Its location in the text.
+    pub span: Span,
 }
 
 impl Policy {
     /// Compiles the rules of one document.
     ///
     /// # Errors
-    /// Two rules that nothing tells apart, and rules that can never match.
+    /// Rules with the same path, hosts and method, and rules that can never match.
     pub fn build(
         drafts: Vec<Draft>,
         trailing_slash: TrailingSlash,
@@ -60,11 +60,11 @@ impl Policy {
                 }
             }
         }
-        let places: Vec<_> = drafts.iter().map(|draft| draft.place.clone()).collect();
+        let spans: Vec<_> = drafts.iter().map(|draft| draft.span.clone()).collect();
         let mut known = Interned::default();
         let rules = drafts.into_iter().enumerate().map(|(index, mut draft)| {
-            known.share(&mut draft.demands.group_expression);
-            if let Some(expression) = &mut draft.demands.backoffice_expression {
+            known.share(&mut draft.requirements.group_expression);
+            if let Some(expression) = &mut draft.requirements.backoffice_expression {
                 known.share(expression);
             }
             draft.compile(index)
@@ -74,9 +74,9 @@ impl Policy {
             matcher,
         };
         let errors = if collisions.is_empty() {
-            policy.unreachable_rules(&places)
+            policy.unreachable_rules(&spans)
         } else {
-            let error = |(first, second)| policy.indistinguishable(&places, first, second);
+            let error = |(first, second)| policy.indistinguishable(&spans, first, second);
             collisions.into_iter().filter_map(error).collect()
         };
         if errors.is_empty() {
@@ -88,21 +88,21 @@ impl Policy {
 
     fn indistinguishable(
         &self,
-        places: &[Place],
+        spans: &[Span],
         first: usize,
         second: usize,
     ) -> Option<PolicyError> {
         Some(PolicyError::Indistinguishable {
             label: self.rules.get(second)?.label().to_owned(),
-            at: places.get(second)?.clone(),
-            first: places.get(first)?.clone(),
+            at: spans.get(second)?.clone(),
+            first: spans.get(first)?.clone(),
         })
     }
 
-    /// The rules that no request can reach.
-    fn unreachable_rules(&self, places: &[Place]) -> Vec<PolicyError> {
+    /// Returns the errors for rules that no request can reach.
+    fn unreachable_rules(&self, spans: &[Span]) -> Vec<PolicyError> {
         let deepest = self.deepest();
-        let unreachable = self.rules.iter().zip(places).filter_map(|(rule, at)| {
+        let unreachable = self.rules.iter().zip(spans).filter_map(|(rule, at)| {
             let mut winner = None;
             for witness in witnesses(rule, deepest, Filling::UNWRITTEN) {
                 match self.find(&witness.request(), &witness.path) {
@@ -110,7 +110,7 @@ impl Policy {
                     other => winner = winner.or(other.rule()),
                 }
             }
-            let hiding = winner.and_then(|winner| places.get(winner.index)).cloned();
+            let hiding = winner.and_then(|winner| spans.get(winner.index)).cloned();
             let label = rule.label().to_owned();
             Some(PolicyError::Unreachable {
                 label,
@@ -121,19 +121,19 @@ impl Policy {
         unreachable.collect()
     }
 
-    /// The length of the longest pattern.
+    /// Returns the length of the longest pattern.
     pub(super) fn deepest(&self) -> usize {
         let lengths = self.rules.iter().map(|rule| rule.path().segments().len());
         lengths.max().unwrap_or(0)
     }
 }
 
-/// The expressions of a policy by their text.
+/// Expressions by their text, so that equal ones share memory.
 #[derive(Default)]
 struct Interned(HashMap<String, Expression>);
 
 impl Interned {
-    /// Puts the first expression of the same text in its place.
+    /// Replaces an expression by the first one with the same text.
     fn share(&mut self, expression: &mut Expression) {
         let source = expression.source().to_owned();
         let first = self.0.entry(source).or_insert_with(|| expression.clone());
@@ -164,17 +164,17 @@ impl Draft {
             is_route: self.route.is_some(),
             hosts: self.hosts,
             methods: self.methods,
-            demands: self.demands,
+            requirements: self.requirements,
             needs_user: [false; 2],
-            places: self.expression_places,
+            locations: self.expression_locations,
         };
         rule.needs_user = [false, true].map(|is_backoffice| rule.mentions_user(is_backoffice));
         rule
     }
 }
 
-/// The rule's name for people: the methods that it names, the first of the hosts that it names,
-/// the path. All three are visible ASCII.
+/// Returns the rule's name for people: its methods, its first host and its path. All three are
+/// visible ASCII.
 fn label(methods: Option<&[Method]>, hosts: &[HostPattern], path: &Pattern) -> String {
     let methods: Vec<_> = methods
         .unwrap_or_default()

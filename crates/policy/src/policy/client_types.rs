@@ -7,29 +7,29 @@ use keygate_expression::{Expression, ExpressionError, Warning, can_be_client_typ
 
 use super::PolicyError;
 
-/// The client types that a rule is for; every expression of the rule holds beside them.
+/// The client types of a rule; they must match in addition to each of its expressions.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientTypes {
     names: Vec<ClientTypeName>,
-    /// Where the list stands.
-    pub(super) at: Range<usize>,
+    /// The location of the list.
+    pub(crate) at: Range<usize>,
 }
 
-/// One client type of a list, and where it stands.
+/// A client type of a list, and its location.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientTypeName {
     name: String,
     at: Range<usize>,
 }
 
-/// The same name twice is the same entry twice, wherever it stands.
+/// Entries with the same name are equal, at any location.
 impl PartialEq for ClientTypeName {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-/// What a rule's expressions were before its client types were added to them.
+/// The expressions of a rule before its client types were added.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Written {
     pub(super) group: Option<Expression>,
@@ -38,19 +38,19 @@ pub(super) struct Written {
 }
 
 impl ClientTypeName {
-    /// Takes a name that some key may have.
+    /// Parses a name that a key can have.
     ///
     /// # Errors
-    /// No key can have it.
+    /// No key can have this name.
     pub(crate) fn parse(name: &str, at: Range<usize>) -> Result<Self, PolicyError> {
         let help = match name {
-            "*" => "leave `clientTypes` out for every client type",
+            "*" => "remove `clientTypes` to match every client type",
             name if can_be_client_type(name) => {
                 let name = name.to_owned();
                 return Ok(Self { name, at });
             }
             _ => {
-                "a client type is 1 to 128 characters of visible ASCII, without blanks; write one an entry"
+                "a client type is 1 to 128 characters of visible ASCII, without spaces; write one per entry"
             }
         };
         Err(PolicyError::UnknownValue {
@@ -71,7 +71,7 @@ impl ClientTypes {
         Expression::of_client_types(self.names.iter().map(|it| &*it.name), Some(expression))
     }
 
-    /// The names that no key has.
+    /// Returns warnings for the names that no key has.
     pub(super) fn unknown(&self, known: &[&str]) -> Vec<Diagnostic> {
         let names = self.names.iter().filter_map(|it| {
             let expression = Expression::of_client_types([&*it.name], None).ok()?;

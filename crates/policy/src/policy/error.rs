@@ -1,4 +1,4 @@
-//! What can be wrong with a policy's text.
+//! The errors of a policy file.
 
 use std::ops::Range;
 
@@ -7,123 +7,123 @@ use keygate_documents::diagnostic::{Content, Diagnostic};
 use super::{HostError, MethodError};
 use crate::path::PatternError;
 
-/// One mistake in a policy; places are bytes of its text.
+/// An error in a policy; spans are bytes of its text.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PolicyError {
-    /// The text is no YAML of the right shape.
+    /// The text is not YAML, or has the wrong structure.
     #[error("{}", .0.message)]
     Text(Box<Diagnostic>),
     /// The version is missing.
     #[error("the field `version` is missing")]
     MissingVersion,
-    /// The version is another one.
-    #[error("version {version} is not known here")]
+    /// The version is unknown.
+    #[error("version {version} is unknown")]
     UnknownVersion {
-        /// What was written.
+        /// The version in the file.
         version: u64,
-        /// Where.
+        /// Its span.
         at: Range<usize>,
     },
-    /// A path that is none.
+    /// An invalid path.
     #[error("{error}")]
     Path {
-        /// What is wrong.
+        /// The cause.
         error: PatternError,
-        /// Where, placed in the file.
+        /// Its span in the file.
         diagnostic: Box<Diagnostic>,
     },
-    /// A method that is none.
+    /// An invalid method.
     #[error("{error}")]
     Method {
-        /// What is wrong.
+        /// The cause.
         error: MethodError,
-        /// Where.
+        /// Its span.
         at: Range<usize>,
     },
-    /// A host that is none.
+    /// An invalid host.
     #[error("{error}")]
     Host {
-        /// What is wrong.
+        /// The cause.
         error: HostError,
-        /// Where.
+        /// Its span.
         at: Range<usize>,
     },
-    /// A list without entries, so that nothing matches.
+    /// An empty list, which would match nothing.
     #[error("an empty `{field}` matches nothing")]
     EmptyList {
-        /// The field.
+        /// The field's name.
         field: &'static str,
-        /// Where.
+        /// The span of the list.
         at: Range<usize>,
     },
-    /// A value twice in one list.
-    #[error("`{value}` stands here a second time")]
+    /// A repeated value in a list.
+    #[error("`{value}` is repeated")]
     Repeated {
-        /// The value.
+        /// The repeated value.
         value: String,
-        /// Where.
+        /// The span of the second one.
         at: Range<usize>,
-        /// Where it stood first.
+        /// The span of the first one.
         first: Range<usize>,
     },
-    /// A value that the field does not have.
+    /// An invalid value of a field.
     #[error("`{value}` is not a value of `{field}`")]
     UnknownValue {
-        /// The field.
+        /// The field's name.
         field: &'static str,
-        /// The value.
+        /// The value in the file.
         value: String,
-        /// What to write instead.
+        /// The hint.
         help: String,
-        /// Where.
+        /// The span of the value.
         at: Range<usize>,
     },
-    /// A field that only endpoints have.
-    #[error("a route takes `{field}` from its endpoint")]
+    /// A field that only endpoints can have.
+    #[error("a route inherits `{field}` from its endpoint")]
     EndpointOnly {
-        /// The field.
+        /// The field's name.
         field: &'static str,
-        /// Where.
+        /// The span of its value.
         at: Range<usize>,
     },
-    /// A group expression with a mistake.
+    /// An invalid group expression.
     #[error("{}", .0.message)]
     Expression(Box<Diagnostic>),
     /// Two rules that match the same requests.
-    #[error("nothing tells `{label}` from another rule")]
+    #[error("`{label}` matches the same requests as another rule")]
     Indistinguishable {
         /// The second rule's name.
         label: String,
-        /// The second rule.
+        /// The second rule's span.
         at: Range<usize>,
-        /// The first rule.
+        /// The first rule's span.
         first: Range<usize>,
     },
-    /// A rule that others hide.
+    /// A rule that never matches because of another rule.
     #[error("`{label}` can never match")]
     Unreachable {
         /// The rule's name.
         label: String,
-        /// The rule.
+        /// The rule's span.
         at: Range<usize>,
-        /// The rule that hides it.
+        /// The span of the rule that matches its requests.
         hiding: Option<Range<usize>>,
     },
 }
 
 impl PolicyError {
-    /// The error for a person, as it may be shown: without the user's text where that is secret.
+    /// Returns the error for a person, without the user's text if it may be secret.
     #[must_use]
     pub fn diagnostic_for(&self, content: Content) -> Diagnostic {
         match (self, content) {
-            // What reads the text knows what may be shown.
+            // The YAML parser has already removed the user's text if necessary.
             (Self::Text(diagnostic), _) => (**diagnostic).clone(),
             (_, Content::Public) => self.diagnostic(),
             (_, Content::Secret) => self.diagnostic().redacted(),
         }
     }
 
-    /// The mistake for a person.
+    /// Returns the error for a person.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {
         let error = || Diagnostic::error(self.to_string());
@@ -137,32 +137,32 @@ impl PolicyError {
             Self::Host { at, .. } => error().at(at.clone()),
             Self::EmptyList { field, at } => error()
                 .at(at.clone())
-                .help(format!("leave `{field}` out, or name some")),
-            Self::Repeated { at, first, .. } => error()
-                .at(at.clone())
-                .related(first.clone(), "it stands here already"),
+                .help(format!("remove `{field}`, or list at least one")),
+            Self::Repeated { at, first, .. } => {
+                error().at(at.clone()).related(first.clone(), "first here")
+            }
             Self::UnknownValue { help, at, .. } => error().at(at.clone()).help(help.as_str()),
-            Self::EndpointOnly { at, .. } => error().at(at.clone()).help("leave it out here"),
+            Self::EndpointOnly { at, .. } => error().at(at.clone()).help("remove it here"),
             Self::Indistinguishable { at, first, .. } => error()
                 .at(at.clone())
                 .related(
                     first.clone(),
                     "this one has the same path, hosts and method",
                 )
-                .help("leave one of them out, or give them different methods, paths or hosts"),
+                .help("remove one of them, or give them different methods, paths or hosts"),
             Self::Unreachable {
                 at,
                 hiding: Some(hiding),
                 ..
             } => error()
                 .at(at.clone())
-                .related(hiding.clone(), "this one takes its requests")
-                .help("move the rule to the endpoint that takes its requests, or leave it out"),
+                .related(hiding.clone(), "this rule matches its requests")
+                .help("move the rule to the endpoint that matches its requests, or remove it"),
             Self::Unreachable {
                 at, hiding: None, ..
             } => error()
                 .at(at.clone())
-                .help("the path `/` always has its slash: write the route `/`"),
+                .help("the path `/` always ends with a slash: write the route `/`"),
         }
     }
 }

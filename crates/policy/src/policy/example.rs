@@ -1,4 +1,4 @@
-//! For each rule a request that it decides, for people to look at.
+//! Example requests, one for each rule.
 
 use std::collections::HashSet;
 
@@ -13,16 +13,16 @@ use crate::{Request, path::Segment};
 /// A request that a rule decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
-    /// The method.
+    /// The request method.
     pub method: String,
-    /// The target, as a client would send it.
+    /// The request target, as a client would send it.
     pub target: String,
-    /// The host, in a policy that names hosts.
+    /// The host, if the policy has rules for hosts.
     pub host: Option<String>,
 }
 
 impl Example {
-    /// The request, made by this caller.
+    /// Returns the request with these facts about its caller.
     #[must_use]
     pub fn request<'a>(&'a self, facts: Facts<'a>) -> Request<'a> {
         Request {
@@ -35,12 +35,14 @@ impl Example {
     }
 }
 
-/// Methods to try, most usual first.
+/// Methods to try, the most common first.
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 impl Policy {
-    /// For each rule, in the order of [`Rule::index`], a request that it decides: as plain as one
-    /// can be, else with names that the policy does not write, by which every rule can be reached.
+    /// Returns for each rule, in the order of [`Rule::index`], a request that it decides.
+    ///
+    /// Simple names are tried first, then names that do not occur in the policy, with which every rule
+    /// can be reached.
     pub fn examples(&self) -> impl Iterator<Item = Option<Example>> {
         let deepest = self.deepest();
         let unwritten = self.unwritten();
@@ -75,7 +77,7 @@ impl Policy {
         }
     }
 
-    /// A name that no rule writes as a segment, in a host or, in capitals, as a method.
+    /// A name that no rule uses as a segment, in a host or, in capitals, as a method.
     fn unwritten(&self) -> String {
         let mut written = HashSet::new();
         for rule in self.rules() {
@@ -102,8 +104,7 @@ fn literal(segment: &Segment) -> Option<&str> {
     }
 }
 
-/// A canonical path as a client sends it: what is not plain is percent-encoded (RFC 3986,
-/// section 2.1).
+/// Percent-encodes a canonical path as a client would send it (RFC 3986, section 2.1).
 fn target(path: &[u8]) -> String {
     let encode = |byte: &u8| match byte {
         b'/' | b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),

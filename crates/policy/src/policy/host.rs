@@ -1,19 +1,19 @@
-//! Hosts that an endpoint is for.
+//! The hosts of an endpoint.
 
 use std::fmt;
 
-/// A host as a policy names it.
+/// A host pattern of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostPattern {
     /// One host, in lower case.
     Exact(Box<str>),
-    /// Every host below a domain, at any depth, as nginx reads `*.example.com`; holds the domain.
+    /// Every host below a domain, at any depth, as nginx's `*.example.com`; holds the domain.
     Below(Box<str>),
 }
 
-/// A text that is no host.
+/// The error for a text that is not a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no host: write e.g. `shop.example.com` or `*.example.com`, without a port")]
+#[error("`{text}` is not a host: write e.g. `shop.example.com` or `*.example.com`, without a port")]
 pub struct HostError {
     text: String,
 }
@@ -22,7 +22,7 @@ pub struct HostError {
 const LONGEST: usize = 253;
 
 impl HostPattern {
-    /// Parses a host name, an address or `*.` and a domain.
+    /// Parses a host name, an address, or `*.` and a domain.
     ///
     /// # Errors
     /// The text is none of these; an internationalised name must be written in its ASCII form.
@@ -66,14 +66,14 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// A request's host in the form that policies are compared in: lower case, no port, no final dot.
+/// A request's host, normalized for comparison: lower case, no port, no final dot.
 pub(super) struct RequestHost {
     buffer: [u8; LONGEST],
     length: usize,
 }
 
 impl RequestHost {
-    /// `None` where no policy could name it.
+    /// Returns `None` for a host that no pattern can match.
     pub(super) fn new(host: &str) -> Option<Self> {
         let name = match host.find(']') {
             Some(end) if host.starts_with('[') => host.get(..=end)?,
@@ -97,7 +97,7 @@ impl RequestHost {
             .unwrap_or_default()
     }
 
-    /// The domains that the host is below, the nearest first.
+    /// Returns the domains above the host, the nearest first.
     pub(super) fn domains(&self) -> impl Iterator<Item = &str> {
         let name = self.as_str();
         name.match_indices('.')
@@ -123,7 +123,7 @@ mod tests {
     #[case("", None)]
     #[case("a..b", None)]
     #[case("münchen.de", None)]
-    fn a_policy_names_hosts(#[case] text: &str, #[case] expected: Option<&str>) {
+    fn host_patterns_are_validated(#[case] text: &str, #[case] expected: Option<&str>) {
         let parsed = HostPattern::parse(text).ok().map(|host| host.to_string());
         assert_eq!(parsed.as_deref(), expected);
     }
@@ -135,7 +135,7 @@ mod tests {
     #[case("shop.example.com.:80", "shop.example.com")]
     #[case("[::1]:80", "[::1]")]
     #[case("[::1]", "[::1]")]
-    fn case_port_and_final_dot_do_not_count(#[case] host: &str, #[case] expected: &str) {
+    fn case_port_and_final_dot_are_ignored(#[case] host: &str, #[case] expected: &str) {
         assert_eq!(RequestHost::new(host).unwrap().as_str(), expected);
     }
 

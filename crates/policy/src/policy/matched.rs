@@ -1,28 +1,28 @@
-//! A request and the rule that it matches, before its user is known.
+//! A request and its matching rule, before its user is known.
 //!
-//! A decision has three steps: [`Policy::matched`] finds the rule, [`Matched::needs`] says what that rule
-//! has to know, and [`Matched::judge`] decides. Whoever looks a user up, which may take a while, does so
-//! between the last two, and only where a user is needed.
+//! A decision has three steps: [`Policy::matched`] finds the rule, [`Matched::needs`] returns what the
+//! decision depends on, and [`Matched::judge`] decides. The look-up of a user, which may take a while,
+//! happens between the last two, and only if a user is needed.
 
 use keygate_expression::{Facts, User};
 
 use super::{MOST_COMPARED_BYTES, Match, Needs, Policy, Rule};
 use crate::{
     Decision, Reason, Request,
-    path::{Ambiguities, CanonicalPath, TargetError, readings::Reading},
+    path::{Ambiguities, CanonicalPath, TargetError, interpretations::Interpretation},
 };
 
-/// A request and the rule of a policy that decides on it.
+/// A request and the rule that decides on it.
 #[derive(Debug, Clone)]
 pub struct Matched<'p, 'r> {
     policy: &'p Policy,
     request: Request<'r>,
-    /// The canonical path and what it leads to, or why there is no rule to look up.
+    /// The canonical path and the result of its look-up, or the reason why there is none.
     found: Result<(CanonicalPath<'r>, Match<'p>), Reason>,
 }
 
 impl Policy {
-    /// Finds the rule that decides on a request; a user among its facts plays no part.
+    /// Finds the rule that decides on a request; a user among its facts is ignored.
     #[must_use]
     pub fn matched<'r>(&self, request: &Request<'r>) -> Matched<'_, 'r> {
         Matched {
@@ -42,17 +42,16 @@ impl Policy {
             Match::Rule(rule) => rule.allowed_ambiguities(),
             Match::MethodNotAllowed | Match::NoEndpoint => Ambiguities::default(),
         };
-        if path.ambiguities().refused_unless(allowed).is_empty() {
+        if path.ambiguities().rejected_unless(allowed).is_empty() {
             Ok((path, found))
         } else {
             Err(Reason::AmbiguousPath)
         }
     }
 
-    /// Decides on one request whose user, if it has one, is among its facts.
+    /// Decides on a request whose user, if any, is among its facts.
     ///
-    /// A request passes only if it would pass under every reading of its path that a server is
-    /// known to make.
+    /// A request is allowed only if it would be allowed under every known interpretation of its path.
     #[must_use]
     pub fn decide<'r>(&self, request: &Request<'r>) -> Decision<'_, 'r> {
         self.matched(request).judge(request.facts.user)
@@ -60,32 +59,32 @@ impl Policy {
 }
 
 impl<'p, 'r> Matched<'p, 'r> {
-    /// Returns the rule, if one matches.
+    /// Returns the matching rule.
     #[must_use]
     pub fn rule(&self) -> Option<&'p Rule> {
         self.found.as_ref().ok().and_then(|(_, found)| found.rule())
     }
 
-    /// Returns what has to be known of the caller; nothing where the request is denied whoever sent it.
+    /// Returns which facts the decision needs; none if the request is denied for every caller.
     ///
-    /// The shadow expression of the rule counts. A shadow policy has a match, and needs, of its own.
+    /// A shadow expression of the rule counts too. A shadow policy has its own match and needs.
     #[must_use]
     pub fn needs(&self) -> Needs {
         let Ok((path, found)) = &self.found else {
             return Needs::default();
         };
         let needs = found.needs(&self.request);
-        // A request has to pass under every reading of its path, and each may lead to another rule.
-        self.readings(path)
+        // The request must be allowed under every interpretation of its path, and each may match another rule.
+        self.interpretations(path)
             .iter()
-            .map(|reading| {
-                let path = reading.path(self.request.target);
+            .map(|interpretation| {
+                let path = interpretation.path(self.request.target);
                 self.policy.find(&self.request, &path).needs(&self.request)
             })
             .fold(needs, Needs::or)
     }
 
-    /// Decides, for this user or for nobody.
+    /// Decides for this user, or for a request without one.
     #[must_use]
     pub fn judge(self, user: Option<&User>) -> Decision<'p, 'r> {
         let request = self.of(user);
@@ -94,7 +93,7 @@ impl<'p, 'r> Matched<'p, 'r> {
             Err(reason) => return Decision::without_rule(*reason),
         };
         let reason = found.judge(&request);
-        if reason == Reason::Ok && !self.passes_every_reading(&request, path) {
+        if reason == Reason::Ok && !self.passes_every_interpretation(&request, path) {
             return Decision::without_rule(Reason::AmbiguousPath);
         }
         Decision {
@@ -105,7 +104,7 @@ impl<'p, 'r> Matched<'p, 'r> {
         }
     }
 
-    /// The request with this user.
+    /// Returns the request with this user.
     fn of<'u>(&self, user: Option<&'u User>) -> Request<'u>
     where
         'r: 'u,
@@ -119,30 +118,34 @@ impl<'p, 'r> Matched<'p, 'r> {
         }
     }
 
-    /// The readings to compare; none where they are too many for the request to be allowed.
-    fn readings(&self, path: &CanonicalPath<'_>) -> Vec<Reading> {
+    /// Returns the interpretations to compare; `None` if there are too many to allow the request.
+    fn interpretations(&self, path: &CanonicalPath<'_>) -> Vec<Interpretation> {
         let found = path.ambiguities();
         if found.is_empty() {
             return Vec::new();
         }
-        let mut readings = Reading::differing_on(found);
-        if readings.len().saturating_mul(self.request.target.len()) > MOST_COMPARED_BYTES {
-            readings.clear();
+        let mut interpretations = Interpretation::differing_on(found);
+        if interpretations
+            .len()
+            .saturating_mul(self.request.target.len())
+            > MOST_COMPARED_BYTES
+        {
+            interpretations.clear();
         }
-        readings
+        interpretations
     }
 
-    /// Whether no known reading leads the request to where it would be denied.
-    fn passes_every_reading(&self, request: &Request<'_>, path: &CanonicalPath<'_>) -> bool {
+    /// Whether the request is allowed under every known interpretation.
+    fn passes_every_interpretation(&self, request: &Request<'_>, path: &CanonicalPath<'_>) -> bool {
         if path.ambiguities().is_empty() {
             return true;
         }
-        let readings = self.readings(path);
-        !readings.is_empty()
-            && readings.iter().all(|reading| {
-                let path = reading.path(request.target);
+        let interpretations = self.interpretations(path);
+        !interpretations.is_empty()
+            && interpretations.iter().all(|interpretation| {
+                let path = interpretation.path(request.target);
                 match self.policy.find(request, &path) {
-                    Match::NoEndpoint => reading.may_lead_nowhere(&path),
+                    Match::NoEndpoint => interpretation.may_lead_nowhere(&path),
                     other => other.judge(request) == Reason::Ok,
                 }
             })

@@ -1,4 +1,4 @@
-//! From host, path and method to the rule that decides.
+//! Finds the rule for a host, path and method.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use crate::{
     path::{Segments, TrailingSlash},
 };
 
-/// A rule's place in the policy.
+/// A rule's index in the policy.
 pub(super) type RuleId = usize;
 
-/// What a look-up found.
+/// The result of a look-up.
 #[derive(Debug, Clone, Copy)]
 pub enum Match<'p> {
     /// The rule that decides.
@@ -23,7 +23,7 @@ pub enum Match<'p> {
 }
 
 impl<'p> Match<'p> {
-    /// The rule, if there is one.
+    /// Returns the matching rule.
     #[must_use]
     pub fn rule(self) -> Option<&'p Rule> {
         match self {
@@ -41,7 +41,7 @@ impl<'p> Match<'p> {
     }
 }
 
-/// Every rule, found by base path, host, route and method, in this order.
+/// All rules, indexed by base path, host, route and method, in this order.
 #[derive(Debug, Default)]
 pub(super) struct Matcher {
     pub(super) trailing_slash: TrailingSlash,
@@ -49,40 +49,40 @@ pub(super) struct Matcher {
     pub(super) names_hosts: bool,
 }
 
-/// What is at one base path: an area for each host.
+/// The rules at one base path: an area for each host.
 #[derive(Debug, Default)]
 pub(super) struct Base {
     any: Option<Area>,
-    // Apart, for most bases name no hosts: what every request reads stays small.
+    // Separate, because most bases have no hosts: the data that every request reads stays small.
     hosts: Option<Box<Hosts>>,
 }
 
-/// The areas of a base that are for some hosts alone.
+/// The areas of a base that are limited to some hosts.
 #[derive(Debug, Default)]
 struct Hosts {
     exact: HashMap<Box<str>, Area>,
     below: HashMap<Box<str>, Area>,
 }
 
-/// What is at one base path on one host.
+/// The rules at one base path on one host.
 #[derive(Debug, Default)]
 pub(super) struct Area {
     pub(super) endpoints: ByMethod,
     pub(super) routes: Trie<ByMethod>,
 }
 
-/// The rules at one place, by method.
+/// The rules of one route or endpoint, by method.
 #[derive(Debug, Default)]
 pub(super) struct ByMethod {
-    /// Sorted by method, so that nothing depends on the order in the file.
+    /// Sorted by method, so that the order in the file does not matter.
     named: Vec<(Method, RuleId)>,
     all: Option<RuleId>,
 }
 
 impl Matcher {
-    /// Whether a request without a host cannot be decided on.
+    /// Whether a request without a host must be rejected.
     ///
-    /// It would miss the endpoints that name hosts, and fall to others that are more open.
+    /// It would skip the endpoints that name hosts, and match others that may be more open.
     pub(super) fn needs_host(&self) -> bool {
         self.names_hosts
     }
@@ -105,8 +105,8 @@ impl Matcher {
             .map_or(Match::MethodNotAllowed, Match::Rule)
     }
 
-    /// The rules at a request's host and path, for whatever method: of the most specific route,
-    /// and of the endpoint.
+    /// The rules at a request's host and path, for any method: of the most specific route, and of the
+    /// endpoint.
     pub(super) fn whatever_method(&self, request: &Request<'_>, path: &[u8]) -> Vec<RuleId> {
         let Some((area, left)) = self.area(request, path) else {
             return Vec::new();
@@ -117,7 +117,7 @@ impl Matcher {
         found
     }
 
-    /// The area of the longest base path that covers a path, and what is left of the path.
+    /// The area of the longest base path that covers a path, and the rest of the path.
     fn area<'s>(&self, request: &Request<'_>, path: &'s [u8]) -> Option<(&Area, Segments<'s>)> {
         let host = request
             .host
@@ -130,7 +130,7 @@ impl Matcher {
 }
 
 impl Base {
-    /// The area for a request's host: an exact one, then the nearest domain's, then that of all.
+    /// The area for a request's host: an exact match, then the nearest domain's, then that of all hosts.
     fn area(&self, host: Option<&RequestHost>) -> Option<&Area> {
         let of_host = self.hosts.as_ref().and_then(|hosts| hosts.area(host?));
         of_host.or(self.any.as_ref())
@@ -150,7 +150,7 @@ impl Base {
 }
 
 impl Hosts {
-    /// The area of a host: its own, or else that of the nearest domain.
+    /// The area of a host: its own, or else the nearest domain's.
     fn area(&self, host: &RequestHost) -> Option<&Area> {
         self.exact
             .get(host.as_str())
@@ -161,8 +161,8 @@ impl Hosts {
 impl ByMethod {
     fn find(&self, rules: &[Rule], request: &Request<'_>) -> Option<RuleId> {
         self.get(request.method).or_else(|| {
-            // A preflight asks for another method's sake (Fetch standard, "CORS-preflight
-            // fetch"), so a rule that names that one alone may still answer it.
+            // A preflight is about another method (Fetch standard, "CORS-preflight fetch"), so a rule
+            // for only that method may still decide on it.
             let allows = |id: &RuleId| rules.get(*id).is_some_and(Rule::allows_preflight);
             is_preflight(request)
                 .then(|| self.ids().find(allows))
@@ -170,8 +170,8 @@ impl ByMethod {
         })
     }
 
-    /// The rule for a method: the one that names it, for `HEAD` the one that names `GET`, or the
-    /// one for all methods.
+    /// The rule for a method: the one that names it; for `HEAD` the one that names `GET`; else the one
+    /// for all methods.
     fn get(&self, method: &str) -> Option<RuleId> {
         let named = |wanted: &str| {
             self.named
@@ -184,7 +184,7 @@ impl ByMethod {
             .or(self.all)
     }
 
-    /// Puts a rule at a method, or at all, unless another one is there: that one is returned.
+    /// Adds a rule for a method, or for all; returns the rule that already exists there, if any.
     pub(super) fn insert(&mut self, method: Option<&Method>, id: RuleId) -> Option<RuleId> {
         let Some(method) = method else {
             let taken = self.all;

@@ -1,15 +1,15 @@
-//! Request methods as a policy names them.
+//! Request methods in a policy.
 
 use std::fmt;
 
 use keygate_documents::diagnostic::nearest;
 
-/// A method that a rule names, such as `GET` or `PURGE`.
+/// A method in a rule, such as `GET` or `PURGE`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Method(Box<str>);
 
-/// The methods that are known without being declared: IANA's HTTP Method Registry, and `PURGE`,
-/// which caches have. The usual ones come first, for "did you mean".
+/// The methods that need no declaration: IANA's HTTP Method Registry, and `PURGE`, which caches use.
+/// The common ones come first, for "did you mean".
 const KNOWN: [&str; 41] = [
     "GET",
     "POST",
@@ -54,29 +54,29 @@ const KNOWN: [&str; 41] = [
     "VERSION-CONTROL",
 ];
 
-/// A text that is not a method, or not one that this policy knows.
+/// The error for a text that is not a method, or not one that this policy knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MethodError {
     /// Another router's word for every method.
     #[error("`{0}` is not a method")]
     Every(String),
-    /// Several methods in one text.
+    /// Several methods in one string.
     #[error("`{0}` is not a method")]
     Several(String),
-    /// A character that methods do not have, such as a lower-case letter.
-    #[error("`{0}` is no method: methods are written in capitals")]
+    /// A character that methods cannot contain, such as a lower-case letter.
+    #[error("`{0}` is not a method: methods are written in capitals")]
     Spelling(String),
     /// A method that is neither registered nor declared.
-    #[error("`{0}` is not a registered method, and `customMethods` does not name it")]
+    #[error("`{0}` is not a registered method, and not in `customMethods`")]
     Unknown(String),
 }
 
 impl Method {
-    /// Takes a method as nginx would: capitals, `_` and `-`
-    /// (`ngx_http_parse_request_line`, `sw_method`). Whether it is known is not looked at.
+    /// Parses a method as nginx would: capitals, `_` and `-`
+    /// (`ngx_http_parse_request_line`, `sw_method`), without checking that it is known.
     ///
     /// # Errors
-    /// The text has any other character, or none; or it is another router's word for every method.
+    /// The text is empty, has another character, or is another router's word for every method.
     pub fn parse(name: &str) -> Result<Self, MethodError> {
         let owned = || name.to_owned();
         if is_every(name) {
@@ -92,10 +92,10 @@ impl Method {
         Ok(Self(name.into()))
     }
 
-    /// Takes a method that is registered, or among `custom`.
+    /// Parses a method that is registered, or in `custom`.
     ///
     /// # Errors
-    /// It is neither: no request may ever have it, and its rule would leave them to another one.
+    /// It is neither: probably no request has it, and another rule would decide the intended ones.
     pub fn known(name: &str, custom: &[Self]) -> Result<Self, MethodError> {
         let method = Self::parse(name)?;
         if KNOWN.contains(&name) || custom.contains(&method) {
@@ -105,7 +105,7 @@ impl Method {
         }
     }
 
-    /// The method as it stands in a request line.
+    /// Returns the method as in the request line.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -118,14 +118,14 @@ impl fmt::Display for Method {
     }
 }
 
-/// Whether other routers' users write it for every method.
+/// Whether other routers use the word for every method.
 fn is_every(name: &str) -> bool {
     let words = ["ALL", "ANY", "*", "**", "EVERY"];
     words.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
 impl MethodError {
-    /// The method that was probably meant.
+    /// Returns the method that was probably meant.
     #[must_use]
     pub fn meant(&self) -> Option<&'static str> {
         match self {
@@ -134,23 +134,23 @@ impl MethodError {
         }
     }
 
-    /// What to write instead, in a policy file.
+    /// Returns the hint for a policy file.
     #[must_use]
     pub fn help(&self) -> String {
         let meant = self.meant().map(|meant| format!("did you mean `{meant}`?"));
         match self {
-            Self::Every(_) => "leave `methods` out: the rule is then for every method".to_owned(),
+            Self::Every(_) => "remove `methods`: the rule then applies to every method".to_owned(),
             Self::Several(names) => {
                 let names = names.split([',', '|', '/', ';', ' ']);
                 let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
-                format!("name the methods one by one: `[{}]`", names.join(", "))
+                format!("list the methods one by one: `[{}]`", names.join(", "))
             }
             Self::Spelling(_) => meant.unwrap_or_else(|| {
-                "write the method in capitals, or leave `methods` out for all methods".to_owned()
+                "write the method in capitals, or remove `methods` for all methods".to_owned()
             }),
             Self::Unknown(name) => {
                 let custom = format!(
-                    "a method of your own is declared at the top of the file: `customMethods: [{name}]`"
+                    "declare a custom method at the top of the file: `customMethods: [{name}]`"
                 );
                 meant.map_or_else(|| custom.clone(), |meant| format!("{meant} {custom}"))
             }

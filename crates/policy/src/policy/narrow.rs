@@ -1,19 +1,19 @@
-//! The expressions of a rule, narrowed to the client types of its list.
+//! Adds the client types of a rule's list to its expressions.
 
 use keygate_documents::diagnostic::Diagnostic;
 use keygate_expression::{Expression, ExpressionError, Warning};
 
-use super::{ClientTypes, Demands, ExpressionPlaces, PolicyError, client_types::Written};
+use super::{ClientTypes, ExpressionLocations, PolicyError, Requirements, client_types::Written};
 
 impl ClientTypes {
-    /// Adds the client types to every expression of a rule; `warnings` gets what is odd about it.
+    /// Adds the client types to every expression of a rule, and likely errors to `warnings`.
     ///
     /// # Errors
     /// Together they are longer or deeper than an expression may be.
     pub(crate) fn add_to(
         self,
-        demands: &mut Demands,
-        places: &mut ExpressionPlaces,
+        requirements: &mut Requirements,
+        locations: &mut ExpressionLocations,
         warnings: &mut Vec<Diagnostic>,
     ) -> Result<(), PolicyError> {
         let too_large = |error: ExpressionError| {
@@ -22,35 +22,36 @@ impl ClientTypes {
         };
         let both = |expression: &Expression| self.and(expression).map_err(too_large);
         let written = Written {
-            group: Some(demands.group_expression.clone()),
-            backoffice: demands.backoffice_expression.clone(),
-            shadow: demands.shadow.clone(),
+            group: Some(requirements.group_expression.clone()),
+            backoffice: requirements.backoffice_expression.clone(),
+            shadow: requirements.shadow.clone(),
         };
-        demands.group_expression = both(&demands.group_expression)?;
-        if let Some(expression) = &mut demands.backoffice_expression {
+        requirements.group_expression = both(&requirements.group_expression)?;
+        if let Some(expression) = &mut requirements.backoffice_expression {
             *expression = both(expression)?;
         }
-        if let Some(expression) = &mut demands.shadow {
+        if let Some(expression) = &mut requirements.shadow {
             *expression = both(expression)?;
         }
-        if let Some(warning) = self.contradiction(&demands.group_expression, &written, places)
+        if let Some(warning) =
+            self.contradiction(&requirements.group_expression, &written, locations)
             && !warnings.contains(&warning)
         {
             warnings.push(warning);
         }
-        places.written = written;
-        places.client_types = Some(self);
+        locations.written = written;
+        locations.client_types = Some(self);
         Ok(())
     }
 
-    /// A list and an expression that no request satisfies together, though each can be satisfied.
+    /// Warns if no request can satisfy both the list and the expression, though each can be satisfied.
     fn contradiction(
         &self,
         both: &Expression,
         written: &Written,
-        places: &ExpressionPlaces,
+        locations: &ExpressionLocations,
     ) -> Option<Diagnostic> {
-        let place = places.group.as_ref()?;
+        let group = locations.group.as_ref()?;
         if !written.group.as_ref()?.warnings(None).is_empty() {
             return None;
         }
@@ -61,8 +62,8 @@ impl ClientTypes {
         both.warnings(None).iter().any(is_whole).then(|| {
             Diagnostic::warning("no request satisfies both `clientTypes` and `groupExpression`")
                 .at(self.at.clone())
-                .related(place.place(), "both must hold")
-                .help("leave one of them out, or name the same client types in both")
+                .related(group.span(), "both must hold")
+                .help("remove one of them, or name the same client types in both")
         })
     }
 }

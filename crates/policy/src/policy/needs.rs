@@ -1,11 +1,11 @@
-//! What a rule has to know of a request.
+//! The facts that a decision needs.
 
-/// What has to be known before a rule can decide.
+/// The facts that must be known before a rule can decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
     /// The client type: the rule requires a key.
     pub key: bool,
-    /// The user: the rule requires one, or an expression of it names `groups`, `permissions` or `user`.
+    /// The user: the rule requires one, or one of its expressions uses `groups`, `permissions` or `user`.
     pub user: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What one endpoint or route asks of a request.
+//! A compiled rule: an endpoint or a route with its requirements.
 
 use keygate_documents::{diagnostic::Diagnostic, scalar::Scalar};
 use keygate_expression::{Expression, Warning};
@@ -12,7 +12,7 @@ use crate::{
     path::{Ambiguities, Pattern},
 };
 
-/// What one endpoint or route asks of a request: the thing that decides.
+/// An endpoint or route: the unit that decides on a request.
 #[derive(Debug)]
 pub struct Rule {
     pub(super) index: usize,
@@ -21,57 +21,57 @@ pub struct Rule {
     pub(super) is_route: bool,
     pub(super) hosts: Vec<HostPattern>,
     pub(super) methods: Option<Vec<Method>>,
-    pub(super) demands: Demands,
-    /// Whether a request of the ordinary and of the back-office gateway needs a user to be known.
+    pub(super) requirements: Requirements,
+    /// Whether a request of the ordinary and of the back-office gateway needs a user.
     pub(super) needs_user: [bool; 2],
-    /// Where the expressions stand in the policy's text.
-    pub(super) places: ExpressionPlaces,
+    /// The locations of the expressions in the policy's text.
+    pub(super) locations: ExpressionLocations,
 }
 
-/// What a rule asks for once it matched.
+/// The requirements of a rule.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one field of the policy file"
 )]
-pub struct Demands {
-    /// For people.
+pub struct Requirements {
+    /// A description for people.
     pub description: Option<String>,
-    /// Whether a request needs an API key.
+    /// Whether requests need an API key.
     pub api_key_required: bool,
-    /// Whether a request of the ordinary gateway needs a user.
+    /// Whether requests of the ordinary gateway need a user.
     pub authentication_required: bool,
-    /// Whether a request of the back-office gateway needs a user.
+    /// Whether requests of the back-office gateway need a user.
     pub backoffice_authentication_required: bool,
     /// The expression of the ordinary gateway.
     pub group_expression: Expression,
     /// The expression of the back-office gateway, if it has its own.
     pub backoffice_expression: Option<Expression>,
-    /// The expression that is tried beside the one that decides.
+    /// The shadow expression, whose result is only recorded.
     pub shadow: Option<Expression>,
-    /// Whether CORS preflights pass.
+    /// Whether CORS preflights are allowed.
     pub allows_preflight: bool,
-    /// The ambiguous spellings that pass.
+    /// The ambiguous spellings that are allowed.
     pub allowed_ambiguities: Ambiguities,
 }
 
-/// Where a rule's expressions stand; absent where a default applies.
+/// The locations of a rule's expressions; `None` for defaults.
 #[derive(Debug, Clone, Default)]
-pub struct ExpressionPlaces {
+pub struct ExpressionLocations {
     /// Of the ordinary expression.
     pub group: Option<Scalar>,
     /// Of the back-office expression.
     pub backoffice: Option<Scalar>,
     /// Of the shadow expression.
     pub shadow: Option<Scalar>,
-    /// The client types that were added to each of them.
+    /// The client types that were added to each expression.
     pub(super) client_types: Option<ClientTypes>,
-    /// What they were before.
+    /// The expressions before that.
     pub(super) written: Written,
 }
 
-impl ExpressionPlaces {
-    /// The places of these expressions.
+impl ExpressionLocations {
+    /// Returns the locations of these expressions.
     #[must_use]
     pub fn new(group: Option<Scalar>, backoffice: Option<Scalar>, shadow: Option<Scalar>) -> Self {
         Self {
@@ -84,80 +84,80 @@ impl ExpressionPlaces {
 }
 
 impl Rule {
-    /// This rule's place in [`Policy::rules`](super::Policy::rules), for tables beside the policy.
+    /// Returns the rule's index in [`Policy::rules`](super::Policy::rules), for parallel tables.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// The rule's name for people, e.g. `POST /orders/{id}/refund`: visible ASCII alone.
+    /// Returns the rule's name for people, e.g. `POST /orders/{id}/refund`, in visible ASCII.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// The base path, or the base path and the route.
+    /// Returns the base path, or the base path and the route.
     #[must_use]
     pub fn path(&self) -> &Pattern {
         &self.path
     }
 
-    /// Whether it is an exact route; else it covers everything below its path too.
+    /// Returns whether it is an exact route; an endpoint also covers everything below its path.
     #[must_use]
     pub fn is_route(&self) -> bool {
         self.is_route
     }
 
-    /// The hosts that it is for; none means all.
+    /// Returns the hosts that it applies to; none means all.
     #[must_use]
     pub fn hosts(&self) -> &[HostPattern] {
         &self.hosts
     }
 
-    /// The methods that it is for; `None` means all.
+    /// Returns the methods that it applies to; `None` means all.
     #[must_use]
     pub fn methods(&self) -> Option<&[Method]> {
         self.methods.as_deref()
     }
 
-    /// The endpoint's or route's description.
+    /// Returns the description of the endpoint or route.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
-        self.demands.description.as_deref()
+        self.requirements.description.as_deref()
     }
 
-    /// Whether a request needs an API key.
+    /// Returns whether a request needs an API key.
     #[must_use]
     pub fn api_key_required(&self) -> bool {
-        self.demands.api_key_required
+        self.requirements.api_key_required
     }
 
-    /// Whether a request of this gateway needs a logged-in user.
+    /// Returns whether a request of this gateway needs a logged-in user.
     #[must_use]
     pub fn authentication_required(&self, is_backoffice: bool) -> bool {
         if is_backoffice {
-            self.demands.backoffice_authentication_required
+            self.requirements.backoffice_authentication_required
         } else {
-            self.demands.authentication_required
+            self.requirements.authentication_required
         }
     }
 
-    /// The expression of the ordinary gateway.
+    /// Returns the expression of the ordinary gateway.
     #[must_use]
     pub fn group_expression(&self) -> &Expression {
-        &self.demands.group_expression
+        &self.requirements.group_expression
     }
 
-    /// The expression of the back-office gateway: its own, or else the ordinary one.
+    /// Returns the expression of the back-office gateway: its own, or else the ordinary one.
     #[must_use]
     pub fn backoffice_expression(&self) -> &Expression {
-        self.demands
+        self.requirements
             .backoffice_expression
             .as_ref()
-            .unwrap_or(&self.demands.group_expression)
+            .unwrap_or(&self.requirements.group_expression)
     }
 
-    /// The expression that decides for this gateway.
+    /// Returns the expression that decides for this gateway.
     #[must_use]
     pub fn expression(&self, is_backoffice: bool) -> &Expression {
         if is_backoffice {
@@ -167,27 +167,32 @@ impl Rule {
         }
     }
 
-    /// Whether CORS preflights pass.
+    /// Returns whether CORS preflights are allowed.
     #[must_use]
     pub fn allows_preflight(&self) -> bool {
-        self.demands.allows_preflight
+        self.requirements.allows_preflight
     }
 
-    /// The ambiguous spellings that the policy lets through by name.
+    /// Returns the ambiguous spellings that the policy allows by name.
     #[must_use]
     pub fn allowed_ambiguities(&self) -> Ambiguities {
-        self.demands.allowed_ambiguities
+        self.requirements.allowed_ambiguities
     }
 
-    /// The expression that is tried in the place of the one that decides, where that is the
-    /// ordinary one.
+    /// Returns the shadow expression, if the ordinary expression decides for this gateway.
     #[must_use]
     pub fn shadow_expression(&self, is_backoffice: bool) -> Option<&Expression> {
-        let is_ordinary = !is_backoffice || self.demands.backoffice_expression.is_none();
-        self.demands.shadow.as_ref().filter(|_| is_ordinary)
+        let is_ordinary = !is_backoffice || self.requirements.backoffice_expression.is_none();
+        self.requirements.shadow.as_ref().filter(|_| is_ordinary)
     }
 
-    /// What has to be known of the caller of a request that the rule matches.
+    /// Whether it requires a logged-in user, or an expression of it names `groups`, `permissions` or `user`.
+    #[must_use]
+    pub fn uses_user(&self) -> bool {
+        self.needs_user.contains(&true)
+    }
+
+    /// The facts about the caller that the decision on a matched request needs.
     pub(super) fn needs(&self, request: &Request<'_>) -> Needs {
         if self.allows_preflight() && is_preflight(request) {
             return Needs::default();
@@ -195,7 +200,7 @@ impl Rule {
         let [ordinary, backoffice] = self.needs_user;
         let facts = &request.facts;
         let key = self.api_key_required();
-        // Without a required key the request is denied, whoever the user is.
+        // Without a required key, the request is denied for every user.
         let is_denied = key && facts.client_type.is_none();
         Needs {
             key,
@@ -208,7 +213,7 @@ impl Rule {
         }
     }
 
-    /// Whether the decision on a request of this gateway, or its shadow's, depends on the user.
+    /// Whether the decision for this gateway, or the shadow decision, depends on the user.
     pub(super) fn mentions_user(&self, is_backoffice: bool) -> bool {
         let expressions = [
             Some(self.expression(is_backoffice)),
@@ -221,12 +226,12 @@ impl Rule {
                 .any(Expression::mentions_user)
     }
 
-    /// What the rule makes of a request that it matches.
+    /// The decision on a matched request.
     pub(super) fn judge(&self, request: &Request<'_>) -> Reason {
         self.judge_by(self.expression(request.facts.is_backoffice), request)
     }
 
-    /// What the rule would make of a request that it matches if its shadow expression decided.
+    /// Returns the decision on a matched request if the shadow expression decided.
     #[must_use]
     pub fn judge_by_shadow(&self, request: &Request<'_>) -> Option<Reason> {
         let expression = self.shadow_expression(request.facts.is_backoffice)?;
@@ -252,43 +257,49 @@ impl Rule {
     }
 
     pub(super) fn client_type_warnings(&self, known: &[&str]) -> Vec<Diagnostic> {
-        let (places, demands) = (&self.places, &self.demands);
-        let written = &places.written;
+        let (locations, requirements) = (&self.locations, &self.requirements);
+        let written = &locations.written;
         let backoffice = written.backoffice.as_ref();
         let shadow = written.shadow.as_ref();
         let expressions = [
             (
-                written.group.as_ref().or(Some(&demands.group_expression)),
-                &places.group,
+                written
+                    .group
+                    .as_ref()
+                    .or(Some(&requirements.group_expression)),
+                &locations.group,
             ),
             (
-                backoffice.or(demands.backoffice_expression.as_ref()),
-                &places.backoffice,
+                backoffice.or(requirements.backoffice_expression.as_ref()),
+                &locations.backoffice,
             ),
-            (shadow.or(demands.shadow.as_ref()), &places.shadow),
+            (shadow.or(requirements.shadow.as_ref()), &locations.shadow),
         ];
-        let listed = places.client_types.iter().flat_map(|it| it.unknown(known));
+        let listed = locations
+            .client_types
+            .iter()
+            .flat_map(|it| it.unknown(known));
         let in_expressions = expressions
             .into_iter()
-            .filter_map(|(expression, place)| Some((expression?, place.as_ref()?)))
-            .flat_map(|(expression, place)| {
+            .filter_map(|(expression, location)| Some((expression?, location.as_ref()?)))
+            .flat_map(|(expression, location)| {
                 let warnings = expression.warnings(Some(known));
                 warnings
                     .into_iter()
                     .filter(|warning| matches!(warning, Warning::UnknownClientType { .. }))
-                    .map(|warning| place.shift(warning.diagnostic(), expression.source()))
+                    .map(|warning| location.shift(warning.diagnostic(), expression.source()))
             });
         listed.chain(in_expressions).collect()
     }
 }
 
-/// The names to be found under; `None`, where there are no names, stands for all.
+/// Iterates over the names; without names, yields one `None`, which stands for all.
 pub(super) fn or_all<T>(names: &[T]) -> impl Iterator<Item = Option<&T>> {
     let all = names.is_empty().then_some(None);
     names.iter().map(Some).chain(all)
 }
 
-/// Whether the request is a CORS preflight that a rule may let through.
+/// Whether the request is a CORS preflight that the rule may allow.
 pub(super) fn is_preflight(request: &Request<'_>) -> bool {
     request.is_cors_preflight && request.method == "OPTIONS"
 }

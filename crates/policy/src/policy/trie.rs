@@ -1,4 +1,4 @@
-//! A tree of path segments, searched without allocating.
+//! A tree of path segments with allocation-free search.
 
 use std::{collections::HashMap, hash::BuildHasherDefault};
 
@@ -8,15 +8,15 @@ use crate::path::{Segment, Segments};
 
 /// Values by [`Pattern`](crate::path::Pattern).
 ///
-/// Look-up follows the path's segments: its cost grows with the path, not with the number of
-/// patterns. At one place a literal segment is tried before a placeholder, and that before the
-/// rest of the path, so the first match is the most specific one.
+/// Look-up follows the path's segments: its cost depends on the path's length, not on the number of
+/// patterns. At each node a literal segment is tried before a placeholder, and a placeholder before
+/// the rest of the path, so the first match is the most specific one.
 ///
-/// Recursion goes as deep as the longest pattern, and [`Pattern`](crate::path::Pattern) bounds it.
+/// The recursion depth is that of the longest pattern, and [`Pattern`](crate::path::Pattern) bounds it.
 #[derive(Debug)]
 pub(super) struct Trie<T> {
-    // The keys come from the policy's author, and requests only look up: a hash made for
-    // hostile keys would cost more and protect nothing.
+    // The keys come from the policy's author, and requests only look up: a hash that resists hostile
+    // keys would cost more without a benefit.
     literals: HashMap<Box<[u8]>, Trie<T>, BuildHasherDefault<FxHasher>>,
     parameter: Option<Box<Trie<T>>>,
     value: Option<Box<T>>,
@@ -35,7 +35,7 @@ impl<T> Default for Trie<T> {
 }
 
 impl<T: Default> Trie<T> {
-    /// The value of a pattern, made where there is none yet.
+    /// The value of a pattern, inserted if there is none.
     pub(super) fn entry(&mut self, pattern: &[Segment]) -> &mut T {
         match pattern.split_first() {
             None => self.value.get_or_insert_default(),
@@ -51,7 +51,7 @@ impl<T: Default> Trie<T> {
 }
 
 impl<T> Trie<T> {
-    /// The first result of `accept` over the values whose pattern matches all of `segments`, the
+    /// Returns the first result of `accept` over the values whose patterns match all `segments`, the
     /// most specific first.
     pub(super) fn find<'t, R>(
         &'t self,
@@ -75,8 +75,8 @@ impl<T> Trie<T> {
         parameter.or_else(|| self.rest.as_deref().and_then(accept))
     }
 
-    /// The result of `accept` over the values whose pattern matches the start of `segments`, from
-    /// the longest pattern, with what is left of the path.
+    /// Returns the result of `accept` over the values whose patterns match the start of `segments`, the
+    /// longest first, and the rest of the path.
     pub(super) fn find_longest<'t, 's, R>(
         &'t self,
         segments: Segments<'s>,
@@ -94,7 +94,7 @@ impl<T> Trie<T> {
         accept: &impl Fn(&'t T) -> Option<R>,
         longest: &mut Option<Found<'s, R>>,
     ) {
-        // Of two that are equally long the first stays: it is the more specific.
+        // Of two equally long patterns the first one wins, since it is the more specific.
         if longest.as_ref().is_none_or(|found| depth > found.depth)
             && let Some(result) = self.value.as_deref().and_then(accept)
         {

@@ -1,16 +1,16 @@
-//! Requests that show whether a rule can match at all.
+//! Generated requests that show whether a rule can match.
 //!
-//! A rule can match exactly if it matches one of its witnesses: requests in which every
-//! placeholder, wildcard or "all" is filled with a name that no rule of any policy writes. What
-//! competes for a witness, competes for every request of its shape, since a competitor matches a
-//! name that it cannot write only by a placeholder, wildcard or "all" of its own.
+//! A rule can match if and only if it matches one of its witnesses: requests in which every
+//! placeholder, wildcard or "all" is filled with a name that occurs in no policy. Another rule that
+//! matches a witness matches every request of the same form, because it can match such a name only by
+//! a placeholder, wildcard or "all" of its own.
 
 use keygate_expression::Facts;
 
 use super::{HostPattern, Rule};
 use crate::{Request, path::Segment, policy::rule::or_all};
 
-/// What stands where a rule leaves something open.
+/// The names for the open parts of a rule.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Filling<'f> {
     pub(super) segment: &'f [u8],
@@ -19,7 +19,7 @@ pub(super) struct Filling<'f> {
 }
 
 impl Filling<'static> {
-    /// What no policy writes: segments are UTF-8 there, hosts and methods are ASCII.
+    /// Names that occur in no policy: segments there are UTF-8, hosts and methods are ASCII.
     pub(super) const UNWRITTEN: Self = Self {
         segment: b"\xff",
         method: "\u{fffd}",
@@ -27,7 +27,7 @@ impl Filling<'static> {
     };
 }
 
-/// One request that a rule matches unless another one takes it.
+/// A request that a rule matches, unless another rule is more specific.
 pub(super) struct Witness<'r> {
     pub(super) method: &'r str,
     pub(super) host: String,
@@ -47,8 +47,8 @@ impl Witness<'_> {
     }
 }
 
-/// The witnesses of a rule, filled so; `deepest` is the length of the longest pattern in its policy, and one
-/// segment more behaves like any number more.
+/// Returns the witnesses of a rule. `deepest` is the length of the longest pattern in the policy; one
+/// more segment behaves like any larger number.
 pub(super) fn witnesses<'r>(
     rule: &'r Rule,
     deepest: usize,

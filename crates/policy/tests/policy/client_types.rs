@@ -113,10 +113,10 @@ fn a_shadow_keeps_the_client_types() {
 
 #[rstest]
 #[case("[]", "an empty `clientTypes` matches nothing")]
-#[case("['*']", "leave `clientTypes` out")]
-#[case("['A B']", "without blanks")]
-#[case("['']", "without blanks")]
-#[case("[A, A]", "a second time")]
+#[case("['*']", "remove `clientTypes`")]
+#[case("['A B']", "without spaces")]
+#[case("['']", "without spaces")]
+#[case("[A, A]", "is repeated")]
 fn a_client_type_that_no_key_can_have_is_an_error(#[case] list: &str, #[case] message: &str) {
     let text = format!("version: 1\nendpoints:\n  - path: /a\n    clientTypes: {list}\n");
     let errors = Policy::from_yaml(&text).map(drop).unwrap_err();

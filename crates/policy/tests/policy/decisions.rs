@@ -1,4 +1,4 @@
-//! What the policy of the contract decides.
+//! The decisions of the policy in the contract.
 
 use keygate_expression::{Facts, User};
 use keygate_policy::{Policy, Reason, Request, Status};
@@ -71,7 +71,7 @@ fn decide(policy: &Policy, request: &str) -> String {
     "403 expression-false POST /orders/{id}/refund"
 )]
 #[case::route_is_exact("POST /orders/1/refund/x by B", "200 ok GET,POST /orders")]
-#[case::route_has_its_methods_alone("GET /orders/1/refund by B", "200 ok GET,POST /orders")]
+#[case::route_has_only_its_methods("GET /orders/1/refund by B", "200 ok GET,POST /orders")]
 #[case::route_inherits_methods("DELETE /orders/public", "403 method-not-allowed -")]
 #[case::route_needs_no_key("GET /orders/public", "200 ok GET,POST /orders/public")]
 #[case::slash_at_the_end("GET /orders/public/", "200 ok GET,POST /orders/public")]
@@ -89,13 +89,13 @@ fn decide(policy: &Policy, request: &str) -> String {
     "OPTIONS /orders/archive preflight",
     "401 missing-user /orders/archive"
 )]
-#[case::preflight_is_options_alone("GET /orders preflight", "401 missing-key GET,POST /orders")]
-#[case::nobody_known("GET /closed", "401 expression-false /closed")]
-#[case::somebody_known("GET /closed logged-in", "403 expression-false /closed")]
+#[case::preflight_is_only_options("GET /orders preflight", "401 missing-key GET,POST /orders")]
+#[case::unknown_caller("GET /closed", "401 expression-false /closed")]
+#[case::known_caller("GET /closed logged-in", "403 expression-false /closed")]
 #[case::query("GET /orders?x=/../open by A", "200 ok GET,POST /orders")]
 #[case::dot_segments("GET /open/../orders", "401 missing-key GET,POST /orders")]
 #[case::dot_segments_under_two_rules("GET /open/../orders by A", "200 ok GET,POST /orders")]
-#[case::dot_segments_to_a_refusal("GET /closed/../open", "403 ambiguous-path -")]
+#[case::dot_segments_to_a_denied_path("GET /closed/../open", "403 ambiguous-path -")]
 #[case::dot_segments_inside("GET /open/a/../b", "200 ok /open")]
 #[case::repeated_slashes("GET //orders///1 by A", "200 ok GET,POST /orders")]
 #[case::encoded_slash("GET /open%2Fx", "403 ambiguous-path -")]
@@ -107,7 +107,7 @@ fn the_policy_decides(#[case] request: &str, #[case] expected: &str) {
 }
 
 #[test]
-fn the_first_reason_in_the_contracts_order_is_given() {
+fn the_first_reason_by_the_contracts_order_is_given() {
     let text = "
 version: 1
 endpoints:

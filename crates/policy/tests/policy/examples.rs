@@ -77,7 +77,7 @@ proptest! {
         let policy = loaded.policy;
         let facts = Facts { client_type: Some("A"), ..Facts::default() };
         for (rule, example) in policy.rules().iter().zip(policy.examples()) {
-            let example = example.expect("a rule that is reached has one");
+            let example = example.expect("a reachable rule has one");
             let decision = policy.decide(&example.request(facts));
             prop_assert_eq!(decision.rule.map(Rule::index), Some(rule.index()));
         }

@@ -1,4 +1,4 @@
-//! Random policies and requests, small enough that they meet.
+//! Random policies and requests from a small alphabet, so that requests match rules.
 
 use proptest::{
     collection::vec,

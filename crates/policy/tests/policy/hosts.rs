@@ -1,4 +1,4 @@
-//! Endpoints that name hosts.
+//! Endpoints for specific hosts.
 
 use keygate_expression::Facts;
 use keygate_policy::{Policy, Request};

@@ -3,7 +3,7 @@
 use keygate_expression::Facts;
 use keygate_policy::{
     Policy, Reason, Request,
-    path::readings::{Decoding, Dots, Parameters, Reading},
+    path::interpretations::{Decoding, Dots, Interpretation, Parameters},
     policy::Match,
 };
 use proptest::{prelude::*, sample::select, test_runner::Config};
@@ -12,36 +12,51 @@ use rstest::rstest;
 use crate::{generate::model, reference::Model};
 
 /// Every combination of the habits that any server is known to have, whatever the target.
-fn every_reading() -> Vec<Reading> {
-    let habits: [&[fn(&mut Reading)]; 9] = [
+fn every_reading() -> Vec<Interpretation> {
+    let habits: [&[fn(&mut Interpretation)]; 9] = [
         &[
             |_| {},
-            |reading| reading.decoding = Decoding::Twice,
-            |reading| reading.decoding = Decoding::KeepSeparators,
+            |interpretation| interpretation.decoding = Decoding::Twice,
+            |interpretation| interpretation.decoding = Decoding::KeepSeparators,
         ],
         &[
             |_| {},
-            |reading| reading.parameters = Parameters::CutBeforeDecoding,
-            |reading| reading.parameters = Parameters::CutAfterDecoding,
+            |interpretation| interpretation.parameters = Parameters::CutBeforeDecoding,
+            |interpretation| interpretation.parameters = Parameters::CutAfterDecoding,
         ],
         &[
             |_| {},
-            |reading| reading.dots = Dots::ResolvedBeforeDecoding,
-            |reading| reading.dots = Dots::Kept,
+            |interpretation| interpretation.dots = Dots::ResolvedBeforeDecoding,
+            |interpretation| interpretation.dots = Dots::Kept,
         ],
-        &[|_| {}, |reading| reading.backslash_separates = true],
-        &[|_| {}, |reading| reading.merges_slashes = false],
-        &[|_| {}, |reading| reading.takes_host = true],
-        &[|_| {}, |reading| reading.cuts_fragment = false],
-        &[|_| {}, |reading| reading.cuts_decoded_delimiter = true],
-        &[|_| {}, |reading| reading.accepts_overlong = true],
+        &[
+            |_| {},
+            |interpretation| interpretation.backslash_separates = true,
+        ],
+        &[
+            |_| {},
+            |interpretation| interpretation.merges_slashes = false,
+        ],
+        &[|_| {}, |interpretation| interpretation.takes_host = true],
+        &[
+            |_| {},
+            |interpretation| interpretation.cuts_fragment = false,
+        ],
+        &[
+            |_| {},
+            |interpretation| interpretation.cuts_decoded_delimiter = true,
+        ],
+        &[
+            |_| {},
+            |interpretation| interpretation.accepts_overlong = true,
+        ],
     ];
     habits
         .iter()
-        .fold(vec![Reading::NGINX], |readings, values| {
-            let varied = readings.iter().flat_map(|reading| {
+        .fold(vec![Interpretation::NGINX], |interpretations, values| {
+            let varied = interpretations.iter().flat_map(|interpretation| {
                 values.iter().map(|change| {
-                    let mut varied = *reading;
+                    let mut varied = *interpretation;
                     change(&mut varied);
                     varied
                 })
@@ -119,12 +134,12 @@ fn request(target: &[u8]) -> Request<'_> {
     }
 }
 
-fn passes_under(policy: &Policy, reading: &Reading, target: &[u8]) -> bool {
-    let path = reading.path(target);
+fn passes_under(policy: &Policy, interpretation: &Interpretation, target: &[u8]) -> bool {
+    let path = interpretation.path(target);
     match policy.find(&request(target), &path) {
         Match::Rule(rule) => passes(rule.index()),
         Match::MethodNotAllowed => false,
-        Match::NoEndpoint => reading.may_lead_nowhere(&path),
+        Match::NoEndpoint => interpretation.may_lead_nowhere(&path),
     }
 }
 
@@ -147,18 +162,18 @@ proptest! {
         allowed in prop_oneof![Just(Vec::new()), proptest::sample::subsequence(&CLASSES[..], 0..=9)],
     ) {
         let Some((model, policy)) = policy(model, &allowed) else { return Ok(()) };
-        let readings = every_reading();
+        let interpretations = every_reading();
         for target in &targets {
             if policy.decide(&request(target)).reason != Reason::Ok {
                 continue;
             }
-            for reading in &readings {
+            for interpretation in &interpretations {
                 prop_assert!(
-                    passes_under(&policy, reading, target),
+                    passes_under(&policy, interpretation, target),
                     "{:?} is {:?} to {:?}\n{}",
                     String::from_utf8_lossy(target),
-                    String::from_utf8_lossy(&reading.path(target)),
-                    reading,
+                    String::from_utf8_lossy(&interpretation.path(target)),
+                    interpretation,
                     model.yaml(),
                 );
             }

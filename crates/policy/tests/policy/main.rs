@@ -1,4 +1,4 @@
-//! The policy model as its users see it: text in, decisions out.
+//! The policy model through its public API: text in, decisions out.
 
 #![expect(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! The matcher against the reference: the same rule, the same errors.
+//! Compares the matcher with the reference: the same rule, the same errors.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use crate::{
     reference::{Found, Model},
 };
 
-/// `KEYGATE_MATCHING_CASES` policies, with a hundred requests each.
+/// Runs `KEYGATE_MATCHING_CASES` policies, with a hundred requests each.
 fn config() -> Config {
     let cases = std::env::var("KEYGATE_MATCHING_CASES").ok();
     let cases = cases.map_or(300, |cases| cases.parse().expect("a number of cases"));
@@ -39,7 +39,7 @@ fn find(policy: &Policy, host: &str, method: &str, path: &str) -> Found {
     }
 }
 
-/// Drops what would not load, so that the rest is a policy.
+/// Drops rules that would not load, so that the rest is a valid policy.
 fn loadable(mut model: Model) -> Option<(Model, Policy)> {
     loop {
         match Policy::from_yaml(&model.yaml()) {
@@ -58,7 +58,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_matcher_finds_what_the_reference_finds(
+    fn the_matcher_equals_the_reference(
         model in model(),
         requests in vec((select(&HOSTS[..]), select(&METHODS[..]), path()), 100),
     ) {
@@ -104,7 +104,7 @@ proptest! {
 }
 
 proptest! {
-    // Each case tries every request there is.
+    // Each case tries all requests.
     #![proptest_config(Config { cases: config().cases / 4, ..config() })]
 
     #[test]
@@ -123,7 +123,7 @@ proptest! {
     }
 }
 
-/// By trying every path up to five segments, over the letters of the models and one more.
+/// Tries every path up to five segments, over the letters of the models and one more.
 fn every_rule_that_matches(model: &Model) -> std::collections::BTreeSet<usize> {
     let mut paths = vec![String::new()];
     let mut longest = paths.clone();
@@ -152,7 +152,7 @@ fn every_rule_that_matches(model: &Model) -> std::collections::BTreeSet<usize> {
     found
 }
 
-/// A policy of a few rules, among so many others.
+/// A policy of a few rules, among many others.
 fn among(others: usize) -> Policy {
     let mut text = "version: 1
 endpoints:
@@ -175,7 +175,7 @@ endpoints:
 }
 
 #[test]
-fn other_rules_do_not_change_a_decision_however_many() {
+fn any_number_of_other_rules_changes_no_decision() {
     let policies = [0, 1, 100, 10_000].map(among);
     let targets = [
         "/public",
@@ -200,7 +200,7 @@ fn other_rules_do_not_change_a_decision_however_many() {
     for target in targets {
         for method in ["GET", "PUT", "HEAD"] {
             for client_type in [None, Some("A"), Some("B")] {
-                let answer = |policy: &Policy| {
+                let decide = |policy: &Policy| {
                     let decision = policy.decide(&Request {
                         method,
                         target: target.as_bytes(),
@@ -216,7 +216,7 @@ fn other_rules_do_not_change_a_decision_however_many() {
                 };
                 let [alone, others @ ..] = &policies;
                 for policy in others {
-                    assert_eq!(answer(policy), answer(alone), "{method} {target}");
+                    assert_eq!(decide(policy), decide(alone), "{method} {target}");
                 }
             }
         }

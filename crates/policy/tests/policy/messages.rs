@@ -2,8 +2,8 @@
 
 use keygate_policy::Policy;
 
-/// Everything that is wrong with a text, one after the other.
-fn mistakes(text: &str) -> String {
+/// Renders all errors of a text.
+fn errors(text: &str) -> String {
     let errors = Policy::from_yaml(text).unwrap_err();
     let shown = errors
         .iter()
@@ -31,7 +31,7 @@ endpoints:
         methods: []
         backofficeExpression: 'cl'
 ";
-    insta::assert_snapshot!(mistakes(text));
+    insta::assert_snapshot!(errors(text));
 }
 
 #[test]
@@ -94,11 +94,11 @@ endpoints:
       - path: /{order}
         methods: [PUT]
 ";
-    insta::assert_snapshot!(mistakes(text));
+    insta::assert_snapshot!(errors(text));
 }
 
 #[test]
-fn a_rule_that_never_matches_names_the_one_that_hides_it() {
+fn a_rule_that_never_matches_names_the_hiding_rule() {
     let text = "\
 version: 1
 endpoints:
@@ -109,7 +109,7 @@ endpoints:
       - path: /{*rest}
   - path: /orders/archive
 ";
-    insta::assert_snapshot!(mistakes(text));
+    insta::assert_snapshot!(errors(text));
 }
 
 #[test]
@@ -122,11 +122,11 @@ endpoints:
     routes:
       - path: ''
 ";
-    insta::assert_snapshot!(mistakes(text));
+    insta::assert_snapshot!(errors(text));
 }
 
 #[test]
-fn an_expression_is_marked_in_the_file_however_it_is_written() {
+fn an_expression_is_marked_in_any_yaml_style() {
     let text = "\
 version: 1
 endpoints:
@@ -143,7 +143,7 @@ endpoints:
       true ||
       wrong
 ";
-    insta::assert_snapshot!(mistakes(text));
+    insta::assert_snapshot!(errors(text));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn errors_of_the_file_format_are_shown() {
         "version: 1\nendpoints:\n  - path: /\n    apiKeyRequired: yes\n",
         "version: 1\nendpoints:\n  - path: /\n    path: /a\n",
     ];
-    let shown = texts.map(mistakes);
+    let shown = texts.map(errors);
     insta::assert_snapshot!(shown.join("\n"));
 }
 

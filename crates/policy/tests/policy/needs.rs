@@ -1,4 +1,4 @@
-//! What a matched rule has to know before it can decide.
+//! The facts that a matched rule needs before it can decide.
 
 use keygate_expression::{Facts, User};
 use keygate_policy::{Needs, Policy, Reason, Request};
@@ -36,14 +36,14 @@ fn request<'r>(method: &'r str, target: &'r str, facts: Facts<'r>) -> Request<'r
 #[rstest]
 #[case::no_endpoint("/nowhere", false, false)]
 #[case::ambiguous("/staff/..;/open", false, false)]
-#[case::key_alone("/keys", true, false)]
+#[case::key_only("/keys", true, false)]
 #[case::nothing("/open", false, false)]
 #[case::required("/login", false, true)]
 #[case::expression("/staff", true, true)]
-#[case::back_office_alone("/office", true, false)]
+#[case::back_office_only("/office", true, false)]
 #[case::shadow("/shadowed", true, true)]
 #[case::plain_path("/files/a/b", false, false)]
-#[case::another_reading("/files/a%2fb", false, true)]
+#[case::another_interpretation("/files/a%2fb", false, true)]
 fn a_rule_needs_what_it_mentions(#[case] target: &str, #[case] key: bool, #[case] user: bool) {
     let facts = Facts {
         client_type: Some("A"),
@@ -55,7 +55,7 @@ fn a_rule_needs_what_it_mentions(#[case] target: &str, #[case] key: bool, #[case
 }
 
 #[test]
-fn the_back_office_has_needs_of_its_own() {
+fn the_back_office_has_separate_needs() {
     let facts = Facts {
         client_type: Some("A"),
         is_backoffice: true,
@@ -80,7 +80,7 @@ fn no_user_is_needed_where_the_decision_is_clear() {
 }
 
 #[test]
-fn a_user_who_is_found_between_the_steps_decides() {
+fn a_user_found_between_the_steps_decides() {
     let facts = Facts {
         client_type: Some("A"),
         ..Facts::default()

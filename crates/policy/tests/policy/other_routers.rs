@@ -1,5 +1,5 @@
-//! What users of other routers write: an error with the spelling of a policy, never a rule that
-//! matches nothing and leaves its requests to a laxer one.
+//! Other routers' syntax: an error with a hint in a policy's syntax, never a rule that matches nothing
+//! and leaves its requests to a laxer one.
 
 use keygate_expression::Facts;
 use keygate_policy::{
@@ -9,7 +9,7 @@ use keygate_policy::{
 use proptest::prelude::*;
 use rstest::rstest;
 
-/// The message and the help of the only error in a policy.
+/// The message and the hint of the only error in a policy.
 fn only_error(text: &str) -> String {
     let errors = Policy::from_yaml(text).map(drop).unwrap_err();
     assert_eq!(errors.len(), 1, "{text}\n{errors:?}");
@@ -19,10 +19,10 @@ fn only_error(text: &str) -> String {
 }
 
 #[rstest]
-#[case("ALL", "leave `methods` out")]
-#[case("all", "leave `methods` out")]
-#[case("ANY", "leave `methods` out")]
-#[case("'*'", "leave `methods` out")]
+#[case("ALL", "remove `methods`")]
+#[case("all", "remove `methods`")]
+#[case("ANY", "remove `methods`")]
+#[case("'*'", "remove `methods`")]
 #[case("DELTE", "did you mean `DELETE`?")]
 #[case("GTE", "did you mean `GET`?")]
 #[case("POTS", "did you mean `POST`?")]
@@ -73,7 +73,7 @@ fn registered_and_custom_methods_are_accepted() {
 #[case("/orders/{rest...}", "covers everything below it")]
 #[case("/orders/{**rest}", "covers everything below it")]
 #[case("/orders/{rest:.*}", "covers everything below it")]
-#[case("/orders/{*rest}", "leave out the last segment")]
+#[case("/orders/{*rest}", "remove the last segment")]
 #[case("/orders/[0-9]+", "regular expression")]
 #[case("/orders/(\\d+)", "regular expression")]
 #[case("/orders/(a|b)", "regular expression")]
@@ -137,7 +137,7 @@ fn endpoint(policy: &Policy, target: &str) -> Option<String> {
 #[case("/Orders(1)", "/Orders(1)")]
 #[case("/v1:cancel", "/v1:cancel")]
 #[case("/a+b@c,d", "/a+b@c,d")]
-fn percent_encoding_stands_for_the_character_itself(#[case] path: &str, #[case] target: &str) {
+fn a_percent_encoded_character_is_literal(#[case] path: &str, #[case] target: &str) {
     let text = format!("version: 1\nendpoints:\n  - path: '/x{path}'\n");
     let policy = Policy::from_yaml(&text).unwrap().policy;
     let label = endpoint(&policy, &format!("/x{target}")).unwrap();
@@ -147,9 +147,9 @@ fn percent_encoding_stands_for_the_character_itself(#[case] path: &str, #[case] 
 }
 
 proptest! {
-    /// Importers write paths as they are shown.
+    /// Importers write paths in this form.
     #[test]
-    fn a_path_as_it_is_shown_is_the_same_path(text in "[!-~]{1,8}") {
+    fn a_displayed_path_parses_to_the_same_path(text in "[!-~]{1,8}") {
         let encoded: Vec<_> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let encoded = encoded.concat();
         if let Ok(pattern) = Pattern::base(&format!("/{encoded}"), TrailingSlash::Ignore) {

@@ -1,4 +1,4 @@
-//! The contract's sentence about matching, written as slowly and plainly as it reads: "the longest
+//! The contract's matching rules, implemented as slowly and simply as they read: "the longest
 //! matching base path wins, then the most specific route, then the method; HEAD follows GET unless
 //! named; hosts: exact beats wildcard beats none".
 //!
@@ -39,7 +39,7 @@ pub(crate) struct Model {
     pub(crate) endpoints: Vec<Endpoint>,
 }
 
-/// What a request finds: the rules are numbered as they stand in the file, an endpoint before its
+/// The result of a request: rules are numbered by their order in the file, an endpoint before its
 /// routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Found {
@@ -85,7 +85,7 @@ impl Model {
         rules
     }
 
-    /// The pairs of rules that nothing tells apart.
+    /// The pairs of rules with the same path, hosts and method.
     pub(crate) fn indistinguishable(&self) -> Vec<(usize, usize)> {
         let rules = self.rules();
         let mut pairs = Vec::new();
@@ -115,7 +115,7 @@ impl Model {
         if slash {
             segments.pop();
         }
-        // The longest base path wins; of equally long ones the one that is text further to the
+        // The longest base path wins; of equally long ones the one with more literal segments on the
         // left; at one base path, the most specific host.
         let mut rules = self.rules();
         rules.retain(|rule| starts_with(&segments, rule.base) && is_for(rule.host, host));
@@ -142,14 +142,14 @@ impl Model {
             None => (1, Vec::new()),
         });
         // Then the method: named, or for HEAD the one that GET has, or all.
-        let place = |rule: &Rule<'_>| {
+        let rank = |rule: &Rule<'_>| {
             rule.route
                 .map(|route| (route.path.clone(), self.strict && route.slash))
         };
         for at in 0..rules.len() {
             let here: Vec<_> = rules
                 .iter()
-                .filter(|rule| place(rule) == place(&rules[at]))
+                .filter(|rule| rank(rule) == rank(&rules[at]))
                 .collect();
             let named = |wanted| here.iter().find(|rule| rule.method == wanted);
             let head = || {
@@ -171,8 +171,8 @@ impl Model {
         Found::MethodNotAllowed
     }
 
-    /// The model as a policy file. Every rule has an expression of its own, so that an error in
-    /// matching is an error in deciding.
+    /// The model as a policy file. Every rule has a distinct expression, so that a wrong match is a
+    /// wrong decision.
     pub(crate) fn yaml(&self) -> String {
         let slashes = if self.strict { "strict" } else { "ignore" };
         let mut text = format!("version: 1\ntrailingSlash: {slashes}\nendpoints:\n");

@@ -24,13 +24,13 @@ pub(super) struct Found<'t> {
     /// `None` where there is no list of keys.
     pub(super) keys: Option<Vec<FoundKey<'t>>>,
     /// What else is there, by its name.
-    pub(super) passed_over: BTreeSet<String>,
+    pub(super) ignored: BTreeSet<String>,
 }
 
 /// A file as it is written.
 struct Export {
     secrets: Option<Vec<Spanned<Written>>>,
-    passed_over: BTreeSet<String>,
+    ignored: BTreeSet<String>,
 }
 
 /// One API key as it is written.
@@ -39,7 +39,7 @@ struct Written {
     client_type: String,
     active: bool,
     description: Option<String>,
-    passed_over: BTreeSet<String>,
+    ignored: BTreeSet<String>,
 }
 
 /// Reads the keys of a file.
@@ -49,11 +49,11 @@ struct Written {
 pub(super) fn read(text: &Text) -> Result<Found<'_>, SourceError> {
     let export: Export =
         yaml::from_str(&text.text, Content::Secret).map_err(|mistake| text.rejected(&[mistake]))?;
-    let mut passed_over = export.passed_over;
+    let mut ignored = export.ignored;
     let Some(secrets) = export.secrets else {
         return Ok(Found {
             keys: None,
-            passed_over,
+            ignored,
         });
     };
     let mut mistakes = Vec::new();
@@ -65,9 +65,9 @@ pub(super) fn read(text: &Text) -> Result<Found<'_>, SourceError> {
             client_type,
             active,
             description,
-            passed_over: more,
+            ignored: more,
         } = secret.value;
-        passed_over.extend(more);
+        ignored.extend(more);
         let description = description.filter(|text| !text.is_empty());
         match FoundKey::new(key, &client_type, text, at.start) {
             Ok(key) => keys.push(key.active(active).description(description)),
@@ -79,7 +79,7 @@ pub(super) fn read(text: &Text) -> Result<Found<'_>, SourceError> {
     }
     Ok(Found {
         keys: Some(keys),
-        passed_over,
+        ignored,
     })
 }
 
@@ -100,19 +100,19 @@ impl<'de> Deserialize<'de> for Export {
                 }
                 Ok(Export {
                     secrets: Some(secrets),
-                    passed_over: BTreeSet::new(),
+                    ignored: BTreeSet::new(),
                 })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Export, A::Error> {
                 let mut export = Export {
                     secrets: None,
-                    passed_over: BTreeSet::new(),
+                    ignored: BTreeSet::new(),
                 };
                 while let Some(name) = map.next_key::<String>()? {
                     if !NAMES.contains(&name.as_str()) {
                         map.next_value::<IgnoredAny>()?;
-                        export.passed_over.insert(name);
+                        export.ignored.insert(name);
                     } else if export.secrets.replace(map.next_value()?).is_some() {
                         return Err(A::Error::custom("there are two lists of API keys"));
                     }
@@ -137,7 +137,7 @@ impl<'de> Deserialize<'de> for Written {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
                 let (mut key, mut client_type) = (None, None);
                 let (mut active, mut description) = (true, None);
-                let mut passed_over = BTreeSet::new();
+                let mut ignored = BTreeSet::new();
                 while let Some(name) = map.next_key::<String>()? {
                     match name.as_str() {
                         "secret" | "key" => key = Some(map.next_value()?),
@@ -146,7 +146,7 @@ impl<'de> Deserialize<'de> for Written {
                         "description" => description = map.next_value()?,
                         _ => {
                             map.next_value::<IgnoredAny>()?;
-                            passed_over.insert(name);
+                            ignored.insert(name);
                         }
                     }
                 }
@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for Written {
                         .ok_or_else(|| A::Error::missing_field("clientType"))?,
                     active,
                     description,
-                    passed_over,
+                    ignored,
                 })
             }
         }

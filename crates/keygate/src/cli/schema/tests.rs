@@ -169,7 +169,7 @@ fn invalid_files_do_not_match_the_schema(#[case] file: File, #[case] text: &str)
 #[case(File::Settings, "{odd: 1}", &["/properties"])]
 fn every_field_is_in_the_schema(#[case] file: File, #[case] text: &str, #[case] places: &[&str]) {
     let error = read(file, text).unwrap_err();
-    let known = error.split_once("known here: ").unwrap().1;
+    let known = error.split_once("expected one of: ").unwrap().1;
     let known: BTreeSet<_> = known.lines().next().unwrap().split(", ").collect();
     // Another spelling, for query strings.
     let known = &known - &BTreeSet::from(["client-type"]);
@@ -229,7 +229,7 @@ fn every_keyword_is_in_the_schema() {
         known(
             File::Policy,
             "{version: 1, endpoints: [{path: /a, allowAmbiguous: [qqqqqq]}]}",
-            "known here: "
+            "expected one of: "
         ),
     );
 }

@@ -1,26 +1,26 @@
-//! The readings of a request target that servers are known to make.
+//! The interpretations of a request target by known servers.
 //!
-//! Slow and plain on purpose: each reading is a few steps over the text, in the order in which
-//! that server takes them. nginx's own reading is one of them, and a test holds it against
+//! Slow and simple on purpose: each interpretation is a few steps over the text, in the order in which
+//! that server takes them. One of them is nginx's, and a test compares it with
 //! [`CanonicalPath`](super::CanonicalPath).
 
 use super::{Ambiguities, Ambiguity, canonical};
 
-/// How often a server decodes escapes, and which it leaves.
+/// How often a server decodes escapes, and which ones it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decoding {
     /// Once: nginx and most others.
     Once,
-    /// A second time: a proxy that decodes before a backend that does.
+    /// Twice: a proxy decodes before a backend that decodes again.
     Twice,
-    /// Once, but `%2F` and `%5C` stay as they are: routers that split before they decode.
+    /// Once, but `%2F` and `%5C` are kept: routers that split before they decode.
     KeepSeparators,
 }
 
-/// What a server does with `;` and what follows it in a segment.
+/// How a server handles `;` and the rest of its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameters {
-    /// It is a character like others.
+    /// It is an ordinary character.
     Kept,
     /// Cut before escapes are decoded: Tomcat, Jetty.
     CutBeforeDecoding,
@@ -35,39 +35,39 @@ pub enum Dots {
     ResolvedAfterDecoding,
     /// Before decoding: RFC 3986, section 6.2.2.3, on the raw path.
     ResolvedBeforeDecoding,
-    /// Never: Express, Flask, Starlette, axum and others match the segments as they came.
+    /// Never: Express, Flask, Starlette, axum and others match the raw segments.
     Kept,
 }
 
-/// One way to read a request target.
+/// One way to interpret a request target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is one independent habit of a server"
+    reason = "each is one independent property of a server"
 )]
-pub struct Reading {
-    /// Escapes.
+pub struct Interpretation {
+    /// How escapes are decoded.
     pub decoding: Decoding,
-    /// `;`.
+    /// How `;` is handled.
     pub parameters: Parameters,
-    /// `.` and `..`.
+    /// When `.` and `..` are resolved.
     pub dots: Dots,
     /// Whether `\` is a separator: IIS, WHATWG URL parsers.
     pub backslash_separates: bool,
-    /// Whether repeated slashes are one: nginx with `merge_slashes on`.
+    /// Whether repeated slashes are merged: nginx with `merge_slashes on`.
     pub merges_slashes: bool,
-    /// Whether `//host/path` is read as a host and a path: `new URL(target, base)`.
+    /// Whether `//host/path` is a host and a path: `new URL(target, base)`.
     pub takes_host: bool,
     /// Whether a raw `#` ends the path: nginx does so, Go's `ParseRequestURI` does not.
     pub cuts_fragment: bool,
     /// Whether a decoded `?` or `#` ends the path: Apache's `mod_rewrite` substitutions.
     pub cuts_decoded_delimiter: bool,
-    /// Whether overlong UTF-8, e.g. `%C0%AF`, is the character it stands for: old IIS, old Java.
+    /// Whether overlong UTF-8, e.g. `%C0%AF`, is decoded: old IIS, old Java.
     pub accepts_overlong: bool,
 }
 
-impl Reading {
-    /// How nginx reads, and so how [`CanonicalPath`](super::CanonicalPath) does.
+impl Interpretation {
+    /// nginx's interpretation, and so that of [`CanonicalPath`](super::CanonicalPath).
     pub const NGINX: Self = Self {
         decoding: Decoding::Once,
         parameters: Parameters::Kept,
@@ -80,55 +80,56 @@ impl Reading {
         accepts_overlong: false,
     };
 
-    /// Every known reading that may differ from nginx's on a target with these ambiguities.
+    /// Returns the known interpretations that may differ from nginx's for these ambiguities.
     #[must_use]
     pub fn differing_on(found: Ambiguities) -> Vec<Self> {
         use Ambiguity as A;
-        // These hide others: whatever a server makes of them may stand behind them.
+        // These can hide other ambiguities, because a server may decode them to any character.
         let hides_others = [A::DoubleEncoding, A::InvalidUtf8, A::Fragment]
             .iter()
             .any(|c| found.contains(*c));
         let any = |classes: &[Ambiguity]| {
             hides_others || classes.iter().any(|class| found.contains(*class))
         };
-        let mut readings = Readings(vec![Self::NGINX]);
-        // What every class may lead to: to cut, to split or to decode may leave dots and slashes.
-        readings.vary(&[
-            |reading| reading.dots = Dots::ResolvedBeforeDecoding,
-            |reading| reading.dots = Dots::Kept,
+        let mut interpretations = Interpretations(vec![Self::NGINX]);
+        // Any class may produce dots and slashes when a server cuts, splits or decodes.
+        interpretations.vary(&[
+            |interpretation| interpretation.dots = Dots::ResolvedBeforeDecoding,
+            |interpretation| interpretation.dots = Dots::Kept,
         ]);
-        readings.vary(&[|reading| reading.merges_slashes = false]);
-        readings.vary(&[|reading| reading.takes_host = true]);
+        interpretations.vary(&[|interpretation| interpretation.merges_slashes = false]);
+        interpretations.vary(&[|interpretation| interpretation.takes_host = true]);
         if hides_others {
-            readings.vary(&[
-                |reading| reading.decoding = Decoding::KeepSeparators,
-                |reading| reading.decoding = Decoding::Twice,
+            interpretations.vary(&[
+                |interpretation| interpretation.decoding = Decoding::KeepSeparators,
+                |interpretation| interpretation.decoding = Decoding::Twice,
             ]);
         } else if any(&[A::EncodedSlash, A::EncodedBackslash]) {
-            readings.vary(&[|reading| reading.decoding = Decoding::KeepSeparators]);
+            interpretations
+                .vary(&[|interpretation| interpretation.decoding = Decoding::KeepSeparators]);
         }
         if any(&[A::PathParameter]) {
-            readings.vary(&[
-                |reading| reading.parameters = Parameters::CutBeforeDecoding,
-                |reading| reading.parameters = Parameters::CutAfterDecoding,
+            interpretations.vary(&[
+                |interpretation| interpretation.parameters = Parameters::CutBeforeDecoding,
+                |interpretation| interpretation.parameters = Parameters::CutAfterDecoding,
             ]);
         }
         if any(&[A::Backslash, A::EncodedBackslash]) {
-            readings.vary(&[|reading| reading.backslash_separates = true]);
+            interpretations.vary(&[|interpretation| interpretation.backslash_separates = true]);
         }
         if any(&[A::EncodedDelimiter]) {
-            readings.vary(&[|reading| reading.cuts_decoded_delimiter = true]);
+            interpretations.vary(&[|interpretation| interpretation.cuts_decoded_delimiter = true]);
         }
         if hides_others {
-            readings.vary(&[|reading| reading.accepts_overlong = true]);
+            interpretations.vary(&[|interpretation| interpretation.accepts_overlong = true]);
         }
         if found.contains(A::Fragment) {
-            readings.vary(&[|reading| reading.cuts_fragment = false]);
+            interpretations.vary(&[|interpretation| interpretation.cuts_fragment = false]);
         }
-        readings.0
+        interpretations.0
     }
 
-    /// The path that this reading makes of a raw request target; it starts with `/`.
+    /// Returns the path of a raw request target under this interpretation; it starts with `/`.
     #[must_use]
     pub fn path(&self, target: &[u8]) -> Vec<u8> {
         let target = canonical::origin_form(target).unwrap_or(target);
@@ -173,10 +174,10 @@ impl Reading {
         path
     }
 
-    /// Whether it is no harm that no endpoint covers this reading's `path`.
+    /// Returns whether `path` can be ignored if no endpoint covers it.
     ///
-    /// A path that differs from a covered one by empty segments or single dots alone leads a
-    /// server that keeps these to nothing of its own; `..` may lead it somewhere else.
+    /// A path that differs from a covered one only by empty segments or single dots reaches no other
+    /// resource on a server that keeps these; with `..` it may.
     #[must_use]
     pub fn may_lead_nowhere(&self, path: &[u8]) -> bool {
         !self.merges_slashes
@@ -185,15 +186,15 @@ impl Reading {
     }
 }
 
-/// The readings under construction.
-struct Readings(Vec<Reading>);
+/// The interpretations being collected.
+struct Interpretations(Vec<Interpretation>);
 
-impl Readings {
-    /// Adds the siblings of every reading so far, each with one habit changed.
-    fn vary(&mut self, changes: &[fn(&mut Reading)]) {
-        let siblings = self.0.iter().flat_map(|reading| {
+impl Interpretations {
+    /// Adds, for each interpretation so far, one that differs in one property.
+    fn vary(&mut self, changes: &[fn(&mut Interpretation)]) {
+        let siblings = self.0.iter().flat_map(|interpretation| {
             changes.iter().map(|change| {
-                let mut sibling = *reading;
+                let mut sibling = *interpretation;
                 change(&mut sibling);
                 sibling
             })
@@ -242,7 +243,7 @@ fn decode(path: &[u8], keep_separators: bool) -> Vec<u8> {
     decoded
 }
 
-/// Two-byte forms of what has one byte.
+/// Decodes two-byte forms of one-byte characters.
 fn shorten_overlong(path: &[u8]) -> Vec<u8> {
     let mut short = Vec::with_capacity(path.len());
     let mut rest = path;
