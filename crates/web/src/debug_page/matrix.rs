@@ -9,7 +9,7 @@ use keygate_keys::KeyTable;
 
 use super::{
     form::Form,
-    pages::{Pager, Pages, Table},
+    paging::{Pager, Pages, Table},
     words,
 };
 

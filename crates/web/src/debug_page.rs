@@ -3,9 +3,9 @@
 //!
 //! It shows what the JSON routes beside it show, and is made of the same values.
 
-mod explain;
 mod form;
-mod pages;
+mod matrix;
+mod paging;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -30,8 +30,8 @@ use keygate_telemetry::{
 use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use self::pages::{Pager, Pages, Table};
-use crate::{debug_keys, debug_page::explain::Access};
+use self::paging::{Pager, Pages, Table};
+use crate::{debug_keys, debug_page::matrix::Access};
 
 /// Nothing from elsewhere, and nothing inline: a name or a path that a caller chose stays text.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -62,8 +62,8 @@ pub fn router() -> Router<Arc<Operations>> {
         )
 }
 
-const STYLE: &str = include_str!("../../templates/page.css");
-const SCRIPT: &str = include_str!("../../templates/page.js");
+const STYLE: &str = include_str!("../templates/page.css");
+const SCRIPT: &str = include_str!("../templates/page.js");
 
 fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind)], text)
