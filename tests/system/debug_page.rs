@@ -75,13 +75,13 @@ fn each_role_shows_what_it_knows() {
             "KEYGATE_KEYS",
             "keys.yaml",
             "client-b",
-            "Who may do what",
+            "Access by client type",
         ),
         (
             "authorizer",
             "KEYGATE_POLICY",
             "policy.yaml",
-            "Who may do what",
+            "Access by client type",
             "Last use",
         ),
     ] {

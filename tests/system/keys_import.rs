@@ -203,7 +203,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_blank(
     "mia",
     "[{\"secret\": \"sample-key 1\", \"clientType\": \"A\"}]",
-    "such as a blank\n --> from:1:2"
+    "such as a space\n --> from:1:2"
 )]
 #[case::empty(
     "mia",
@@ -254,7 +254,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_blank_in_a_map(
     "nginx-map",
     "map $http_client_key $t { 'sample-key 1' A; }",
-    "such as a blank"
+    "such as a space"
 )]
 #[case::twice_in_a_map(
     "nginx-map",

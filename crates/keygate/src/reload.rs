@@ -323,7 +323,7 @@ impl Watched {
             }
             Err(error) => {
                 tracing::error!(%file, %error, "not reloaded: the last good version stays in force");
-                self.status.refused(error.to_string());
+                self.status.rejected(error.to_string());
             }
         }
     }
@@ -336,7 +336,7 @@ impl Watched {
         let logged = match &self.error {
             Some((last, at)) if *last == text => Some(*at),
             _ => {
-                self.status.refused(text.clone());
+                self.status.rejected(text.clone());
                 None
             }
         };
@@ -403,9 +403,9 @@ fn poll(file: &mut Watched, requests: &Receiver<()>) {
         };
         // Requests that came while a large file was read are answered by one more reading.
         while requests.try_recv().is_ok() {}
-        status.look_begins();
+        status.read_begins();
         file.look(forced);
-        status.look_ends();
+        status.read_ends();
     }
 }
 

@@ -79,9 +79,9 @@ impl Resolver {
     /// and once more after it, for the uses in between.
     pub fn replace_keys(&self, keys: KeyTable) {
         let keys = Arc::new(keys);
-        keys.take_over_uses(&self.keys.load());
+        keys.copy_uses(&self.keys.load());
         let former = self.keys.swap(Arc::clone(&keys));
-        keys.take_over_uses(&former);
+        keys.copy_uses(&former);
     }
 
     /// The keys in force.

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     /// Policy file, in the place of the one that the file of cases names
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// How the answer looks
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
