@@ -379,7 +379,7 @@ fn a_rejected_command_changes_nothing(
 )]
 #[case::both(
     "  - {id: a, clientType: A, key: sample-key-1, digest: 'sha256:00'}\n",
-    "side by side"
+    "are both set"
 )]
 #[case::unknown_field(
     "  - {id: a, clientType: A, key: sample-key-1, enabled: true}\n",

@@ -229,7 +229,10 @@ mod tests {
     #[case::a_blank("q7LmZ2xVb9 KtR4wNc6Yp\n", Err("other than visible ASCII"))]
     #[case::not_ascii("q7LmZ2xVb9èKtR4wNc6Yp\n", Err("other than visible ASCII"))]
     #[case::short("q7LmZ2xVb9\n", Err("shorter than 20 characters"))]
-    #[case::placeholder("your-api-key-here-your-api-key-here\n", Err("a well-known placeholder"))]
+    #[case::placeholder(
+        "your-api-key-here-your-api-key-here\n",
+        Err("a well-known placeholder")
+    )]
     #[case::variable("${SHOP_KEY}\n", Err("a variable of a template"))]
     #[case::simple("aaaaaaaaaaaaaaaaaaaaaaaaa\n", Err("easy to guess"))]
     fn a_key_from_standard_input(#[case] input: &str, #[case] expected: Result<&str, &str>) {
