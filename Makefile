@@ -106,6 +106,13 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline --log-level error check bans licenses sources
 	@! cargo tree --package keygate-policy --edges normal | grep -E ' (tokio|hyper|axum|http) v' || \
 		{ echo 'error: the policy crate is pure: it may not depend on these' >&2; exit 1; }
+	@! cargo tree --package keygate-users --edges normal | grep -E ' (tokio|hyper|axum|rustls) v' || \
+		{ echo 'error: the users crate is pure: it may not depend on these' >&2; exit 1; }
+	@# jsonwebtoken panics where two crates turn on two providers of its cryptography.
+	@test "$$(cargo tree --workspace --all-features --target all --edges features --invert jsonwebtoken | \
+		grep -oE 'jsonwebtoken feature "(aws_lc_rs|rust_crypto)"' | sort --unique)" = \
+		'jsonwebtoken feature "aws_lc_rs"' || \
+		{ echo 'error: jsonwebtoken must have the feature `aws_lc_rs`, and not `rust_crypto`' >&2; exit 1; }
 	@! cargo tree --package keygate-resolver --package keygate-authorizer --edges normal | \
 		grep -E ' (tokio|hyper|socket2) v' || \
 		{ echo 'error: the services do no I/O: they may not depend on these' >&2; exit 1; }
@@ -114,7 +121,7 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 	@! cargo tree --package keygate-resolver --edges normal | grep -E 'keygate-(authorizer|policy) ' || \
 		{ echo 'error: the resolver may know neither the authorizer nor policies' >&2; exit 1; }
 	@! grep -rnE 'std::(fs|process|net::(Tcp|Udp))|documents::source|SystemTime|Instant' \
-		crates/expression/src crates/policy/src crates/mia/src || \
+		crates/expression/src crates/policy/src crates/mia/src crates/users/src || \
 		{ echo 'error: these crates are pure: no I/O, no clock' >&2; exit 1; }
 
 tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed ## What tests and linters need, into target/tools

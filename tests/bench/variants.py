@@ -67,11 +67,11 @@ class Builder:
 
     # Programs
 
-    def nginx(self, part, listens, http, edits=()) -> Process:
+    def nginx(self, part, listens, http, edits=(), includes=INCLUDES) -> Process:
         """Starts nginx beside the includes as they are, but for `edits`: pairs of old and new text."""
         folder = self.lab.folder / f"nginx-{len(self.lab.running):02}"
         folder.mkdir()
-        for include in INCLUDES.glob("keygate*.conf"):
+        for include in includes.glob("keygate*.conf"):
             text = include.read_text()
             for old, new in edits:
                 text = text.replace(old, new)
@@ -81,8 +81,8 @@ class Builder:
         argv = [self.tools.nginx, "-p", folder, "-c", configuration, "-e", folder / "error.log"]
         return self.lab.start(part, argv, listens)
 
-    def gateway(self, port, edits=(), **levels) -> Process:
-        return self.nginx("gateway", port, gateways.proxy(port, self.backend_port, **levels), edits)
+    def gateway(self, port, edits=(), includes=INCLUDES, **levels) -> Process:
+        return self.nginx("gateway", port, gateways.proxy(port, self.backend_port, **levels), edits, includes)
 
     def keygate(self, role, address, before=(), program=None) -> Process:
         files = {"resolver": ["--keys", "keys.yaml"], "authorizer": ["--policy", "policy.yaml"]}
@@ -195,16 +195,17 @@ class Builder:
         services.append(self.keygate("authorizer", second, **how))
         return services, [first, second]
 
-    def pair(self, unix, what="", **how):
+    def pair(self, unix, what="", includes=INCLUDES, **how):
         services, (resolver, authorizer) = self.keygate_pair(unix, **how)
         addresses = {"resolver": resolver, "authorizer": authorizer}
-        return self.keygate_gateway(f"Keygate pair, {over(unix)}{what}", addresses, services, "keygate-server.conf")
+        return self.keygate_gateway(f"Keygate pair, {over(unix)}{what}", addresses, services, "keygate-server.conf",
+                                    includes=includes)  # fmt: skip
 
-    def serve(self, unix, what="", **how):
+    def serve(self, unix, what="", includes=INCLUDES, **how):
         address = self.address(unix)
         services = [self.keygate("serve", address, **how)]
         return self.keygate_gateway(f"Keygate serve, {over(unix)}{what}", {"serve": address}, services,
-                                    "keygate-server-single.conf")  # fmt: skip
+                                    "keygate-server-single.conf", includes=includes)  # fmt: skip
 
     # Variants: what docs/speed.md says of tuning
 
@@ -227,18 +228,19 @@ class Builder:
         return self.tuned("decisions cached 1 s", [gateways.DECISION_CACHE],
                           http=gateways.cache_path(self.memory.name))  # fmt: skip
 
-    def keygate_gateway(self, name, addresses, services, server, edits=(), http="", **kinds):
+    def keygate_gateway(self, name, addresses, services, server, edits=(), http="", includes=INCLUDES, **kinds):
         port = free_port()
         # The includes as they are, but for where the services are.
-        conf = (INCLUDES / "keygate.conf").read_text()
+        conf = (includes / "keygate.conf").read_text()
         for old, new in edits:
             conf = conf.replace(old, new)
         for role, default in {"resolver": 7081, "authorizer": 7082, "serve": 7080}.items():
-            conf = conf.replace(f"127.0.0.1:{default} ", nginx_address(addresses.get(role, default)) + " ")
+            conf = conf.replace(f"server 127.0.0.1:{default}", f"server {nginx_address(addresses.get(role, default))}")
         (self.lab.folder / f"keygate-{port}.conf").write_text(conf)
         gateway = self.gateway(
             port,
             edits=edits,
+            includes=includes,
             http=f"    include {self.lab.folder}/keygate-{port}.conf;\n{http}",
             server=f"        include {server};\n",
             location="            include keygate-authorize.conf;\n",
@@ -338,13 +340,17 @@ ALL = {
     "tuned-cache": Builder.decision_cache,
 }
 
-# A second build of Keygate, such as that of an earlier commit, behind the same includes: FORMER=/path/to/keygate.
+# Another checkout with a release build, such as an earlier commit: FORMER=/path/to/checkout. Its program
+# stands behind its own includes, and behind these.
 FORMER = os.environ.get("FORMER")
 if FORMER:
-    how = {"what": ", former build", "program": FORMER}
+    former = {"what": ", former", "program": Path(FORMER, "target/release/keygate"), "includes": Path(FORMER, "nginx")}
+    behind_these = former | {"what": ", former behind these includes", "includes": INCLUDES}
     ALL |= {
-        "former-serve-tcp": lambda builder: builder.serve(unix=False, **how),
-        "former-serve-unix": lambda builder: builder.serve(unix=True, **how),
-        "former-pair-tcp": lambda builder: builder.pair(unix=False, **how),
-        "former-pair-unix": lambda builder: builder.pair(unix=True, **how),
+        "former-serve-tcp": lambda builder: builder.serve(unix=False, **former),
+        "former-serve-unix": lambda builder: builder.serve(unix=True, **former),
+        "former-pair-tcp": lambda builder: builder.pair(unix=False, **former),
+        "former-pair-unix": lambda builder: builder.pair(unix=True, **former),
+        "former-serve-unix-these-includes": lambda builder: builder.serve(unix=True, **behind_these),
+        "former-pair-unix-these-includes": lambda builder: builder.pair(unix=True, **behind_these),
     }

@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- expression_parse expression_print path_match
+[ $# -gt 0 ] || set -- expression_parse expression_print path_match token_verify
 
 if ! command -v c++ >/dev/null; then
     apt-get update && apt-get install -y --no-install-recommends g++

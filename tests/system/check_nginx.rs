@@ -173,7 +173,10 @@ fn settings_of_a_pair_are_compared_with_the_includes() {
     let (text, _) = check("", "", &[("CLIENT_TYPE_HEADER_KEY", "x-client-type")]);
     assert!(text.contains("caller's own `x-client-type`"), "{text}");
     let (text, code) = check("key-header: x-api-key", "", &[]);
-    assert!(text.contains("would not load") && code == Some(1), "{text}");
+    assert!(
+        text.contains("could not be checked") && code == Some(1),
+        "{text}"
+    );
 
     // The includes that are generated for these settings agree with them.
     check(resolver, authorizer, &[]);
@@ -196,4 +199,49 @@ fn settings_of_a_pair_are_compared_with_the_includes() {
         text.contains("written for other names than the authorizer"),
         "{text}"
     );
+}
+
+#[apply(each_nginx)]
+fn an_own_location_below_keygates_path_lets_everybody_in(version: Version) {
+    let setup = Setup {
+        server: "location = /_keygate/authorize { return 200; }",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let response = caller::get(&gateway.address, "/orders", &[]);
+    assert_eq!(response.status(), 200);
+    assert_found(
+        &gateway,
+        "`location = /_keygate/authorize` may respond to the authorization request",
+    );
+    report::passed(&version.number(), "check --nginx: an own location");
+}
+
+#[apply(each_nginx)]
+fn a_parameter_in_proxy_pass_chooses_the_path(version: Version) {
+    let setup = Setup {
+        server: "location /public/page { include keygate-authorize.conf; proxy_pass http://backend/$arg_x; }",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let response = caller::get(&gateway.address, "/public/page?x=admin", &[]);
+    assert_eq!(response.status(), 200);
+    assert_eq!(gateway.backend.take_one().target(), "/admin");
+    assert_found(&gateway, "`$arg_x` in `proxy_pass` lets the caller choose");
+    report::passed(&version.number(), "check --nginx: a parameter");
+}
+
+#[apply(each_nginx)]
+fn a_guard_of_the_whole_server_is_no_finding(version: Version) {
+    let setup = Setup {
+        server: "include keygate-authorize.conf;",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    assert_eq!(caller::get(&gateway.address, "/orders", &[]).status(), 401);
+    let mut check = keygate();
+    check.args(["check", "--nginx"]);
+    let output = run_to_end(check.arg(gateway.file("nginx.conf")));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!text.contains("@keygate_"), "{text}");
 }

@@ -62,4 +62,5 @@ mod support;
 mod traces;
 mod unreadable_requests;
 mod wrong_files;
+mod wrong_spellings;
 mod yaml_is_plain_data;

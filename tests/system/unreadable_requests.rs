@@ -1,9 +1,12 @@
 //! A malformed client request is the caller's error: never 503, and no alert.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use rstest_reuse::apply;
 
 use crate::support::caller;
-use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::gateway::{Gateway, Role, Services, Setup};
 use crate::support::nginx::{Version, each_nginx};
 use crate::support::problem::is_problem;
 use crate::support::report;
@@ -45,4 +48,46 @@ fn a_request_that_a_service_cannot_read_is_403(
             &format!("unreadable: {name}, {services:?}"),
         );
     }
+}
+
+/// What the authorizer counts as an error of the gateway, and the alert `KeygateMalformedRequests` fires on.
+fn gateway_errors(gateway: &Gateway) -> String {
+    let operations = Role::Authorizer.operations(&gateway.file(""));
+    let page = caller::get_unix(&operations, "/metrics");
+    let text = String::from_utf8(page.body).unwrap();
+    let sample = "keygate_gateway_errors_total{step=\"authorize\"} ";
+    let value = text.lines().find_map(|line| line.strip_prefix(sample));
+    value.unwrap().to_owned()
+}
+
+#[apply(each_nginx)]
+fn a_host_that_is_no_text_raises_no_alert(version: Version) {
+    let gateway = Gateway::start(version, &Setup::PLAIN);
+    let key = "client-key: sample-key-of-client-a\r\nconnection: close\r\n\r\n";
+    for request in [
+        [
+            b"GET /orders HTTP/1.1\r\nhost: a\xff.example\r\n",
+            key.as_bytes(),
+        ]
+        .concat(),
+        [b"GET /by-host HTTP/1.0\r\n", key.as_bytes()].concat(),
+        [
+            b"GET http://gateway.example?/public HTTP/1.1\r\nhost: a\r\n",
+            key.as_bytes(),
+        ]
+        .concat(),
+    ] {
+        let response = caller::send(&gateway.address, &request);
+        assert!(gateway.backend.take().is_empty(), "{response:?}");
+        if response.status() != 400 {
+            is_problem(&response, 403, "malformed-request").unwrap();
+        }
+    }
+    assert_eq!(gateway_errors(&gateway), "0");
+    // As a gateway that passes on what it should replace.
+    let mut stream = TcpStream::connect(&gateway.service_addresses[1]).unwrap();
+    let request = "GET /auth HTTP/1.1\r\nhost: a\r\noriginal-request-uri: /\r\nclient-type: A\r\nclient-type: B\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    std::io::Read::read(&mut stream, &mut [0; 100]).unwrap();
+    assert_eq!(gateway_errors(&gateway), "1");
 }

@@ -79,6 +79,14 @@ pub enum Malformed {
     NotASwitch(HeaderName),
 }
 
+impl Malformed {
+    /// Whether the gateway passed on what the caller wrote, so that the gateway is not at fault.
+    #[must_use]
+    pub fn is_of_caller(&self) -> bool {
+        matches!(self, Self::NotText(name) if [ORIGINAL_HOST, header::HOST].contains(name))
+    }
+}
+
 impl<'h> Request<'h> {
     /// Returns the client request that this request is about, as the policy reads it.
     ///
@@ -236,6 +244,15 @@ mod tests {
             refused(&[uri, ("client-type", "\u{e8}")]),
             "the header `client-type` has a value that is not visible ASCII"
         );
+    }
+
+    #[test]
+    fn only_the_host_is_as_the_caller_wrote_it() {
+        let uri = ("original-request-uri", "/");
+        for (name, is_of_caller) in [("original-request-host", true), ("client-type", false)] {
+            let malformed = read_it(None, &[uri, (name, "\u{e8}")]).unwrap_err();
+            assert_eq!(malformed.is_of_caller(), is_of_caller, "{name}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, body::Body, extract, response::Response};
+use axum::{Router, body::Body, extract, response::Response, routing::any_service};
 use http::Uri;
 use tower::service_fn;
 
@@ -19,7 +19,7 @@ pub fn router(authorizer: Arc<Authorizer>) -> Router {
     let routes = ["/auth", "/auth/", "/auth/{*rest}"];
     zip(routes, repeat(authorizer)).fold(Router::new(), |router, (path, authorizer)| {
         let authorize = move |request| ready(Ok(respond(&authorizer, request)));
-        router.route_service(path, service_fn(authorize))
+        router.route(path, any_service(service_fn(authorize)))
     })
 }
 

@@ -82,7 +82,9 @@ impl Top<'_> {
     /// Returns `None` for a field of another kind of file, else whether it proves this kind.
     fn takes(&self, name: &str, value: &Kind<'_>) -> Option<bool> {
         match self {
-            Self::Paths => name.starts_with('/').then_some(true),
+            Self::Paths if name.starts_with('/') => Some(true),
+            // A path without its slash, which says nothing of the file.
+            Self::Paths => (*value == Kind::Mapping && !is_secret_name(name)).then_some(false),
             Self::Fields(known) => {
                 let fits = !is_secret_name(name) || is_location(value);
                 (is_near(name, known) && fits).then_some(true)

@@ -26,14 +26,19 @@ pub(crate) fn diagnostic(
     let of_field = name
         .map(|name| format!(" for `{name}`"))
         .unwrap_or_default();
-    let other = found.as_ref().map(|found| found.what);
+    let other_what = found.as_ref().map(|found| found.what);
+    let items = found.as_ref().and_then(|found| found.items.as_deref());
+    let other = other_what;
     let other = other.filter(|what| !expected.is_kind(what));
     let instead = other
         .map(|what| format!(", found {what}"))
         .unwrap_or_default();
     let message = format!("expected {}{of_field}{instead}", expected.what());
     let diagnostic = Diagnostic::error(message);
-    match expected.help(found.map(|found| found.what)) {
+    if let (Expected::List, Some(name), Some(items)) = (&expected, name, items) {
+        return diagnostic.help(format!("write `{name}: [{items}]`"));
+    }
+    match expected.help(other_what) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
@@ -119,6 +124,8 @@ struct Found {
     what: &'static str,
     /// The field that has this value.
     name: Option<String>,
+    /// Its text as the items of a list, where it is one plain line.
+    items: Option<String>,
 }
 
 impl Found {
@@ -131,6 +138,7 @@ impl Found {
                 return Some(Self {
                     what: what(&node),
                     name,
+                    items: items(&node),
                 });
             }
             name = match node.kind {
@@ -140,6 +148,17 @@ impl Found {
         }
         None
     }
+}
+
+/// The items that one text was probably meant to be: `GET, POST` are two.
+fn items(node: &Node<'_>) -> Option<String> {
+    let Kind::Scalar { text, .. } = &node.kind else {
+        return None;
+    };
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./*".contains(c);
+    let items: Vec<_> = text.split([',', ' ']).filter(|it| !it.is_empty()).collect();
+    let all_plain = items.iter().all(|item| item.chars().all(is_plain));
+    (!items.is_empty() && all_plain && what(node) == "a text").then(|| items.join(", "))
 }
 
 fn what(node: &Node<'_>) -> &'static str {

@@ -150,6 +150,12 @@ impl ExplainedDecision {
 fn hint(request: &Request<'_>, policy: &Policy, decision: &Decision<'_, '_>) -> Option<String> {
     let in_backticks = |names: Vec<String>| format!("`{}`", names.join("`, `"));
     match decision.reason {
+        Reason::MalformedRequest if is_path_without_slash(request.target) => {
+            let target = String::from_utf8_lossy(request.target);
+            Some(format!(
+                "a request target starts with a slash: write `/{target}`"
+            ))
+        }
         Reason::MalformedRequest if request.host.is_none() && policy.needs_host() => {
             let hosts = policy.rules().iter().flat_map(Rule::hosts);
             let hosts: BTreeSet<_> = hosts.map(ToString::to_string).collect();
@@ -173,6 +179,11 @@ fn hint(request: &Request<'_>, policy: &Policy, decision: &Decision<'_, '_>) -> 
         }
         _ => None,
     }
+}
+
+fn is_path_without_slash(target: &[u8]) -> bool {
+    let is_absolute = target.windows(3).any(|part| part == b"://");
+    !target.starts_with(b"/") && !is_absolute && target != b"*" && target.is_ascii()
 }
 
 /// Returns a warning if no valid key has the client type.

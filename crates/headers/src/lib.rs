@@ -52,6 +52,17 @@ pub fn single<'h>(
     }
 }
 
+/// Returns the cookies of one header line, names and values, as RFC 6265, section 5.2 splits them.
+///
+/// `nginx/keygate.conf` removes the key cookie by the same rule: change both or neither.
+pub fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    line.split(|byte| *byte == b';').filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

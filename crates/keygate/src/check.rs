@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, body::Body, extract, response::Response};
+use axum::{Router, body::Body, extract, response::Response, routing::any_service};
 use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, router::target_below};
 use keygate_headers::KEY_ID;
 use keygate_resolver::{Presence, Resolver};
@@ -20,7 +20,7 @@ pub fn router(resolver: Arc<Resolver>, authorizer: Arc<Authorizer>) -> Router {
     let services = repeat((resolver, authorizer));
     zip(routes, services).fold(Router::new(), |router, (path, (resolver, authorizer))| {
         let check = move |request| ready(Ok(respond(&resolver, &authorizer, request)));
-        router.route_service(path, service_fn(check))
+        router.route(path, any_service(service_fn(check)))
     })
 }
 

@@ -16,12 +16,13 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header::CON
 use hyper::{
     body::{Body as _, Incoming},
     server::conn::http1,
+    service::service_fn,
 };
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use hyper_util::rt::TokioIo;
 use keygate_telemetry::limit::PerSecond;
 use socket2::Socket;
 use tokio::sync::watch;
-use tower::ServiceBuilder;
+use tower::{Layer, ServiceExt};
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 use crate::stream::{LONGEST_HEAD, Shared, Stream};
@@ -48,17 +49,16 @@ pub async fn serve(
         readable = stream.readable() => readable?,
         () = &mut closing => return Ok(()),
     }
-    let (of_request, of_response) = (Arc::clone(&shared), Arc::clone(&shared));
-    let service = ServiceBuilder::new()
-        .map_request(move |request| prepared(request, &of_request))
-        .layer(CatchPanicLayer::custom(Panicked(Arc::clone(&shared))))
-        .map_response(move |response| finished(response, &of_response))
-        .service(router);
+    let guarded = CatchPanicLayer::custom(Panicked(Arc::clone(&shared))).layer(router);
+    let service = service_fn(|request| {
+        let response = guarded.clone().oneshot(prepared(request, &shared));
+        async { response.await.map(|response| finished(response, &shared)) }
+    });
     let connection = http1::Builder::new()
         // To look for the end while a request is in flight would cost another buffer for each.
         .half_close(true)
         .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let served = tokio::select! {
         biased;
@@ -102,7 +102,7 @@ fn prepared(request: Request<Incoming>, shared: &Shared) -> Request<Body> {
 }
 
 /// Returns the response as it is sent: the last one on a connection says so.
-fn finished(mut response: Response<Body>, shared: &Shared) -> Response<Body> {
+fn finished<B>(mut response: Response<B>, shared: &Shared) -> Response<B> {
     if shared.is_last() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

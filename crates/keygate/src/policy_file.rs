@@ -77,6 +77,18 @@ pub(crate) fn shown(diagnostic: Diagnostic, origin: &str, text: &str, content: C
     }
 }
 
+/// How many rules use a logged-in user, and what that means where nobody is ever logged in.
+pub(crate) fn of_users(policy: &Policy) -> Option<String> {
+    let mut rules = policy.rules().iter().filter(|rule| rule.uses_user());
+    let first = rules.next()?.label();
+    let count = 1 + rules.count();
+    let uses = if count == 1 { "uses" } else { "use" };
+    Some(format!(
+        "{count} of which {uses} a logged-in user (the first is `{first}`): nobody is logged in unless \
+         users are configured"
+    ))
+}
+
 /// Whether it is an `auth.json`, by its fields, or by its name where they do not say.
 fn is_auth_json(path: &Path, fields: &[String]) -> bool {
     let Top::FieldsWithList(known, _) = Policy::FILE_KIND.top else {
@@ -102,7 +114,7 @@ fn other_kind(error: &PolicyError, fields: &[String]) -> Option<&'static str> {
     } else if has("keys") && !has("endpoints") {
         Some("this looks like a keys file: give it as `--keys`")
     } else if has("cases") && !has("endpoints") {
-        Some("this looks like a file of cases: give it to `keygate test`")
+        Some("this looks like a file of cases: pass it to `keygate test`")
     } else {
         None
     }

@@ -277,6 +277,10 @@ fn policy(
             .warnings
             .iter()
             .for_each(|warning| tracing::warn!("{warning}"));
+        if let Some(of_users) = policy_file::of_users(&loaded.policy) {
+            let (file, rules) = (path.display(), loaded.policy.rules().len());
+            tracing::warn!(%file, "{rules} rules, {of_users}");
+        }
         replace(&target, loaded.policy);
         Ok(())
     };

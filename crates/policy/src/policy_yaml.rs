@@ -260,6 +260,7 @@ impl Reader<'_> {
         });
         let hosts = hosts.unwrap_or_default();
         let own = self.own(entry);
+        self.check_key_of_client_types(&own);
         if let Some(base) = base.clone() {
             drafts.push(self.draft(own.clone(), base, None, hosts.clone(), &location));
         }
@@ -282,6 +283,9 @@ impl Reader<'_> {
                 Pattern::route(&route.path.value, trailing_slash),
             );
             let filled = self.own(route).or(own.clone());
+            if route.client_types.is_some() || route.api_key_required.is_some() {
+                self.check_key_of_client_types(&filled);
+            }
             if let (Some(base), Some(pattern)) = (base.clone(), pattern) {
                 drafts.push(self.draft(filled, base, Some(pattern), hosts.clone(), &location));
             }
@@ -306,6 +310,17 @@ impl Reader<'_> {
             self.errors.extend(added.err());
         }
         draft
+    }
+
+    /// Without a key there is no client type, so `apiKeyRequired: false` beside a list of them lets nobody in.
+    fn check_key_of_client_types(&mut self, filled: &Own) {
+        if let (Some(client_types), Some(false)) = (&filled.client_types, filled.api_key_required) {
+            self.warnings.push(
+                Diagnostic::warning("`apiKeyRequired: false` allows no request without a key here")
+                    .at(client_types.at.clone())
+                    .help("a caller without a key has no client type: leave out `clientTypes` or `apiKeyRequired`"),
+            );
+        }
     }
 
     fn client_types(&mut self, entry: &Entry) -> Option<ClientTypes> {

@@ -1,6 +1,7 @@
 //! The API key in a request's headers.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
+use keygate_headers::cookies;
 
 /// Where a request may carry its key.
 #[derive(Debug, Clone)]
@@ -55,17 +56,6 @@ impl<'h> Credential<'h> {
             Self::One(_) | Self::Ambiguous => Self::Ambiguous,
         }
     }
-}
-
-/// The cookies of one header line, as RFC 6265, section 5.2 splits them.
-///
-/// `nginx/keygate.conf` removes the key cookie by the same rule: change both or neither.
-fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    line.split(|byte| *byte == b';').filter_map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = pair.split_at_checked(equals)?;
-        Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
-    })
 }
 
 #[cfg(test)]

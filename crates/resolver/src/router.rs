@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, body::Body, extract, response::Response};
+use axum::{Router, body::Body, extract, response::Response, routing::any_service};
 use tower::service_fn;
 
 use crate::{Presence, Request, Resolver};
@@ -25,7 +25,7 @@ pub fn router(resolver: Arc<Resolver>) -> Router {
     ];
     zip(routes, repeat(resolver)).fold(Router::new(), |router, ((path, presence), resolver)| {
         let resolve = move |request| ready(Ok(respond(&resolver, presence, request)));
-        router.route_service(path, service_fn(resolve))
+        router.route(path, any_service(service_fn(resolve)))
     })
 }
 

@@ -17,6 +17,8 @@ pub use self::rules::{CaseGap, Context, Expected, Service};
 pub struct Outcome {
     /// How many locations ask Keygate.
     pub asking: usize,
+    /// What lets every request past, ready to be shown.
+    pub errors: Vec<String>,
     /// What may let a request past, ready to be shown.
     pub warnings: Vec<String>,
 }
@@ -24,23 +26,22 @@ pub struct Outcome {
 /// Reads a configuration, or a part of one, and what it includes.
 ///
 /// # Errors
-/// It would not load, or lets everybody in.
+/// It cannot be read, or is not a configuration.
 pub fn check(path: &Path, context: &Context) -> Result<Outcome, SourceError> {
     let configuration = tree::Configuration::load(path)?;
     let findings = rules::findings(&configuration, context);
-    let is_bad = findings
+    let (errors, warnings): (Vec<_>, Vec<_>) = findings
         .iter()
-        .any(|finding| finding.diagnostic.severity == Severity::Error);
-    let shown = findings
-        .iter()
-        .map(|finding| configuration.render(finding.file, &finding.diagnostic))
-        .collect();
-    if is_bad {
-        return Err(SourceError::Rejected(shown));
-    }
+        .partition(|finding| finding.diagnostic.severity == Severity::Error);
+    let shown = |findings: Vec<&rules::Finding>| {
+        let findings = findings.into_iter();
+        let shown = findings.map(|it| configuration.render(it.file, &it.diagnostic));
+        shown.collect()
+    };
     Ok(Outcome {
         asking: rules::count_asking(&configuration),
-        warnings: shown,
+        errors: shown(errors),
+        warnings: shown(warnings),
     })
 }
 

@@ -40,12 +40,23 @@ pub(super) struct Arguments {
     /// Settings file of a service, to compare with nginx's configuration; repeat it for a pair
     #[arg(long, value_name = "FILE", requires = "nginx")]
     config: Vec<PathBuf>,
+    /// Exit with 1 also where there are only warnings
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 /// What is to be said of one file.
 struct Report {
     summary: String,
+    errors: Vec<String>,
     warnings: Vec<String>,
+}
+
+/// What the files have shown together.
+#[derive(Default)]
+struct Total {
+    is_bad: bool,
+    warnings: usize,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -72,37 +83,51 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         .as_deref()
         .map(|path| (path, policy(path, client_types)));
 
-    let mut good = true;
+    let mut total = Total::default();
     if let Some((path, outcome)) = keys {
-        good &= show(path, outcome.map(|(report, _)| report));
+        total.show(path, outcome.map(|(report, _)| report), "would not load");
     }
     if let Some((path, outcome)) = policy {
-        good &= show(path, outcome);
+        total.show(path, outcome, "would not load");
     }
     if let Some(path) = &arguments.nginx {
-        good &= show(path, nginx(path, arguments));
+        total.show(path, nginx(path, arguments), "could not be checked");
     }
-    if good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    if total.is_bad {
+        return ExitCode::FAILURE;
     }
+    if arguments.deny_warnings && total.warnings > 0 {
+        let warnings = count(total.warnings, "warning");
+        say(format_args!(
+            "error: {warnings}, denied by `--deny-warnings`"
+        ));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
-/// Prints what is to be said of a file, and answers whether it would load.
-fn show(path: &Path, outcome: Result<Report, SourceError>) -> bool {
-    let path = path.display();
-    match outcome {
-        Ok(Report { summary, warnings }) => {
-            for warning in warnings {
-                print(format_args!("{warning}\n\n"));
+impl Total {
+    /// Prints what is to be said of a file; `failure` says what an error means for it.
+    fn show(&mut self, path: &Path, outcome: Result<Report, SourceError>, failure: &str) {
+        let path = path.display();
+        match outcome {
+            Ok(report) => {
+                self.warnings += report.warnings.len();
+                self.is_bad |= !report.errors.is_empty();
+                for found in report.errors.iter().chain(&report.warnings) {
+                    print(format_args!("{found}\n\n"));
+                }
+                let verdict = if report.errors.is_empty() {
+                    "good"
+                } else {
+                    "not safe"
+                };
+                print(format_args!("{path}: {verdict}, {}\n", report.summary));
             }
-            print(format_args!("{path}: good, {summary}\n"));
-            true
-        }
-        Err(error) => {
-            print(format_args!("{error}\n\n{path}: would not load\n"));
-            false
+            Err(error) => {
+                self.is_bad = true;
+                print(format_args!("{error}\n\n{path}: {failure}\n"));
+            }
         }
     }
 }
@@ -119,7 +144,12 @@ fn keys(path: &Path, pepper_file: Option<&Path>) -> Result<(Report, KeyTable), S
         .map(|key| (key.id(), key.client_type(), key.validity()));
     warnings.extend(keys_file::expiring_soon(keys, Timestamp::now()));
     let summary = count(table.keys().count(), "key");
-    Ok((Report { summary, warnings }, table))
+    let report = Report {
+        summary,
+        errors: Vec::new(),
+        warnings,
+    };
+    Ok((report, table))
 }
 
 /// Where the keys are known, a client type that no key has is worth a warning.
@@ -134,9 +164,13 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
         let show = |warning| policy_file::shown(warning, &origin, &text, content);
         loaded.warnings.extend(warnings.into_iter().map(show));
     }
-    let summary = count(loaded.policy.rules().len(), "rule");
+    let mut summary = count(loaded.policy.rules().len(), "rule");
+    if let Some(of_users) = policy_file::of_users(&loaded.policy) {
+        summary = format!("{summary}, {of_users}");
+    }
     Ok(Report {
         summary,
+        errors: Vec::new(),
         warnings: loaded.warnings,
     })
 }
@@ -149,9 +183,13 @@ fn nginx(path: &Path, arguments: &Arguments) -> Result<Report, SourceError> {
     };
     let outcome = check_nginx::check(path, &context)?;
     let asking = count(outcome.asking, "location");
-    let warnings = count(outcome.warnings.len(), "warning");
+    let mut found = count(outcome.warnings.len(), "warning");
+    if !outcome.errors.is_empty() {
+        found = format!("{}, {found}", count(outcome.errors.len(), "error"));
+    }
     Ok(Report {
-        summary: format!("{asking} with Keygate, {warnings}"),
+        summary: format!("{asking} with Keygate, {found}"),
+        errors: outcome.errors,
         warnings: outcome.warnings,
     })
 }

@@ -53,7 +53,7 @@ pub(super) struct Arguments {
 enum Error {
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    #[error("the setting `{}`: {_0}", _0.setting())]
+    #[error("the setting `{}`", _0.setting())]
     Names(#[from] NamesError),
     #[error(transparent)]
     Includes(#[from] IncludesError),

@@ -4,6 +4,7 @@ use std::{ops::Range, str::FromStr};
 
 use jiff::Timestamp;
 use keygate_documents::{
+    content::top_fields,
     diagnostic::Diagnostic,
     source::SourceError,
     yaml::{self, Content},
@@ -52,6 +53,25 @@ struct Written {
 struct Reader<'t> {
     origin: &'t str,
     text: &'t str,
+}
+
+/// The hint for a file that is probably of another kind.
+fn other_kind(text: &str) -> Option<&'static str> {
+    let fields = top_fields(text);
+    let has = |name: &str| fields.iter().any(|field| field == name);
+    if has("keys") {
+        None
+    } else if has("secrets") || has("services") {
+        Some(
+            "this looks like a Console configuration: `keygate import mia` converts it to a keys file",
+        )
+    } else if has("endpoints") || fields.iter().any(|field| field.starts_with('/')) {
+        Some("this looks like a policy file: pass it with `--policy`")
+    } else if has("cases") {
+        Some("this looks like a file of cases: pass it to `keygate test`")
+    } else {
+        None
+    }
 }
 
 /// The entries with the spans of their ids, for errors about two entries.
@@ -127,8 +147,12 @@ impl Reader<'_> {
     }
 
     fn read(&self) -> Result<Read, SourceError> {
-        let document: Document =
-            yaml::from_str(self.text, Content::Secret).map_err(|error| self.rejected(&[error]))?;
+        let document: Document = yaml::from_str(self.text, Content::Secret).map_err(|error| {
+            self.rejected(&[match other_kind(self.text) {
+                Some(help) => error.help(help),
+                None => error,
+            }])
+        })?;
         if document.version.value != VERSION {
             let message = format!(
                 "version {} of the format is not known",

@@ -69,6 +69,9 @@ impl From<Moment> for Option<Timestamp> {
         }
         // The arithmetic shift extends the sign.
         let second = i64::from_le_bytes(high) >> 24;
+        if second == NONE {
+            return None;
+        }
         Timestamp::new(second, i32::from_le_bytes(moment.nanosecond)).ok()
     }
 }

@@ -181,8 +181,10 @@ fn auth_json_diagnostic(error: &PatternError, path: &str) -> Diagnostic {
     let Some(help) = diagnostic.help.clone() else {
         return diagnostic;
     };
-    if path.ends_with('*') || help.contains("leave it out: an endpoint") {
-        let help = "remove it: a path covers everything below it";
+    if path.ends_with('*') || help.contains("covers everything below it") {
+        let base = path.trim_end_matches('*').trim_end_matches('/');
+        let base = if base.starts_with('/') { base } else { "/" };
+        let help = format!("write `{base}`: a path covers everything below it");
         return diagnostic.help(help);
     }
     // A policy's `{name}` is `:name` in an `auth.json`.

@@ -24,7 +24,11 @@ fn endpoint(policy: &Policy, target: &str) -> Option<String> {
 }
 
 #[rstest]
-#[case("/orders/*", "ALL", "covers everything below it")]
+#[case(
+    "/orders/*",
+    "ALL",
+    "write `/orders`: a path covers everything below it"
+)]
 #[case("/orders/*/refund", "ALL", "`:name`")]
 #[case("/orders/{id}", "ALL", "`:id`")]
 #[case("/orders/<id>", "ALL", "`:id`")]

@@ -3,6 +3,12 @@
 //! As literal text they would match only themselves, so a laxer rule above would decide the requests.
 //! A percent-encoded character is literal.
 
+/// Why an endpoint's path needs no wildcard at its end.
+pub(super) const COVERS: &str = "an endpoint's path covers everything below it";
+
+/// What to do with such a wildcard.
+pub(super) const COVERED: &str = "remove it: an endpoint's path covers everything below it";
+
 /// The position of a segment in its path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
@@ -105,7 +111,7 @@ fn rest(position: Position) -> String {
     } else if position.is_route {
         "write `{*rest}` for the rest of the path, or `{name}` for one segment".to_owned()
     } else {
-        "remove it: an endpoint's path covers everything below it".to_owned()
+        COVERED.to_owned()
     }
 }
 

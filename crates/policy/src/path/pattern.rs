@@ -70,9 +70,7 @@ impl Pattern {
             return Ok(Self::default());
         }
         let Some(inner) = text.strip_prefix('/') else {
-            return Err(PatternError::NotAbsolute {
-                is_expression: text.starts_with(['^', '~', '=']),
-            });
+            return Err(PatternError::not_absolute(text));
         };
         if let Some(at) = text.find(['?', '#']) {
             return Err(PatternError::Query { at: at..text.len() });
@@ -101,7 +99,8 @@ impl Pattern {
                 is_last: parts.peek().is_none_or(|next| next.is_empty()),
                 is_route: role == Role::Route,
             };
-            let segment = Segment::parse(part, position, at.clone())?;
+            let segment = Segment::parse(part, position, at.clone())
+                .map_err(|error| error.with_base(text.get(..at.start - 1).unwrap_or_default()))?;
             match &segment {
                 Segment::Rest(_) if role == Role::Base => {
                     return Err(PatternError::RestInBase { at });
@@ -217,9 +216,7 @@ impl Segment {
             }
             Err(TargetError::Ambiguous(class)) => class,
             Err(TargetError::NotAPath) => {
-                return Err(PatternError::NotAbsolute {
-                    is_expression: false,
-                });
+                return Err(PatternError::not_absolute(text));
             }
         };
         Err(PatternError::Ambiguous {
@@ -250,10 +247,12 @@ impl Segment {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// It does not start with a slash.
-    #[error("a path starts with `/`")]
+    #[error("a path starts with a slash")]
     NotAbsolute {
         /// Whether it starts like a regular expression, or like nginx's `location = /a`.
         is_expression: bool,
+        /// The path that is probably meant.
+        meant: String,
     },
     /// It has a query or a fragment.
     #[error("a rule's path cannot have a query or a fragment")]
@@ -334,6 +333,31 @@ pub enum PatternError {
 }
 
 impl PatternError {
+    /// Names the base path that a wildcard at its end already covers.
+    fn with_base(mut self, base: &str) -> Self {
+        if let Self::OtherRouter { instead, .. }
+        | Self::Placeholder {
+            instead: Some(instead),
+            ..
+        } = &mut self
+            && instead == other_router::COVERED
+        {
+            let base = if base.is_empty() { "/" } else { base };
+            *instead = format!("write `{base}`: {}", other_router::COVERS);
+        }
+        self
+    }
+
+    fn not_absolute(text: &str) -> Self {
+        let is_plain = |c: char| c.is_alphanumeric() || "/{}-_.~".contains(c);
+        let path = text.trim_end_matches(['/', '*']);
+        let is_path = !path.is_empty() && path.chars().all(is_plain);
+        Self::NotAbsolute {
+            is_expression: text.starts_with(['^', '~', '=']),
+            meant: format!("/{}", if is_path { path } else { "orders" }),
+        }
+    }
+
     /// Returns the error, located in the pattern's text.
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {
@@ -356,16 +380,17 @@ impl PatternError {
                     .at(at.clone())
                     .help(format!("{instead}; {}", literally(segment)));
             }
+            Self::NotAbsolute {
+                is_expression: false,
+                meant,
+            } => return Diagnostic::error(self.to_string()).help(format!("write `{meant}`")),
             _ => {}
         }
         let (at, help) = match self {
-            Self::NotAbsolute {
-                is_expression: true,
-            } => (
+            Self::NotAbsolute { .. } => (
                 None,
                 "write e.g. `/orders`: a path is neither a regular expression nor nginx's `location`",
             ),
-            Self::NotAbsolute { .. } => (None, "write e.g. `/orders`"),
             Self::Query { at } => (
                 Some(at),
                 "remove it, or write `%3F` or `%23` for the character",

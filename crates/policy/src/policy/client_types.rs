@@ -12,7 +12,7 @@ use super::PolicyError;
 pub(crate) struct ClientTypes {
     names: Vec<ClientTypeName>,
     /// The location of the list.
-    pub(super) at: Range<usize>,
+    pub(crate) at: Range<usize>,
 }
 
 /// A client type of a list, and its location.

@@ -186,6 +186,12 @@ impl Rule {
         self.requirements.shadow.as_ref().filter(|_| is_ordinary)
     }
 
+    /// Whether it requires a logged-in user, or an expression of it names `groups`, `permissions` or `user`.
+    #[must_use]
+    pub fn uses_user(&self) -> bool {
+        self.needs_user.contains(&true)
+    }
+
     /// The facts about the caller that the decision on a matched request needs.
     pub(super) fn needs(&self, request: &Request<'_>) -> Needs {
         if self.allows_preflight() && is_preflight(request) {

@@ -52,6 +52,7 @@ pub struct Decisions {
     durations: [Histogram; Step::ALL.len()],
     resolutions: [AtomicU64; Reason::ALL.len()],
     refused_keys: [AtomicU64; CAUSES.len()],
+    gateway_errors: [AtomicU64; Step::ALL.len()],
     allow_sample: [Sample; Step::ALL.len()],
     denials: PerSecond,
     differences: PerSecond,
@@ -100,6 +101,7 @@ impl Decisions {
             durations: Default::default(),
             resolutions: Default::default(),
             refused_keys: Default::default(),
+            gateway_errors: Default::default(),
             allow_sample: [(); Step::ALL.len()].map(|()| Sample::new(retention.allow_sample)),
             denials: PerSecond::new(retention.deny_limit),
             differences: PerSecond::new(retention.deny_limit),
@@ -126,6 +128,13 @@ impl Decisions {
     /// Returns how often a key was rejected, by cause.
     pub fn refused_keys(&self) -> impl Iterator<Item = (&'static str, u64)> {
         CAUSES.into_iter().zip(counts(&self.refused_keys))
+    }
+
+    /// Returns how many authorization requests of a step were denied because of a gateway error.
+    #[must_use]
+    pub fn gateway_errors(&self, step: Step) -> u64 {
+        let counter = self.gateway_errors.get(step as usize);
+        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
     /// Returns how many decisions were neither logged nor kept because of the limits.
@@ -215,6 +224,9 @@ impl keygate_resolver::Observer for Decisions {
         add_one(self.resolutions.get(reason as usize));
         if let Resolution::Refused(refusal) = &record.resolution {
             add_one(cause(refusal).and_then(|cause| self.refused_keys.get(cause)));
+            if matches!(refusal, Refusal::OtherNames | Refusal::SeveralNextSteps) {
+                add_one(self.gateway_errors.get(Step::Resolve as usize));
+            }
         }
         let occasion = if reason.is_success() {
             Occasion::Allowance
@@ -230,6 +242,9 @@ impl keygate_resolver::Observer for Decisions {
 
 impl keygate_authorizer::Observer for Decisions {
     fn decided(&self, record: &keygate_authorizer::Record<'_>) {
+        if record.cause.is_some_and(|cause| !cause.is_of_caller()) {
+            add_one(self.gateway_errors.get(Step::Authorize as usize));
+        }
         let occasion = match record.difference() {
             _ if record.reason != keygate_policy::Reason::Ok => Occasion::Denial,
             Some(_) => Occasion::Difference,

@@ -73,6 +73,15 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
         refused_keys(text, decisions);
     }
     let mut family = text.family(
+        Kind::Counter,
+        "keygate_gateway_errors",
+        "Authorization requests that were denied because the gateway is set up wrongly.",
+    );
+    for step in operations.steps() {
+        let count = decisions.gateway_errors(step);
+        family.sample(&[("step", step.as_str())], count);
+    }
+    let mut family = text.family(
         Kind::Histogram,
         "keygate_decision_duration_seconds",
         "Duration of decisions, without HTTP processing.",

@@ -136,6 +136,7 @@ pub(super) fn findings(configuration: &Configuration, context: &Context) -> Vec<
         findings.extend(reading_of_requests(directive));
         findings.extend(late.zone(directive));
         findings.extend(backoffice_by_caller(directive));
+        findings.extend(address_by_caller(directive));
         findings.extend(passed_on::subrequests(directive));
         findings.extend(context.expected.shown_key(directive));
     });
@@ -265,6 +266,7 @@ impl<'c> Server<'c> {
         let mut findings = Vec::new();
         findings.extend(self.missing_answers(asking));
         findings.extend(self.rewrites());
+        findings.extend(self.other_answers());
         if self.scope.asks_keygate() {
             findings.extend(self.directives.iter().filter_map(before_access::answers));
         }
@@ -293,6 +295,26 @@ impl<'c> Server<'c> {
         Some(Finding::at(asking.directive, diagnostic))
     }
 
+    /// A location of the user's own that nginx may take for one of the includes.
+    fn other_answers(&self) -> Vec<Finding> {
+        let is_below = |location: &&Directive| {
+            let mut arguments = location.arguments.iter();
+            arguments.any(|it| it.starts_with(OWN) && it != OWN)
+        };
+        let found = named(self.directives, "location").filter(is_below);
+        found
+            .map(|location| {
+                let message = format!(
+                    "`{}` may respond to the authorization request instead of Keygate",
+                    location.title()
+                );
+                warning(location, message).help(
+                    "paths below `/_keygate/` are for `keygate-server.conf` alone: give it another path",
+                )
+            })
+            .collect()
+    }
+
     /// nginx runs a server's rewrites again for the question; the include steps aside in time if it
     /// stands before them.
     fn rewrites(&self) -> Vec<Finding> {
@@ -319,7 +341,8 @@ impl<'c> Server<'c> {
 
 fn collect_places<'c>(block: &'c [Directive], scope: &Scope<'c>, places: &mut Vec<Place<'c>>) {
     for directive in block {
-        let is_own = directive.arguments.iter().any(|it| it.starts_with(OWN));
+        let is_own = directive.arguments.iter().any(|it| it.starts_with(OWN))
+            || is_response_of_includes(directive);
         if !matches!(directive.name.as_str(), "location" | "if") || is_own {
             continue;
         }
@@ -330,6 +353,12 @@ fn collect_places<'c>(block: &'c [Directive], scope: &Scope<'c>, places: &mut Ve
         });
         collect_places(directive.children(), &inside, places);
     }
+}
+
+/// Whether it is one of the includes' responses to denied callers, which nobody else reaches.
+fn is_response_of_includes(location: &Directive) -> bool {
+    let passes = |directive: &Directive| PASSES.iter().any(|(name, _)| *name == directive.name);
+    location.argument(0).starts_with("@keygate_") && !location.children().iter().any(passes)
 }
 
 impl<'c> Place<'c> {
@@ -446,20 +475,36 @@ impl<'c> Place<'c> {
 
     fn cache(&self) -> Option<Finding> {
         let cache = self.scope.one_in_force("proxy_cache")?;
-        let key = self.scope.one_in_force("proxy_cache_key");
-        let tells_apart = |key: &Directive| {
-            key.arguments
-                .iter()
-                .any(|it| it.contains("$keygate_client_type"))
-        };
-        if cache.argument(0) == "off" || key.is_some_and(tells_apart) {
+        if cache.argument(0) == "off" {
             return None;
         }
-        let message = "`proxy_cache` may give to one client type what was answered to another";
-        Some(warning(cache, message).help(
-            "put `$keygate_client_type` into `proxy_cache_key`, with users `$keygate_user_id` too, or \
-             say `proxy_cache off`",
-        ))
+        let key = self.scope.one_in_force("proxy_cache_key");
+        let names: Vec<_> = key
+            .into_iter()
+            .flat_map(|key| &key.arguments)
+            .flat_map(|it| variables(it))
+            .collect();
+        let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
+        if !has(&["keygate_client_type"]) {
+            let message = "`proxy_cache` may give to one client type what was answered to another";
+            return Some(warning(cache, message).help(
+                "put `$keygate_client_type` into `proxy_cache_key`, with users `$keygate_user_id` too, \
+                 or say `proxy_cache off`",
+            ));
+        }
+        let key = key?;
+        if !has(&["request_uri", "uri", "document_uri", "request"]) {
+            let message =
+                "`proxy_cache_key` has no path: the response to one path is sent for another";
+            return Some(warning(key, message).help("add `$request_uri`"));
+        }
+        let server_names = self.scope.one_in_force("server_name");
+        let has_names = server_names.is_some_and(|it| it.arguments.len() > 1);
+        (has_names && !has(&["host", "http_host"])).then(|| {
+            let message =
+                "`proxy_cache_key` has no host: the response of one host is sent for another";
+            warning(key, message).help("add `$host`")
+        })
     }
 
     /// A backend's own error that becomes one of Keygate's.
@@ -545,6 +590,18 @@ fn backoffice_by_caller(set: &Directive) -> Option<Finding> {
         "say `set $keygate_backoffice 1;` in a server or location that the back office alone can \
          reach",
     ))
+}
+
+/// Any caller may then say from which address it comes.
+fn address_by_caller(directive: &Directive) -> Option<Finding> {
+    let is_everybody = matches!(directive.argument(0), "0.0.0.0/0" | "::/0");
+    (directive.name == "set_real_ip_from" && is_everybody).then(|| {
+        let message = format!(
+            "`{}` lets any caller choose the address that limits and logs see",
+            directive.title()
+        );
+        warning(directive, message).help("name the addresses of your own proxies alone")
+    })
 }
 
 fn rewritten(rewrite: &Directive) -> Finding {

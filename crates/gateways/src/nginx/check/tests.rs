@@ -40,8 +40,8 @@ fn check_text_with(text: &str, context: &Context) -> Result<Outcome, String> {
     let prefix = format!("{}/", folder.path().display());
     match super::check(&folder.path().join("site.conf"), context) {
         Ok(mut outcome) => {
-            for warning in &mut outcome.warnings {
-                *warning = warning.replace(&prefix, "");
+            for found in outcome.warnings.iter_mut().chain(&mut outcome.errors) {
+                *found = found.replace(&prefix, "");
             }
             Ok(outcome)
         }
@@ -236,7 +236,7 @@ fn harmless_configurations_are_not_reported(
 #[test]
 fn an_authorized_location_needs_the_server_include() {
     let text = with("", "", "").replace("        include keygate-server.conf;\n", "");
-    insta::assert_snapshot!(check_text(&text).unwrap_err(), @r"
+    insta::assert_snapshot!(check_text(&text).unwrap().errors.join("\n\n"), @r"
     error: `location /` asks Keygate, but this server does not have Keygate's own locations: the question goes to another one, and whatever answers there lets everybody in
      --> site.conf:6:9
       |
@@ -359,7 +359,7 @@ fn a_missing_file_is_reported() {
 )]
 fn no_line_with_a_key_is_shown(#[case] text: &str) {
     let shown = match check_text(text) {
-        Ok(outcome) => outcome.warnings.join("\n"),
+        Ok(outcome) => [outcome.errors, outcome.warnings].concat().join("\n"),
         Err(error) => error,
     };
     assert!(shown.contains("site.conf:"), "{shown}");

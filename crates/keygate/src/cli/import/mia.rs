@@ -1,6 +1,6 @@
 //! `keygate import mia`
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use jiff::Timestamp;
 
@@ -28,6 +28,50 @@ pub(super) struct Arguments {
     #[command(flatten)]
     keys: keys::OutArguments,
 }
+
+/// Fields of the Console's configurations that have no meaning for Keygate.
+const IGNORED: [&str; 40] = [
+    "allowUnknownRequestContentType",
+    "allowUnknownResponseContentType",
+    "apiVersions",
+    "applications",
+    "catchDecorators",
+    "collections",
+    "collectionId",
+    "committedDate",
+    "configMaps",
+    "cronjobs",
+    "decorators",
+    "description",
+    "enabledFeatures",
+    "extensionsConfig",
+    "fastDataConfig",
+    "forceMicroserviceGatewayProxy",
+    "groups",
+    "iframePolicy",
+    "internalEndpoint",
+    "lastCommitAuthor",
+    "lastConfigFileCommitId",
+    "listeners",
+    "options",
+    "pathName",
+    "pathRewrite",
+    "platformVersion",
+    "postDecorators",
+    "preDecorators",
+    "projectId",
+    "requestBody",
+    "service",
+    "serviceAccounts",
+    "services",
+    "showInDocumentation",
+    "tags",
+    "timeout",
+    "type",
+    "unsecretedVariables",
+    "useDownstreamProtocol",
+    "version",
+];
 
 /// What the files hold.
 #[derive(Default)]
@@ -90,10 +134,23 @@ impl<'t> Found<'t> {
         if let Some(keys) = found.keys {
             self.keys.get_or_insert_default().extend(keys);
         }
-        for ignored in &found.ignored {
-            let path = text.path.display();
-            say(format_args!("{path}: `{ignored}` is ignored"));
-        }
+        say_ignored(text, &found.ignored);
         Ok(())
+    }
+}
+
+/// Names the fields that are ignored. One that the Console does not have is counted: it may be a key.
+fn say_ignored(text: &Text, fields: &BTreeSet<String>) {
+    let path = text.path.display();
+    let (known, other): (Vec<_>, Vec<_>) = fields
+        .iter()
+        .partition(|name| IGNORED.contains(&name.as_str()));
+    for name in known {
+        say(format_args!("{path}: `{name}` is ignored"));
+    }
+    match other.len() {
+        0 => {}
+        1 => say(format_args!("{path}: 1 other field is ignored")),
+        count => say(format_args!("{path}: {count} other fields are ignored")),
     }
 }

@@ -17,6 +17,7 @@ pub struct CaseGap {
 pub(super) fn findings(place: &Place<'_>, pass: Option<&Directive>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(pass.and_then(|pass| decoded_pass(place, pass)));
+    findings.extend(pass.and_then(chosen_by_caller));
     findings.extend(pass.and_then(|pass| joint(place, pass, uri_of(pass.argument(0)))));
     for header in named(place.directive.children(), "proxy_set_header") {
         let decoded = variables(header.argument(1)).find(|name| is_decoded(name));
@@ -82,6 +83,25 @@ fn decoded_pass(place: &Place<'_>, pass: &Directive) -> Option<Finding> {
         "use `$request_uri`, or a `proxy_pass` without variables; a capture is safe where it \
          cannot match such characters, e.g. `([a-z0-9-]+)`",
     ))
+}
+
+/// `proxy_pass` to a host or path that the caller writes elsewhere than in the path of the request.
+fn chosen_by_caller(pass: &Directive) -> Option<Finding> {
+    let target = pass.argument(0).split('?').next().unwrap_or_default();
+    let starts = ["arg_", "http_", "cookie_"];
+    let chosen = variables(target).find(|name| {
+        let is_of_caller = starts.iter().any(|start| name.starts_with(start));
+        is_of_caller || matches!(name.as_str(), "args" | "query_string")
+    })?;
+    let message = format!(
+        "`${chosen}` in `{}` lets the caller choose what the backend is asked for, after Keygate decided \
+         on the path",
+        pass.name
+    );
+    Some(
+        warning(pass, message)
+            .help("map the values that you expect: `map $arg_x $target { default ''; a /a; }`"),
+    )
 }
 
 /// The regular expression that the captures here come from.

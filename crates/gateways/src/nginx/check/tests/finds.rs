@@ -290,6 +290,96 @@ fn what_names_neither_key_nor_another_request_is_harmless(
     assert_none(&warnings(http, "", location, &Context::default()));
 }
 
+#[rstest]
+#[case::any_address(
+    "set_real_ip_from 0.0.0.0/0;",
+    "",
+    "",
+    "`set_real_ip_from 0.0.0.0/0` lets any caller choose the address"
+)]
+#[case::any_address_of_ipv6(
+    "",
+    "set_real_ip_from ::/0;",
+    "",
+    "`set_real_ip_from ::/0` lets any caller choose the address"
+)]
+#[case::path_of_a_parameter(
+    "",
+    "location /a { include keygate-authorize.conf; proxy_pass http://b/$arg_x; }",
+    "",
+    "`$arg_x` in `proxy_pass` lets the caller choose what the backend is asked for"
+)]
+#[case::host_of_a_header(
+    "",
+    "location /a { include keygate-authorize.conf; proxy_pass http://$http_x_target; }",
+    "",
+    "`$http_x_target` in `proxy_pass` lets the caller choose"
+)]
+#[case::cache_without_path(
+    "",
+    "",
+    "proxy_cache all; proxy_cache_key $keygate_client_type$host;",
+    "`proxy_cache_key` has no path"
+)]
+#[case::cache_without_host(
+    "",
+    "server_name a.example b.example;",
+    "proxy_cache all; proxy_cache_key $keygate_client_type$request_uri;",
+    "`proxy_cache_key` has no host"
+)]
+#[case::own_answer(
+    "",
+    "location = /_keygate/authorize { return 200; }",
+    "",
+    "`location = /_keygate/authorize` may respond to the authorization request instead of Keygate"
+)]
+#[case::own_location(
+    "",
+    "location /_keygate/x { proxy_pass http://b; }",
+    "",
+    "`location /_keygate/x` may respond"
+)]
+fn what_a_caller_or_another_location_may_choose_is_found(
+    #[case] http: &str,
+    #[case] server: &str,
+    #[case] location: &str,
+    #[case] expected: &str,
+) {
+    let found = warnings(http, server, location, &Context::default());
+    assert_one(&found, expected);
+}
+
+#[rstest]
+#[case::own_proxies("set_real_ip_from 10.0.0.0/8; set_real_ip_from unix:;", "", "")]
+#[case::parameter_in_the_query(
+    "",
+    "location /a { include keygate-authorize.conf; proxy_pass http://b/x?y=$arg_x; }",
+    ""
+)]
+#[case::mapped_parameter(
+    "map $arg_x $target { default ''; a /a; }",
+    "location /a { include keygate-authorize.conf; proxy_pass http://b$target; }",
+    ""
+)]
+#[case::whole_cache_key(
+    "",
+    "server_name a.example b.example;",
+    "proxy_cache all; proxy_cache_key $keygate_client_type$host$request_uri;"
+)]
+#[case::guard_of_the_server("", "include keygate-authorize.conf;", "")]
+#[case::answer_for_denied_callers(
+    "",
+    "include keygate-authorize.conf; location /a { proxy_pass http://b; }",
+    ""
+)]
+fn what_the_configuration_alone_chooses_is_harmless(
+    #[case] http: &str,
+    #[case] server: &str,
+    #[case] location: &str,
+) {
+    assert_none(&warnings(http, server, location, &Context::default()));
+}
+
 #[test]
 fn server_side_includes_beside_a_guarded_location_are_found() {
     assert_one(
