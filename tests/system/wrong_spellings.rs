@@ -123,7 +123,7 @@ fn an_error_of_nginx_includes_is_printed_once() {
     write.env("KEYGATE_KEY_HEADERS", "host");
     let output = run_to_end(write.args(["nginx-includes", "--out"]).arg(folder.path()));
     let said = said(&output);
-    assert_eq!(said.matches("a meaning of its own").count(), 1, "{said}");
+    assert_eq!(said.matches("another meaning").count(), 1, "{said}");
     assert!(said.contains("the setting `key-headers`"), "{said}");
 }
 
