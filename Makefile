@@ -108,11 +108,16 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 		{ echo 'error: the policy crate is pure: it may not depend on these' >&2; exit 1; }
 	@! cargo tree --package keygate-users --edges normal | grep -E ' (tokio|hyper|axum|rustls) v' || \
 		{ echo 'error: the users crate is pure: it may not depend on these' >&2; exit 1; }
+	@! cargo tree --package keygate-user-sources --edges normal | grep -E 'keygate-(authorizer|resolver|keys) ' || \
+		{ echo 'error: sources of users know neither the services nor key material' >&2; exit 1; }
 	@# jsonwebtoken panics where two crates turn on two providers of its cryptography.
 	@test "$$(cargo tree --workspace --all-features --target all --edges features --invert jsonwebtoken | \
 		grep -oE 'jsonwebtoken feature "(aws_lc_rs|rust_crypto)"' | sort --unique)" = \
 		'jsonwebtoken feature "aws_lc_rs"' || \
 		{ echo 'error: jsonwebtoken must have the feature `aws_lc_rs`, and not `rust_crypto`' >&2; exit 1; }
+	@! cargo tree --workspace --all-features --target all --edges features --invert rustls 2>&1 | \
+		grep -E 'rustls feature "(ring|logging)"' || \
+		{ echo 'error: rustls must have AWS-LC as its only provider, and must not log' >&2; exit 1; }
 	@! cargo tree --package keygate-resolver --package keygate-authorizer --edges normal | \
 		grep -E ' (tokio|hyper|socket2) v' || \
 		{ echo 'error: the services do no I/O: they may not depend on these' >&2; exit 1; }

@@ -1,13 +1,16 @@
 //! SIGTERM and SIGINT: requests in flight get their responses, new ones are not accepted, and the
 //! exit is clean.
 
+use std::fs;
 use std::io::{BufReader, Write};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rstest::rstest;
 use rstest_reuse::apply;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup, corpus_file, free_port};
@@ -96,6 +99,27 @@ fn sockets_are_removed_at_the_end_and_reused_after_a_crash() {
     service.signal("TERM");
     assert!(service.wait(Duration::from_secs(5)).success());
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_signal_right_after_the_start_is_a_clean_stop() {
+    for signal in [Signal::TERM, Signal::INT].repeat(10) {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("resolver.sock");
+        let listen = format!("unix:{}", socket.display());
+        let mut command = keygate();
+        command.args(["resolver", "--listen", &listen, "--operations"]);
+        command.arg(format!("unix:{}/operations.sock", folder.path().display()));
+        command.arg("--keys").arg(corpus_file("keys.yaml"));
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        while !accepts(&listen) {
+            std::hint::spin_loop();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let status = child.wait().unwrap();
+        assert!(status.success(), "{status:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
 
 #[apply(each_nginx)]

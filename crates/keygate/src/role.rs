@@ -84,10 +84,11 @@ pub async fn run(
         files,
     } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
-    let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
-    let watched_at = operations_listener(role, &settings).await?;
+    // As soon as it listens, a signal must not kill it: its sockets would stay behind.
     let mut signals = Signals::install()?;
     reload_on_hangup(files)?;
+    let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
+    let watched_at = operations_listener(role, &settings).await?;
     tracing::info!(
         role = role.name(),
         version = env!("CARGO_PKG_VERSION"),

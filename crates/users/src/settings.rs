@@ -4,7 +4,7 @@ mod url;
 
 use std::{fmt::Display, path::PathBuf, str::FromStr};
 
-use http::HeaderName;
+use http::{HeaderName, header};
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Deserializer, de};
 
@@ -139,6 +139,9 @@ pub enum InvalidUsers {
     /// A header that would never be sent on decides.
     #[error("`only-with` names `{0}`, which is not one of `headers`")]
     OnlyWith(HeaderName),
+    /// A header that says where a message ends, or what becomes of the connection.
+    #[error("`headers` names `{0}`, which belongs to one connection and cannot be sent on")]
+    OfConnection(HeaderName),
     /// No time to respond.
     #[error("`timeout-ms` is 0")]
     NoTimeout,
@@ -231,6 +234,19 @@ struct RawTrustedHeaders {
 
 /// How long keys are used that cannot be fetched again: a day.
 const MAX_STALE_SECONDS: u32 = 24 * 60 * 60;
+
+/// Headers that are not sent on (RFC 9110, section 7.6.1): a length without its body would take the next
+/// request for one.
+const OF_CONNECTION: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
 
 impl TryFrom<RawUsers> for Users {
     type Error = InvalidUsers;
@@ -339,6 +355,9 @@ impl TryFrom<RawUserinfo> for Userinfo {
     fn try_from(raw: RawUserinfo) -> Result<Self, InvalidUsers> {
         if raw.headers.is_empty() {
             return Err(InvalidUsers::NoHeaders);
+        }
+        if let Some(name) = raw.headers.iter().find(|it| OF_CONNECTION.contains(it)) {
+            return Err(InvalidUsers::OfConnection(name.clone()));
         }
         if raw.timeout_ms == 0 {
             return Err(InvalidUsers::NoTimeout);

@@ -85,6 +85,14 @@ impl<'t> Unverified<'t> {
             Some(_) => Err(Refusal::IssuerNotText),
         }
     }
+
+    /// Returns the expiry that the token claims, in seconds since 1970: unverified, so good for nothing
+    /// but to forget what was learned by it.
+    #[must_use]
+    pub fn claimed_expiry(&self) -> Option<i64> {
+        let seconds = self.claims.get("exp")?.as_u64()?;
+        i64::try_from(seconds).ok()
+    }
 }
 
 fn decoded(part: Part, text: &[u8]) -> Result<Vec<u8>, Refusal> {

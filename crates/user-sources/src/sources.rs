@@ -1,0 +1,129 @@
+//! All the sources of users that the settings name, in order.
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use keygate_users::{
+    Refusal, TokenFrom, User, Warning,
+    peers::Peer,
+    settings::{InvalidToken, TrustedHeaders},
+    trusted::{self, Malformed},
+    userinfo::{Answer, Why},
+};
+
+use crate::{Rejection, Tokens, UserinfoClient, userinfo::Unavailable as UserinfoUnavailable};
+
+/// Where users come from.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Headers that a gateway is trusted with.
+    pub trusted: Option<TrustedHeaders>,
+    /// Issuers of tokens.
+    pub tokens: Tokens,
+    /// Where a request carries its token.
+    pub token_from: Vec<TokenFrom>,
+    /// Whether `authorization` may carry an API key as well.
+    pub bearer_may_be_key: bool,
+    /// What an invalid token means.
+    pub invalid_token: InvalidToken,
+    /// A userinfo service.
+    pub userinfo: Option<UserinfoClient>,
+}
+
+/// A request whose user is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Lookup<'h> {
+    /// Its headers.
+    pub headers: &'h HeaderMap,
+    /// Who sent it: the gateway.
+    pub peer: Peer,
+    /// Whether it comes by the back-office gateway.
+    pub is_backoffice: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Who is logged in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// This user; the warnings are for the log.
+    User(Box<User>, Vec<Warning>),
+    /// Nobody; with a reason for the log where it is not just that there is no credential.
+    Nobody(Option<Why>),
+    /// The token is not valid (`invalid-token`).
+    InvalidToken(Refusal),
+    /// The trusted headers cannot be read (`malformed-request`).
+    Malformed(Malformed),
+    /// Nobody can tell now (`user-unavailable`).
+    Unavailable(Unavailable),
+}
+
+/// Which source does not respond.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The keys of an issuer.
+    #[error("the keys of the token's issuer cannot be fetched")]
+    Keys,
+    /// The userinfo service.
+    #[error(transparent)]
+    Userinfo(#[from] UserinfoUnavailable),
+}
+
+impl Sources {
+    /// Finds the user of a request: by trusted headers, by a token, by the userinfo service.
+    pub async fn find(&self, lookup: Lookup<'_>) -> Outcome {
+        if let Some(outcome) = self.by_headers(lookup) {
+            return outcome;
+        }
+        if let Some(outcome) = self.by_token(lookup).await {
+            return outcome;
+        }
+        self.by_userinfo(lookup).await
+    }
+
+    fn by_headers(&self, lookup: Lookup<'_>) -> Option<Outcome> {
+        let trusted = self.trusted.as_ref()?;
+        if !trusted.peers.contains(lookup.peer) {
+            return None;
+        }
+        match trusted::find(lookup.headers, &trusted.names) {
+            Ok(found) => found.map(|it| Outcome::User(Box::new(it.user), it.warnings)),
+            Err(error) => Some(Outcome::Malformed(error)),
+        }
+    }
+
+    async fn by_token(&self, lookup: Lookup<'_>) -> Option<Outcome> {
+        if self.tokens.is_empty() {
+            return None;
+        }
+        // An opaque token is for the userinfo service.
+        let may_be_other = self.bearer_may_be_key || self.userinfo.is_some();
+        let rejection = match TokenFrom::find(&self.token_from, lookup.headers, may_be_other) {
+            Ok(None) => return None,
+            Ok(Some(token)) => match self.tokens.verify(token, lookup.now).await {
+                Ok(it) => return Some(Outcome::User(Box::new(it.user), it.warnings)),
+                Err(rejection) => rejection,
+            },
+            Err(refusal) => refusal.into(),
+        };
+        match (rejection, self.invalid_token) {
+            (Rejection::Unavailable, _) => Some(Outcome::Unavailable(Unavailable::Keys)),
+            (Rejection::Invalid(refusal), InvalidToken::Deny) => {
+                Some(Outcome::InvalidToken(refusal))
+            }
+            (Rejection::Invalid(_), InvalidToken::Anonymous) => None,
+        }
+    }
+
+    async fn by_userinfo(&self, lookup: Lookup<'_>) -> Outcome {
+        let Some(userinfo) = &self.userinfo else {
+            return Outcome::Nobody(None);
+        };
+        let answer = userinfo.find(lookup.headers, lookup.is_backoffice, lookup.now);
+        match answer.await {
+            Ok(Answer::User(found)) => Outcome::User(Box::new(found.user), found.warnings),
+            Ok(Answer::Nobody(Why::Unknown)) => Outcome::Nobody(None),
+            Ok(Answer::Nobody(why)) => Outcome::Nobody(Some(why)),
+            Err(error) => Outcome::Unavailable(error.into()),
+        }
+    }
+}

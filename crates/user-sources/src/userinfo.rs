@@ -1,0 +1,267 @@
+//! Calls a userinfo service for the user of a request.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{ACCEPT, AUTHORIZATION, COOKIE},
+};
+use jiff::Timestamp;
+use keygate_headers::cookies;
+use keygate_users::{
+    Found, Unverified,
+    settings::{Url, Userinfo},
+    userinfo::{Answer, Unusable, Why, read},
+};
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    Client, FetchError,
+    client::{InvalidClient, Limits},
+};
+
+/// The longest response that is read, in bytes.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// How many look-ups run at once.
+const MOST_AT_ONCE: usize = 64;
+
+/// How many look-ups run or wait; more than that would not be done in time anyway.
+const MOST_WAITING: usize = 1024;
+
+/// How many users are kept.
+const MOST_KEPT: usize = 10_000;
+
+/// A userinfo service.
+pub struct UserinfoClient {
+    service: Arc<Service>,
+    kept: Option<Cache<Digest, Kept>>,
+    running: Mutex<HashMap<Digest, WeakShared<LookUp>>>,
+}
+
+struct Service {
+    settings: Userinfo,
+    client: Client,
+    backoffice: Client,
+    at_once: Semaphore,
+}
+
+/// Why nobody can tell who the user is (`user-unavailable`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// No response came.
+    #[error("the userinfo service: {0}")]
+    NoResponse(#[from] FetchError),
+    /// There are too many look-ups.
+    #[error("{MOST_WAITING} look-ups wait for the userinfo service: it is too slow")]
+    Busy,
+    /// The response says nothing.
+    #[error(transparent)]
+    Response(#[from] Unusable),
+}
+
+type Digest = [u8; 32];
+type Outcome = Result<Answer, Unavailable>;
+type LookUp = BoxFuture<'static, Outcome>;
+
+#[derive(Clone)]
+struct Kept {
+    found: Found,
+    until: Instant,
+}
+
+impl UserinfoClient {
+    /// A service of these settings, whose certificate is verified by a CA in PEM where one is given.
+    ///
+    /// # Errors
+    /// The client cannot be set up.
+    pub fn new(settings: Userinfo, ca: Option<&[u8]>) -> Result<Self, InvalidClient> {
+        let kept = (settings.cache_seconds > 0).then(|| Cache::new(MOST_KEPT));
+        Ok(Self {
+            service: Arc::new(Service {
+                client: Client::new(&settings.url, ca)?,
+                backoffice: Client::new(&settings.backoffice_url, ca)?,
+                settings,
+                at_once: Semaphore::new(MOST_AT_ONCE),
+            }),
+            kept,
+            running: Mutex::default(),
+        })
+    }
+
+    /// Returns the user that the service knows by these headers.
+    ///
+    /// Without a credential it is not called. Equal look-ups at the same time are one.
+    ///
+    /// # Errors
+    /// The service does not respond in time, or its response says nothing about the user.
+    pub async fn find(&self, headers: &HeaderMap, is_backoffice: bool, now: Timestamp) -> Outcome {
+        let settings = &self.service.settings;
+        if !settings
+            .only_with
+            .iter()
+            .any(|name| headers.contains_key(name))
+        {
+            return Ok(Answer::Nobody(Why::Unknown));
+        }
+        let sent = self.service.sent(headers);
+        let digest = digest(&sent, is_backoffice);
+        if let Some(found) = self.kept(&digest) {
+            return Ok(Answer::User(found));
+        }
+        let lifetime = self.lifetime(&sent, now);
+        let look_up = self.look_up(digest, sent, is_backoffice);
+        let outcome = look_up.ok_or(Unavailable::Busy)?.await;
+        if let (Ok(Answer::User(found)), Some(lifetime)) = (&outcome, lifetime) {
+            self.keep(digest, found, lifetime);
+        }
+        outcome
+    }
+
+    /// Joins the look-up that runs for the same credentials, or starts one if there are not too many.
+    fn look_up(
+        &self,
+        digest: Digest,
+        sent: HeaderMap,
+        is_backoffice: bool,
+    ) -> Option<Shared<LookUp>> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = running.get(&digest).and_then(WeakShared::upgrade);
+        // One that has ended is somebody's who has not been woken yet: its result is of the past.
+        if let Some(shared) = shared.filter(|shared| shared.peek().is_none()) {
+            return Some(shared);
+        }
+        running.retain(|_, look_up| look_up.upgrade().is_some());
+        if running.len() >= MOST_WAITING {
+            return None;
+        }
+        let service = Arc::clone(&self.service);
+        let look_up: LookUp = async move { service.ask(sent, is_backoffice).await }.boxed();
+        let shared = look_up.shared();
+        if let Some(weak) = shared.downgrade() {
+            running.insert(digest, weak);
+        }
+        Some(shared)
+    }
+
+    fn kept(&self, digest: &Digest) -> Option<Found> {
+        let kept = self.kept.as_ref()?.get(digest)?;
+        (Instant::now() < kept.until).then_some(kept.found)
+    }
+
+    fn keep(&self, digest: Digest, found: &Found, lifetime: Duration) {
+        let until = Instant::now().checked_add(lifetime);
+        if let (Some(kept), Some(until)) = (&self.kept, until) {
+            let found = found.clone();
+            kept.insert(digest, Kept { found, until });
+        }
+    }
+
+    /// How long a user may be kept: never longer than a token that was sent is valid.
+    fn lifetime(&self, sent: &HeaderMap, now: Timestamp) -> Option<Duration> {
+        self.kept.as_ref()?;
+        let longest = u64::from(self.service.settings.cache_seconds);
+        let left = expiries(sent)
+            .map(|expiry| u64::try_from(expiry.saturating_sub(now.as_second())).unwrap_or(0))
+            .min();
+        let seconds = left.map_or(longest, |left| left.min(longest));
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+}
+
+impl Service {
+    fn sent(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut sent = HeaderMap::new();
+        for name in &self.settings.headers {
+            // A name may be set twice, and its lines are sent once.
+            if !sent.contains_key(name) {
+                for value in headers.get_all(name) {
+                    sent.append(name, value.clone());
+                }
+            }
+        }
+        sent
+    }
+
+    /// Waiting for others counts as time.
+    async fn ask(&self, mut sent: HeaderMap, is_backoffice: bool) -> Outcome {
+        let time = Duration::from_millis(self.settings.timeout_ms.into());
+        if !sent.contains_key(ACCEPT) {
+            sent.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        }
+        let limits = Limits {
+            time,
+            body: MOST_BYTES,
+        };
+        let (client, url): (&Client, &Url) = if is_backoffice {
+            (&self.backoffice, &self.settings.backoffice_url)
+        } else {
+            (&self.client, &self.settings.url)
+        };
+        let exchange = async {
+            // The semaphore is never closed.
+            let _permit = self.at_once.acquire().await;
+            client.get(url, sent, limits).await
+        };
+        let response = timeout(time, exchange)
+            .await
+            .unwrap_or(Err(FetchError::TimedOut(time)))?;
+        let status = response.status.as_u16();
+        Ok(read(status, &response.body, &self.settings.mapping)?)
+    }
+}
+
+/// The digest of what is sent, and where to; lengths keep the parts apart.
+fn digest(sent: &HeaderMap, is_backoffice: bool) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update([u8::from(is_backoffice)]);
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_be_bytes());
+        hash.update(bytes);
+    };
+    for (name, value) in sent {
+        part(name.as_str().as_bytes());
+        part(value.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// The expiries of the tokens that are sent, as these claim them.
+fn expiries(sent: &HeaderMap) -> impl Iterator<Item = i64> {
+    let last_word = |value: &HeaderValue| {
+        let words = value.as_bytes().rsplit(|byte| *byte == b' ').next();
+        words.and_then(expiry)
+    };
+    let in_header = sent.get_all(AUTHORIZATION).iter().filter_map(last_word);
+    let in_cookies = sent
+        .get_all(COOKIE)
+        .iter()
+        .flat_map(|line| cookies(line.as_bytes()))
+        .filter_map(|(_, value)| expiry(value));
+    in_header.chain(in_cookies)
+}
+
+fn expiry(token: &[u8]) -> Option<i64> {
+    Unverified::parse(token).ok()?.claimed_expiry()
+}
+
+/// It shows neither users nor credentials.
+impl fmt::Debug for UserinfoClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UserinfoClient({})", self.service.settings.url)
+    }
+}
