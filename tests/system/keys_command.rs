@@ -98,7 +98,7 @@ fn a_created_key_is_printed_once_and_stored_as_a_digest() {
     let key = shown.strip_suffix('\n').unwrap();
     assert!(is_generated(key), "not a generated key");
     let said = stderr(&output);
-    assert_eq!(said, "key `cms` of client type `A`, without end\n");
+    assert_eq!(said, "key `cms` of client type `A`, never expires\n");
 
     assert!(!keys.text().contains(key));
     assert!(keys.text().contains("digest: sha256:"), "{}", keys.text());

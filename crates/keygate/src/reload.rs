@@ -307,7 +307,7 @@ impl Watched {
             return;
         }
         if forced {
-            tracing::warn!(%error, "not reloaded yet: the last good version stays active");
+            tracing::warn!(%error, "not reloaded yet: the last valid version stays active");
         } else if begins && why != Unfinished::Changed {
             tracing::info!(%error, "waiting for a new version");
         }
@@ -322,7 +322,7 @@ impl Watched {
                 tracing::info!(%file, generation = self.status.detail().generation, "reloaded");
             }
             Err(error) => {
-                tracing::error!(%file, %error, "not reloaded: the last good version stays in force");
+                tracing::error!(%file, %error, "not reloaded: the last valid version stays active");
                 self.status.rejected(error.to_string());
             }
         }
@@ -343,7 +343,7 @@ impl Watched {
         let at = match logged {
             Some(at) if at.elapsed() < REPEAT && !forced => at,
             _ => {
-                tracing::error!(%file, %error, "not reloaded: the last good version stays in force");
+                tracing::error!(%file, %error, "not reloaded: the last valid version stays active");
                 Instant::now()
             }
         };

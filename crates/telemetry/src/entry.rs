@@ -147,7 +147,7 @@ impl Entry {
                 Resolution::Known(_) | Resolution::Anonymous => None,
             },
             address: record.address,
-            tag: record.guess.map(|guess| guess.tag.to_string()),
+            tag: record.attempt.map(|attempt| attempt.tag.to_string()),
             request_id: request_id(record.headers),
             client_type: key.map(|key| key.client_type().as_str().to_owned()),
             key_id: key.map(|key| key.id().to_owned()),

@@ -1,4 +1,4 @@
-//! Endpoints as Mia-Platform keeps them → a `policy.yaml` that decides the same.
+//! Converts Mia-Platform's endpoints to an equivalent `policy.yaml`.
 
 use std::{
     ffi::OsString,
@@ -13,7 +13,7 @@ use keygate_policy::{Policy, policy::PolicyError};
 
 use super::{ImportError, keys::Text, say, terminal};
 
-/// The policy that is made of the files, and what it is made of.
+/// The imported policy, and its sources.
 pub(super) enum Found {
     /// One `auth.json`, or several merged in their order.
     AuthJson(AuthJson),
@@ -21,10 +21,10 @@ pub(super) enum Found {
     Console(Console),
 }
 
-/// Reads an `auth.json` and puts it over those before it.
+/// Reads an `auth.json` and merges it into those before it.
 ///
 /// # Errors
-/// Every mistake in it, or it comes after a Console configuration's endpoints.
+/// Every error in it, or it follows a Console configuration.
 pub(super) fn auth_json(found: Option<Found>, text: &Text) -> Result<Found, ImportError> {
     let file = AuthJson::parse(&text.text).map_err(|errors| rejected(text, &errors))?;
     text.warn_of(&file.warnings);
@@ -43,8 +43,8 @@ pub(super) fn console(text: &Text) -> Result<Console, SourceError> {
 }
 
 fn rejected(text: &Text, errors: &[PolicyError]) -> SourceError {
-    let mistakes: Vec<_> = errors.iter().map(PolicyError::diagnostic).collect();
-    text.rejected(&mistakes)
+    let errors: Vec<_> = errors.iter().map(PolicyError::diagnostic).collect();
+    text.rejected(&errors)
 }
 
 /// The text of the policy, which is known to load and to have a place.
@@ -65,7 +65,7 @@ pub(super) fn text(found: &Found, out: Option<&Path>) -> Result<String, ImportEr
     }
 }
 
-/// Writes the policy down.
+/// Writes the policy.
 pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
     let Some(path) = out else {
         terminal::print(text);
@@ -79,7 +79,7 @@ pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
     Ok(())
 }
 
-/// Creates a file that is complete before it has its name: a service may be waiting for it.
+/// Creates a file that appears only when it is complete: a service may be waiting for it.
 fn create_complete(path: &Path, text: &str) -> io::Result<()> {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -90,7 +90,7 @@ fn create_complete(path: &Path, text: &str) -> io::Result<()> {
             file.write_all(text.as_bytes())?;
             file.sync_all()
         })
-        // Unlike a rename, a link does not replace what somebody created meanwhile.
+        // Unlike a rename, a link does not replace a file that was created meanwhile.
         .and_then(|()| fs::hard_link(&fresh, path));
     let removed = fs::remove_file(&fresh);
     created.and(removed)
