@@ -148,8 +148,8 @@ fn keys_of_an_nginx_map_are_imported_hashed() {
         .map(|[client_type, ..]| client_type);
     assert_eq!(types.collect::<Vec<_>>(), ["CMS", "partner", "A", "D"]);
     let said = stderr(&output);
-    let passed_over = "passed over: 2 with an empty value or `0`, which are nobody's\n";
-    assert!(said.starts_with(passed_over), "{said}");
+    let ignored = "ignored: 2 entries with an empty value or `0`, which have no client type\n";
+    assert!(said.starts_with(ignored), "{said}");
     let text = fs::read_to_string(import.folder.path().join("keys.yaml")).unwrap();
     for key in [
         "sample-key-of-the-cms-0001",
@@ -218,7 +218,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::twice(
     "mia",
     "[\n{\"secret\": \"sample-key\", \"clientType\": \"A\"},\n{\"secret\": \"sample-key\", \"clientType\": \"B\"}]",
-    "twice\n --> from:3:1\n  = help: it stands at from:2:1 too"
+    "twice\n --> from:3:1\n  = help: it is also at from:2:1"
 )]
 #[case::no_map("nginx-map", "http { }", "holds nothing to import")]
 #[case::not_nginx(
