@@ -229,7 +229,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_default(
     "nginx-map",
     "map $http_client_key $t { default A; }",
-    "the default lets in"
+    "the default allows callers"
 )]
 #[case::a_pattern(
     "nginx-map",

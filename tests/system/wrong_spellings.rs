@@ -116,6 +116,23 @@ fn an_import_names_no_field_that_may_be_a_key() {
     assert!(said.contains("3 other fields are ignored"), "{said}");
 }
 
+#[rstest]
+#[case::expression("/a", "sample-key-1")]
+#[case::path("sample-key-2", "true")]
+fn an_error_of_a_console_import_repeats_no_text(#[case] path: &str, #[case] acl: &str) {
+    let text = format!(
+        r#"{{"endpoints": {{"/a": {{"basePath": "{path}", "public": true, "secreted": true, "acl": "{acl}"}}}}}}"#
+    );
+    let import = ["import", "mia", "c.json", "--policy-out", "p.yaml"];
+    let output = run("c.json", &text, &import);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = said(&output);
+    assert!(
+        said.contains("c.json:1:") && !said.contains("sample"),
+        "{said}"
+    );
+}
+
 #[test]
 fn an_error_of_nginx_includes_is_printed_once() {
     let mut write = keygate();

@@ -1,5 +1,7 @@
 //! All the sources of users that the settings name, in order.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use jiff::Timestamp;
 use keygate_users::{
@@ -46,7 +48,7 @@ pub struct Lookup<'h> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// This user; the warnings are for the log.
-    User(Box<User>, Vec<Warning>),
+    User(Arc<User>, Vec<Warning>),
     /// Nobody; with a reason for the log where it is not just that there is no credential.
     Nobody(Option<Why>),
     /// The token is not valid (`invalid-token`).
@@ -86,7 +88,7 @@ impl Sources {
             return None;
         }
         match trusted::find(lookup.headers, &trusted.names) {
-            Ok(found) => found.map(|it| Outcome::User(Box::new(it.user), it.warnings)),
+            Ok(found) => found.map(|it| Outcome::User(Arc::new(it.user), it.warnings)),
             Err(error) => Some(Outcome::Malformed(error)),
         }
     }
@@ -100,7 +102,7 @@ impl Sources {
         let rejection = match TokenFrom::find(&self.token_from, lookup.headers, may_be_other) {
             Ok(None) => return None,
             Ok(Some(token)) => match self.tokens.verify(token, lookup.now).await {
-                Ok(it) => return Some(Outcome::User(Box::new(it.user), it.warnings)),
+                Ok(it) => return Some(Outcome::User(it.user, it.warnings)),
                 Err(rejection) => rejection,
             },
             Err(refusal) => refusal.into(),
@@ -120,7 +122,7 @@ impl Sources {
         };
         let answer = userinfo.find(lookup.headers, lookup.is_backoffice, lookup.now);
         match answer.await {
-            Ok(Answer::User(found)) => Outcome::User(Box::new(found.user), found.warnings),
+            Ok(Answer::User(found)) => Outcome::User(Arc::new(found.user), found.warnings),
             Ok(Answer::Nobody(Why::Unknown)) => Outcome::Nobody(None),
             Ok(Answer::Nobody(why)) => Outcome::Nobody(Some(why)),
             Err(error) => Outcome::Unavailable(error.into()),

@@ -1,16 +1,35 @@
 //! Verifies tokens with the keys that are held, and with newer ones where those may help.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use keygate_users::{Issuer, Refusal, Unverified, Verified};
+use keygate_users::{
+    Issuer, KeySet, Refusal, Unverified, User, Verified, Warning, jwt::MOST_BYTES,
+};
+use quick_cache::{Weighter, sync::Cache};
+use sha2::{Digest as _, Sha256};
 
 use crate::{Keys, keys::Refreshed};
 
-/// The issuers of tokens.
-#[derive(Debug, Default)]
+/// How much is remembered of verified tokens, in bytes of tokens.
+const MOST_REMEMBERED: u64 = 16 * 1024 * 1024;
+
+/// How many tokens are expected at once, for the size of the table.
+const USUAL_TOKENS: usize = 1000;
+
+/// The issuers of tokens, and the tokens of theirs that were verified.
 pub struct Tokens {
     issuers: Vec<(Issuer, Arc<Keys>)>,
+    remembered: Cache<Digest, Remembered, ByLength>,
+}
+
+/// The user of a valid token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Valid {
+    /// The user.
+    pub user: Arc<User>,
+    /// What was ignored, for the log; told once for a token that is remembered.
+    pub warnings: Vec<Warning>,
 }
 
 /// Why a token gives no user.
@@ -24,11 +43,37 @@ pub enum Rejection {
     Unavailable,
 }
 
+type Digest = [u8; 32];
+
+/// A token that was valid, by its digest: to verify a signature takes longer than all the rest.
+#[derive(Clone)]
+struct Remembered {
+    /// The position of its issuer.
+    issuer: usize,
+    /// The set that verified it: after another one has replaced it, the token is verified again.
+    set: Arc<KeySet>,
+    user: Arc<User>,
+    expires_at: i64,
+    length: usize,
+}
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<Digest, Remembered> for ByLength {
+    fn weight(&self, _: &Digest, remembered: &Remembered) -> u64 {
+        u64::try_from(remembered.length).unwrap_or(u64::MAX)
+    }
+}
+
 impl Tokens {
     /// The issuers, each with its keys.
     #[must_use]
     pub fn new(issuers: Vec<(Issuer, Arc<Keys>)>) -> Self {
-        Self { issuers }
+        Self {
+            issuers,
+            remembered: Cache::with_weighter(USUAL_TOKENS, MOST_REMEMBERED, ByLength),
+        }
     }
 
     /// Whether there are no issuers.
@@ -50,25 +95,78 @@ impl Tokens {
     ///
     /// # Errors
     /// The token is not valid, or nobody can tell.
-    pub async fn verify(&self, token: &[u8], now: Timestamp) -> Result<Verified, Rejection> {
-        let token = Unverified::parse(token)?;
-        let name = token.issuer()?;
-        let known = self.issuers.iter().find(|(issuer, _)| issuer.name == name);
-        let (issuer, keys) = known.ok_or(Refusal::OtherIssuer)?;
-        let Some(held) = keys.current() else {
-            return Err(Rejection::Unavailable);
+    pub async fn verify(&self, token: &[u8], now: Timestamp) -> Result<Valid, Rejection> {
+        if token.len() > MOST_BYTES {
+            return Err(Refusal::TooLong.into());
+        }
+        let digest: Digest = Sha256::digest(token).into();
+        if let Some(user) = self.remembered(&digest, now) {
+            let warnings = Vec::new();
+            return Ok(Valid { user, warnings });
+        }
+        let parsed = Unverified::parse(token)?;
+        let name = parsed.issuer()?;
+        let known = self.issuers.iter().position(|(it, _)| it.name == name);
+        let position = known.ok_or(Refusal::OtherIssuer)?;
+        let (verified, set) = self.verified(position, &parsed, now).await?;
+        let user = Arc::new(verified.user);
+        let remembered = Remembered {
+            issuer: position,
+            set,
+            user: Arc::clone(&user),
+            expires_at: verified.expires_at,
+            length: token.len(),
         };
-        let refusal = match issuer.verify(&token, &held, now) {
-            Err(refusal) if refusal.newer_keys_may_help() => refusal,
-            other => return other.map_err(Rejection::Invalid),
+        self.remembered.insert(digest, remembered);
+        Ok(Valid {
+            user,
+            warnings: verified.warnings,
+        })
+    }
+
+    /// The user of a token that was valid by the keys that are held now, and has not expired.
+    fn remembered(&self, digest: &Digest, now: Timestamp) -> Option<Arc<User>> {
+        let remembered = self.remembered.get(digest)?;
+        let (issuer, keys) = self.issuers.get(remembered.issuer)?;
+        let is_valid = issuer.is_unexpired(remembered.expires_at, now)
+            && Arc::ptr_eq(&keys.current()?, &remembered.set);
+        is_valid.then_some(remembered.user)
+    }
+
+    async fn verified(
+        &self,
+        position: usize,
+        token: &Unverified<'_>,
+        now: Timestamp,
+    ) -> Result<(Verified, Arc<KeySet>), Rejection> {
+        let (issuer, keys) = self.issuers.get(position).ok_or(Refusal::OtherIssuer)?;
+        let held = keys.current().ok_or(Rejection::Unavailable)?;
+        let refusal = match issuer.verify(token, &held, now) {
+            Ok(verified) => return Ok((verified, held)),
+            Err(refusal) if !refusal.newer_keys_may_help() => return Err(refusal.into()),
+            Err(refusal) => refusal,
         };
         match (keys.refreshed().await, keys.current()) {
-            (Refreshed::Yes, Some(newer)) => Ok(issuer.verify(&token, &newer, now)?),
+            (Refreshed::Yes, Some(newer)) => Ok((issuer.verify(token, &newer, now)?, newer)),
             // A wrong signature under a known key is most likely just wrong.
             (Refreshed::Unavailable, _) | (_, None) if refusal == Refusal::UnknownKey => {
                 Err(Rejection::Unavailable)
             }
             _ => Err(refusal.into()),
         }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+/// It shows no users.
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuers: Vec<_> = self.issuers().map(|(name, _)| name).collect();
+        f.debug_tuple("Tokens").field(&issuers).finish()
     }
 }

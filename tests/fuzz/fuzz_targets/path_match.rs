@@ -15,7 +15,7 @@ mod reference;
 use std::sync::LazyLock;
 
 use keygate_expression::Facts;
-use keygate_policy::{Policy, Request, path::{CanonicalPath, readings::Interpretation}, policy::Match};
+use keygate_policy::{Policy, Request, path::{CanonicalPath, interpretations::Interpretation}, policy::Match};
 use libfuzzer_sys::fuzz_target;
 use reference::{Endpoint, Entry, Found, Model, Segment};
 

@@ -145,12 +145,44 @@ async fn other_invalid_tokens_earn_no_fetch() {
 #[tokio::test]
 async fn a_key_that_is_withdrawn_stops_working() {
     let (server, keys, tokens) = started(Reply::ok(set_of(&[&FIRST])), timing()).await;
+    let known = FIRST.token();
+    assert_eq!(verify(&tokens, known.clone()).await, Ok(true));
     server.reply(Reply::ok(set_of(&[&SECOND])));
     rest().await;
     assert_eq!(verify(&tokens, SECOND.token()).await, Ok(true));
-    let former = verify(&tokens, FIRST.token()).await;
+    let former = verify(&tokens, known).await;
     assert_eq!(former, Err(Refusal::UnknownKey.into()));
     assert_eq!(keys.status().keys, Some(1));
+}
+
+#[tokio::test]
+async fn a_token_that_is_remembered_expires() {
+    let (set, ignored) = KeySet::parse(&set_of(&[&FIRST])).unwrap();
+    let tokens = Tokens::new(vec![(issuer(), Keys::loaded(set, ignored))]);
+    let token = FIRST.token();
+    for seconds in [0, 1, 299] {
+        let now = now() + Duration::from_secs(seconds);
+        assert!(tokens.verify(&token, now).await.is_ok(), "{seconds}");
+    }
+    let late = now() + Duration::from_mins(5);
+    assert_eq!(
+        tokens.verify(&token, late).await,
+        Err(Refusal::Expired.into())
+    );
+}
+
+#[tokio::test]
+async fn a_remembered_token_is_known_byte_for_byte() {
+    let (set, ignored) = KeySet::parse(&set_of(&[&FIRST])).unwrap();
+    let tokens = Tokens::new(vec![(issuer(), Keys::loaded(set, ignored))]);
+    let mut token = FIRST.token();
+    let first = tokens.verify(&token, now()).await.unwrap();
+    let again = tokens.verify(&token, now()).await.unwrap();
+    assert!(Arc::ptr_eq(&first.user, &again.user));
+    let at = token.len() - 10;
+    token[at] = if token[at] == b'A' { b'B' } else { b'A' };
+    let changed = tokens.verify(&token, now()).await;
+    assert_eq!(changed, Err(Refusal::BadSignature.into()));
 }
 
 #[tokio::test]

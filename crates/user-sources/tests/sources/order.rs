@@ -58,7 +58,7 @@ async fn find(sources: &Sources, peer: Peer, lines: &[(&'static str, &str)]) -> 
 
 fn id(outcome: Outcome) -> String {
     match outcome {
-        Outcome::User(user, _) => user.id,
+        Outcome::User(user, _) => user.id.clone(),
         other => format!("{other:?}"),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Audience, Refusal};
+use super::{Audience, Issuer, Refusal};
 
 /// A claim that holds a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,15 +45,17 @@ impl fmt::Display for Time {
 }
 
 /// Checks the times of a token, and returns its expiry in seconds since 1970, without leeway.
-pub(super) fn check_times(claims: &Value, leeway: u32, now: Timestamp) -> Result<i64, Refusal> {
-    let (now, leeway) = (now.as_second(), i64::from(leeway));
+pub(super) fn check_times(claims: &Value, issuer: &Issuer, now: Timestamp) -> Result<i64, Refusal> {
     let expiry = Time::Expiry.of(claims)?.ok_or(Refusal::NoExpiry)?;
     let not_before = Time::NotBefore.of(claims)?;
     Time::IssuedAt.of(claims)?;
-    if now >= expiry.saturating_add(leeway) {
+    if !issuer.is_unexpired(expiry, now) {
         return Err(Refusal::Expired);
     }
-    if not_before.is_some_and(|start| now.saturating_add(leeway) < start) {
+    let latest = now
+        .as_second()
+        .saturating_add(i64::from(issuer.leeway_seconds));
+    if not_before.is_some_and(|start| latest < start) {
         return Err(Refusal::NotYetValid);
     }
     Ok(expiry)

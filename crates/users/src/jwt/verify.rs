@@ -109,6 +109,12 @@ pub struct Verified {
 }
 
 impl Issuer {
+    /// Whether a token that was valid before has not expired since.
+    #[must_use]
+    pub fn is_unexpired(&self, expires_at: i64, now: Timestamp) -> bool {
+        now.as_second() < expires_at.saturating_add(i64::from(self.leeway_seconds))
+    }
+
     /// Verifies a token with the keys of this issuer.
     ///
     /// # Errors
@@ -126,7 +132,7 @@ impl Issuer {
             return Err(Refusal::AlgorithmNotAllowed);
         }
         keys.verify(token)?;
-        let expires_at = claims::check_times(&token.claims, self.leeway_seconds, now)?;
+        let expires_at = claims::check_times(&token.claims, self, now)?;
         claims::check_audience(&token.claims, &self.audience)?;
         let found = self.mapping.find(&token.claims).map_err(Refusal::Id)?;
         Ok(Verified {

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use keygate_documents::source::SourceError;
+use keygate_documents::{diagnostic::Content, source::SourceError};
 use keygate_mia::{auth_json::AuthJson, console::Console};
 use keygate_policy::{Policy, policy::PolicyError};
 
@@ -26,7 +26,8 @@ pub(super) enum Found {
 /// # Errors
 /// Every error in it, or it follows a Console configuration.
 pub(super) fn auth_json(found: Option<Found>, text: &Text) -> Result<Found, ImportError> {
-    let file = AuthJson::parse(&text.text).map_err(|errors| rejected(text, &errors))?;
+    let content = Content::of(&text.text, &AuthJson::FILE_KIND);
+    let file = AuthJson::parse(&text.text).map_err(|errors| rejected(text, &errors, content))?;
     text.warn_of(&file.warnings);
     match found {
         None => Ok(Found::AuthJson(file)),
@@ -37,14 +38,17 @@ pub(super) fn auth_json(found: Option<Found>, text: &Text) -> Result<Found, Impo
 
 /// The endpoints of a Console configuration.
 pub(super) fn console(text: &Text) -> Result<Console, SourceError> {
-    let console = Console::parse(&text.text).map_err(|errors| rejected(text, &errors))?;
+    let console =
+        Console::parse(&text.text).map_err(|errors| rejected(text, &errors, Content::Secret))?;
+    // A text that was read as an expression is one.
     text.warn_of(&console.warnings);
     Ok(console)
 }
 
-fn rejected(text: &Text, errors: &[PolicyError]) -> SourceError {
-    let errors: Vec<_> = errors.iter().map(PolicyError::diagnostic).collect();
-    text.rejected(&errors)
+/// Renders every error, without the file's text if it may contain keys.
+fn rejected(text: &Text, errors: &[PolicyError], content: Content) -> SourceError {
+    let errors = errors.iter().map(|error| error.diagnostic_for(content));
+    text.rejected(&errors.collect::<Vec<_>>())
 }
 
 /// The text of the policy, which is known to load and to have a place.
