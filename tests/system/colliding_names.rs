@@ -15,30 +15,30 @@ fn stderr(output: &Output) -> String {
 #[case::swapped(
     "KEYGATE_CLIENT_TYPE_HEADER",
     "isbackoffice",
-    "that of `backoffice-header`"
+    "used by `backoffice-header`"
 )]
 #[case::same(
     "KEYGATE_BACKOFFICE_HEADER",
     "client-type",
-    "that of `client-type-header`"
+    "used by `client-type-header`"
 )]
 #[case::alike(
     "KEYGATE_BACKOFFICE_HEADER",
     "client_type",
-    "that of `client-type-header`"
+    "used by `client-type-header`"
 )]
 #[case::key_is_identity(
     "KEYGATE_KEY_HEADERS",
     "x-key,client-type",
-    "that of `client-type-header`"
+    "used by `client-type-header`"
 )]
-#[case::identity_is_key("KEYGATE_CLIENT_TYPE_HEADER", "secret", "that of `key-headers`")]
-#[case::cookie("KEYGATE_KEY_HEADERS", "cookie", "a meaning of its own")]
-#[case::host("KEYGATE_CLIENT_TYPE_HEADER", "host", "a meaning of its own")]
-#[case::target("KEYGATE_KEY_HEADERS", "original-request-uri", "a meaning of its own")]
-#[case::ours("KEYGATE_KEY_HEADERS", "x-keygate-next", "a meaning of its own")]
-#[case::user("KEYGATE_BACKOFFICE_HEADER", "miauserid", "a meaning of its own")]
-#[case::address("KEYGATE_CLIENT_ADDRESS_HEADER", "connection", "a meaning of its own")]
+#[case::identity_is_key("KEYGATE_CLIENT_TYPE_HEADER", "secret", "used by `key-headers`")]
+#[case::cookie("KEYGATE_KEY_HEADERS", "cookie", "another meaning")]
+#[case::host("KEYGATE_CLIENT_TYPE_HEADER", "host", "another meaning")]
+#[case::target("KEYGATE_KEY_HEADERS", "original-request-uri", "another meaning")]
+#[case::ours("KEYGATE_KEY_HEADERS", "x-keygate-next", "another meaning")]
+#[case::user("KEYGATE_BACKOFFICE_HEADER", "miauserid", "another meaning")]
+#[case::address("KEYGATE_CLIENT_ADDRESS_HEADER", "connection", "another meaning")]
 fn a_header_with_two_meanings_stops_the_start(
     #[case] variable: &str,
     #[case] value: &str,

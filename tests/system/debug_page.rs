@@ -75,13 +75,13 @@ fn each_role_shows_what_it_knows() {
             "KEYGATE_KEYS",
             "keys.yaml",
             "client-b",
-            "Who may do what",
+            "Access by client type",
         ),
         (
             "authorizer",
             "KEYGATE_POLICY",
             "policy.yaml",
-            "Who may do what",
+            "Access by client type",
             "Last use",
         ),
     ] {
@@ -104,9 +104,9 @@ fn each_role_shows_what_it_knows() {
 
 #[rstest]
 #[case("uri=/orders&user=x&groups=staff", &["not a JSON object", r#"value="staff""#, r#"name="user" value="x""#])]
-#[case("uri=&client-type=A", &["a path is needed", r#"name="client-type" value="A""#])]
-#[case("client-type=A", &["a path is needed"])]
-#[case("uri=+&user=x", &["a path is needed", "not a JSON object"])]
+#[case("uri=&client-type=A", &["enter a path", r#"name="client-type" value="A""#])]
+#[case("client-type=A", &["enter a path"])]
+#[case("uri=+&user=x", &["enter a path", "not a JSON object"])]
 #[case("uri=/orders&colour=red", &["unknown field `colour`", r#"value="/orders""#])]
 fn a_form_error_is_shown_beside_the_input(#[case] query: &str, #[case] shown: &[&str]) {
     let watched = Watched::start(&[]);
@@ -169,7 +169,7 @@ fn rejected_keys_are_grouped_by_cause() {
         watched
             .page("/debug/")
             .text()
-            .contains("No key was refused")
+            .contains("No key was rejected")
     );
     watched.decide("/orders", Some("expired"));
     watched.decide("/orders", Some("nobody"));

@@ -191,7 +191,7 @@ fn a_failed_case_is_shown_with_the_difference() {
 }
 
 #[rstest]
-#[case("version: 2\ncases: []\n", "version 2 of the format is not known")]
+#[case("version: 2\ncases: []\n", "version 2 of the format is unknown")]
 #[case("version: 1\ncases: []\n", "no cases in")]
 #[case(
     "version: 1\ncases: [{ request: { uri: / }, expect: maybe }]\n",

@@ -65,7 +65,7 @@ fn a_service_that_is_not_running_is_not_ready() {
     let answer = health(&address);
     let text = String::from_utf8(answer.stdout).unwrap();
     assert_eq!(answer.status.code(), Some(1));
-    assert_eq!(text, format!("not ready: nobody answers at {address}\n"));
+    assert_eq!(text, format!("not ready: no response from {address}\n"));
 }
 
 #[rstest]

@@ -98,7 +98,7 @@ fn a_created_key_is_printed_once_and_stored_as_a_digest() {
     let key = shown.strip_suffix('\n').unwrap();
     assert!(is_generated(key), "not a generated key");
     let said = stderr(&output);
-    assert_eq!(said, "key `cms` of client type `A`, without end\n");
+    assert_eq!(said, "key `cms` of client type `A`, never expires\n");
 
     assert!(!keys.text().contains(key));
     assert!(keys.text().contains("digest: sha256:"), "{}", keys.text());
@@ -231,7 +231,10 @@ fn hashing_a_plaintext_keys_file_keeps_its_comments() {
     ));
     let warned = check(&[], &keys.path);
     let warned = String::from_utf8(warned.stdout).unwrap();
-    assert!(warned.contains("the key `a` stands in clear"), "{warned}");
+    assert!(
+        warned.contains("the key `a` is stored in plaintext"),
+        "{warned}"
+    );
     assert!(!warned.contains(CLEAR));
     let output = keys.run_with("hash", &[], "");
     assert_eq!(stderr(&output), "2 keys were in clear and are hashed\n");
@@ -244,7 +247,7 @@ fn hashing_a_plaintext_keys_file_keeps_its_comments() {
     assert_eq!(keys.list().len(), 2);
     assert_eq!(
         stderr(&keys.run_with("hash", &[], "")),
-        "no key stands in clear\n"
+        "no key is stored in plaintext\n"
     );
 }
 
@@ -298,10 +301,10 @@ fn list_and_check_report_keys_that_expire_soon() {
     let checked = String::from_utf8(check(&[], &keys.path).stdout).unwrap();
     for text in [said, checked] {
         assert!(
-            text.contains("the key `soon` of client type `A` ends in 12 days"),
+            text.contains("the key `soon` of client type `A` expires in 12 days"),
             "{text}"
         );
-        assert!(text.contains("the key `today` of client type `A` ends in less than a day"));
+        assert!(text.contains("the key `today` of client type `A` expires in less than a day"));
         assert!(!text.contains("`far`") && !text.contains("`off`"), "{text}");
     }
     let list = keys.run("list", &[]);
@@ -361,7 +364,7 @@ fn a_rejected_command_changes_nothing(
     "  - {id: a, clientType: A, key: sample-key-1, notBefore: 2027-01-01T00:00:00Z, expiresAt: 2026-01-01T00:00:00Z}\n",
     "expires before it becomes valid"
 )]
-#[case::blank_in_a_key("  - {id: a, clientType: A, key: 'sample-key 1'}\n", "such as a blank")]
+#[case::blank_in_a_key("  - {id: a, clientType: A, key: 'sample-key 1'}\n", "such as a space")]
 #[case::blank_in_a_client_type(
     "  - {id: a, clientType: 'A ', key: sample-key-1}\n",
     "not a client type"
@@ -376,7 +379,7 @@ fn a_rejected_command_changes_nothing(
 )]
 #[case::both(
     "  - {id: a, clientType: A, key: sample-key-1, digest: 'sha256:00'}\n",
-    "side by side"
+    "are both set"
 )]
 #[case::unknown_field(
     "  - {id: a, clientType: A, key: sample-key-1, enabled: true}\n",

@@ -148,8 +148,8 @@ fn keys_of_an_nginx_map_are_imported_hashed() {
         .map(|[client_type, ..]| client_type);
     assert_eq!(types.collect::<Vec<_>>(), ["CMS", "partner", "A", "D"]);
     let said = stderr(&output);
-    let passed_over = "passed over: 2 with an empty value or `0`, which are nobody's\n";
-    assert!(said.starts_with(passed_over), "{said}");
+    let ignored = "ignored: 2 entries with an empty value or `0`, which have no client type\n";
+    assert!(said.starts_with(ignored), "{said}");
     let text = fs::read_to_string(import.folder.path().join("keys.yaml")).unwrap();
     for key in [
         "sample-key-of-the-cms-0001",
@@ -203,7 +203,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_blank(
     "mia",
     "[{\"secret\": \"sample-key 1\", \"clientType\": \"A\"}]",
-    "such as a blank\n --> from:1:2"
+    "such as a space\n --> from:1:2"
 )]
 #[case::empty(
     "mia",
@@ -218,7 +218,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::twice(
     "mia",
     "[\n{\"secret\": \"sample-key\", \"clientType\": \"A\"},\n{\"secret\": \"sample-key\", \"clientType\": \"B\"}]",
-    "twice\n --> from:3:1\n  = help: it stands at from:2:1 too"
+    "twice\n --> from:3:1\n  = help: it is also at from:2:1"
 )]
 #[case::no_map("nginx-map", "http { }", "holds nothing to import")]
 #[case::not_nginx(
@@ -229,7 +229,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_default(
     "nginx-map",
     "map $http_client_key $t { default A; }",
-    "the default lets in"
+    "the default allows callers"
 )]
 #[case::a_pattern(
     "nginx-map",
@@ -254,7 +254,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_blank_in_a_map(
     "nginx-map",
     "map $http_client_key $t { 'sample-key 1' A; }",
-    "such as a blank"
+    "such as a space"
 )]
 #[case::twice_in_a_map(
     "nginx-map",

@@ -253,10 +253,7 @@ fn shadow_differences_are_summarized_over_kept_decisions() {
     );
     for path in ["/debug/", "/debug/recent"] {
         let page = watched.page(path).text();
-        assert!(
-            page.contains("over the 5 decisions that are kept"),
-            "{page}"
-        );
+        assert!(page.contains("over the 5 kept decisions"), "{page}");
         assert!(
             page.contains("decisions?endpoint=/orders&#38;client-type=A"),
             "{page}"
@@ -264,7 +261,7 @@ fn shadow_differences_are_summarized_over_kept_decisions() {
     }
     let matrix = watched.page("/debug/").text();
     assert!(
-        matrix.contains("A, /orders: allowed; a shadow would answer otherwise: denied"),
+        matrix.contains("A, /orders: allowed; a shadow would decide differently: denied"),
         "{matrix}"
     );
 }

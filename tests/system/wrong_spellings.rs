@@ -79,7 +79,7 @@ fn a_policy_that_is_given_as_keys_is_recognised() {
         assert_eq!(output.status.code(), Some(1));
         let said = said(&output);
         assert!(
-            said.contains("this looks like a policy file: give it as `--policy`"),
+            said.contains("this looks like a policy file: pass it with `--policy`"),
             "{said}"
         );
     }
@@ -140,7 +140,7 @@ fn an_error_of_nginx_includes_is_printed_once() {
     write.env("KEYGATE_KEY_HEADERS", "host");
     let output = run_to_end(write.args(["nginx-includes", "--out"]).arg(folder.path()));
     let said = said(&output);
-    assert_eq!(said.matches("a meaning of its own").count(), 1, "{said}");
+    assert_eq!(said.matches("another meaning").count(), 1, "{said}");
     assert!(said.contains("the setting `key-headers`"), "{said}");
 }
 

@@ -1,4 +1,4 @@
-//! Who is told of every decision.
+//! The observer of decisions.
 
 use std::{fmt, time::Instant};
 
@@ -8,39 +8,39 @@ use keygate_policy::{Reason, Request};
 
 use crate::{ClientTypeSource, Malformed, Shadow, Verdict};
 
-/// Somebody who is told of every decision before it is answered, on the way of the request: to be
-/// quick is the observer's duty.
+/// An observer of decisions. It is called on the request's path before the response, so it must be
+/// fast.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// A request was decided.
+    /// Called for every decision.
     fn decided(&self, record: &Record<'_>);
 }
 
-/// One decision and what it was made on; it borrows all of it.
+/// A decision and its inputs, all borrowed.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    /// When the question came.
+    /// When the authorization request arrived.
     pub started: Instant,
-    /// The headers of the question, for what ties it to other records. They hold secrets: never to
-    /// be written as a whole.
+    /// The headers of the authorization request, to correlate records. They hold secrets: never log them
+    /// as a whole.
     pub headers: &'a HeaderMap,
-    /// Where the client type is known from.
+    /// The source of the client type.
     pub client_type_source: ClientTypeSource<'a>,
-    /// Why.
+    /// The reason of the decision.
     pub reason: Reason,
-    /// What is wrong with the question, where it cannot be read.
+    /// The error in the authorization request, if it is malformed.
     pub cause: Option<&'a Malformed>,
-    /// The request, where the question can be read.
+    /// The client request, unless the authorization request is malformed.
     pub request: Option<&'a Request<'a>>,
-    /// The canonical path, where there is a single one.
+    /// The canonical path, if the target has one.
     pub path: Option<&'a [u8]>,
     /// The label of the rule that decided.
     pub endpoint: Option<&'a str>,
-    /// What a shadow would have answered, where there is one.
+    /// The decision of the shadow, if there is one.
     pub shadow: Option<Shadow<'a>>,
 }
 
 impl<'a> Record<'a> {
-    /// What a shadow would have answered, where that is another outcome.
+    /// Returns the decision of the shadow if its outcome differs.
     #[must_use]
     pub fn difference(&self) -> Option<(Shadow<'a>, Verdict)> {
         let shadow = self.shadow?;
@@ -48,7 +48,7 @@ impl<'a> Record<'a> {
         (verdict != Verdict::Same).then_some((shadow, verdict))
     }
 
-    /// The id of the caller's key, as the gateway passes it on from the resolver.
+    /// Returns the id of the caller's key, which the gateway forwards from the resolver.
     #[must_use]
     pub fn key_id(&self) -> Option<&'a HeaderValue> {
         match self.client_type_source {

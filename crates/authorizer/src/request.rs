@@ -1,4 +1,4 @@
-//! A request to the authorizer, whatever transport it came by, and the client request that it is about.
+//! An authorization request to the authorizer on any transport, and its client request.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use keygate_expression::Facts;
@@ -13,7 +13,7 @@ const ORIGINAL_HOST: HeaderName = HeaderName::from_static("original-request-host
 pub struct HeaderNames {
     /// The client type that the resolver found.
     pub client_type: HeaderName,
-    /// Whether the request comes by the back-office gateway.
+    /// Whether the request comes through the back-office gateway.
     pub backoffice: HeaderName,
 }
 
@@ -30,23 +30,23 @@ impl Default for HeaderNames {
 /// A request to the authorizer.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'h> {
-    /// The method; it is the client request's where no header names another one.
+    /// The method; a header with another method overrides it.
     pub method: &'h Method,
-    /// The target of the client request, for gateways that send it in the path and not in
-    /// `original-request-uri`: what follows the path at which the authorizer is mounted.
+    /// The target of the client request, for gateways that send it in the path instead of
+    /// `original-request-uri`: the rest of the path below the authorizer's mount point.
     pub target: Option<&'h str>,
     /// The headers of the client request, with what the gateway added.
     pub headers: &'h HeaderMap,
-    /// Where the client type comes from.
+    /// The source of the client type.
     pub client_type: ClientTypeSource<'h>,
 }
 
-/// Where the client type of a request comes from.
+/// The source of a request's client type.
 #[derive(Debug, Clone, Copy)]
 pub enum ClientTypeSource<'h> {
     /// The gateway's header: the resolver is another process.
     Gateway,
-    /// It was resolved in this process; a header of that name is not believed.
+    /// It was resolved in this process; a header with that name is ignored.
     Resolver(Option<Caller<'h>>),
 }
 
@@ -59,20 +59,20 @@ pub struct Caller<'h> {
     pub key_id: &'h HeaderValue,
 }
 
-/// Why a request cannot be read: the gateway is set up wrongly, or something else sent it.
+/// The error for a malformed request: a wrong gateway configuration, or another sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// The nginx includes were written for other names of headers and cookies.
     #[error(transparent)]
     OtherNames(#[from] OtherNames),
-    /// A header that decides has different values.
+    /// A header is repeated with different values.
     #[error(transparent)]
     Repeated(#[from] Repeated),
     /// The value is not visible ASCII.
     #[error("the header `{0}` has a value that is not visible ASCII")]
     NotText(HeaderName),
-    /// The request names no request target.
-    #[error("neither `original-request-uri` nor a path below `/auth` tells the request target")]
+    /// There is no request target.
+    #[error("neither `original-request-uri` nor a path below `/auth` contains the request target")]
     NoTarget,
     /// The back-office header is neither on nor off.
     #[error("the header `{0}` is not one of `1`, `true`, `0`, `false` or empty")]
@@ -80,7 +80,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    /// Whether the gateway passed on what the caller wrote, so that the gateway is not at fault.
+    /// Returns whether the caller's own values caused it, so that the gateway is not at fault.
     #[must_use]
     pub fn is_of_caller(&self) -> bool {
         matches!(self, Self::NotText(name) if [ORIGINAL_HOST, header::HOST].contains(name))
@@ -88,10 +88,10 @@ impl Malformed {
 }
 
 impl<'h> Request<'h> {
-    /// Returns the client request that this request is about, as the policy reads it.
+    /// Returns the client request, as the policy interprets it.
     ///
     /// # Errors
-    /// See [`Malformed`]; a request that cannot be read is denied.
+    /// See [`Malformed`]; a malformed request is denied.
     pub fn describe(&self, names: &HeaderNames) -> Result<keygate_policy::Request<'h>, Malformed> {
         let headers = self.headers;
         let (target, host) = match single(headers, &ORIGINAL_URI)? {
@@ -133,7 +133,7 @@ impl<'h> Request<'h> {
     }
 }
 
-/// Returns the value as text; an empty one is the same as none, since nginx cannot send an empty header.
+/// Returns the value as text; an empty one counts as absent, since nginx cannot send an empty header.
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
     let Some(value) = single(headers, name)? else {
         return Ok(None);
@@ -144,8 +144,8 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
     Ok((!text.is_empty()).then_some(text))
 }
 
-/// Mia-Platform's Envoy sends `0` for off; anything unclear is rejected, since either way could be
-/// the laxer one.
+/// Mia-Platform's Envoy sends `0` for off; any unclear value is rejected, since either meaning could
+/// be the laxer one.
 fn switch(headers: &HeaderMap, name: &HeaderName) -> Result<bool, Malformed> {
     match text(headers, name)? {
         Some("1" | "true") => Ok(true),
@@ -219,10 +219,10 @@ mod tests {
     #[test]
     fn an_ambiguous_authorization_request_is_rejected() {
         let uri = ("original-request-uri", "/");
-        let refused = |lines: &[_]| read_it(None, lines).unwrap_err().to_string();
+        let rejected = |lines: &[_]| read_it(None, lines).unwrap_err().to_string();
         assert_eq!(
-            refused(&[]),
-            "neither `original-request-uri` nor a path below `/auth` tells the request target"
+            rejected(&[]),
+            "neither `original-request-uri` nor a path below `/auth` contains the request target"
         );
         for name in [
             "original-request-uri",
@@ -232,16 +232,16 @@ mod tests {
             "isbackoffice",
         ] {
             assert_eq!(
-                refused(&[uri, (name, "1"), (name, "0")]),
+                rejected(&[uri, (name, "1"), (name, "0")]),
                 format!("the header `{name}` is repeated with different values")
             );
         }
         assert_eq!(
-            refused(&[uri, ("isbackoffice", "yes")]),
+            rejected(&[uri, ("isbackoffice", "yes")]),
             "the header `isbackoffice` is not one of `1`, `true`, `0`, `false` or empty"
         );
         assert_eq!(
-            refused(&[uri, ("client-type", "\u{e8}")]),
+            rejected(&[uri, ("client-type", "\u{e8}")]),
             "the header `client-type` has a value that is not visible ASCII"
         );
     }

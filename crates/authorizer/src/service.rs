@@ -1,4 +1,4 @@
-//! The authorizer: a request in, a decision out, on any transport.
+//! The authorizer: decides on a request from any transport.
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,7 +12,7 @@ use crate::{
     Shadow,
 };
 
-/// The authorization service: the policy in force, and how gateways ask.
+/// The authorization service: the active policy and the gateways' header names.
 #[derive(Debug)]
 pub struct Authorizer {
     policy: ArcSwap<Snapshot>,
@@ -24,7 +24,7 @@ pub struct Authorizer {
     observer: Option<Arc<dyn Observer>>,
 }
 
-/// A policy, and beside each of its rules what is kept of it.
+/// A policy, and the counters of each of its rules.
 #[derive(Debug)]
 struct Snapshot {
     policy: Policy,
@@ -39,7 +39,7 @@ impl Snapshot {
 }
 
 impl Authorizer {
-    /// An authorization service with this policy in force.
+    /// Returns an authorizer with this active policy.
     #[must_use]
     pub fn new(policy: Policy, names: HeaderNames, answer_with: AnswerWith) -> Self {
         Self {
@@ -53,56 +53,56 @@ impl Authorizer {
         }
     }
 
-    /// The same, denying requests of nginx includes that were written for other names.
+    /// Denies requests of nginx includes that were written for other names.
     #[must_use]
     pub fn expecting(mut self, names: ExpectedNames) -> Self {
         self.expected = names;
         self
     }
 
-    /// The same, telling somebody of every decision.
+    /// Sets the observer of all decisions.
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Puts another policy in force, whole: a request is decided by the old one or the new one.
+    /// Replaces the active policy atomically: each request is decided by one of the two.
     pub fn replace_policy(&self, policy: Policy) {
         let snapshot = Snapshot::new(policy, &self.policy.load().endpoints);
         self.policy.store(Arc::new(snapshot));
     }
 
-    /// Puts another policy in force as shadow: it is tried on every request, and never enforced.
+    /// Replaces the shadow policy, which is evaluated for every request and never enforced.
     pub fn replace_shadow(&self, policy: Policy) {
         self.shadow.store(Some(Arc::new(policy)));
     }
 
-    /// Looks at the policy in force, and at the one that is tried as shadow.
+    /// Calls `look` with the active policy and the shadow policy.
     pub fn look<T>(&self, at: impl FnOnce(&Policy, Option<&Policy>) -> T) -> T {
         let shadow = self.shadow.load();
         at(&self.policy.load().policy, shadow.as_deref())
     }
 
-    /// The rules in force, in their order.
+    /// Returns the active rules, in their order.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint> {
         self.policy.load().endpoints.clone()
     }
 
-    /// Whether a whole policy is tried as shadow.
+    /// Returns whether there is a shadow policy.
     #[must_use]
     pub fn has_shadow_policy(&self) -> bool {
         self.shadow.load().is_some()
     }
 
-    /// How often requests were decided without a rule.
+    /// Returns the counters of requests without a matching rule.
     #[must_use]
     pub fn without_rule(&self) -> &Counters {
         &self.without_rule
     }
 
-    /// Decides on the client request that `request` is about, and reports it to the observer.
+    /// Decides on the client request in `request`, and reports the decision to the observer.
     #[must_use]
     pub fn authorize(&self, request: &Request<'_>) -> Decision {
         let record = Record {
@@ -188,7 +188,7 @@ impl Authorizer {
     }
 }
 
-/// The status that carries a decision; where `mia-allowed` carries it, always 200.
+/// The status of a response; always 200 if `mia-allowed` carries the decision.
 fn status(answer_with: AnswerWith, status: Status) -> StatusCode {
     match (answer_with, status) {
         (AnswerWith::Header, _) | (AnswerWith::Status, Status::Ok) => StatusCode::OK,

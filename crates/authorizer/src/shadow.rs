@@ -1,17 +1,17 @@
-//! A rule or a whole policy that is tried on real requests and never enforced.
+//! Shadow rules and policies, which are evaluated for real requests and never enforced.
 
 use keygate_policy::{Decision, Policy, Reason, Request};
 
-/// What a shadow would have answered.
+/// The decision of a shadow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shadow<'a> {
-    /// Why.
+    /// The reason of the decision.
     pub reason: Reason,
     /// The label of the rule that would have decided.
     pub endpoint: Option<&'a str>,
 }
 
-/// What a shadow's answer is beside the one that was given.
+/// How a shadow's decision differs from the actual one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Both allow or both deny.
@@ -23,8 +23,7 @@ pub enum Verdict {
 }
 
 impl<'a> Shadow<'a> {
-    /// What the shadow makes of a request: the shadow policy where there is one, or else the shadow
-    /// expression of the rule that decided.
+    /// Returns the decision of the shadow policy, or else of the shadow expression of the deciding rule.
     pub(crate) fn of(
         request: &Request<'_>,
         decision: &Decision<'a, '_>,
@@ -44,7 +43,7 @@ impl<'a> Shadow<'a> {
         })
     }
 
-    /// The answer beside the one that was given.
+    /// Compares the decision with the actual one.
     #[must_use]
     pub fn verdict(&self, given: Reason) -> Verdict {
         match (given == Reason::Ok, self.reason == Reason::Ok) {
@@ -59,7 +58,7 @@ impl Verdict {
     /// Every verdict.
     pub const ALL: [Self; 3] = [Self::Same, Self::WouldAllow, Self::WouldDeny];
 
-    /// The name in logs and metrics.
+    /// Returns the name in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! A file of cases: requests, and how each must be decided.
+//! A file of cases: requests and their expected decisions.
 
 use std::{fmt, path::PathBuf};
 
@@ -11,18 +11,18 @@ use keygate_policy::{Policy, Reason};
 use serde::{Deserialize, Serialize, de};
 use serde_saphyr::Spanned;
 
-use super::{Answer, Question, verdict};
+use super::{ExplainedDecision, RequestDescription, verdict};
 
-/// The version of the format that this program reads.
+/// The supported version of the format.
 const VERSION: u64 = 1;
 
-/// How a file of cases is told from other files.
+/// The fields that distinguish a file of cases from other files.
 const FILE_KIND: FileKind<'static> = FileKind {
     top: Top::FieldsWithList(&["version", "policy", "cases"], "cases"),
     inner: &["name", "expect", "endpoint"],
 };
 
-/// The file as it is written.
+/// The format of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -31,21 +31,21 @@ struct Document {
     cases: Vec<Spanned<Case>>,
 }
 
-/// One request, and how it must be decided.
+/// A request and its expected decision.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     name: Option<String>,
-    request: Question,
+    request: RequestDescription,
     expect: Expected,
     endpoint: Option<String>,
 }
 
-/// How a request must be decided.
+/// An expected decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Allowed,
-    /// For whatever reason.
+    /// Denied for any reason.
     Denied,
     DeniedFor(Reason),
 }
@@ -53,53 +53,53 @@ enum Expected {
 /// The cases of a file.
 #[derive(Debug)]
 pub struct Cases {
-    /// The policy that the file names.
+    /// The path of the policy.
     pub policy: Option<PathBuf>,
     cases: Vec<(usize, Case)>,
 }
 
-/// What became of the cases.
+/// The results of the cases.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// How many came out as expected.
+    /// How many cases passed.
     pub passed: usize,
-    /// Those that did not.
+    /// The failed cases.
     pub failed: Vec<Failure>,
 }
 
-/// A case that did not come out as expected.
+/// A failed case.
 #[derive(Debug, Serialize)]
 pub struct Failure {
-    /// Its line in the file.
+    /// The line of the case in the file.
     pub line: usize,
-    /// Its name, or else the request in one line.
+    /// The name of the case, or else its request.
     pub name: String,
-    /// The request.
-    pub request: Question,
-    /// What was expected.
+    /// The request of the case.
+    pub request: RequestDescription,
+    /// The expected decision, as text.
     pub expected: String,
-    /// What came.
+    /// The actual decision, as text.
     pub decided: String,
-    /// Why.
-    pub answer: Answer,
+    /// The actual decision with its explanation.
+    pub decision: ExplainedDecision,
 }
 
 impl Cases {
-    /// Whether messages may repeat the text of a file of cases.
+    /// Returns whether messages may show the text of a file of cases.
     #[must_use]
     pub fn content(text: &str) -> Content {
         Content::of(text, &FILE_KIND)
     }
 
-    /// Reads the text of a file of cases.
+    /// Parses the text of a file of cases.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// The first error in the text, with its location.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         let document: Document = yaml::from_str(text, Self::content(text))?;
         if document.version.value != VERSION {
             let version = document.version.value;
-            let message = format!("version {version} of the format is not known");
+            let message = format!("version {version} of the format is unknown");
             return Err(Diagnostic::error(message)
                 .at(yaml::span(document.version.referenced, text))
                 .help(format!("this program reads `version: {VERSION}`")));
@@ -114,7 +114,7 @@ impl Cases {
         })
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no cases.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cases.is_empty()
@@ -138,10 +138,10 @@ impl Cases {
 impl Case {
     fn run(&self, line: usize, policy: &Policy) -> Option<Failure> {
         let user = self.request.logged_in();
-        let answer = Answer::of(&self.request.request(user.as_ref()), policy, None);
+        let decision = ExplainedDecision::of(&self.request.request(user.as_ref()), policy, None);
         let at_the_endpoint =
-            self.endpoint.is_none() || self.endpoint.as_deref() == answer.endpoint.as_deref();
-        if self.expect.is_met_by(&answer) && at_the_endpoint {
+            self.endpoint.is_none() || self.endpoint.as_deref() == decision.endpoint.as_deref();
+        if self.expect.is_met_by(&decision) && at_the_endpoint {
             return None;
         }
         let by = |endpoint: &str| {
@@ -150,14 +150,14 @@ impl Case {
                 .map(|_| format!(" by {endpoint}"))
                 .unwrap_or_default()
         };
-        let nobody = if answer.reason == Reason::MethodNotAllowed.as_str() {
+        let none = if decision.reason == Reason::MethodNotAllowed.as_str() {
             format!("no rule for {}", self.request.method)
         } else {
             "no endpoint".to_owned()
         };
         let expected = self.endpoint.as_deref().unwrap_or_default();
-        let decided_by = answer.endpoint.as_deref().unwrap_or(&nobody);
-        let (decided, reason) = (verdict(answer.allowed), answer.reason);
+        let decided_by = decision.endpoint.as_deref().unwrap_or(&none);
+        let (decided, reason) = (verdict(decision.allowed), decision.reason);
         Some(Failure {
             line,
             name: self
@@ -167,17 +167,17 @@ impl Case {
             request: self.request.clone(),
             expected: format!("{}{}", self.expect, by(expected)),
             decided: format!("{decided} ({reason}){}", by(decided_by)),
-            answer,
+            decision,
         })
     }
 }
 
 impl Expected {
-    fn is_met_by(self, answer: &Answer) -> bool {
+    fn is_met_by(self, decision: &ExplainedDecision) -> bool {
         match self {
-            Self::Allowed => answer.allowed,
-            Self::Denied => !answer.allowed,
-            Self::DeniedFor(reason) => answer.reason == reason.as_str(),
+            Self::Allowed => decision.allowed,
+            Self::Denied => !decision.allowed,
+            Self::DeniedFor(reason) => decision.reason == reason.as_str(),
         }
     }
 }
@@ -212,13 +212,13 @@ impl<'de> Deserialize<'de> for Expected {
     }
 }
 
-/// What differs, for people.
+/// The difference, for people.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  request   {}", self.request)?;
         writeln!(f, "- expected  {}", self.expected)?;
         writeln!(f, "+ decided   {}", self.decided)?;
-        for line in self.answer.to_string().lines().skip(2) {
+        for line in self.decision.to_string().lines().skip(2) {
             write!(f, "\n    {line}")?;
         }
         Ok(())

@@ -1,12 +1,12 @@
-//! How a request would be decided, and why: what `keygate explain`, `matrix` and `test` print and
+//! Explains decisions, for `keygate explain`, `matrix` and `test` and the debug page.
 //! the debug page shows.
 //!
-//! *Invariant: pure but for the time, which a warning about keys reads.* It depends on neither service:
-//! callers hand in the active policy and keys.
+//! *Invariant: pure, except that warnings about keys read the time.* It depends on neither service:
+//! callers pass the active policy and keys.
 
 pub mod cases;
+pub mod description;
 pub mod matrix;
-pub mod question;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -17,67 +17,67 @@ use keygate_keys::{KeyTable, key::KeyState};
 use keygate_policy::{Decision, Policy, Reason, Request, Rule, path::CanonicalPath};
 use serde::Serialize;
 
-pub use question::Question;
+pub use description::RequestDescription;
 
-/// How one request would be decided.
+/// A decision on a request, with its explanation.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
-    /// Whether it may pass.
+pub struct ExplainedDecision {
+    /// Whether the request is allowed.
     pub allowed: bool,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// Why.
+    /// The reason as in `x-keygate-reason`.
     pub reason: &'static str,
-    /// The reason in words.
+    /// The reason as a sentence.
     pub meaning: &'static str,
-    /// The path that the rule was looked up by.
+    /// The canonical path of the look-up.
     pub path: Option<String>,
     /// The rule that decides.
     pub endpoint: Option<String>,
-    /// What it asks for.
+    /// The requirements of the rule.
     #[serde(flatten)]
     pub requirements: Option<Requirements>,
-    /// What the rule's shadow, or a whole shadow policy, would answer.
+    /// The decision of the rule's shadow, or of a shadow policy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub shadow: Option<ShadowAnswer>,
-    /// What the request lacks, and how to give it.
+    pub shadow: Option<ShadowDecision>,
+    /// What the request lacks, and how to add it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What is odd about the question.
+    /// A likely error in the request's description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
 
-/// What a rule asks for.
+/// The requirements of a rule.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requirements {
     /// Whether a request needs an API key.
     pub api_key_required: bool,
-    /// Whether it needs a logged-in user.
+    /// Whether a request needs a logged-in user.
     pub authentication_required: bool,
-    /// The expression with each part's value.
+    /// The expression, with the outcome of each part.
     pub expression: Explanation,
 }
 
-/// What a shadow would answer.
+/// The decision of a shadow.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ShadowAnswer {
-    /// Whether the request would pass.
+pub struct ShadowDecision {
+    /// Whether the request would be allowed.
     pub allowed: bool,
-    /// Why.
+    /// The reason as in `x-keygate-reason`.
     pub reason: &'static str,
     /// The rule that would decide.
     pub endpoint: Option<String>,
-    /// Its expression with each part's value.
+    /// Its expression, with the outcome of each part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expression: Option<Explanation>,
 }
 
-impl Answer {
-    /// What the policy, and a shadow policy where there is one, make of a request.
+impl ExplainedDecision {
+    /// Returns the decision of a policy on a request, and that of a shadow policy, if any.
     #[must_use]
     pub fn of(request: &Request<'_>, policy: &Policy, shadow_policy: Option<&Policy>) -> Self {
         let decision = policy.decide(request);
@@ -93,36 +93,37 @@ impl Answer {
             endpoint: decision.rule.map(|rule| rule.label().to_owned()),
             requirements,
             shadow: match shadow_policy {
-                Some(policy) => Some(ShadowAnswer::by_policy(request, policy)),
-                None => ShadowAnswer::by_expression(request, &decision),
+                Some(policy) => Some(ShadowDecision::by_policy(request, policy)),
+                None => ShadowDecision::by_expression(request, &decision),
             },
             hint: hint(request, policy, &decision),
             warning: None,
         }
     }
 
-    /// What the policy makes of a question, and the keys where the process has some.
+    /// Returns the decision on a described request, with warnings if the keys are known.
     #[must_use]
     pub fn to(
-        question: &Question,
+        description: &RequestDescription,
         policy: &Policy,
         shadow_policy: Option<&Policy>,
         keys: Option<&KeyTable>,
     ) -> Self {
-        let user = question.logged_in();
-        let request = question.request(user.as_ref());
-        let answer = Self::of(&request, policy, shadow_policy);
-        let client_type = question.client_type.as_deref();
+        let user = description.logged_in();
+        let request = description.request(user.as_ref());
+        let decision = Self::of(&request, policy, shadow_policy);
+        let client_type = description.client_type.as_deref();
         Self {
             warning: keys
                 .zip(client_type)
-                .and_then(|(keys, client_type)| nobodys(client_type, keys)),
-            ..answer
+                .and_then(|(keys, client_type)| client_type_warning(client_type, keys)),
+            ..decision
         }
     }
 
-    /// What the rule asks for, in the order that it is looked at, and whether that decided. What
-    /// of the expression decided, its own parts tell.
+    /// Returns the requirements in the order of evaluation, and whether each one decided.
+    ///
+    /// The parts of the expression show which of them decided.
     #[must_use]
     pub fn steps(&self) -> Vec<(&'static str, bool)> {
         let Some(requirements) = &self.requirements else {
@@ -140,12 +141,12 @@ impl Answer {
             ),
             (true, ("its expression to be true", false)),
         ];
-        let asked = steps.into_iter().filter(|(is_asked, _)| *is_asked);
-        asked.map(|(_, step)| step).collect()
+        let required = steps.into_iter().filter(|(is_required, _)| *is_required);
+        required.map(|(_, step)| step).collect()
     }
 }
 
-/// What a request lacks that no rule decided, and how to give it.
+/// Returns what a request that matched no rule lacks, and how to add it.
 fn hint(request: &Request<'_>, policy: &Policy, decision: &Decision<'_, '_>) -> Option<String> {
     let in_backticks = |names: Vec<String>| format!("`{}`", names.join("`, `"));
     match decision.reason {
@@ -185,8 +186,8 @@ fn is_path_without_slash(target: &[u8]) -> bool {
     !target.starts_with(b"/") && !is_absolute && target != b"*" && target.is_ascii()
 }
 
-/// What there is to say of a client type that nobody can come with.
-fn nobodys(client_type: &str, keys: &KeyTable) -> Option<String> {
+/// Returns a warning if no valid key has the client type.
+fn client_type_warning(client_type: &str, keys: &KeyTable) -> Option<String> {
     let now = Timestamp::now();
     let its = || {
         let keys = keys.keys();
@@ -216,7 +217,7 @@ impl Requirements {
     }
 }
 
-impl ShadowAnswer {
+impl ShadowDecision {
     fn by_policy(request: &Request<'_>, policy: &Policy) -> Self {
         let Decision { reason, rule, .. } = policy.decide(request);
         let expression = |rule: &Rule| {
@@ -244,7 +245,7 @@ impl ShadowAnswer {
     }
 }
 
-/// The parts of an expression, none of which decided where something before it did.
+/// Explains an expression; no part of it decided if an earlier requirement did.
 fn explain(expression: &Expression, request: &Request<'_>, reason: Reason) -> Explanation {
     let explanation = expression.explain(&request.facts);
     match reason {
@@ -257,8 +258,8 @@ fn shown(path: &CanonicalPath<'_>) -> String {
     path.as_bytes().escape_ascii().to_string()
 }
 
-/// For people: the decision, what it rests on, and the expression as a tree.
-impl fmt::Display for Answer {
+/// For people: the decision, its reasons, and the expression as a tree.
+impl fmt::Display for ExplainedDecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = verdict(self.allowed);
         write!(f, "{verdict} ({}, {})", self.status, self.reason)?;
@@ -271,7 +272,7 @@ impl fmt::Display for Answer {
             write!(f, "\nhint      {hint}")?;
         }
         if let Some(requirements) = &self.requirements {
-            f.write_str("\nasks for  ")?;
+            f.write_str("\nrequires  ")?;
             for (number, (step, decided)) in self.steps().into_iter().enumerate() {
                 f.write_str(if number > 0 { ", then " } else { "" })?;
                 f.write_str(step)?;
@@ -290,7 +291,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// A decision in one word.
+/// Returns a decision as one word.
 #[must_use]
 pub const fn verdict(allowed: bool) -> &'static str {
     if allowed { "allowed" } else { "denied" }

@@ -1,4 +1,4 @@
-//! The access matrix: what each client type may do, endpoint by endpoint.
+//! The access matrix: the decision for each endpoint and client type.
 
 use std::{
     collections::BTreeSet,
@@ -9,101 +9,101 @@ use keygate_expression::{Expression, Facts, User};
 use keygate_policy::{Decision, Policy, Reason, Request, Rule, policy::Example};
 use serde::Serialize;
 
-/// What each client type may do, endpoint by endpoint.
+/// The decision for each endpoint and client type.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Matrix {
-    /// The columns; `null` is a caller without a key.
+    /// The columns; `null` stands for callers without a key.
     pub client_types: Vec<Option<String>>,
-    /// One for each rule of the policy, in its order.
+    /// The rows: one for each rule of the policy, in its order.
     pub endpoints: Vec<Row>,
-    /// How many more rules there are.
+    /// The number of rules that are not shown.
     pub omitted: usize,
-    /// How many client types there are, with those that are not shown.
+    /// The number of all client types, shown or not.
     #[serde(skip)]
     pub known_client_types: usize,
 }
 
-/// What each client type may do at one endpoint.
+/// The decisions at one endpoint.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// The rule.
+    /// The label of the rule.
     pub endpoint: String,
-    /// Its description.
+    /// The description of the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The request that stands for all that the rule decides.
+    /// The request on which the decisions are made.
     pub example: Shown,
-    /// One for each client type, in the order of the columns.
+    /// The cells: one for each client type, in the order of the columns.
     pub cells: Vec<Cell>,
 }
 
-/// An [`Example`], for programs.
+/// An [`Example`], serializable.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
-    /// The method.
+    /// The request method.
     pub method: String,
-    /// The target.
+    /// The request target.
     pub uri: String,
-    /// The host, in a policy that names hosts.
+    /// The host, if the policy has rules for hosts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
 }
 
-/// What one client type may do at one endpoint.
+/// The decision for one client type at one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
-    /// The answer.
+    /// The decision.
     #[serde(flatten)]
     pub outlook: Outlook,
-    /// What a shadow would answer, where that is something else.
+    /// The decision of a shadow, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Outlook>,
-    /// The answer to the same request by the back-office gateway, where that is something else.
+    /// The decision for the back-office gateway, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoffice: Option<Outlook>,
 }
 
-/// One answer, and what it may become.
+/// A decision, and whether a login could change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outlook {
-    /// Why, which tells what.
+    /// The reason of the decision.
     #[serde(serialize_with = "name")]
     pub reason: Reason,
-    /// Whether it is denied as asked, and may pass for somebody who is logged in.
+    /// Whether it is denied, but a logged-in user could be allowed.
     pub depends_on_user: bool,
 }
 
-/// What is the same for all cells.
+/// The facts that are the same for all cells.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Circumstances<'a> {
-    /// Who is logged in.
+    /// The logged-in user.
     pub user: Option<&'a User>,
-    /// Whether requests come by the back-office gateway.
+    /// Whether requests come through the back-office gateway.
     pub is_backoffice: bool,
-    /// A whole policy that is tried as shadow.
+    /// A shadow policy.
     pub shadow_policy: Option<&'a Policy>,
 }
 
 /// The part of a matrix that is computed.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
-    /// How many rules come before its first.
+    /// How many rules come before its first one.
     pub first_rule: usize,
-    /// How many rules it has at most.
+    /// The most rules.
     pub rules: usize,
-    /// How many client types come before its first.
+    /// How many client types come before its first one.
     pub first_client_type: usize,
-    /// How many client types it has at most.
+    /// The most client types.
     pub client_types: usize,
 }
 
 impl Window {
-    /// The whole matrix.
+    /// The window of the whole matrix.
     pub const EVERYTHING: Self = Self {
         first_rule: 0,
         rules: usize::MAX,
@@ -113,8 +113,10 @@ impl Window {
 }
 
 impl Matrix {
-    /// The matrix of a policy for callers without a key, for the client types that the policy or a
-    /// shadow names, and for those that keys have; as much of it as the window shows.
+    /// Returns the matrix of a policy, as far as the window shows it.
+    ///
+    /// The columns are callers without a key, the client types in the policy and its shadows, and the
+    /// client types of the keys.
     #[must_use]
     pub fn of<'a>(
         policy: &'a Policy,
@@ -164,7 +166,7 @@ impl Matrix {
         self.endpoints.iter().flat_map(|row| &row.cells)
     }
 
-    /// The marks that stand beside others in its cells, and what they mean.
+    /// Returns the additional marks in its cells, and their meanings.
     #[must_use]
     pub fn asides(&self) -> Vec<(&'static str, &'static str)> {
         let (shadow, backoffice) = (
@@ -233,7 +235,7 @@ impl Cell {
         }
     }
 
-    /// What there is to say beside its mark: a mark, what it is about, and how it would come out.
+    /// Returns the additional marks: the mark, its meaning, and the other decision.
     pub fn asides(self) -> impl Iterator<Item = (&'static str, &'static str, Outlook)> {
         let aside = |(mark, about)| move |outlook| (mark, about, outlook);
         let shadow = self.shadow.map(aside(SHADOW));
@@ -243,10 +245,10 @@ impl Cell {
     }
 }
 
-/// The mark of a cell where a shadow would answer otherwise.
-pub const SHADOW: (&str, &str) = ("~", "a shadow would answer otherwise");
-/// The mark of a cell that comes out otherwise through the back office.
-pub const BACKOFFICE: (&str, &str) = ("b", "otherwise through the back office");
+/// The mark of a cell whose shadow decides differently.
+pub const SHADOW: (&str, &str) = ("~", "a shadow would decide differently");
+/// The mark of a cell for which the back-office gateway decides differently.
+pub const BACKOFFICE: (&str, &str) = ("b", "different through the back office");
 
 impl Outlook {
     fn of(decision: &Decision<'_, '_>, request: &Request<'_>) -> Self {
@@ -255,7 +257,7 @@ impl Outlook {
         Self::new(decision.reason, expression, &request.facts)
     }
 
-    /// What the shadow expression of the rule that decides would answer, where it has one.
+    /// The decision of the shadow expression of the rule, if it has one.
     fn by_shadow_expression(decision: &Decision<'_, '_>, request: &Request<'_>) -> Option<Self> {
         let rule = decision.rule?;
         let expression = rule.shadow_expression(request.facts.is_backoffice);
@@ -276,13 +278,13 @@ impl Outlook {
         }
     }
 
-    /// Whether somebody gets another answer, not only another reason.
+    /// Whether some caller gets another decision, not only another reason.
     fn differs_from(self, other: Self) -> bool {
         let outcome = |it: Self| (it.reason == Reason::Ok, it.depends_on_user);
         outcome(self) != outcome(other)
     }
 
-    /// One character that tells it apart without colour.
+    /// Returns one character that identifies it without colour.
     #[must_use]
     pub const fn mark(self) -> &'static str {
         match self.reason {
@@ -294,7 +296,7 @@ impl Outlook {
         }
     }
 
-    /// The mark in words.
+    /// Returns the meaning of the mark.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self.reason {
@@ -307,7 +309,7 @@ impl Outlook {
     }
 }
 
-/// For people: the mark, and those of what else there is to say.
+/// For people: the mark and the additional marks.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.outlook.mark())?;
@@ -315,7 +317,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// A table for people, with the marks that it uses explained below.
+/// A table for people, with a legend of its marks.
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = self.client_types.iter();
@@ -362,7 +364,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_type_that_only_a_shadow_names_has_a_column() {
+    fn a_client_type_in_a_shadow_has_a_column() {
         let text = "version: 1\nendpoints: [{ path: /a, shadow: clientType === 'NEW' }]\n";
         let policy = Policy::from_yaml(text).unwrap().policy;
         let text =
@@ -410,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_over_the_limit_are_counted_and_not_computed() {
+    fn rows_over_the_limit_are_only_counted() {
         let text = "version: 1\nendpoints: [{ path: /a }, { path: /b }, { path: /c }]\n";
         let policy = Policy::from_yaml(text).unwrap().policy;
         let window = Window {

@@ -1,6 +1,6 @@
-//! What each gateway sends and needs.
+//! The requirements of gateways.
 //!
-//! `names` are the header and cookie names that a gateway and the services must agree on; `nginx` writes
+//! `names` are the header and cookie names on which a gateway and the services must agree; `nginx` writes
 //! the includes for them, and checks nginx configurations. *Invariant: no async and no network; only the
 //! check reads files.*
 

@@ -1,4 +1,4 @@
-//! The names of headers and cookies that settings choose, and that a gateway must follow.
+//! The configurable names of headers and cookies, which a gateway must use too.
 
 use std::fmt::Write;
 
@@ -7,11 +7,11 @@ use http::HeaderName;
 /// The header in which the includes always send the caller's address.
 pub(crate) const CLIENT_ADDRESS: &str = "x-keygate-client-address";
 
-/// The default names of the identity headers; backends always get these two.
+/// The default names of the identity headers; backends always get these.
 pub(crate) const CLIENT_TYPE: &str = "client-type";
 pub(crate) const BACKOFFICE: &str = "isbackoffice";
 
-/// Names of identity that backends get where there are users, or that others believe.
+/// Other names of identity headers: those for users, and those that backends may trust.
 pub(crate) const IDENTITY: [&str; 9] = [
     "miauserid",
     "miausergroups",
@@ -24,7 +24,7 @@ pub(crate) const IDENTITY: [&str; 9] = [
     "x-keygate-token",
 ];
 
-/// Headers that HTTP, nginx or the services give another meaning.
+/// Headers with another meaning in HTTP, nginx or the services.
 const RESERVED: [&str; 31] = [
     "access-control-request-method",
     "baggage",
@@ -59,27 +59,27 @@ const RESERVED: [&str; 31] = [
     "x-request-id",
 ];
 
-/// Beginnings of such names.
+/// Prefixes of such headers.
 const RESERVED_PREFIXES: [&str; 3] = ["x-keygate-", "x-accel-", "if-"];
 
-/// The settings, by their names.
+/// The names of the settings.
 const KEY_HEADERS: &str = "key-headers";
 const CLIENT_ADDRESS_HEADER: &str = "client-address-header";
 const CLIENT_TYPE_HEADER: &str = "client-type-header";
 const BACKOFFICE_HEADER: &str = "backoffice-header";
 
-/// The names as the settings choose them.
+/// The names in the settings, not validated.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    /// Headers that carry a key.
+    /// The headers that carry a key.
     pub key_headers: Vec<HeaderName>,
-    /// Cookies that carry a key.
+    /// The cookies that carry a key.
     pub key_cookies: Vec<String>,
     /// The header with the caller's address.
     pub client_address: HeaderName,
     /// The header with the client type.
     pub client_type: HeaderName,
-    /// The header that marks requests of the back office.
+    /// The header that marks requests of the back-office gateway.
     pub backoffice: HeaderName,
 }
 
@@ -99,7 +99,7 @@ impl Default for Choice {
 }
 
 impl Choice {
-    /// Every header with the setting that names it.
+    /// Returns every header with its setting.
     fn by_setting(&self) -> Vec<(&'static str, &HeaderName)> {
         let keys = self.key_headers.iter().map(|name| (KEY_HEADERS, name));
         keys.chain([
@@ -111,38 +111,38 @@ impl Choice {
     }
 }
 
-/// Names that do not collide: no header has two meanings.
+/// Validated names: no header has two meanings.
 #[derive(Debug, Clone, Default)]
 pub struct Names(Choice);
 
-/// Why names cannot be used: a caller's own header could be believed, or a key passed on.
+/// The error for names that would let a caller set an identity header, or a key reach a backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NamesError {
     /// The header has another meaning.
     #[error(
-        "the header `{name}` has a meaning of its own for HTTP, nginx or Keygate: choose another name, \
+        "the header `{name}` has another meaning in HTTP, nginx or Keygate: choose another name, \
          such as `x-{setting}`"
     )]
     Reserved {
-        /// The setting.
+        /// The setting to change.
         setting: &'static str,
-        /// The header.
+        /// The header's name.
         name: HeaderName,
     },
-    /// Another setting names the same header, or one that backends read alike.
-    #[error("the header `{name}` is that of `{other}`: give each a header of its own")]
+    /// Another setting has the same header, or one that backends treat as equal.
+    #[error("the header `{name}` is already used by `{other}`: choose different headers")]
     Taken {
-        /// The setting.
+        /// The setting to change.
         setting: &'static str,
-        /// The header.
+        /// The header's name.
         name: HeaderName,
-        /// The setting that has it.
+        /// The setting that uses it already.
         other: &'static str,
     },
 }
 
 impl NamesError {
-    /// The setting to change.
+    /// Returns the setting to change.
     #[must_use]
     pub fn setting(&self) -> &'static str {
         match self {
@@ -152,7 +152,7 @@ impl NamesError {
 }
 
 impl Names {
-    /// Takes names that do not collide.
+    /// Validates names.
     ///
     /// # Errors
     /// A header would have two meanings.
@@ -164,13 +164,13 @@ impl Names {
         choice.key_cookies.sort();
         choice.key_cookies.dedup();
 
-        // The default names of the identity stay the identity's, whatever the settings say.
+        // The default identity headers stay reserved, even if the settings choose other names.
         let of_identity = [
             (CLIENT_TYPE_HEADER, CLIENT_TYPE),
             (BACKOFFICE_HEADER, BACKOFFICE),
         ];
         let chosen = choice.by_setting();
-        // A setting that was left alone is not the one to change.
+        // A setting with its default value is never the one to change.
         for (setting, name) in chosen.iter().filter(|it| !is_default(**it)) {
             if is_reserved(setting, name) {
                 let name = (*name).clone();
@@ -193,67 +193,67 @@ impl Names {
         Ok(Self(choice))
     }
 
-    /// Headers that carry a key, in alphabetical order.
+    /// Returns the headers that carry a key, in alphabetical order.
     #[must_use]
     pub fn key_headers(&self) -> &[HeaderName] {
         &self.0.key_headers
     }
 
-    /// Cookies that carry a key, in alphabetical order.
+    /// Returns the cookies that carry a key, in alphabetical order.
     #[must_use]
     pub fn key_cookies(&self) -> &[String] {
         &self.0.key_cookies
     }
 
-    /// The header with the caller's address.
+    /// Returns the header with the caller's address.
     #[must_use]
     pub fn client_address(&self) -> &HeaderName {
         &self.0.client_address
     }
 
-    /// The header with the client type.
+    /// Returns the header with the client type.
     #[must_use]
     pub fn client_type(&self) -> &HeaderName {
         &self.0.client_type
     }
 
-    /// The header that marks requests of the back office.
+    /// Returns the header that marks requests of the back-office gateway.
     #[must_use]
     pub fn backoffice(&self) -> &HeaderName {
         &self.0.backoffice
     }
 
-    /// The value of `x-keygate-names` for these names: visible ASCII without `"`, `\` and `$`.
+    /// Returns the value of `x-keygate-names`: visible ASCII without `"`, `\` and `$`.
     #[must_use]
-    pub fn stated(&self) -> String {
-        self.stated_of_keys() + &self.stated_of_identity()
+    pub fn header_value(&self) -> String {
+        self.resolver_value() + &self.authorizer_value()
     }
 
-    /// The first part of that value: what the resolver reads.
+    /// Returns the first part of that value, for the resolver.
     #[must_use]
-    pub fn stated_of_keys(&self) -> String {
+    pub fn resolver_value(&self) -> String {
         let headers: Vec<_> = self
             .0
             .key_headers
             .iter()
-            .map(|it| stated(it.as_str()))
+            .map(|it| escaped(it.as_str()))
             .collect();
-        let cookies: Vec<_> = self.0.key_cookies.iter().map(|it| stated(it)).collect();
+        let cookies: Vec<_> = self.0.key_cookies.iter().map(|it| escaped(it)).collect();
         format!(
             "headers={};cookies={};address={};",
             headers.join(","),
             cookies.join(","),
-            stated(self.0.client_address.as_str())
+            escaped(self.0.client_address.as_str())
         )
     }
 
-    /// The rest of that value: what the authorizer reads.
+    /// Returns the rest of that value, for the authorizer.
     #[must_use]
-    pub fn stated_of_identity(&self) -> String {
+    pub fn authorizer_value(&self) -> String {
         format!(
             "client-type={};backoffice={}",
-            stated(self.0.client_type.as_str()),
-            stated(self.0.backoffice.as_str())
+            escaped(self.0.client_type.as_str()),
+            escaped(self.0.backoffice.as_str())
         )
     }
 }
@@ -262,8 +262,8 @@ fn is_default(chosen: (&str, &HeaderName)) -> bool {
     Choice::default().by_setting().contains(&chosen)
 }
 
-/// A name without the characters that nginx or the value itself give a meaning, as `%XX`.
-fn stated(name: &str) -> String {
+/// Escapes the characters of a name that are special in nginx or in the value, as `%XX`.
+fn escaped(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
@@ -283,11 +283,11 @@ fn is_reserved(setting: &str, name: &HeaderName) -> bool {
     RESERVED.contains(&alike.as_str())
         || IDENTITY.contains(&alike.as_str())
         || RESERVED_PREFIXES.iter().any(|prefix| alike.starts_with(prefix))
-        // A caller's own credentials are a key's place, and nobody else's.
+        // `authorization` may carry a key, but has no other use.
         || (setting != KEY_HEADERS && matches!(alike.as_str(), "authorization" | "proxy-authorization"))
 }
 
-/// The name as backends read it that make variables of headers (CGI, WSGI, Rack).
+/// Returns the name as backends see it that convert headers to variables (CGI, WSGI, Rack).
 fn alike(name: &str) -> String {
     name.replace(['_', '.'], "-")
 }
@@ -298,7 +298,7 @@ mod tests {
 
     use super::*;
 
-    /// The names with one setting changed.
+    /// Returns the names with one setting changed.
     fn with(setting: &str, names: &str) -> Result<Names, String> {
         let mut choice = Choice::default();
         let mut headers = names.split(',').map(|name| name.parse().unwrap());
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[rstest]
-    fn headers_with_a_meaning_of_their_own_are_rejected(
+    fn headers_with_another_meaning_are_rejected(
         #[values(
             KEY_HEADERS,
             CLIENT_TYPE_HEADER,
@@ -361,7 +361,10 @@ mod tests {
         #[case] other: &str,
     ) {
         let error = with(setting, names).unwrap_err();
-        assert!(error.contains(&format!("is that of `{other}`")), "{error}");
+        assert!(
+            error.contains(&format!("is already used by `{other}`")),
+            "{error}"
+        );
     }
 
     #[test]
@@ -387,26 +390,23 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_names_makes_no_difference() {
-        let stated = |names| with(KEY_HEADERS, names).unwrap().stated();
-        assert_eq!(stated("b,A,b"), stated("a,b"));
+    fn the_order_of_names_does_not_matter() {
+        let value = |names| with(KEY_HEADERS, names).unwrap().header_value();
+        assert_eq!(value("b,A,b"), value("a,b"));
         assert_eq!(
-            Names::default().stated(),
+            Names::default().header_value(),
             "headers=client-key,secret;cookies=mia_client_key;address=x-keygate-client-address;\
              client-type=client-type;backoffice=isbackoffice"
         );
     }
 
     #[test]
-    fn stated_names_cannot_break_out_of_quotes() {
+    fn names_cannot_break_out_of_quotes() {
         let choice = Choice {
             key_cookies: vec!["a$b'c;=,%".to_owned()],
             ..Choice::default()
         };
-        let stated = Names::new(choice).unwrap().stated();
-        assert!(
-            stated.contains("cookies=a%24b%27c%3b%3d%2c%25;"),
-            "{stated}"
-        );
+        let value = Names::new(choice).unwrap().header_value();
+        assert!(value.contains("cookies=a%24b%27c%3b%3d%2c%25;"), "{value}");
     }
 }

@@ -1,5 +1,4 @@
-//! nginx: its configuration language, the includes that a user copies, and the check of a
-//! configuration.
+//! nginx: its configuration syntax, the includes for users, and the check of a configuration.
 
 pub mod check;
 pub mod includes;

@@ -71,7 +71,7 @@ fn router() -> Result<Router, Box<dyn Error>> {
     let policy = policy_file::parse(Path::new("policy.yaml"), &policy())?.policy;
     let authorizer = Authorizer::new(policy, settings.header_names(), settings.answer_with);
     let (observer, other): (Arc<Decisions>, _) = (Arc::clone(&decisions), decisions);
-    let resolver = resolver.guarded_by(settings.guessing());
+    let resolver = resolver.with_failed_keys(settings.failed_keys());
     let resolver = Arc::new(resolver.observed_by(observer));
     let authorizer = Arc::new(authorizer.observed_by(other));
     Ok(keygate_resolver::router(Arc::clone(&resolver))

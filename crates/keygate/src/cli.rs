@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
 mod check;
 mod explain;
@@ -46,7 +46,7 @@ const EXAMPLES: &str = "Examples:
   keygate nginx-includes --config keygate.yaml --out /etc/nginx
   keygate schema policy
 
-Exit codes: 0 good, 1 no, 2 a wrong command line or setting.";
+Exit codes: 0 success, 1 failure, 2 a wrong command line or setting.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -65,33 +65,33 @@ enum Command {
     /// Run both services in one process: one hop for each request.
     #[command(after_help = "Example:\n  keygate serve --keys keys.yaml --policy policy.yaml")]
     Serve(RoleArguments),
-    /// Say whether a keys file and a policy file would load, and what looks wrong in them and in
-    /// nginx's configuration.
+    /// Check a keys file and a policy file, and warn of likely errors in them and in nginx's
+    /// configuration.
     #[command(
         after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf\n  keygate check --nginx /etc/nginx/nginx.conf --config resolver.yaml --config authorizer.yaml"
     )]
     Check(check::Arguments),
-    /// Say how one request would be decided, and why.
+    /// Explain the decision on one request.
     #[command(
         after_help = "Example:\n  keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A"
     )]
     Explain(explain::Arguments),
-    /// Say what each client type may do, endpoint by endpoint.
+    /// Show the decisions for each client type, endpoint by endpoint.
     #[command(
         after_help = "Examples:\n  keygate matrix --policy policy.yaml\n  keygate matrix --policy policy.yaml --keys keys.yaml --groups staff --output json"
     )]
     Matrix(matrix::Arguments),
-    /// Say whether a policy decides as a file of cases expects.
+    /// Check the decisions of a policy against a file of cases.
     #[command(after_help = test::EXAMPLE)]
     Test(test::Arguments),
-    /// Ask a running service whether it is ready.
+    /// Check whether a running service is ready.
     #[command(
         after_help = "Examples:\n  keygate health\n  keygate health --operations 127.0.0.1:7091"
     )]
     Health(health::Arguments),
-    /// Make, list, switch, rotate and delete keys in a keys file.
+    /// Create, list, enable, rotate and delete keys in a keys file.
     Keys(keys::Arguments),
-    /// Write Keygate's files from those of other gateways.
+    /// Convert files of other gateways to Keygate's.
     Import(import::Arguments),
     /// Write the nginx includes for other header and cookie names, addresses or sockets.
     #[command(after_help = nginx_includes::EXAMPLE)]
@@ -101,7 +101,7 @@ enum Command {
     Schema(schema::Arguments),
 }
 
-/// How an answer looks.
+/// The output format.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Output {
     /// For people
@@ -112,17 +112,17 @@ enum Output {
 }
 
 impl Output {
-    fn print(self, answer: &(impl std::fmt::Display + Serialize)) {
+    fn print(self, output: &(impl std::fmt::Display + Serialize)) {
         match self {
-            Self::Text => terminal::print(format_args!("{answer}\n")),
-            Self::Json => terminal::print(format_args!("{}\n", serde_json::json!(answer))),
+            Self::Text => terminal::print(format_args!("{output}\n")),
+            Self::Json => terminal::print(format_args!("{}\n", serde_json::json!(output))),
         }
     }
 }
 
-/// The exit code of a command that answers yes or no.
-fn exit(answer: Result<bool, impl std::error::Error>) -> ExitCode {
-    match answer {
+/// The exit code of a command with a yes or no result.
+fn exit(result: Result<bool, impl std::error::Error>) -> ExitCode {
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -134,7 +134,7 @@ fn exit(answer: Result<bool, impl std::error::Error>) -> ExitCode {
 
 #[derive(Debug, Args)]
 struct RoleArguments {
-    /// Settings file (YAML); the environment and flags win over it
+    /// Settings file (YAML); the environment and flags override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Keys file
@@ -146,10 +146,10 @@ struct RoleArguments {
     /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Data listener, which the gateway asks: `HOST:PORT` or `unix:/path`
+    /// Data listener for the gateway: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Operations listener, for probes: `HOST:PORT` or `unix:/path`
+    /// Admin listener, for probes: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     operations: Option<String>,
     /// Permission bits of Unix sockets, in octal digits such as `0660`
@@ -158,7 +158,7 @@ struct RoleArguments {
 }
 
 impl Arguments {
-    /// Does what the command line says.
+    /// Runs the command.
     #[must_use]
     pub fn run(self) -> ExitCode {
         match self.command {
@@ -179,7 +179,7 @@ impl Arguments {
 }
 
 impl RoleArguments {
-    /// Makes sure that no flag is given that the role would ignore.
+    /// Rejects flags that the role would ignore.
     fn only_what_it_reads(&self, role: Role) -> Result<(), SettingsError> {
         let ignored = match role {
             Role::Resolver => self.policy.as_ref().map(|_| ("policy", Role::Authorizer)),
@@ -214,7 +214,7 @@ impl RoleArguments {
     }
 }
 
-/// Hides the flags of other roles from a role's help; one that is given all the same is an error.
+/// Hides the flags of other roles from a role's help; using one is an error.
 fn hidden(flags: &'static [&'static str]) -> impl Fn(Arg) -> Arg {
     move |argument| {
         let is_hidden = flags.contains(&argument.get_id().as_str());
@@ -235,8 +235,8 @@ fn serve(role: Role, arguments: &RoleArguments) -> ExitCode {
     }
 }
 
-/// The services are quick enough on one thread that a second one would only cost hand-overs
-/// between them; files are read on a thread of their own.
+/// One thread is enough for the services, and a second one would only add hand-overs between threads;
+/// files are read on separate threads.
 fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     // A variable that is not UTF-8 cannot be a setting of ours.
     let environment: Vec<_> = env::vars_os()
@@ -257,10 +257,10 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     runtime.block_on(role::run(role, settings, traces, log.queue()))
 }
 
-/// Says what went wrong, on standard error, with every cause.
+/// Reports an error with all its causes on standard error.
 pub(super) fn complain(error: &dyn std::error::Error) {
     let mut text = error.to_string();
-    // A mistake in a file says so itself.
+    // An error in a file is already complete.
     if !text.starts_with("error: ") {
         text.insert_str(0, "error: ");
     }

@@ -240,13 +240,13 @@ mod tests {
                 tokio::task::yield_now().await;
                 caller.send(part).await;
             }
-            let answer = caller.receive().await;
-            assert_eq!(statuses(&answer), ["404"]);
+            let response = caller.receive().await;
+            assert_eq!(statuses(&response), ["404"]);
             assert!(
-                answer.contains("\r\ncontent-length: 0\r\n") && answer.contains("\r\ndate: "),
-                "{answer}"
+                response.contains("\r\ncontent-length: 0\r\n") && response.contains("\r\ndate: "),
+                "{response}"
             );
-            assert!(!answer.contains("connection: "), "{answer}");
+            assert!(!response.contains("connection: "), "{response}");
         }
     }
 
@@ -330,7 +330,7 @@ mod tests {
         const MANY: usize = 20_000;
         let mut caller = Caller::connect();
         let (mut reader, mut writer) = caller.stream.split();
-        let asking = async {
+        let sending = async {
             writer
                 .write_all(REQUEST.repeat(MANY).as_bytes())
                 .await
@@ -343,7 +343,7 @@ mod tests {
             reader.read_to_string(&mut text).await.unwrap();
             assert_eq!(statuses(&text).len(), MANY);
         };
-        tokio::join!(asking, reading);
+        tokio::join!(sending, reading);
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The program: reads the command line, does what it says, and tells how it went by its exit code.
+//! The program: runs the command line, and returns its exit code.
 
 use std::{alloc::System, process::ExitCode};
 

@@ -1,4 +1,4 @@
-//! Serves operators on a thread of their own, within limits.
+//! The admin listener, on a separate thread and with limits.
 //!
 //! A connection carries one request, and lives for a bounded time: a client that sends half a head or
 //! reads slowly cannot hold a response for longer. Where too many are open, the oldest is closed, so
@@ -40,7 +40,7 @@ const RENDERING_THREADS: usize = 2;
 /// How often closed connections are logged at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What operators may use.
+/// The limits of the admin listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Open connections.
@@ -49,8 +49,8 @@ pub struct Limits {
     pub time: Duration,
 }
 
-/// Serves operators until the process ends, on a thread of their own: a scrape that looks at a
-/// million keys must not keep a gateway waiting.
+/// Serves the admin listener until the process ends, on a separate thread: a scrape over a million
+/// keys must not delay requests from the gateway.
 ///
 /// # Errors
 /// The system has no thread or no descriptors left.

@@ -114,7 +114,7 @@ fn other_kind(error: &PolicyError, fields: &[String]) -> Option<&'static str> {
     } else if has("keys") && !has("endpoints") {
         Some("this looks like a keys file: give it as `--keys`")
     } else if has("cases") && !has("endpoints") {
-        Some("this looks like a file of cases: give it to `keygate test`")
+        Some("this looks like a file of cases: pass it to `keygate test`")
     } else {
         None
     }

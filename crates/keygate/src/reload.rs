@@ -307,7 +307,7 @@ impl Watched {
             return;
         }
         if forced {
-            tracing::warn!(%error, "not reloaded yet: the last good version stays active");
+            tracing::warn!(%error, "not reloaded yet: the last valid version stays active");
         } else if begins && why != Unfinished::Changed {
             tracing::info!(%error, "waiting for a new version");
         }
@@ -322,8 +322,8 @@ impl Watched {
                 tracing::info!(%file, generation = self.status.detail().generation, "reloaded");
             }
             Err(error) => {
-                tracing::error!(%file, %error, "not reloaded: the last good version stays in force");
-                self.status.refused(error.to_string());
+                tracing::error!(%file, %error, "not reloaded: the last valid version stays active");
+                self.status.rejected(error.to_string());
             }
         }
     }
@@ -336,14 +336,14 @@ impl Watched {
         let logged = match &self.error {
             Some((last, at)) if *last == text => Some(*at),
             _ => {
-                self.status.refused(text.clone());
+                self.status.rejected(text.clone());
                 None
             }
         };
         let at = match logged {
             Some(at) if at.elapsed() < REPEAT && !forced => at,
             _ => {
-                tracing::error!(%file, %error, "not reloaded: the last good version stays in force");
+                tracing::error!(%file, %error, "not reloaded: the last valid version stays active");
                 Instant::now()
             }
         };
@@ -403,9 +403,9 @@ fn poll(file: &mut Watched, requests: &Receiver<()>) {
         };
         // Requests that came while a large file was read are answered by one more reading.
         while requests.try_recv().is_ok() {}
-        status.look_begins();
+        status.read_begins();
         file.look(forced);
-        status.look_ends();
+        status.read_ends();
     }
 }
 

@@ -41,7 +41,7 @@ pub enum StartError {
     /// A setting is missing or wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// A file is not good.
+    /// A file is invalid.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// Traces cannot be sent as the environment says.
@@ -64,8 +64,8 @@ struct Services {
 
 /// Runs a role until a signal ends it.
 ///
-/// Files are loaded and every listener is bound before the first request is answered: a role
-/// starts whole or not at all.
+/// Files are loaded and every listener is bound before the first request is accepted: a role starts
+/// completely or not at all.
 ///
 /// # Errors
 /// The role does not start.
@@ -194,7 +194,7 @@ impl Services {
     }
 }
 
-/// A resolver begins without keys, so that it refuses every key until the file is in force.
+/// A resolver starts without keys, so that it rejects every key until the file is loaded.
 fn resolver(
     role: Role,
     settings: &Settings,
@@ -211,7 +211,7 @@ fn resolver(
     );
     let observer: Arc<Decisions> = Arc::clone(decisions);
     let resolver = resolver
-        .guarded_by(settings.guessing())
+        .with_failed_keys(settings.failed_keys())
         .expecting(settings.expected_names(role)?);
     let resolver = Arc::new(resolver.observed_by(observer));
     let pepper = settings.pepper().map_err(SettingsError::from)?;
@@ -228,8 +228,8 @@ fn resolver(
     Ok((resolver, Watched::start("keys", path, Box::new(load))?))
 }
 
-/// An authorizer begins with an empty policy, so that it denies everything until the file is in
-/// force.
+/// An authorizer starts with an empty policy, so that it denies every request until the file is
+/// loaded.
 fn authorizer(
     role: Role,
     settings: &Settings,
@@ -264,7 +264,7 @@ fn authorizer(
     Ok((authorizer, files))
 }
 
-/// Puts a policy file in force, in the way that `replace` does.
+/// Activates a policy file with `replace`.
 fn policy(
     name: &'static str,
     path: PathBuf,
@@ -288,7 +288,7 @@ fn policy(
     Watched::start(name, path, Box::new(load))
 }
 
-/// Reads every file again on SIGHUP, and whenever it changes.
+/// Reloads every file on SIGHUP, and whenever it changes.
 fn reload_on_hangup(files: Vec<Watched>) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let sources = reload::watch(files)?;

@@ -1,5 +1,4 @@
-//! The data listener: accepts connections until it is told to stop, and then finishes what is in
-//! flight.
+//! The data listener: accepts connections until the shutdown, and then finishes requests in flight.
 
 use std::{
     future::Future,
@@ -15,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{connection, listener::Listener};
 
-/// How long to wait before accepting again where the system has no more descriptors: long enough
-/// for some to be closed, short enough for nobody to notice.
+/// How long to wait before accepting again when the system has no free file descriptor: long enough
+/// for some to be closed, too short to be noticed.
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
 /// What connections of the data listener may take up.
@@ -86,7 +85,7 @@ async fn accept(listener: &Listener) -> io::Result<Socket> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, _) = listener.accept().await?;
-            // An answer is one small write: it must not wait for the gateway's acknowledgement.
+            // A response is one small write: it must not wait for the gateway's acknowledgement.
             stream.set_nodelay(true)?;
             Ok(stream.into_std()?.into())
         }

@@ -24,7 +24,7 @@ use keygate_keys::{
     Pepper,
     pepper::{self, PepperError, PepperText},
 };
-use keygate_resolver::{CredentialNames, Guessing, service::RejectedKeyStatus};
+use keygate_resolver::{CredentialNames, FailedKeys, service::RejectedKeyStatus};
 use keygate_telemetry::{
     decisions::Retention,
     limit::Share,
@@ -62,24 +62,24 @@ pub struct Settings {
     pub keys: Option<PathBuf>,
     /// The policy file.
     pub policy: Option<PathBuf>,
-    /// A policy file that is tried on every request and never enforced.
+    /// The shadow policy file, which is evaluated for every request and never enforced.
     pub shadow_policy: Option<PathBuf>,
     /// The file that holds the pepper of `hmac-sha256:` digests.
     pub pepper_file: Option<PathBuf>,
-    /// The pepper itself: in the environment alone, and no setting like others, for whatever is
-    /// wrong with a setting is shown.
+    /// The pepper itself: only in the environment and separate from other settings, because errors show
+    /// the values of settings.
     #[serde(skip)]
     pub pepper: Option<PepperText>,
-    /// The data listener, which the gateway asks.
+    /// The data listener, for the gateway.
     pub listen: Option<Address>,
-    /// The operations listener, for probes and people.
+    /// The admin listener, for probes and people.
     pub operations: Option<Address>,
-    /// Names by which operators reach the operations listener, besides `localhost` and IP addresses.
+    /// Host names of the admin listener, besides `localhost` and IP addresses.
     pub operations_hosts: HostNames,
-    /// How many connections the operations listener keeps open; over it, the oldest are closed.
+    /// The most connections to the admin listener; above it, the oldest are closed.
     #[serde(deserialize_with = "number::positive")]
     pub operations_max_connections: NonZeroU16,
-    /// How long a connection to the operations listener may take, with its response.
+    /// How long a connection to the admin listener may take, including its response.
     #[serde(deserialize_with = "number::positive")]
     pub operations_timeout_seconds: NonZeroU16,
     /// The permission bits of Unix sockets.
@@ -88,31 +88,31 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How much is logged.
     pub log_level: LogLevel,
-    /// How many of the allowances are logged, from 0 to 1.
+    /// The share of allowed requests that are logged, from 0 to 1.
     pub decision_log_allow_sample: Share,
-    /// How many denials a second are logged at most.
+    /// The most denials per second that are logged.
     #[serde(deserialize_with = "number::count")]
     pub decision_log_deny_limit: u16,
-    /// How many of the last denials, and of the last allowances, are kept for people to see.
+    /// How many of the last denials, and of the last allowed requests, are kept for the debug pages.
     #[serde(deserialize_with = "number::count")]
     pub recent_decisions: u16,
     /// Headers that carry a key.
     pub key_headers: Names,
     /// Cookies that carry a key.
     pub key_cookies: Names,
-    /// The status of the answer to a key that is not good: 401 or 403.
+    /// The status of the response to an invalid key: 401 or 403.
     #[serde(with = "denials::rejected_key_status")]
     pub rejected_key_status: RejectedKeyStatus,
-    /// The header in which the gateway tells the caller's address.
+    /// The header with the caller's address.
     pub client_address_header: Option<Name>,
-    /// How many failed keys an address may present in a minute; without it, any number.
+    /// The most failed keys per address and minute; unlimited if not set.
     #[serde(deserialize_with = "number::at_least_one")]
     pub failed_keys_per_minute: Option<NonZeroU32>,
-    /// The header in which the gateway tells the client type.
+    /// The header with the client type.
     pub client_type_header: Name,
-    /// The header in which the gateway tells that the request comes by the back office.
+    /// The header that marks requests of the back-office gateway.
     pub backoffice_header: Name,
-    /// How the authorizer tells a denial.
+    /// How the authorizer reports a denial.
     #[serde(with = "denials::answer_with")]
     pub answer_with: AnswerWith,
     /// How many connections the data listener has open at most.
@@ -188,7 +188,7 @@ impl Settings {
         self.listen.clone().unwrap_or_else(|| addresses::data(role))
     }
 
-    /// The operations listener of a role.
+    /// Returns the admin listener of a role.
     #[must_use]
     pub fn operations(&self, role: Role) -> Address {
         self.operations
@@ -196,14 +196,14 @@ impl Settings {
             .unwrap_or_else(|| addresses::operations(role))
     }
 
-    /// The `Host` values that the operations listener takes.
+    /// Returns the `Host` values that the admin listener accepts.
     #[must_use]
     pub fn operations_hosts(&self, role: Role) -> Hosts {
         let HostNames(names) = &self.operations_hosts;
         Hosts::new(self.operations(role).host(), names)
     }
 
-    /// What operators may use.
+    /// Returns the limits of the admin listener.
     #[must_use]
     pub fn operations_limits(&self) -> Limits {
         Limits {
@@ -238,17 +238,17 @@ impl Settings {
         }
     }
 
-    /// What the resolver does about guesses.
+    /// Returns the counter and limit of failed attempts.
     #[must_use]
-    pub fn guessing(&self) -> Guessing {
-        let guessing = match &self.client_address_header {
-            Some(Name(header)) => Guessing::by(header.clone()),
-            None => Guessing::default(),
+    pub fn failed_keys(&self) -> FailedKeys {
+        let failed_keys = match &self.client_address_header {
+            Some(Name(header)) => FailedKeys::by(header.clone()),
+            None => FailedKeys::default(),
         };
-        guessing.limited(self.failed_keys_per_minute)
+        failed_keys.limited(self.failed_keys_per_minute)
     }
 
-    /// What is written and kept of the decisions.
+    /// Returns the limits of logging and keeping decisions.
     #[must_use]
     pub fn retention(&self) -> Retention {
         Retention {

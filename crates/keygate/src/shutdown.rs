@@ -12,7 +12,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals over: from here on they do not kill the process.
+    /// Handles the signals, so that they no longer kill the process.
     ///
     /// # Errors
     /// The system refuses a handler.
@@ -23,7 +23,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the first of them and tells its name.
+    /// Waits for the first signal and returns its name.
     pub async fn received(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

@@ -1,7 +1,7 @@
-//! How keys are stored: as digests that cannot be turned back.
+//! The stored form of keys: digests, which cannot be reversed.
 //!
-//! A generated key has 256 random bits, so a plain SHA-256 of it cannot be guessed; a pepper
-//! (HMAC, RFC 2104) protects keys that people chose, as long as the pepper is kept elsewhere.
+//! A generated key has 256 random bits, so its plain SHA-256 is safe against brute force; a pepper
+//! (HMAC, RFC 2104) protects keys that people chose, as long as the pepper is stored elsewhere.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// The digest of a key, with the way it was made.
+/// The digest of a key, and its scheme.
 #[derive(Clone, Copy)]
 pub struct Digest {
     scheme: Scheme,
     bytes: [u8; 32],
 }
 
-/// How a digest was made.
+/// How a digest was computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// SHA-256 of the key's bytes: `sha256:` in a keys file.
@@ -26,25 +26,25 @@ pub enum Scheme {
     HmacSha256,
 }
 
-/// A secret that keyed digests are made with; it is kept apart from the keys file.
+/// The secret of keyed digests; it is stored apart from the keys file.
 ///
-/// It is held as the HMAC state that it begins, so that a look-up does not start anew.
+/// It is held as an initialized HMAC state, so that a look-up does not initialize it again.
 #[derive(Clone)]
 pub struct Pepper(Hmac<Sha256>);
 
-/// Why a text is not a digest. The text itself is never repeated.
+/// The error for a text that is not a digest. It never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
-    /// There is no colon, or what stands before it is not a known scheme.
+    /// There is no colon, or an unknown scheme before it.
     #[error("a digest is `sha256:` or `hmac-sha256:` and 64 hexadecimal digits")]
     UnknownScheme,
-    /// What stands after the scheme is not 32 bytes in hexadecimal.
-    #[error("after `{0}:` stand exactly 64 hexadecimal digits")]
+    /// The part after the scheme is not 32 bytes in hexadecimal.
+    #[error("`{0}:` must be followed by exactly 64 hexadecimal digits")]
     NotHexadecimal(Scheme),
 }
 
 impl Digest {
-    /// The digest of a presented key: SHA-256.
+    /// Returns the digest of a presented key: SHA-256.
     #[must_use]
     pub fn sha256(key: &[u8]) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Digest {
         }
     }
 
-    /// The digest of a presented key under a pepper: HMAC-SHA-256.
+    /// Returns the digest of a presented key with a pepper: HMAC-SHA-256.
     #[must_use]
     pub fn hmac_sha256(key: &[u8], pepper: &Pepper) -> Self {
         let mut mac = pepper.0.clone();
@@ -64,14 +64,14 @@ impl Digest {
         }
     }
 
-    /// How it was made.
+    /// Returns how it was computed.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Its first bits, for a hash table: a digest is uniform already. Keys files are written by
-    /// the operator, so nobody outside can aim for collisions among stored digests.
+    /// Returns its first bits, for a hash table: digests are already uniform. The operator writes the
+    /// keys file, so no attacker can choose colliding digests.
     pub(crate) fn prefix(&self) -> u64 {
         self.bytes
             .first_chunk()
@@ -90,7 +90,7 @@ impl std::str::FromStr for Digest {
     }
 }
 
-/// As it stands in a keys file.
+/// The form of a keys file.
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.scheme)?;
@@ -100,14 +100,14 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A debug print shows no digest: one lets a guess be checked off line.
+/// The debug form hides the digest, because it allows off-line attacks on weak keys.
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:…", self.scheme)
     }
 }
 
-/// Equality takes the same time whatever the bytes are.
+/// Compares in constant time.
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.bytes.ct_eq(&other.bytes).into()
@@ -116,7 +116,7 @@ impl PartialEq for Digest {
 
 impl Eq for Digest {}
 
-/// As it is named in a keys file and on a command line.
+/// The name in a keys file and on a command line.
 impl std::str::FromStr for Scheme {
     type Err = DigestError;
 
@@ -139,10 +139,10 @@ impl fmt::Display for Scheme {
 }
 
 impl Pepper {
-    /// The shortest pepper, in bytes: a shorter one could be guessed.
+    /// The shortest pepper, in bytes: a shorter one is open to brute force.
     pub const SHORTEST: usize = 16;
 
-    /// A pepper from its bytes; `None` where they are fewer than [`Pepper::SHORTEST`].
+    /// Returns a pepper from its bytes; `None` if they are fewer than [`Pepper::SHORTEST`].
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Option<Self> {
         let bytes = Zeroizing::new(bytes);
@@ -181,7 +181,7 @@ mod tests {
     const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn a_digest_reads_and_prints_as_in_a_keys_file() {
+    fn a_digest_parses_and_prints_as_in_a_keys_file() {
         // FIPS 180-2, appendix B.1.
         assert_eq!(Digest::sha256(b"abc").to_string(), ABC);
         assert_eq!(ABC.parse(), Ok(Digest::sha256(b"abc")));

@@ -1,9 +1,9 @@
-//! Keys that Keygate makes, and how strong one is that somebody else made.
+//! Key generation, and the strength of keys that people chose.
 //!
 //! A generated key is 52 characters: `kg_`, 43 digits in base 62 that are 256 random bits (a
-//! number, biggest digit first, filled up with `0`), and 6 digits in base 62 that are the CRC-32
-//! (ISO-HDLC, as in zip) of the 46 characters before. The digits are `0-9A-Za-z` in this order.
-//! Prefix and checksum let a scanner for leaked secrets find it without false alarms.
+//! number, most significant digit first, padded with `0`), and 6 digits in base 62 that are the CRC-32
+//! (ISO-HDLC, as in zip) of the first 46 characters. The digits are `0-9A-Za-z` in this order. A
+//! scanner for leaked secrets can recognize keys by prefix and checksum without false alarms.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,11 +18,11 @@ const RANDOM_DIGITS: usize = 43;
 /// 62^6 > 2^32 > 62^5.
 const CHECKSUM_DIGITS: usize = 6;
 
-/// A key that was just made, in clear; the memory is cleared when it goes. It has no `Debug`.
+/// A new plaintext key; its memory is cleared when dropped. It has no `Debug`.
 pub struct GeneratedKey(Zeroizing<String>);
 
 impl GeneratedKey {
-    /// The key that is made of these random bytes.
+    /// Returns the key for these random bytes.
     #[must_use]
     pub fn from_random(random: &Zeroizing<[u8; 32]>) -> Self {
         let length = PREFIX.len() + RANDOM_DIGITS + CHECKSUM_DIGITS;
@@ -41,14 +41,14 @@ impl GeneratedKey {
         Self(key)
     }
 
-    /// The key itself.
+    /// Returns the plaintext key.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether a text has the form of a generated key, checksum included.
+/// Returns whether a text has the form of a generated key, including the checksum.
 #[must_use]
 pub fn is_generated(text: &str) -> bool {
     let Some((body, checksum)) = text.split_at_checked(PREFIX.len() + RANDOM_DIGITS) else {
@@ -63,10 +63,10 @@ pub fn is_generated(text: &str) -> bool {
         && value == Some(crc32(body.as_bytes()).into())
 }
 
-/// Writes the lowest digits of a big-endian number, highest first.
+/// Appends the lowest digits of a big-endian number, most significant first.
 fn push_base62(text: &mut String, mut number: Zeroizing<[u8; 32]>, digits: usize) {
     let mut written = Zeroizing::new([b'0'; RANDOM_DIGITS]);
-    for place in written.iter_mut().take(digits).rev() {
+    for digit in written.iter_mut().take(digits).rev() {
         let mut rest = 0_u16;
         for byte in number.iter_mut() {
             let value = (rest << 8) | u16::from(*byte);
@@ -74,7 +74,7 @@ fn push_base62(text: &mut String, mut number: Zeroizing<[u8; 32]>, digits: usize
             *byte = u8::try_from(value / 62).unwrap_or(u8::MAX);
             rest = value % 62;
         }
-        *place = DIGITS.get(usize::from(rest)).copied().unwrap_or(b'0');
+        *digit = DIGITS.get(usize::from(rest)).copied().unwrap_or(b'0');
     }
     text.extend(written.iter().take(digits).map(|digit| char::from(*digit)));
 }
@@ -87,19 +87,19 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// Why a key that somebody chose should not be one.
+/// The reason why a key that a person chose is weak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
     /// It is shorter than [`Weakness::SHORTEST`].
     #[error("it is shorter than {} characters", Weakness::SHORTEST)]
     TooShort,
-    /// It repeats itself, or uses too few different characters.
+    /// It repeats itself, or uses too few distinct characters.
     #[error(
         "it is easy to guess: about {bits} bits, and {} are wanted",
         Weakness::FEWEST_BITS
     )]
     TooSimple {
-        /// How many bits it is estimated at.
+        /// Its estimated strength in bits.
         bits: u32,
     },
 }
@@ -108,10 +108,10 @@ impl Weakness {
     /// The fewest characters of a strong key.
     pub const SHORTEST: usize = 20;
 
-    /// The fewest bits that a strong key is estimated at.
+    /// The lowest estimated strength of a strong key, in bits.
     pub const FEWEST_BITS: u32 = 64;
 
-    /// What is weak about a key, if anything.
+    /// Returns why a key is weak; `None` for a strong key.
     #[must_use]
     pub fn of(key: &str) -> Option<Self> {
         let bits = estimated_bits(key.as_bytes());
@@ -125,9 +125,11 @@ impl Weakness {
     }
 }
 
-/// An upper bound of what a guesser has to try, in bits: Shannon's entropy of the characters, or of
-/// the steps between them where that is less (`abcd…`), counted only for as many characters as
-/// begin something new (`passwordpassword`). It knows no dictionary.
+/// An upper bound of the brute-force effort, in bits.
+///
+/// It is Shannon's entropy of the characters, or of the differences between them if that is lower
+/// (`abcd…`), counted only for as many characters as are not repetitions (`passwordpassword`). It
+/// uses no dictionary.
 fn estimated_bits(key: &[u8]) -> u32 {
     let steps: Zeroizing<Vec<u8>> = key
         .windows(2)
@@ -136,7 +138,7 @@ fn estimated_bits(key: &[u8]) -> u32 {
         .into();
     let each = entropy(key).min(entropy(&steps));
     let different: HashSet<_> = key.windows(3).collect();
-    // The entropy of at most 256 symbols is at most 8, the length that of a line on standard input.
+    // The entropy of 256 symbols is at most 8 bits, and the length is that of an input line.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -175,10 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_key_is_a_number_with_prefix_and_checksum() {
+    fn a_generated_key_has_a_prefix_and_a_checksum() {
         // The catalogue of parametrised CRC algorithms, CRC-32/ISO-HDLC, gives this check value.
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
-        // Worked out with another program: Python's `int` and `zlib.crc32`.
+        // Computed with another program: Python's `int` and `zlib.crc32`.
         assert_eq!(
             generated([0; 32]),
             "kg_00000000000000000000000000000000000000000003j9wpc"
@@ -197,9 +199,9 @@ mod tests {
         let key = generated(std::array::from_fn(|n| u8::try_from(n * 7).unwrap()));
         assert!(is_generated(&key));
         assert!(!is_generated(&key.replace('k', "K")));
-        for place in 0..key.len() {
+        for index in 0..key.len() {
             let mut bytes = key.clone().into_bytes();
-            bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
+            bytes[index] = if bytes[index] == b'x' { b'y' } else { b'x' };
             assert!(!is_generated(std::str::from_utf8(&bytes).unwrap()));
         }
         assert!(!is_generated(""));

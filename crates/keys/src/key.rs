@@ -1,4 +1,4 @@
-//! One API key: whose it is and when it is good. The key itself is not here, only its digest.
+//! An API key without its secret: id, client type, digest and validity.
 
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
@@ -8,22 +8,22 @@ use crate::Digest;
 /// One entry of the key table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The name people know the key by.
+    /// The name of the key for people.
     pub id: KeyId,
-    /// What the key makes its bearer.
+    /// The client type of the key's caller.
     pub client_type: ClientType,
-    /// The stored form of the key.
+    /// The digest of the key.
     pub digest: Digest,
-    /// Whether the key is switched on.
+    /// Whether the key is enabled.
     pub active: bool,
-    /// The first moment at which the key is good.
+    /// The first moment at which the key is valid.
     pub not_before: Option<Timestamp>,
-    /// The first moment at which it no longer is.
+    /// The first moment at which it is no longer valid.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Key {
-    /// When the key is good.
+    /// Returns when the key is valid.
     #[must_use]
     pub fn validity(&self) -> Validity {
         Validity {
@@ -34,19 +34,19 @@ impl Key {
     }
 }
 
-/// When a key is good.
+/// When a key is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// Whether it is switched on.
+    /// Whether it is enabled.
     pub active: bool,
-    /// The first moment at which it is good.
+    /// The first moment at which it is valid.
     pub not_before: Option<Timestamp>,
-    /// The first moment at which it no longer is.
+    /// The first moment at which it is no longer valid.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Validity {
-    /// What the key is worth at a moment.
+    /// Returns the key's state at a moment.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
         if !self.active {
@@ -60,33 +60,33 @@ impl Validity {
         }
     }
 
-    /// How much longer the key is good, where its end is set and has not passed.
+    /// Returns the time until the key expires; `None` if it never expires or has expired.
     #[must_use]
     pub fn time_left(&self, now: Timestamp) -> Option<SignedDuration> {
         let left = self.expires_at?.duration_since(now);
         left.is_positive().then_some(left)
     }
 
-    /// Whether the key is in use and ends within [`SOON`]: time to make the next one.
+    /// Returns whether the key is valid and expires within [`SOON`], so that it should be rotated.
     #[must_use]
     pub fn expires_soon(&self, now: Timestamp) -> bool {
         self.active && self.time_left(now).is_some_and(|left| left <= SOON)
     }
 }
 
-/// How long before a key's end people are told: 14 days.
+/// How long before a key's expiry it is reported: 14 days.
 pub const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// What a key is worth at a moment.
+/// The state of a key at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// It is good.
+    /// It is valid.
     Valid,
-    /// It is switched off.
+    /// It is disabled.
     Inactive,
-    /// Its end has passed.
+    /// It has expired.
     Expired,
-    /// Its start has not come.
+    /// It is not valid yet.
     NotYetValid,
 }
 
@@ -99,7 +99,7 @@ impl KeyState {
         Self::NotYetValid,
     ];
 
-    /// The name, as it is shown to people and scripts.
+    /// Returns the name for people and scripts.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -117,7 +117,7 @@ impl std::fmt::Display for KeyState {
     }
 }
 
-/// A key's name: visible ASCII, safe in a header, a log and a command line.
+/// A key's id: visible ASCII, safe in a header, a log and a command line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyId(HeaderValue);
 
@@ -125,17 +125,17 @@ pub struct KeyId(HeaderValue);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientType(HeaderValue);
 
-/// Why a text cannot be a key id or a client type.
+/// The error for a text that cannot be a key id or a client type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing is there.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
     /// It is longer than [`NameError::LONGEST`].
     #[error("it is longer than {} characters", NameError::LONGEST)]
     TooLong,
     /// White space, a control character or a letter outside ASCII.
-    #[error("it has a character other than visible ASCII, such as a blank")]
+    #[error("it has a character other than visible ASCII, such as a space")]
     NotVisibleAscii,
 }
 
@@ -147,13 +147,13 @@ impl NameError {
 macro_rules! header_name_type {
     ($name:ident) => {
         impl $name {
-            /// The text.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 self.0.to_str().unwrap_or_default()
             }
 
-            /// The text, ready for a response header.
+            /// Returns the text as a response header's value.
             #[must_use]
             pub fn header(&self) -> &HeaderValue {
                 &self.0
@@ -177,7 +177,7 @@ macro_rules! header_name_type {
 }
 
 impl KeyId {
-    /// The name that a header value is which was made of one.
+    /// Returns the name in a header value that was created from a name.
     pub(crate) fn of_header(value: HeaderValue) -> Self {
         Self(value)
     }

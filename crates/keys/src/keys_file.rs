@@ -1,12 +1,12 @@
-//! The keys file, `keys.yaml`: read into a key table, and changed in place.
+//! The keys file, `keys.yaml`: loaded into a key table, and edited in place.
 //!
-//! - `reading`: text → entries, with every mistake told by its place; `json`: JSON, at speed;
-//! - [`edit`]: text → text with a change, where everything else stays as it was written;
-//! - [`store`]: the file on the disk: one writer at a time, the old file or the new one, never half.
+//! - `parse`: text → entries, every error with its location; `json`: the fast parser for JSON;
+//! - [`edit`]: text → edited text that keeps everything else;
+//! - [`store`]: the file on disk: one writer at a time, and atomic replacement.
 
 pub mod edit;
 mod json;
-mod reading;
+mod parse;
 pub mod store;
 
 use std::path::Path;
@@ -16,64 +16,64 @@ use jiff::Timestamp;
 use keygate_documents::source::SourceError;
 use zeroize::Zeroizing;
 
-/// The version of the format that this program reads.
+/// The supported version of the format.
 const VERSION: u64 = 1;
 
-/// A key is switched on unless the file says otherwise.
+/// Keys are enabled by default.
 fn yes() -> bool {
     true
 }
 
-/// One entry of a keys file: the key, and what the file says about it to people.
+/// An entry of a keys file: the key, and the fields for people.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What the resolver needs to know.
+    /// The key for the resolver.
     pub key: Key,
-    /// The key itself, where the file holds it in clear.
+    /// The plaintext key, if the file contains it.
     pub clear: Option<Zeroizing<String>>,
-    /// Whose it is.
+    /// The owner or use of the key.
     pub description: Option<String>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: Option<Timestamp>,
 }
 
-/// What a keys file holds, for the resolver.
+/// The keys of a file, for the resolver.
 #[derive(Debug)]
 pub struct Loaded {
     /// The keys.
     pub table: KeyTable,
-    /// What is probably not meant, ready to be shown.
+    /// The rendered warnings.
     pub warnings: Vec<String>,
 }
 
-/// What a keys file holds, for people.
+/// The entries of a file, for people.
 pub struct Contents {
     /// The entries, in the order of the file.
     pub entries: Vec<Entry>,
-    /// What is probably not meant, ready to be shown.
+    /// The rendered warnings.
     pub warnings: Vec<String>,
 }
 
-/// Reads the text of a keys file into a key table.
+/// Parses the text of a keys file into a key table.
 ///
 /// # Errors
-/// Every mistake, with its place but never with a line of the file: it holds secrets.
+/// Every error, with its location but without lines of the file, which holds secrets.
 pub fn parse(path: &Path, text: &str, pepper: Option<Pepper>) -> Result<Loaded, SourceError> {
-    let loaded = reading::table(&path.display().to_string(), text, pepper);
+    let loaded = parse::table(&path.display().to_string(), text, pepper);
     stack::wipe();
     loaded
 }
 
-/// Reads the text of a keys file as it is written; it may name digests whose pepper is not known.
+/// Parses the entries of a keys file; no pepper is needed.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn contents(path: &Path, text: &str) -> Result<Contents, SourceError> {
-    reading::contents(&path.display().to_string(), text)
+    parse::contents(&path.display().to_string(), text)
 }
 
-/// A warning for each key that ends within [`crate::key::SOON`].
-pub fn ending_soon<'k>(
+/// Returns a warning for each key that expires within [`crate::key::SOON`].
+pub fn expiring_soon<'k>(
     keys: impl Iterator<Item = (&'k str, &'k ClientType, Validity)>,
     now: Timestamp,
 ) -> impl Iterator<Item = String> {
@@ -87,8 +87,8 @@ pub fn ending_soon<'k>(
             days => format!("in {days} days"),
         };
         format!(
-            "warning: the key `{id}` of client type `{client_type}` ends {end}\n  = help: make the \
-             next one: `keygate keys rotate`"
+            "warning: the key `{id}` of client type `{client_type}` expires {end}\n  = help: create its \
+            successor with `keygate keys rotate`"
         )
     })
 }

@@ -1,7 +1,7 @@
-//! API keys: their digests, the table in which the resolver finds them, and the keys file.
+//! API keys: their digests, the table that the resolver looks them up in, and the keys file.
 //!
 //! [`KeyTable`] is an immutable snapshot of every key; [`keys_file`] reads one from a file and changes
-//! that file. Another store would be a module beside it that yields the same table.
+//! the file. Another store would be a module beside it that yields the same table.
 //!
 //! *Invariant: no async and no network, and no `Debug` that shows a secret.* The time is passed in.
 //! The authorization service never links this crate, so it cannot name key material.

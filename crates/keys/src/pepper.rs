@@ -1,4 +1,4 @@
-//! The pepper: a secret that `hmac-sha256:` digests are made with, kept apart from the keys file.
+//! The pepper: the secret of `hmac-sha256:` digests, stored apart from the keys file.
 
 use std::{
     fmt, fs, io,
@@ -8,10 +8,10 @@ use std::{
 use crate::Pepper;
 use zeroize::Zeroizing;
 
-/// The variable of the environment that holds a pepper.
+/// The environment variable for a pepper.
 pub const VARIABLE: &str = "KEYGATE_PEPPER";
 
-/// A pepper as it stands in the environment; a debug print does not show it.
+/// A pepper from the environment; its debug form hides it.
 #[derive(Clone)]
 pub struct PepperText(Zeroizing<String>);
 
@@ -27,36 +27,36 @@ impl fmt::Debug for PepperText {
     }
 }
 
-/// Why there is no pepper. It is never repeated.
+/// The error for a missing or invalid pepper, which it never contains.
 #[derive(Debug, thiserror::Error)]
 pub enum PepperError {
-    /// Its file cannot be read.
+    /// The pepper's file cannot be read.
     #[error("cannot read the pepper in {}: {error}", path.display())]
     Unreadable {
-        /// The file.
+        /// The pepper's file.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// It could be guessed.
+    /// It is open to brute force.
     #[error(
-        "the pepper in {place} is shorter than {} bytes: take a random one, such as that of \
+        "the pepper in {origin} is shorter than {} bytes: use a random one, such as the output of \
          `openssl rand -base64 32`",
         Pepper::SHORTEST
     )]
     TooShort {
-        /// The file or the variable.
-        place: String,
+        /// Its file or variable.
+        origin: String,
     },
-    /// There are two, and nobody can say which one is meant.
-    #[error("there are two peppers, in {} and in `{VARIABLE}`: keep one", path.display())]
+    /// Both are set, and the intended one is unknown.
+    #[error("two peppers are set, in {} and in `{VARIABLE}`: remove one", path.display())]
     Two {
-        /// The file.
+        /// The pepper's file.
         path: PathBuf,
     },
 }
 
-/// The pepper that a file or the environment holds, if one of them does.
+/// Returns the pepper of a file or the environment, if one is set.
 ///
 /// # Errors
 /// The file cannot be read, both are given, or the pepper is too short.
@@ -64,7 +64,7 @@ pub fn find(
     file: Option<&Path>,
     variable: Option<&PepperText>,
 ) -> Result<Option<Pepper>, PepperError> {
-    let (bytes, place) = match (file, variable) {
+    let (bytes, origin) = match (file, variable) {
         (None, None) => return Ok(None),
         (Some(path), Some(_)) => {
             let path = path.to_owned();
@@ -81,14 +81,14 @@ pub fn find(
         }
     };
     let mut bytes = Zeroizing::new(bytes);
-    // An editor ends a file with a line end; the same secret may stand in a variable without one.
+    // Editors end a file with a line ending; the same secret may be in a variable without one.
     let length = bytes.trim_ascii_end().len();
     bytes.truncate(length);
     let pepper = Pepper::new(std::mem::take(&mut bytes));
-    pepper.map(Some).ok_or(PepperError::TooShort { place })
+    pepper.map(Some).ok_or(PepperError::TooShort { origin })
 }
 
-/// The pepper of a command: by its flag, or by the environment.
+/// Returns the pepper of a command: from its flag, or from the environment.
 ///
 /// # Errors
 /// As [`find`].

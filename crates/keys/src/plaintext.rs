@@ -1,50 +1,50 @@
-//! What a plaintext key may be, wherever one comes in.
+//! The rules for plaintext keys, for every way to add one.
 //!
-//! A template that was never filled in is a key that everybody knows who reads the template: it is
-//! rejected as a key, on every way in.
+//! A placeholder of a template is a key that everybody who reads the template knows, so it is never
+//! accepted as a key.
 
 use zeroize::Zeroizing;
 
-/// The longest key that is looked up, in bytes: longer ones are rejected unhashed, so that a caller
-/// cannot make a look-up expensive. Long tokens that serve as keys, such as JWTs, are shorter.
+/// The longest key that is looked up, in bytes. Longer ones are rejected without hashing, so that a
+/// caller cannot make a look-up expensive. Long tokens that serve as keys, such as JWTs, are shorter.
 pub const LONGEST_KEY: usize = 4096;
 
-/// Why a text cannot be a key. The text itself is never repeated.
+/// The error for a text that cannot be a key. It never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PlaintextError {
-    /// Nothing is there.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
     /// It is longer than [`LONGEST_KEY`].
     #[error("it is longer than {LONGEST_KEY} bytes, the longest key that is looked up")]
     TooLong,
     /// White space, a control character or a letter outside ASCII.
-    #[error("it has a character other than visible ASCII, such as a blank")]
+    #[error("it has a character other than visible ASCII, such as a space")]
     NotVisibleAscii,
-    /// It stands for a key and is none.
+    /// It is a placeholder for a key.
     #[error("{0}")]
     Placeholder(Placeholder),
 }
 
-/// A text that stands for a key in a template or an example.
+/// A placeholder for a key in a template or an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Placeholder {
     /// `{{KEY}}`, `${KEY}`, `%KEY%` and the like.
-    #[error("it is a variable of a template that was not filled in")]
+    #[error("it is a variable of a template that was not substituted")]
     Variable,
     /// `vault:secret/shop` and the like.
-    #[error("it is a reference to where a secret is stored, not the secret")]
+    #[error("it is a reference to a stored secret, not the secret itself")]
     Reference,
     /// `xxxxxxxx`, `********`, `sk_live_...`.
-    #[error("it is masked or cut")]
+    #[error("it is masked or truncated")]
     Masked,
     /// `changeme`, `your-api-key-here`, `password`.
-    #[error("it is a placeholder that everybody knows")]
+    #[error("it is a well-known placeholder")]
     WellKnown,
 }
 
 impl PlaintextError {
-    /// What to do about it.
+    /// Returns the hint.
     #[must_use]
     pub const fn help(self) -> Option<&'static str> {
         match self {
@@ -54,10 +54,10 @@ impl PlaintextError {
     }
 }
 
-/// Checks that a text may be a key.
+/// Checks that a text can be a key.
 ///
 /// # Errors
-/// It cannot be one, or stands for one.
+/// It cannot be a key, or is a placeholder for one.
 pub fn check(key: &[u8]) -> Result<(), PlaintextError> {
     if key.is_empty() {
         return Err(PlaintextError::Empty);
@@ -66,7 +66,7 @@ pub fn check(key: &[u8]) -> Result<(), PlaintextError> {
         return Err(PlaintextError::TooLong);
     }
     let text = std::str::from_utf8(key).map_err(|_| PlaintextError::NotVisibleAscii)?;
-    // Before the characters: `{{ SHOP_KEY }}` is a placeholder, not a key with blanks.
+    // Before the characters: `{{ SHOP_KEY }}` is a placeholder, not a key with spaces.
     if let Some(placeholder) = Placeholder::of(text) {
         return Err(PlaintextError::Placeholder(placeholder));
     }
@@ -78,11 +78,10 @@ pub fn check(key: &[u8]) -> Result<(), PlaintextError> {
 }
 
 impl Placeholder {
-    /// What to do about it.
-    pub const HELP: &'static str =
-        "put the key itself there, or make one with `keygate keys create`";
+    /// The hint.
+    pub const HELP: &'static str = "use the key itself, or create one with `keygate keys create`";
 
-    /// What a text is a placeholder by, if it is one.
+    /// Returns the kind of placeholder; `None` if the text is not one.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         if is_variable(text) {
@@ -99,7 +98,7 @@ impl Placeholder {
     }
 }
 
-/// What opens and closes a variable somewhere in a text.
+/// Delimiters of a variable at any position in a text.
 const INSIDE: [(&str, &str); 8] = [
     ("{{", "}}"),
     ("${", "}"),
@@ -111,7 +110,7 @@ const INSIDE: [(&str, &str); 8] = [
     ("((", "))"),
 ];
 
-/// What stands around a variable that is the whole text.
+/// Delimiters of a variable that is the whole text.
 const AROUND: [(&str, &str); 7] = [
     ("<", ">"),
     ("{", "}"),
@@ -141,19 +140,19 @@ fn is_variable(text: &str) -> bool {
         || after_dollar.is_some_and(is_identifier)
 }
 
-/// What templates call their variables; words with blanks too, as in `<your key>`.
+/// Whether templates could name a variable so; spaces are allowed, as in `<your key>`.
 fn is_name(text: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || "_-. :|'\"/$@=".contains(c);
     text.chars().any(char::is_alphanumeric) && text.chars().all(is_part)
 }
 
-/// `SHOP_KEY`: what a shell calls a variable.
+/// `SHOP_KEY`: a shell variable's name.
 fn is_identifier(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.bytes().all(is_part)
 }
 
-/// How texts begin that name a secret in a store.
+/// Prefixes of references to secrets in a store.
 const REFERENCES: [&str; 13] = [
     "vault:",
     "op://",
@@ -186,7 +185,7 @@ fn is_masked(text: &str) -> bool {
         || lower.ends_with("...")
 }
 
-/// Keys of documents, examples and defaults, of which a digest is known to everybody too.
+/// Keys of documents, examples and defaults, whose digests are well known too.
 pub(crate) const WELL_KNOWN: [&str; 71] = [
     "changeme",
     "change-me",
@@ -261,7 +260,7 @@ pub(crate) const WELL_KNOWN: [&str; 71] = [
     "1234567890",
 ];
 
-/// Words that placeholders are made of; a text of nothing else is one.
+/// Words of placeholders; a text of only these words is one.
 const WORDS: &str = "your my our the this that it me is be to of for in with not new real own actual \
     valid random strong long some api key keys secret secrets token tokens password passwd passwort \
     pass pwd credential credentials auth client bearer access private shared here goes put insert \
@@ -272,7 +271,7 @@ const WORDS: &str = "your my our the this that it me is be to of for in with not
     administrator letmein welcome qwerty foo bar foobar local localhost later before production \
     deploy deployment deploying";
 
-/// Whole texts that are placeholders, beside those that [`WORDS`] make.
+/// Whole texts that are placeholders, in addition to those made of [`WORDS`].
 const WHOLE: [&str; 4] = ["sample", "sampleapikey", "samplesecret", "na"];
 
 fn is_well_known(text: &str) -> bool {
@@ -309,13 +308,13 @@ fn is_well_known(text: &str) -> bool {
     WHOLE.contains(&letters.as_str()) || candidates.any(is_made_of_words)
 }
 
-/// Whether a text is nothing but [`WORDS`], one behind the other.
+/// Whether a text is a sequence of [`WORDS`].
 fn is_made_of_words(text: &str) -> bool {
     // Real keys are longer than any sentence, and this is quadratic.
     if text.is_empty() || text.len() > 80 {
         return false;
     }
-    // The places up to which the text is made of words.
+    // The offsets up to which the text is a sequence of words.
     let mut reached = vec![0];
     let mut next = 0;
     while let Some(from) = reached.get(next).copied() {
@@ -404,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn random_keys_are_no_placeholders() {
+    fn random_keys_are_not_placeholders() {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let alphabets = [
             "0123456789abcdef",

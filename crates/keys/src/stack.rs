@@ -1,13 +1,13 @@
-//! The stack after a secret was on it.
+//! Clears secrets from the stack.
 
 use std::hint::black_box;
 
 /// More than the parser of any file uses.
 const DEPTH: usize = 256 * 1024;
 
-/// Overwrites what the calls before this one have left on this thread's stack.
+/// Overwrites what earlier calls left on this thread's stack.
 ///
-/// A digest is computed over a copy of the key on the stack, and a parser may keep short texts there.
+/// Digests are computed from a copy of the key on the stack, and parsers may keep short texts there.
 #[inline(never)]
 #[expect(
     clippy::large_stack_arrays,

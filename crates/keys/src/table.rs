@@ -1,4 +1,4 @@
-//! The key table: every known key by its digest.
+//! The key table: all keys by digest.
 
 mod builder;
 mod index;
@@ -19,80 +19,79 @@ use index::Index;
 pub use record::KeyRef;
 use record::Record;
 
-/// Every known key by its digest: an immutable snapshot, valid as a whole. Only the moments of
-/// last use move.
+/// All keys by digest: an immutable snapshot, valid as a whole. Only the times of last use change.
 ///
-/// Made for millions of keys: about 90 bytes for each, and a look-up goes to the index and to one
-/// record, wherever they are in memory.
+/// It is designed for millions of keys: about 90 bytes for each, and a look-up reads one index slot
+/// and one record.
 #[derive(Debug, Default)]
 pub struct KeyTable {
     /// In the order of the source.
     records: Vec<Record>,
-    /// The ids, one behind the other, each behind its length in one byte.
+    /// The ids, concatenated, each after its length in one byte.
     ids: Bytes,
-    /// The client types, each once.
+    /// The distinct client types.
     client_types: Vec<ClientType>,
-    /// Places in `records`.
+    /// Indexes of `records`.
     by_digest: Index,
     pepper: Option<Pepper>,
 }
 
-/// Why a list of keys is not a key table.
+/// The error for a list of keys that is not a valid key table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    /// Two keys have one name.
+    /// Two keys have the same id.
     #[error("two keys have the id `{id}`")]
     SameId {
-        /// The name.
+        /// The repeated id.
         id: KeyId,
-        /// The places of the two in the list.
-        places: [usize; 2],
+        /// The indexes of the two in the list.
+        indexes: [usize; 2],
     },
-    /// One key stands there twice, so that its client type would be a matter of luck.
+    /// A key is listed twice, so that its client type would be ambiguous.
     #[error("the keys `{}` and `{}` are the same key", ids[0], ids[1])]
     SameDigest {
-        /// The names of the two.
+        /// The ids of the two.
         ids: [KeyId; 2],
-        /// The places of the two in the list.
-        places: [usize; 2],
+        /// The indexes of the two in the list.
+        indexes: [usize; 2],
     },
-    /// The key's digest was made with a pepper, and none is known.
+    /// The key's digest needs a pepper, and none is set.
     #[error("the key `{id}` needs a pepper")]
     NoPepper {
-        /// The key's name.
+        /// The key's id.
         id: KeyId,
-        /// Its place in the list.
-        place: usize,
+        /// Its index in the list.
+        index: usize,
     },
-    /// The key is one that everybody knows, such as `changeme`.
-    #[error("the key `{id}` is a placeholder that everybody knows")]
+    /// The key is a well-known placeholder, such as `changeme`.
+    #[error("the key `{id}` is a well-known placeholder")]
     Placeholder {
-        /// The key's name.
+        /// The key's id.
         id: KeyId,
-        /// Its place in the list.
-        place: usize,
+        /// Its index in the list.
+        index: usize,
     },
-    /// There are more keys than places.
+    /// There are more keys than indexes.
     #[error("more than {} keys", u32::MAX)]
     TooMany,
-    /// The key's validity ends before it starts.
+    /// The key expires before it becomes valid.
     #[error("the key `{id}` expires before it becomes valid")]
     NeverValid {
-        /// The key's name.
+        /// The key's id.
         id: KeyId,
-        /// Its place in the list.
-        place: usize,
+        /// Its index in the list.
+        index: usize,
     },
 }
 
-/// Why the bytes that were presented are no valid key.
+/// The error for presented bytes that are not a valid key.
 #[derive(Debug, Clone, Copy)]
 pub enum InvalidKey<'t> {
-    /// They are no known key.
+    /// They are not a known key.
     Unknown,
     /// They cannot be a key: empty, or longer than [`LONGEST_KEY`].
     Malformed,
-    /// The key is switched off.
+    /// The key is disabled.
     Inactive(KeyRef<'t>),
     /// The key has expired.
     Expired(KeyRef<'t>),
@@ -101,7 +100,7 @@ pub enum InvalidKey<'t> {
 }
 
 impl<'t> InvalidKey<'t> {
-    /// The key that they are, if it is known.
+    /// Returns the key, if it is known.
     #[must_use]
     pub fn key(self) -> Option<KeyRef<'t>> {
         match self {
@@ -111,7 +110,7 @@ impl<'t> InvalidKey<'t> {
     }
 }
 
-/// The precise cause, for the log.
+/// The exact cause, for the log.
 impl fmt::Display for InvalidKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -125,26 +124,26 @@ impl fmt::Display for InvalidKey<'_> {
 }
 
 impl KeyTable {
-    /// A table of these keys, in this order.
+    /// Returns a table of these keys, in this order.
     ///
     /// # Errors
-    /// Two keys collide, or one can never be good: see [`TableError`].
+    /// Two keys collide, or one can never be valid: see [`TableError`].
     pub fn new(keys: Vec<Key>, pepper: Option<Pepper>) -> Result<Self, TableError> {
         filled(keys)?.finish(pepper)
     }
 
-    /// The checks of [`KeyTable::new`] but for the pepper, for those who only write the keys down.
+    /// Makes the checks of [`KeyTable::new`] except for the pepper, for commands that edit the file.
     ///
     /// # Errors
-    /// Two keys collide, or one can never be good.
+    /// Two keys collide, or one can never be valid.
     pub fn check(keys: impl IntoIterator<Item = impl Borrow<Key>>) -> Result<(), TableError> {
         filled(keys)?.indexed().map(drop)
     }
 
-    /// The good key that these bytes are.
+    /// Returns the valid key for these bytes.
     ///
     /// # Errors
-    /// Why there is none; the caller is never told which.
+    /// They are not a valid key; the caller is never told the cause.
     pub fn find(&self, presented: &[u8], now: Timestamp) -> Result<KeyRef<'_>, InvalidKey<'_>> {
         if presented.is_empty() || presented.len() > LONGEST_KEY {
             return Err(InvalidKey::Malformed);
@@ -161,21 +160,21 @@ impl KeyTable {
         }
     }
 
-    /// Every key, in the order of the source.
+    /// Returns all keys, in the order of the source.
     pub fn keys(&self) -> impl Iterator<Item = KeyRef<'_>> {
         self.records.iter().filter_map(|record| self.view(record))
     }
 
-    /// The client types that keys have, each once.
+    /// Returns the distinct client types of the keys.
     #[must_use]
     pub fn client_types(&self) -> BTreeSet<&str> {
         self.client_types.iter().map(ClientType::as_str).collect()
     }
 
-    /// Takes over when keys were last used, from the table that this one takes the place of.
+    /// Copies the times of last use from the table that this one replaces.
     ///
-    /// A key is the same where name and digest are: a rotated key begins anew.
-    pub fn take_over_uses(&self, former: &Self) {
+    /// Keys are equal if id and digest are: a rotated key starts without a last use.
+    pub fn copy_uses(&self, former: &Self) {
         for before in former.keys() {
             let last_use = before.record.last_use.load(Ordering::Relaxed);
             if last_use != 0
@@ -187,8 +186,8 @@ impl KeyTable {
         }
     }
 
-    /// Both digests are always computed where a pepper is known: the time of a look-up does not
-    /// tell which scheme a key is stored under.
+    /// With a pepper, both digests are always computed: the time of a look-up does not reveal the
+    /// scheme of a key.
     fn key(&self, presented: &[u8]) -> Option<KeyRef<'_>> {
         let plain = self.key_of(&Digest::sha256(presented));
         let peppered = self
@@ -199,26 +198,26 @@ impl KeyTable {
     }
 
     fn key_of(&self, digest: &Digest) -> Option<KeyRef<'_>> {
-        let is_it = |place| self.record(place).is_some_and(|it| it.digest == *digest);
-        let place = self.by_digest.find(digest.prefix(), is_it)?;
-        self.key_at(place)
+        let is_it = |index| self.record(index).is_some_and(|it| it.digest == *digest);
+        let index = self.by_digest.find(digest.prefix(), is_it)?;
+        self.key_at(index)
     }
 
-    /// The place of a key that everybody knows, if there is one.
+    /// Returns the index of a well-known placeholder, if there is one.
     fn placeholder(&self, digest: impl Fn(&[u8]) -> Digest) -> Option<u32> {
         WELL_KNOWN.iter().find_map(|key| {
             let digest = digest(key.as_bytes());
-            let is_it = |place| self.record(place).is_some_and(|it| it.digest == digest);
+            let is_it = |index| self.record(index).is_some_and(|it| it.digest == digest);
             self.by_digest.find(digest.prefix(), is_it)
         })
     }
 
-    fn key_at(&self, place: u32) -> Option<KeyRef<'_>> {
-        self.record(place).and_then(|record| self.view(record))
+    fn key_at(&self, index: u32) -> Option<KeyRef<'_>> {
+        self.record(index).and_then(|record| self.view(record))
     }
 
-    fn record(&self, place: u32) -> Option<&Record> {
-        self.records.get(usize::try_from(place).ok()?)
+    fn record(&self, index: u32) -> Option<&Record> {
+        self.records.get(usize::try_from(index).ok()?)
     }
 
     fn view<'t>(&'t self, record: &'t Record) -> Option<KeyRef<'t>> {
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_gives_back_what_it_was_given() {
+    fn a_table_returns_the_keys_it_was_built_from() {
         let given = [
             ("a", "A", true, None, None),
             (&*"b".repeat(128), "B", false, Some(at(-5)), None),
@@ -318,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_use_is_kept_over_a_reload_of_the_same_key_only() {
+    fn a_reload_keeps_the_last_use_of_unchanged_keys_only() {
         let off = |id: &str| Key {
             active: false,
             ..key(id, Digest::sha256(id.as_bytes()))
@@ -352,7 +351,7 @@ mod tests {
         let renamed = key("renamed", rotated.digest);
         let rotated = key("rotated", Digest::sha256(b"new"));
         let next = KeyTable::new(vec![kept, renamed, rotated], None).unwrap();
-        next.take_over_uses(&table);
+        next.copy_uses(&table);
         assert_eq!(
             uses(&next),
             [
@@ -389,7 +388,7 @@ mod tests {
             refused(vec![one.clone(), key("one", Digest::sha256(b"two"))]),
             TableError::SameId {
                 id: one.id.clone(),
-                places: [0, 1]
+                indexes: [0, 1]
             }
         );
         assert_eq!(
@@ -408,7 +407,7 @@ mod tests {
         };
         assert!(matches!(
             refused(vec![never]),
-            TableError::NeverValid { place: 0, .. }
+            TableError::NeverValid { index: 0, .. }
         ));
     }
 }

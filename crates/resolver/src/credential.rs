@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
 use keygate_headers::cookies;
 
-/// Where a request may carry its key.
+/// The headers and cookies that may carry a key.
 #[derive(Debug, Clone)]
 pub struct CredentialNames {
     /// Header names.
@@ -25,19 +25,19 @@ impl Default for CredentialNames {
     }
 }
 
-/// The key that a request presents.
+/// The key in a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credential<'h> {
-    /// None.
+    /// No key.
     None,
-    /// One, possibly several times over.
+    /// One key, possibly repeated.
     One(&'h [u8]),
-    /// Several that differ: nobody can say which one the caller means.
+    /// Several different keys: the intended one is unknown.
     Ambiguous,
 }
 
 impl<'h> Credential<'h> {
-    /// Reads the credential: every header and every cookie of a known name counts.
+    /// Returns the credential: every header and cookie with a configured name counts.
     #[must_use]
     pub fn read(headers: &'h HeaderMap, names: &CredentialNames) -> Self {
         let of_header = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);

@@ -1,15 +1,15 @@
 //! The client-type resolver: turns the API key of a request into a client type.
 //!
-//! This crate finds the credentials of a request and looks them up. It reads no file and no clock; a
-//! [`KeyTable`](keygate_keys::KeyTable) is made elsewhere and swapped in whole, the time is passed in.
-//! The authorization service never links it.
+//! This crate finds the credentials of a request and looks them up. It reads no file and no clock: a
+//! [`KeyTable`](keygate_keys::KeyTable) is loaded elsewhere and replaced atomically, and the time is
+//! passed in. The authorizer never links it.
 //!
-//! A request's way is one line: [`Request`] → [`Credential`] → [`find`](keygate_keys::KeyTable::find) → [`Resolution`] →
-//! [`Decision`] → response headers. [`Resolver::resolve`] goes it on any transport; [`router()`] is the
-//! transport for gateways that speak HTTP.
+//! A request takes these steps: [`Request`] → [`Credential`] → [`find`](keygate_keys::KeyTable::find) → [`Resolution`] →
+//! [`Decision`] → response headers. [`Resolver::resolve`] takes them on any transport; [`router()`] is
+//! the transport for HTTP gateways.
 
 pub mod credential;
-pub mod guessing;
+pub mod failed_keys;
 pub mod observer;
 pub mod request;
 pub mod resolution;
@@ -18,7 +18,7 @@ pub mod router;
 pub mod service;
 
 pub use credential::{Credential, CredentialNames};
-pub use guessing::{Guess, Guessing};
+pub use failed_keys::{FailedAttempt, FailedKeys};
 pub use observer::{Observer, Record};
 pub use request::{Presence, Request};
 pub use resolution::{Reason, Refusal, Resolution};

@@ -1,32 +1,32 @@
-//! Who is told of every resolution.
+//! The observer of resolutions.
 
 use std::{fmt, net::IpAddr, time::Instant};
 
 use http::{HeaderMap, StatusCode};
 
-use crate::{Resolution, guessing::Guess};
+use crate::{Resolution, failed_keys::FailedAttempt};
 
-/// Somebody who is told of every resolution before it is answered, on the way of the request: to
-/// be quick is the observer's duty.
+/// An observer of resolutions. It is called on the request's path before the response, so it must be
+/// fast.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// A credential was resolved.
+    /// Called for every resolution.
     fn resolved(&self, record: &Record<'_>);
 }
 
-/// What became of one request's credential; it borrows all of it.
+/// The resolution of a request and its inputs, all borrowed.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    /// When the question came.
+    /// When the authorization request arrived.
     pub started: Instant,
-    /// The headers of the question, for what ties it to other records. They hold the credential:
-    /// never to be written as a whole.
+    /// The headers of the authorization request, to correlate records. They hold the credential: never
+    /// log them as a whole.
     pub headers: &'a HeaderMap,
-    /// What became of it.
+    /// The result of the look-up.
     pub resolution: Resolution<'a>,
-    /// What the gateway is answered.
+    /// The reason in the response.
     pub status: StatusCode,
-    /// The client's address, where the gateway sends it and the request is denied.
+    /// The client's address, if the gateway sends it and the request is denied.
     pub address: Option<IpAddr>,
-    /// Who guessed and what, where it was a guess; nothing of the key can be told from it.
-    pub guess: Option<Guess>,
+    /// The failed attempt, if it was one; nothing about the key can be derived from it.
+    pub attempt: Option<FailedAttempt>,
 }

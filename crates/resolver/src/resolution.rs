@@ -1,4 +1,4 @@
-//! What the resolver answers, and why.
+//! The result of a key look-up, and its reason.
 
 use std::fmt;
 
@@ -8,38 +8,38 @@ use keygate_keys::{InvalidKey, KeyRef, KeyTable};
 
 use crate::{Credential, Presence};
 
-/// What became of a request's credential.
+/// The result of looking up a request's credential.
 #[derive(Debug, Clone, Copy)]
 pub enum Resolution<'t> {
-    /// The caller has a good key.
+    /// The caller has a valid key.
     Known(KeyRef<'t>),
-    /// The caller has no key, and needs none here.
+    /// The caller has no key, and needs none for this path.
     Anonymous,
-    /// The request is refused.
+    /// The request is denied.
     Refused(Refusal<'t>),
 }
 
-/// Why a credential is refused: for the log and the operator, never for the caller.
+/// Why a credential is rejected: for the log and the operator, never for the caller.
 #[derive(Debug, Clone, Copy)]
 pub enum Refusal<'t> {
     /// The nginx includes were written for other names of headers and cookies.
     OtherNames,
-    /// The gateway names several next steps: no telling which one is meant.
+    /// The gateway sends several next steps, and the intended one is unknown.
     SeveralNextSteps,
-    /// There is none where one is required.
+    /// A key is required, and there is none.
     Missing,
-    /// There are several that differ.
+    /// There are several different keys.
     Ambiguous,
-    /// Whatever it is: its caller has presented too many that failed.
+    /// The caller has presented too many invalid keys; this one is not looked up.
     TooManyFailures,
-    /// It is no valid key.
+    /// It is not a valid key.
     Invalid(InvalidKey<'t>),
 }
 
 impl Refusal<'_> {
-    /// Whether it is a guess at a key, good or bad.
+    /// Whether it counts as a failed attempt.
     #[must_use]
-    pub fn is_guess(&self) -> bool {
+    pub fn is_failed_attempt(&self) -> bool {
         matches!(
             self,
             Self::Invalid(InvalidKey::Unknown | InvalidKey::Malformed) | Self::TooManyFailures
@@ -48,7 +48,7 @@ impl Refusal<'_> {
 }
 
 impl<'t> Resolution<'t> {
-    /// Resolves one credential.
+    /// Looks up a credential.
     #[must_use]
     pub fn of(
         credential: Credential<'_>,
@@ -67,7 +67,7 @@ impl<'t> Resolution<'t> {
         }
     }
 
-    /// What the caller is told.
+    /// Returns the reason for the caller.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
@@ -82,7 +82,7 @@ impl<'t> Resolution<'t> {
         }
     }
 
-    /// The key that the credential is, good or not.
+    /// Returns the known key of the credential, valid or not.
     #[must_use]
     pub fn key(&self) -> Option<KeyRef<'t>> {
         match *self {
@@ -93,7 +93,7 @@ impl<'t> Resolution<'t> {
     }
 }
 
-/// The precise cause, for the log.
+/// The exact cause, for the log.
 impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -107,20 +107,20 @@ impl fmt::Display for Refusal<'_> {
     }
 }
 
-/// What the caller is told: the closed list of `x-keygate-reason`.
+/// The reason for the caller: the closed list of `x-keygate-reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The key is good.
+    /// The key is valid.
     Ok,
-    /// There is no key, and none is needed.
+    /// There is no key, and none is required.
     NoKey,
-    /// There is no key where one is needed.
+    /// There is no key, and one is required.
     MissingKey,
-    /// There are several keys that differ.
+    /// There are several different keys.
     AmbiguousKey,
-    /// The key is not good, for whatever cause.
+    /// The key is not valid, for any cause.
     UnknownKey,
-    /// The gateway's question itself is wrong.
+    /// The authorization request is invalid.
     MalformedRequest,
 }
 
@@ -135,13 +135,13 @@ impl Reason {
         Self::MalformedRequest,
     ];
 
-    /// Whether the caller may go on to the next step.
+    /// Returns whether the request may proceed to the next step.
     #[must_use]
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Ok | Self::NoKey)
     }
 
-    /// The name as it stands in `x-keygate-reason`.
+    /// Returns the name in `x-keygate-reason`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The resolver's decision, and the response headers that carry it.
+//! The resolver's decision, and its response headers.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, KEY_ID, REASON};
@@ -6,23 +6,23 @@ use keygate_keys::KeyRef;
 
 use crate::Reason;
 
-/// nginx's redirect to another location of its own.
+/// nginx's internal redirect.
 const ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// The decision on the credential of one request.
 #[derive(Debug, Clone)]
 pub struct Decision {
-    /// 200, 401 or 403.
+    /// The response status: 200, 401 or 403.
     pub status: StatusCode,
-    /// Why.
+    /// The reason of the decision.
     pub reason: Reason,
-    /// Whose the key is, where it is valid.
+    /// The owner of the key, if it is valid.
     pub identity: Option<Identity>,
-    /// The step that nginx goes on to; on a success alone.
+    /// The next step for nginx; only on success.
     pub next_step: Option<HeaderValue>,
 }
 
-/// The owner of a valid key, ready for response headers.
+/// The owner of a valid key, as header values.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// The client type.
@@ -32,7 +32,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Both values share their bytes with the key table: a copy counts a reference.
+    /// Both values share their bytes with the key table: cloning only counts references.
     pub(crate) fn of(key: KeyRef<'_>) -> Self {
         Self {
             client_type: key.client_type().header().clone(),

@@ -1,4 +1,4 @@
-//! The resolver: a request in, a decision out, on any transport.
+//! The resolver: decides on a request from any transport.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,33 +9,33 @@ use keygate_headers::ExpectedNames;
 use keygate_keys::KeyTable;
 
 use crate::{
-    Credential, CredentialNames, Decision, Guessing, Identity, Observer, Reason, Record, Refusal,
-    Request, Resolution, guessing::Guess,
+    Credential, CredentialNames, Decision, FailedKeys, Identity, Observer, Reason, Record, Refusal,
+    Request, Resolution, failed_keys::FailedAttempt,
 };
 
-/// The resolver: the active keys, and how requests carry them.
+/// The resolver: the active keys, and the names of their headers.
 #[derive(Debug)]
 pub struct Resolver {
     keys: ArcSwap<KeyTable>,
     names: CredentialNames,
     rejected_key_status: RejectedKeyStatus,
-    guessing: Guessing,
+    failed_keys: FailedKeys,
     expected: ExpectedNames,
     observer: Option<Arc<dyn Observer>>,
 }
 
-/// The status of the answer to a key that is not good.
+/// The status of the response to a request with an invalid key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RejectedKeyStatus {
-    /// 401, as RFC 9110 means it.
+    /// 401, by RFC 9110.
     #[default]
     Unauthorized,
-    /// 403, as Mia-Platform's Envoy gateway answers.
+    /// 403, as Mia-Platform's Envoy gateway responds.
     Forbidden,
 }
 
 impl Resolver {
-    /// A resolver with these keys in force.
+    /// Returns a resolver with these active keys.
     #[must_use]
     pub fn new(
         keys: KeyTable,
@@ -46,45 +46,45 @@ impl Resolver {
             keys: ArcSwap::from_pointee(keys),
             names,
             rejected_key_status,
-            guessing: Guessing::default(),
+            failed_keys: FailedKeys::default(),
             expected: ExpectedNames::default(),
             observer: None,
         }
     }
 
-    /// The same, with another way to deal with guesses.
+    /// Sets the counter and limit of failed attempts.
     #[must_use]
-    pub fn guarded_by(mut self, guessing: Guessing) -> Self {
-        self.guessing = guessing;
+    pub fn with_failed_keys(mut self, failed_keys: FailedKeys) -> Self {
+        self.failed_keys = failed_keys;
         self
     }
 
-    /// The same, denying requests of nginx includes that were written for other names.
+    /// Denies requests of nginx includes that were written for other names.
     #[must_use]
     pub fn expecting(mut self, names: ExpectedNames) -> Self {
         self.expected = names;
         self
     }
 
-    /// The same, telling somebody of every resolution.
+    /// Sets the observer of all resolutions.
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Puts other keys in force, whole: a request sees the old ones or the new ones.
+    /// Replaces the active keys atomically: each request uses one of the two tables.
     ///
-    /// When a key was last used is taken over before the swap, so that nobody sees it forgotten,
-    /// and once more after it, for the uses in between.
+    /// The times of last use are copied before the replacement, so that they never seem lost, and again
+    /// after it, for uses in between.
     pub fn replace_keys(&self, keys: KeyTable) {
         let keys = Arc::new(keys);
-        keys.take_over_uses(&self.keys.load());
+        keys.copy_uses(&self.keys.load());
         let former = self.keys.swap(Arc::clone(&keys));
-        keys.take_over_uses(&former);
+        keys.copy_uses(&former);
     }
 
-    /// The keys in force.
+    /// Returns the active keys.
     #[must_use]
     pub fn keys(&self) -> Arc<KeyTable> {
         self.keys.load_full()
@@ -92,8 +92,8 @@ impl Resolver {
 
     /// Decides on one request and reports it to the observer.
     ///
-    /// A success without a next step ends nginx's `auth_request` as allowed. So where the gateway
-    /// names several next steps, there is no success.
+    /// A success without a next step ends nginx's `auth_request` as allowed. So a request with several
+    /// different next steps is denied.
     #[must_use]
     pub fn resolve(&self, request: &Request<'_>) -> Decision {
         let (started, now) = (Instant::now(), Timestamp::now());
@@ -109,13 +109,15 @@ impl Resolver {
         let keys = self.keys.load();
         let credential = Credential::read(headers, &self.names);
         let resolution = match credential {
-            Credential::One(_) if self.guessing.is_over(headers, now) => {
+            Credential::One(_) if self.failed_keys.is_over(headers, now) => {
                 Resolution::Refused(Refusal::TooManyFailures)
             }
             _ => Resolution::of(credential, request.presence, &keys, now),
         };
-        let guess = self.guessing.notice(headers, credential, &resolution, now);
-        let decision = self.conclude(started, headers, resolution, guess);
+        let attempt = self
+            .failed_keys
+            .notice(headers, credential, &resolution, now);
+        let decision = self.conclude(started, headers, resolution, attempt);
         Decision {
             next_step: next_step
                 .filter(|_| decision.status == StatusCode::OK)
@@ -129,7 +131,7 @@ impl Resolver {
         started: Instant,
         headers: &HeaderMap,
         resolution: Resolution<'_>,
-        guess: Option<Guess>,
+        attempt: Option<FailedAttempt>,
     ) -> Decision {
         let reason = resolution.reason();
         let status = self.status(reason);
@@ -140,10 +142,10 @@ impl Resolver {
                 resolution,
                 status,
                 address: match resolution {
-                    Resolution::Refused(_) => self.guessing.address(headers),
+                    Resolution::Refused(_) => self.failed_keys.address(headers),
                     Resolution::Known(_) | Resolution::Anonymous => None,
                 },
-                guess,
+                attempt,
             });
         }
         Decision {
@@ -333,16 +335,16 @@ mod tests {
 
     #[test]
     fn an_address_over_the_failed_key_limit_is_rejected() {
-        let guessing = Guessing::by(HeaderName::from_static("x-address"))
+        let failed_keys = FailedKeys::by(HeaderName::from_static("x-address"))
             .limited(std::num::NonZeroU32::new(2));
         let resolver = Arc::into_inner(resolver(RejectedKeyStatus::Unauthorized))
             .unwrap()
-            .guarded_by(guessing);
+            .with_failed_keys(failed_keys);
         let ask = |address: &'static str, key: &'static str| {
             let lines = [("x-address", address), ("client-key", key)];
             decide(&resolver, Presence::Optional, &lines)
         };
-        // A key that is known is no guess.
+        // A known key is not a failed attempt.
         for _ in 0..5 {
             assert_eq!(ask("192.0.2.1", "off"), Reason::UnknownKey);
             assert_eq!(ask("192.0.2.1", "good"), Reason::Ok);

@@ -1,9 +1,9 @@
-//! Where every decision becomes a record: it is counted, and it is written and kept if it denies or
-//! a shadow would have decided otherwise.
+//! Records every decision: counts it, and logs and keeps it if it denies or a shadow decides
+//! differently.
 //!
-//! An allowance costs a few additions without order or lock, and allocates nothing, unless it is
-//! traced. What is written is the owned [`Entry`]: the same in the log, in `/debug/decisions` and in
-//! a trace.
+//! An allowed request costs a few additions without ordering or lock, and allocates nothing unless it
+//! is traced. The record is an owned [`Entry`]: the same in the log, in `/debug/decisions` and in a
+//! trace.
 
 pub mod differences;
 pub mod filter;
@@ -33,19 +33,19 @@ pub use differences::Differences;
 pub use filter::Filter;
 use recent::Recent;
 
-/// What is written and kept of the decisions.
+/// The limits of logging and keeping decisions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retention {
-    /// How many of the allowances are written and kept.
+    /// The share of allowed requests that are logged and kept.
     pub allow_sample: Share,
-    /// How many denials a second are written and kept at most, and as many of the allowances that
-    /// a shadow would have denied.
+    /// The most denials per second that are logged and kept, and separately the most allowed requests
+    /// per second that a shadow would deny.
     pub deny_limit: u16,
-    /// How many of the last denials, and of the last allowances, are kept.
+    /// How many of the last denials, and of the last allowed requests, are kept.
     pub recent: u16,
 }
 
-/// The record of all decisions of this process.
+/// The recorder of all decisions of this process.
 #[derive(Debug)]
 pub struct Decisions {
     retention: Retention,
@@ -60,29 +60,29 @@ pub struct Decisions {
     traces: Option<Traces>,
 }
 
-/// How many decisions were neither written nor kept.
+/// The numbers of decisions that were neither logged nor kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dropped {
-    /// Denials.
+    /// Denials over the limit.
     pub denials: u64,
-    /// Allowances that a shadow would have denied.
+    /// Allowed requests over the limit that a shadow would deny.
     pub shadow_differences: u64,
 }
 
-/// What makes a decision worth a line.
+/// Why a decision is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Occasion {
-    /// Always, up to a limit.
+    /// A denial: always logged, up to a limit.
     Denial,
-    /// A shadow would have denied what was allowed: always too, up to a limit of its own, so that
-    /// a wrong shadow does not push denials out of the log.
+    /// A shadow would deny an allowed request: always logged, up to a separate limit, so that a wrong
+    /// shadow does not suppress denials.
     Difference,
-    /// Where the sample picks it.
+    /// An allowed request: logged if the sample selects it.
     Allowance,
 }
 
-/// Why a presented key is not good.
+/// Why a presented key is rejected.
 const CAUSES: [&str; 6] = [
     "unknown",
     "malformed",
@@ -93,7 +93,7 @@ const CAUSES: [&str; 6] = [
 ];
 
 impl Decisions {
-    /// No decisions yet; each becomes a span where traces are sent.
+    /// Returns a recorder without decisions; it creates a span for each decision if `traces` is set.
     #[must_use]
     pub fn new(retention: Retention, traces: Option<Traces>) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Decisions {
         }
     }
 
-    /// How long the decisions of a step took.
+    /// Returns the durations of a step's decisions.
     #[must_use]
     pub fn durations(&self, step: Step) -> &Histogram {
         let [resolve, authorize] = &self.durations;
@@ -120,24 +120,24 @@ impl Decisions {
         }
     }
 
-    /// How often the resolver gave each reason.
+    /// Returns how often the resolver gave each reason.
     pub fn resolutions(&self) -> impl Iterator<Item = (Reason, u64)> {
         Reason::ALL.into_iter().zip(counts(&self.resolutions))
     }
 
-    /// How often a key was refused, by cause.
+    /// Returns how often a key was rejected, by cause.
     pub fn refused_keys(&self) -> impl Iterator<Item = (&'static str, u64)> {
         CAUSES.into_iter().zip(counts(&self.refused_keys))
     }
 
-    /// The number of authorization requests of a step that were denied because the gateway is set up wrongly.
+    /// Returns how many authorization requests of a step were denied because of a gateway error.
     #[must_use]
     pub fn gateway_errors(&self, step: Step) -> u64 {
         let counter = self.gateway_errors.get(step as usize);
         counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
-    /// How many were neither written nor kept, for there were too many in one second.
+    /// Returns how many decisions were neither logged nor kept because of the limits.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
         Dropped {
@@ -146,37 +146,37 @@ impl Decisions {
         }
     }
 
-    /// How many of the allowances are written and kept.
+    /// Returns the share of allowed requests that are logged and kept.
     #[must_use]
     pub fn allow_sample(&self) -> Share {
         self.retention.allow_sample
     }
 
-    /// The last decisions that were kept, newest first.
+    /// Returns the kept decisions, newest first.
     #[must_use]
     pub fn recent(&self) -> Vec<Arc<Entry>> {
         self.recent.newest_first()
     }
 
-    /// Says, again and again, how many were not written.
+    /// Logs periodically how many decisions were not logged.
     pub async fn report_dropped(&self) {
         const INTERVAL: Duration = Duration::from_secs(10);
-        let mut told = Dropped::default();
+        let mut reported = Dropped::default();
         loop {
             tokio::time::sleep(INTERVAL).await;
             let dropped = self.dropped();
-            if dropped != told {
+            if dropped != reported {
                 tracing::warn!(
-                    denials = dropped.denials - told.denials,
-                    shadowDifferences = dropped.shadow_differences - told.shadow_differences,
+                    denials = dropped.denials - reported.denials,
+                    shadowDifferences = dropped.shadow_differences - reported.shadow_differences,
                     "not all was logged: more than `decision-log-deny-limit` in one second"
                 );
-                told = dropped;
+                reported = dropped;
             }
         }
     }
 
-    /// Counts a decision, and writes, keeps and traces it where that is asked for.
+    /// Counts a decision, and logs, keeps and traces it as configured.
     fn note(
         &self,
         step: Step,
@@ -233,8 +233,8 @@ impl keygate_resolver::Observer for Decisions {
         } else {
             Occasion::Denial
         };
-        let asked = (record.started, record.headers);
-        self.note(Step::Resolve, occasion, asked, |took| {
+        let request = (record.started, record.headers);
+        self.note(Step::Resolve, occasion, request, |took| {
             Entry::of_resolution(record, took)
         });
     }
@@ -250,14 +250,14 @@ impl keygate_authorizer::Observer for Decisions {
             Some(_) => Occasion::Difference,
             None => Occasion::Allowance,
         };
-        let asked = (record.started, record.headers);
-        self.note(Step::Authorize, occasion, asked, |took| {
+        let request = (record.started, record.headers);
+        self.note(Step::Authorize, occasion, request, |took| {
             Entry::of_decision(record, took)
         });
     }
 }
 
-/// The place of a refused key's cause in [`CAUSES`]; nothing where no single key was presented.
+/// The index of the cause in [`CAUSES`]; `None` if not exactly one key was presented.
 fn cause(refusal: &Refusal<'_>) -> Option<usize> {
     match refusal {
         Refusal::OtherNames | Refusal::SeveralNextSteps | Refusal::Missing | Refusal::Ambiguous => {

@@ -1,4 +1,4 @@
-//! One decision as it is written: owned, bounded, and without anything that may be secret.
+//! The log entry of a decision: owned, bounded, and without secrets.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -13,24 +13,24 @@ use tracing::Level;
 /// The target of the events of the decision log.
 pub const TARGET: &str = "keygate::decision";
 
-/// What is longer is cut: a caller chooses the path, and with some gateways the request id.
+/// Longer values are cut: the caller chooses the path and, with some gateways, the request id.
 const LONGEST_TEXT: usize = 1024;
 
-/// Which question was decided.
+/// The service that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
-    /// Whose is the key?
+    /// The resolver: key to client type.
     Resolve,
-    /// May they do that?
+    /// The authorizer: request to decision.
     Authorize,
 }
 
 impl Step {
-    /// Every step.
+    /// Both steps, in the order of a request.
     pub const ALL: [Self; 2] = [Self::Resolve, Self::Authorize];
 
-    /// The name in logs and metrics.
+    /// Returns the name in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,69 +40,70 @@ impl Step {
     }
 }
 
-/// One decision.
+/// A decision.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// When it was made.
+    /// When the decision was made.
     pub time: Timestamp,
-    /// Which question was decided.
+    /// The service that decided.
     pub step: Step,
-    /// Whether the caller may go on.
+    /// Whether it allows the request.
     pub allowed: bool,
-    /// The HTTP status that says so to the gateway.
+    /// The HTTP status of the response to the gateway.
     pub status: u16,
-    /// Why, as the caller was told.
+    /// The reason that the caller gets.
     pub reason: &'static str,
-    /// Why precisely, as the caller was not told.
+    /// The exact cause, which the caller does not get.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// Where a request with a rejected key came from.
+    /// The client address of a request with a rejected key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// What tells guesses at one key from guesses at many; nothing of the key can be told from it.
+    /// A tag that is equal for equal unknown keys, to distinguish attempts at one key from attempts at
+    /// many. Nothing about the key can be derived from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// The gateway's id of the request.
+    /// The gateway's request id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The caller's client type.
+    /// The client type of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_type: Option<String>,
     /// The id of the caller's key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
-    /// Who is logged in.
+    /// The id of the logged-in user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The method.
+    /// The request method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The host, where the gateway tells it.
+    /// The request host, if the gateway sends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The canonical path; bytes outside visible ASCII are escaped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The path as the caller sent it, where it has no single reading. Never the query.
+    /// The path as the client sent it, if it is ambiguous. Never includes the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_path: Option<String>,
     /// The rule that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// What a shadow would have answered, where it differs.
+    /// The decision of a shadow, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowEntry>,
-    /// How long it took.
+    /// How long the decision took.
     pub duration_micros: u64,
 }
 
-/// What a shadow would have answered.
+/// The decision of a shadow.
 #[derive(Debug, Clone, Serialize)]
 pub struct ShadowEntry {
     /// `would-allow` or `would-deny`.
     pub verdict: &'static str,
-    /// Why.
+    /// The shadow's reason.
     pub reason: &'static str,
     /// The rule that would have decided.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +135,7 @@ impl Entry {
         }
     }
 
-    /// What became of a credential.
+    /// Returns the entry of a resolver's decision.
     #[must_use]
     pub fn of_resolution(record: &keygate_resolver::Record<'_>, took: Duration) -> Self {
         let reason = record.resolution.reason();
@@ -146,7 +147,7 @@ impl Entry {
                 Resolution::Known(_) | Resolution::Anonymous => None,
             },
             address: record.address,
-            tag: record.guess.map(|guess| guess.tag.to_string()),
+            tag: record.attempt.map(|attempt| attempt.tag.to_string()),
             request_id: request_id(record.headers),
             client_type: key.map(|key| key.client_type().as_str().to_owned()),
             key_id: key.map(|key| key.id().to_owned()),
@@ -154,7 +155,7 @@ impl Entry {
         }
     }
 
-    /// What became of a request.
+    /// Returns the entry of an authorizer's decision.
     #[must_use]
     pub fn of_decision(record: &keygate_authorizer::Record<'_>, took: Duration) -> Self {
         let facts = record.request.map(|request| &request.facts);
@@ -186,7 +187,7 @@ impl Entry {
         }
     }
 
-    /// Writes the one line of this decision.
+    /// Writes the log line of this decision.
     pub fn log(&self, level: Level) {
         let shadow = self.shadow.as_ref();
         macro_rules! line {
@@ -217,7 +218,7 @@ impl Entry {
                 )
             };
         }
-        // The level of an event is a constant.
+        // An event's level must be a constant.
         if level == Level::INFO {
             line!(Level::INFO);
         } else {
@@ -235,8 +236,8 @@ fn text(value: &HeaderValue) -> Option<String> {
     (!text.is_empty()).then(|| bounded(text))
 }
 
-/// The path of a request target. The query may hold anything, and so may the user name before the
-/// host of an absolute one: neither is looked at.
+/// The path of a request target, without the query and without the user name before the host of an
+/// absolute target, which may both contain secrets.
 fn path_of(target: &[u8]) -> Option<&[u8]> {
     target
         .split(|byte| *byte == b'?')

@@ -1,4 +1,4 @@
-//! Whether this process is fit to be asked, and since when each of its files is in force.
+//! Whether this process is ready, and the state of its files and sockets.
 
 use std::{
     path::PathBuf,
@@ -12,14 +12,14 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What the probes of the operations listener look at.
+/// The data of the health probes.
 #[derive(Debug, Default)]
 pub struct Health {
     draining: AtomicBool,
     sources: Vec<Arc<SourceStatus>>,
 }
 
-/// How long a look at a file may take before it counts as an error.
+/// How long a read of a file may take before it is reported as an error.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
 /// The state of one watched file.
@@ -29,25 +29,25 @@ pub struct SourceStatus(Mutex<State>);
 #[derive(Debug)]
 struct State {
     detail: SourceDetail,
-    /// Since when a look at the file has been under way.
+    /// When the current read of the file began.
     looking: Option<Instant>,
 }
 
-/// What there is to know about one watched file.
+/// The state of a watched file, for reports.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceDetail {
-    /// What the file holds: `keys` or `policy`.
+    /// The name of the file's content: `keys` or `policy`.
     pub name: &'static str,
-    /// How many times a good version was put in force; 1 is that of the start.
+    /// How many versions were loaded; 1 after the start.
     pub generation: u64,
-    /// When the version in force was loaded.
+    /// When the active version was loaded.
     pub loaded_at: Timestamp,
-    /// How many versions were refused.
+    /// How many versions were rejected.
     pub failures: u64,
-    /// Why the newest version is not active, where it is not: the last good one stays active.
+    /// Why the newest version was rejected; the last valid one stays active.
     pub last_error: Option<String>,
-    /// What a newer version of the file is waited for.
+    /// Why a newer version is not loaded yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<String>,
 }
@@ -56,29 +56,29 @@ pub struct SourceDetail {
 #[derive(Debug)]
 pub struct SocketStatus(Mutex<SocketDetail>);
 
-/// What there is to know about a Unix socket.
+/// The state of a Unix socket, for reports.
 #[derive(Debug, Clone, Serialize)]
 pub struct SocketDetail {
-    /// The path that the setting names.
+    /// The path in the settings.
     pub path: PathBuf,
-    /// What is at that path.
+    /// The state of the file at that path.
     pub state: SocketState,
 }
 
-/// What is at the path of a Unix socket.
+/// The state of the file at the path of a Unix socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SocketState {
-    /// Its own file.
+    /// The socket of this process.
     Listening,
-    /// Nothing: it was removed, and cannot be bound again.
+    /// No file: it was removed, and cannot be bound again.
     Missing,
-    /// A file that is not its own.
+    /// A file of another process.
     Replaced,
 }
 
 impl SocketStatus {
-    /// The state of a socket that was just bound.
+    /// Returns the state of a socket that was just bound.
     #[must_use]
     pub fn listening(path: PathBuf) -> Self {
         Self(Mutex::new(SocketDetail {
@@ -87,7 +87,7 @@ impl SocketStatus {
         }))
     }
 
-    /// The state now.
+    /// Returns the current state.
     #[must_use]
     pub fn detail(&self) -> SocketDetail {
         self.0
@@ -96,7 +96,7 @@ impl SocketStatus {
             .clone()
     }
 
-    /// Records what is at the path now.
+    /// Records the state of the file at the path.
     pub fn set(&self, state: SocketState) {
         let mut detail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         detail.state = state;
@@ -104,7 +104,7 @@ impl SocketStatus {
 }
 
 impl Health {
-    /// The health of a process with these files, all loaded.
+    /// Returns the health of a process with these files, all of them loaded.
     #[must_use]
     pub fn new(sources: Vec<Arc<SourceStatus>>) -> Self {
         Self {
@@ -113,18 +113,18 @@ impl Health {
         }
     }
 
-    /// From here on the process asks for no new requests.
+    /// Records that the process is shutting down and is no longer ready.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the process is about to end.
+    /// Returns whether the process is shutting down.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// The state of each file.
+    /// Returns the state of each file.
     #[must_use]
     pub fn sources(&self) -> Vec<SourceDetail> {
         self.sources.iter().map(|source| source.detail()).collect()
@@ -132,7 +132,7 @@ impl Health {
 }
 
 impl SourceStatus {
-    /// The state of a file that was just loaded for the first time.
+    /// Returns the state of a file that was just loaded for the first time.
     #[must_use]
     pub fn loaded(name: &'static str) -> Self {
         let detail = SourceDetail {
@@ -153,7 +153,7 @@ impl SourceStatus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state now. A look at the file that does not end is an error: a mount may hang.
+    /// Returns the current state. A read that does not end is an error: a mount may hang.
     #[must_use]
     pub fn detail(&self) -> SourceDetail {
         let state = self.state();
@@ -168,17 +168,17 @@ impl SourceStatus {
         detail
     }
 
-    /// A look at the file begins.
-    pub fn look_begins(&self) {
+    /// Records that a read of the file begins.
+    pub fn read_begins(&self) {
         self.state().looking = Some(Instant::now());
     }
 
-    /// A look at the file is over.
-    pub fn look_ends(&self) {
+    /// Records that a read of the file has ended.
+    pub fn read_ends(&self) {
         self.state().looking = None;
     }
 
-    /// A new version is active.
+    /// Records that a new version is active.
     pub fn reloaded(&self) {
         let detail = &mut self.state().detail;
         detail.generation += 1;
@@ -186,14 +186,14 @@ impl SourceStatus {
         (detail.last_error, detail.pending) = (None, None);
     }
 
-    /// A new version was rejected, or cannot be read.
-    pub fn refused(&self, error: String) {
+    /// Records that a new version was rejected, or cannot be read.
+    pub fn rejected(&self, error: String) {
         let detail = &mut self.state().detail;
         detail.failures += 1;
         (detail.last_error, detail.pending) = (Some(error), None);
     }
 
-    /// A new version is waited for; `None` where none is.
+    /// Records why a new version is not loaded yet; `None` if there is none.
     pub fn pending(&self, why: Option<String>) {
         self.state().detail.pending = why;
     }

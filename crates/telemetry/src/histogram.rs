@@ -1,4 +1,4 @@
-//! How long decisions take.
+//! A histogram of decision durations.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,8 +7,8 @@ use std::{
 
 use crate::metrics::exposition::Family;
 
-/// Upper bounds, as they are written and in nanoseconds. A decision takes a few microseconds; one
-/// that asks somebody else about the user takes milliseconds.
+/// Upper bounds, as text and in nanoseconds. A decision takes microseconds; one that looks a user up
+/// at another service takes milliseconds.
 const BOUNDS: [(&str, u64); 13] = [
     ("0.000001", 1_000),
     ("0.0000025", 2_500),
@@ -25,10 +25,10 @@ const BOUNDS: [(&str, u64); 13] = [
     ("10.0", 10_000_000_000),
 ];
 
-/// A histogram of durations. To observe one is two additions without order or lock.
+/// A histogram of durations. An observation is two additions without ordering or lock.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// How many fell between a bound and the one before; the last is for what is above all.
+    /// The counts between consecutive bounds; the last one is for values above all bounds.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
 }

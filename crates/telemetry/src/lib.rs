@@ -1,8 +1,8 @@
-//! What is recorded of a process: its decisions, metrics, traces and logs, and the state of its files.
+//! Records what a process does: its decisions, metrics, traces and logs, and the state of its files.
 //!
 //! The services report each decision to [`decisions::Decisions`] through their observers; [`metrics`]
-//! and the pages of the operations listener read what is recorded through [`operations::Operations`].
-//! The files here look down only: `role`, `entry`, `limit` and `histogram` know nothing of the rest.
+//! and the pages of the admin listener read it through [`operations::Operations`]. `role`, `entry`,
+//! `limit` and `histogram` depend on no other file here.
 //!
 //! *Invariant: recording never waits, and no secret is recorded.*
 

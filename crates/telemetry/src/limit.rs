@@ -1,4 +1,4 @@
-//! How much is written: a share of the allowances, a number of denials a second.
+//! Limits on logging: a share of the allowed requests, and a number of denials per second.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 #[serde(try_from = "WrittenShare")]
 pub struct Share(f64);
 
-/// The environment has no types: a number may come as a text.
+/// A number or a text: environment variables have no types.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum WrittenShare {
@@ -48,16 +48,16 @@ impl Serialize for Share {
     }
 }
 
-/// Picks a share of what comes by, evenly spread.
+/// Selects a share of all items, evenly spread.
 #[derive(Debug)]
 pub struct Sample {
-    /// The upper end of the picked part of all 64-bit numbers; nothing is picked without one.
+    /// The upper end of the selected part of all 64-bit numbers; `None` selects nothing.
     end: Option<u64>,
     at: AtomicU64,
 }
 
 impl Sample {
-    /// A sample of this share.
+    /// Returns a sample of this share.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -72,7 +72,7 @@ impl Sample {
         }
     }
 
-    /// Whether the next one is picked: steps of the golden ratio fall evenly onto any interval.
+    /// Returns whether the next item is selected. Steps of the golden ratio are spread evenly.
     pub fn picks(&self) -> bool {
         const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
         self.end
@@ -80,18 +80,18 @@ impl Sample {
     }
 }
 
-/// Lets a number of things a second pass, and counts those that do not.
+/// Allows a number of items per second, and counts the rejected ones.
 #[derive(Debug)]
 pub struct PerSecond {
     limit: u64,
     start: Instant,
-    /// The second since the start in the upper half, what passed in it in the lower.
+    /// The upper half is the second since the start, the lower half the number of items in it.
     window: AtomicU64,
     dropped: AtomicU64,
 }
 
 impl PerSecond {
-    /// A limit, from now on.
+    /// Returns a limit that starts now.
     #[must_use]
     pub fn new(limit: u16) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl PerSecond {
         }
     }
 
-    /// Whether one more may pass in the second of `now`.
+    /// Returns whether one more item is allowed in the second of `now`.
     pub fn admits(&self, now: Instant) -> bool {
         let second = now.saturating_duration_since(self.start).as_secs() << 32;
         let next = |window: u64| {
@@ -122,7 +122,7 @@ impl PerSecond {
         window.is_ok()
     }
 
-    /// How many did not pass.
+    /// Returns how many items were rejected.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_is_its_share() {
+    fn a_sample_selects_its_share() {
         for (share, expected) in [
             (0.0, 0..=0),
             (0.01, 98..=102),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_holds_for_each_second_by_itself() {
+    fn a_limit_applies_to_each_second() {
         let limit = PerSecond::new(3);
         let at = |milliseconds| limit.start + Duration::from_millis(milliseconds);
         let admitted = |times: &[u64]| times.iter().filter(|time| limit.admits(at(**time))).count();

@@ -1,4 +1,4 @@
-//! Logs: one line an event on standard error, as text or JSON.
+//! Logs: one line per event on standard error, as text or JSON.
 
 mod queue;
 
@@ -12,15 +12,15 @@ use tracing_subscriber::{
 
 pub use queue::{LogOutput, Queue};
 
-/// How long the last lines may take at the end.
+/// How long writing the last lines may take at the end.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// The running log; the last lines are written when it is dropped.
+/// The running logger; dropping it writes the last lines.
 #[derive(Debug)]
 pub struct Log(Queue);
 
 impl Log {
-    /// The lines that wait to be written.
+    /// Returns the queue of lines that are not written yet.
     #[must_use]
     pub fn queue(&self) -> Queue {
         self.0.clone()
@@ -33,33 +33,33 @@ impl Drop for Log {
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line, for machines.
     Json,
 }
 
-/// How much is logged: decisions that deny are `info`, those that allow are `debug`.
+/// The log level: denials are `info`, allowed requests are `debug`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Nothing.
     #[serde(alias = "silent")]
     Off,
-    /// What needs somebody.
+    /// Errors that need attention.
     #[serde(alias = "fatal")]
     Error,
-    /// What may need somebody.
+    /// Problems that may need attention.
     Warn,
     /// Starts, reloads and denials.
     #[default]
     Info,
-    /// Every decision.
+    /// All decisions.
     Debug,
     /// Everything.
     Trace,
@@ -67,13 +67,13 @@ pub enum LogLevel {
 
 /// Starts logging.
 ///
-/// Only Keygate's own events are written, whatever the level: a library's trace of what it read
-/// from a connection could hold a key. Panics are logged too, so that they cannot block either.
+/// Only Keygate's own events are logged, at any level: a library's trace of the data that it read from
+/// a connection could contain a key. Panics are logged through the queue too, so that they never block.
 ///
 /// # Errors
-/// The system has no thread or no descriptor left.
+/// The system has no free thread or file descriptor.
 pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
-    // A descriptor of its own: writing through `io::stderr` would hold its lock.
+    // A separate descriptor, because writing through `io::stderr` would hold its lock.
     let output = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let queue = Queue::start(output)?;
     panic::set_hook(Box::new(|info| tracing::error!("{info}")));

@@ -1,7 +1,7 @@
-//! Metrics: everything is counted where it happens, and put into words when somebody asks.
+//! Metrics: values are counted where they occur, and rendered on each scrape.
 //!
 //! Names follow Prometheus's "Metric and label naming". Every set of labels is bounded: by the
-//! rules of the policy, the states of a key, or a number that stands here.
+//! rules of the policy, the states of a key, or a constant in this file.
 
 pub mod exposition;
 
@@ -15,18 +15,18 @@ use keygate_policy::Reason;
 use crate::{decisions::Decisions, entry::Step, health::Health, operations::Operations};
 use exposition::{Exposition, Family, Format, Kind};
 
-/// Keys whose expiry is told one by one: those that expire next. Who has more keys than that in
-/// one month wants an alert on the soonest, not a series for each.
-const KEYS_TOLD: usize = 100;
+/// The most keys with an expiry sample: those that expire next. With more keys in one month, alert on
+/// the soonest expiry instead of using a series for each key.
+const KEYS_SHOWN: usize = 100;
 
-/// The text of all metrics.
+/// Returns the text of all metrics.
 #[must_use]
 pub fn render(operations: &Operations, format: Format) -> String {
     let mut text = Exposition::new(format);
     text.family(
         Kind::Gauge,
         "keygate_build_info",
-        "What runs here; always 1.",
+        "Version and role of the process; always 1.",
     )
     .sample(
         &[
@@ -43,7 +43,7 @@ pub fn render(operations: &Operations, format: Format) -> String {
     text.family(
         Kind::Counter,
         "keygate_log_lines_dropped",
-        "Log lines dropped since standard error was not read, or not fast enough.",
+        "Log lines dropped because standard error was not read, or not fast enough.",
     )
     .sample(&[], operations.log.output().dropped_lines);
     text.finish()
@@ -84,7 +84,7 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
     let mut family = text.family(
         Kind::Histogram,
         "keygate_decision_duration_seconds",
-        "How long decisions took, without the HTTP around them.",
+        "Duration of decisions, without HTTP processing.",
     );
     for step in operations.steps() {
         decisions
@@ -94,19 +94,19 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
     let mut family = text.family(
         Kind::Counter,
         "keygate_decision_log_dropped",
-        "Decisions that were neither logged nor kept, for there were too many in one second.",
+        "Decisions that were neither logged nor kept because there were too many in one second.",
     );
     let dropped = decisions.dropped();
     family.sample(&[("kind", "denial")], dropped.denials);
     family.sample(&[("kind", "shadow-difference")], dropped.shadow_differences);
 }
 
-/// What shadows came to, of the endpoints that have one or had one.
+/// Writes the shadow decisions of the endpoints that have or had a shadow.
 fn shadows(text: &mut Exposition, authorizer: &Authorizer) {
     let mut family = text.family(
         Kind::Counter,
         "keygate_shadow_decisions",
-        "Requests that a shadow was tried on, by its verdict beside the answer that was given.",
+        "Requests decided by a shadow too, by its verdict compared with the actual decision.",
     );
     let everywhere = authorizer.has_shadow_policy();
     each_endpoint(authorizer, |endpoint, has_shadow, counters| {
@@ -120,7 +120,7 @@ fn shadows(text: &mut Exposition, authorizer: &Authorizer) {
     });
 }
 
-/// The reasons that a rule can give are there from the start: a rate sees the first of them too.
+/// Writes every reason of a rule from the start, so that a rate includes the first occurrence.
 fn by_endpoint(family: &mut Family<'_>, authorizer: &Authorizer) {
     each_endpoint(authorizer, |endpoint, _, counters| {
         for reason in Reason::ALL {
@@ -140,7 +140,7 @@ fn by_endpoint(family: &mut Family<'_>, authorizer: &Authorizer) {
     });
 }
 
-/// The counters of each endpoint once, and of what no endpoint decided under an empty name.
+/// Calls `write` for each endpoint once, and for requests without a rule with an empty name.
 fn each_endpoint(authorizer: &Authorizer, mut write: impl FnMut(&str, bool, &Counters)) {
     write("", false, authorizer.without_rule());
     let mut written = HashSet::new();
@@ -173,7 +173,7 @@ fn refused_keys(text: &mut Exposition, decisions: &Decisions) {
     let mut family = text.family(
         Kind::Counter,
         "keygate_refused_keys",
-        "Presented keys that were not good, by the cause that callers are not told.",
+        "Presented keys that were rejected, by the cause, which callers do not get.",
     );
     for (cause, count) in decisions.refused_keys() {
         family.sample(&[("cause", cause)], count);
@@ -191,7 +191,7 @@ fn keys(text: &mut Exposition, table: &KeyTable) {
     let mut family = text.family(
         Kind::Gauge,
         "keygate_key_expiry_timestamp_seconds",
-        "When a key expires; of the keys that are good or will be, those that expire next.",
+        "When a key expires, for the valid and future keys that expire next.",
     );
     for ((expires_at, id), key) in expiring_next(table, now) {
         family.sample(
@@ -201,7 +201,7 @@ fn keys(text: &mut Exposition, table: &KeyTable) {
     }
 }
 
-/// By when and under which name; only as many are kept as are told, of however many keys.
+/// The keys that expire next, by expiry and id; holds only [`KEYS_SHOWN`] of them at a time.
 fn expiring_next(table: &KeyTable, now: Timestamp) -> BTreeMap<(Timestamp, &str), KeyRef<'_>> {
     let mut next = BTreeMap::new();
     for key in table.keys() {
@@ -211,10 +211,10 @@ fn expiring_next(table: &KeyTable, now: Timestamp) -> BTreeMap<(Timestamp, &str)
         };
         let rank = (end, key.id());
         let is_next =
-            next.len() < KEYS_TOLD || next.last_key_value().is_some_and(|(last, _)| rank < *last);
+            next.len() < KEYS_SHOWN || next.last_key_value().is_some_and(|(last, _)| rank < *last);
         if is_next && matches!(validity.state(now), KeyState::Valid | KeyState::NotYetValid) {
             next.insert(rank, key);
-            if next.len() > KEYS_TOLD {
+            if next.len() > KEYS_SHOWN {
                 next.pop_last();
             }
         }
@@ -233,25 +233,25 @@ fn reloads(text: &mut Exposition, health: &Health) {
     write(
         Kind::Gauge,
         "keygate_reload_generation",
-        "How many versions of a file came into force; 1 is that of the start.",
+        "How many versions of a file were loaded; 1 after the start.",
         &|source| source.generation,
     );
     write(
         Kind::Gauge,
         "keygate_reload_last_success_timestamp_seconds",
-        "When the version in force was loaded.",
+        "When the active version was loaded.",
         &|source| u64::try_from(source.loaded_at.as_second()).unwrap_or_default(),
     );
     write(
         Kind::Gauge,
         "keygate_reload_last_successful",
-        "Whether the newest version of a file is in force; 0: it was refused, the last good one is.",
+        "Whether the newest version of a file is active; 0: it was rejected, and the last valid one is active.",
         &|source| u64::from(source.last_error.is_none()),
     );
     write(
         Kind::Counter,
         "keygate_reload_failures",
-        "How many versions of a file were refused.",
+        "How many versions of a file were rejected.",
         &|source| source.failures,
     );
 }

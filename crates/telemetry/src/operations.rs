@@ -1,4 +1,4 @@
-//! Everything that operators can look at in a process: pages and metrics are made of it.
+//! The data that the admin listener shows: pages and metrics are made from it.
 
 use std::sync::Arc;
 
@@ -14,33 +14,33 @@ use crate::{
     role::Role,
 };
 
-/// What there is to look at.
+/// The state of a process for its operators.
 #[derive(Debug, Clone)]
 pub struct Operations {
-    /// What the process is.
+    /// The role of the process.
     pub role: Role,
-    /// Whether it is fit to be asked.
+    /// The health of the process.
     pub health: Arc<Health>,
-    /// What it decided.
+    /// The recorder of its decisions.
     pub decisions: Arc<Decisions>,
-    /// Its resolver, if it is one.
+    /// Its resolver, if it has one.
     pub resolver: Option<Arc<Resolver>>,
-    /// Its authorization service, if it is one.
+    /// Its authorizer, if it has one.
     pub authorizer: Option<Arc<Authorizer>>,
-    /// Since when it counts.
+    /// When the process started to count.
     pub started: Timestamp,
-    /// The settings in force, by name.
+    /// The active settings, by name.
     pub settings: serde_json::Value,
-    /// The version of what the operator deploys, if he names one.
+    /// The version of the operator's deployment, if it is set.
     pub service_version: Option<String>,
-    /// The log lines that wait to be written.
+    /// The queue of log lines.
     pub log: Queue,
-    /// The Unix sockets that it listens on.
+    /// The Unix sockets of its listeners.
     pub sockets: Vec<Arc<SocketStatus>>,
 }
 
 impl Operations {
-    /// The questions that this process answers.
+    /// Returns the services of this process.
     pub fn steps(&self) -> impl Iterator<Item = Step> {
         let resolve = self.resolver.as_ref().map(|_| Step::Resolve);
         let authorize = self.authorizer.as_ref().map(|_| Step::Authorize);

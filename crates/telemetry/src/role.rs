@@ -1,6 +1,6 @@
 //! The three roles of the program.
 
-/// What a process is.
+/// The role of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The client-type resolver.
@@ -12,7 +12,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role's name on the command line.
+    /// Returns the role's name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,8 +1,8 @@
-//! Traces: each decision is a span that goes on from the gateway's `traceparent` (W3C Trace
-//! Context), sent as OTLP over HTTP.
+//! Traces: each decision is a span with the gateway's `traceparent` (W3C Trace Context) as its parent,
+//! sent as OTLP over HTTP.
 //!
-//! Off unless an endpoint is named. All is set by the environment names of OpenTelemetry's
-//! "SDK configuration" and "OTLP exporter configuration", which its library reads itself.
+//! They are off unless an endpoint is set. The settings are the environment variables of
+//! OpenTelemetry's "SDK configuration" and "OTLP exporter configuration", which its library reads.
 
 use std::{
     sync::{
@@ -33,10 +33,10 @@ use crate::{
     role::Role,
 };
 
-/// How long one export may take where the environment does not say.
+/// The timeout of an export, if the environment sets none.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where spans go.
+/// The exporter of spans.
 #[derive(Debug, Clone)]
 pub struct Traces {
     provider: SdkTracerProvider,
@@ -44,29 +44,29 @@ pub struct Traces {
     propagator: Arc<TraceContextPropagator>,
 }
 
-/// Why traces cannot be sent as the environment says.
+/// The error for environment variables that cannot be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// A variable has a value that means something else than what is done here.
+    /// A variable has an unsupported value.
     #[error("`{name}` is `{value}`: {instead}")]
     Variable {
-        /// The variable.
+        /// The name of the variable.
         name: &'static str,
-        /// What it holds.
+        /// The value of the variable.
         value: String,
-        /// What to set instead.
+        /// The hint.
         instead: &'static str,
     },
-    /// The library refuses what is set.
-    #[error("traces cannot be sent as the `OTEL_…` variables say: {0}")]
+    /// The library rejects the settings.
+    #[error("traces cannot be sent with these `OTEL_…` variables: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
 }
 
-/// The variables of OpenTelemetry.
+/// The environment variables of OpenTelemetry.
 struct Environment<'e>(&'e [(String, String)]);
 
 impl Environment<'_> {
-    /// What is set, by the first of these names that is; empty is the same as not set.
+    /// Returns the first of these variables that is set; an empty one counts as not set.
     fn get(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
         names.iter().find_map(|wanted| {
             let mut variables = self.0.iter();
@@ -80,8 +80,8 @@ impl Environment<'_> {
             .is_some_and(|(_, value)| value.eq_ignore_ascii_case(wanted))
     }
 
-    /// Whether traces are asked for: an endpoint is named, and nothing says otherwise.
-    fn asks_for_traces(&self) -> bool {
+    /// Whether traces are enabled: an endpoint is set, and no variable disables them.
+    fn enables_traces(&self) -> bool {
         self.endpoint().is_some()
             && !self.is("OTEL_SDK_DISABLED", "true")
             && !self.is("OTEL_TRACES_EXPORTER", "none")
@@ -94,7 +94,7 @@ impl Environment<'_> {
         ])
     }
 
-    /// What would be set in vain is an error: a silent loss is found too late.
+    /// Rejects unsupported settings, because lost traces would be noticed too late.
     fn check(&self) -> Result<(), TracesError> {
         let wrong = |(name, value): (_, &str), instead| {
             let value = value.to_owned();
@@ -109,15 +109,15 @@ impl Environment<'_> {
             "OTEL_EXPORTER_OTLP_PROTOCOL",
         ]);
         if let Some(protocol) = protocol.filter(|(_, value)| *value != "http/protobuf") {
-            return wrong(protocol, "traces are sent as `http/protobuf`");
+            return wrong(protocol, "only `http/protobuf` is supported");
         }
         if let Some(endpoint) = self.endpoint()
             && !endpoint.1.starts_with("http://")
         {
             return wrong(
                 endpoint,
-                "traces are sent to an `http://` address: run a collector beside Keygate, and \
-                 have it go on over TLS",
+                "traces are sent only to `http://` addresses: run a collector beside Keygate that \
+                forwards them over TLS",
             );
         }
         if let Some(exporter) = self.get(&["OTEL_TRACES_EXPORTER"])
@@ -139,17 +139,17 @@ impl Environment<'_> {
 }
 
 impl Traces {
-    /// Starts sending traces, where the environment asks for it.
+    /// Starts sending traces, if the environment enables them.
     ///
     /// # Errors
-    /// The environment asks for what is not done here.
+    /// The environment has unsupported settings.
     pub fn start(
         role: Role,
         environment: &[(String, String)],
         runtime: &Handle,
     ) -> Result<Option<Self>, TracesError> {
         let environment = Environment(environment);
-        if !environment.asks_for_traces() {
+        if !environment.enables_traces() {
             return Ok(None);
         }
         environment.check()?;
@@ -183,7 +183,7 @@ impl Traces {
         }))
     }
 
-    /// The span of a decision that took so long until now; `None` where it is not sampled.
+    /// Returns the span of a decision that took this long until now; `None` if it is not sampled.
     #[must_use]
     pub fn span(&self, step: Step, headers: &HeaderMap, took: Duration) -> Option<Span> {
         let parent = self
@@ -198,9 +198,9 @@ impl Traces {
         span.is_recording().then_some(span)
     }
 
-    /// Sends what is left.
+    /// Sends the remaining spans.
     pub async fn shutdown(self) {
-        // It waits for an export, which runs on this thread's runtime.
+        // It blocks on an export, which needs this thread's runtime.
         let last = tokio::task::spawn_blocking(move || self.provider.shutdown());
         if let Ok(Err(error)) = last.await {
             tracing::warn!(%error, "not all traces were sent");
@@ -208,7 +208,7 @@ impl Traces {
     }
 }
 
-/// The header lines of a question, for the propagator to look up its own.
+/// The headers of an authorization request, for the propagator.
 struct Carrier<'h>(&'h HeaderMap);
 
 impl Extractor for Carrier<'_> {
@@ -221,10 +221,10 @@ impl Extractor for Carrier<'_> {
     }
 }
 
-/// Ends the span of a decision with what its log line says.
+/// Ends the span of a decision with the attributes of its log line.
 pub fn end(mut span: Span, entry: &Entry) {
     let shadow = entry.shadow.as_ref().map(|shadow| shadow.verdict);
-    // OpenTelemetry's semantic conventions where there are any.
+    // OpenTelemetry's semantic conventions, where they exist.
     let texts = [
         ("http.request.method", entry.method.as_deref()),
         ("url.path", entry.path.as_deref()),
@@ -246,8 +246,8 @@ pub fn end(mut span: Span, entry: &Entry) {
     span.end();
 }
 
-/// The exporter has a thread of its own, and the client needs a runtime: it is lent ours. What goes
-/// wrong is said when it begins and when it ends, not with every batch.
+/// The exporter has a separate thread, and the client needs a runtime: it uses ours. Failures are
+/// logged when they begin and when they end, not for every batch.
 #[derive(Debug)]
 struct Client {
     http: HyperClient,
@@ -262,10 +262,10 @@ impl HttpClient for Client {
         let sending = self
             .runtime
             .spawn(async move { http.send_bytes(request).await });
-        let answer = sending.await?;
-        let failure = match &answer {
-            Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => Some(answer.status().to_string()),
+        let response = sending.await?;
+        let failure = match &response {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(response.status().to_string()),
             Err(error) => Some(error.to_string()),
         };
         let was_failing = self.is_failing.swap(failure.is_some(), Ordering::Relaxed);
@@ -274,6 +274,6 @@ impl HttpClient for Client {
             None if was_failing => tracing::info!("traces can be sent again"),
             _ => {}
         }
-        answer
+        response
     }
 }

@@ -1,35 +1,34 @@
-//! `/debug/keys` on the operations listener: which keys are in force, and when each was last used,
-//! so that people dare to delete old ones. Neither keys nor digests are in it, and never more of them than
-//! fit into one page.
+//! `/debug/keys` on the admin listener: the active keys and their last use, so that unused keys can be
+//! deleted safely. It contains neither keys nor digests, and at most one page of keys.
 
 use jiff::Timestamp;
 use keygate_keys::{KeyRef, KeyTable};
 use serde::{Deserialize, Serialize};
 
-/// The keys of a page, where the query does not say.
+/// The default number of keys on a page.
 const PAGE: usize = 1000;
 
-/// The keys of a page at most.
+/// The most keys on a page.
 const LONGEST_PAGE: usize = 10_000;
 
-/// Which keys to show.
+/// The query for a page of keys.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pages {
-    /// How many at most.
+    /// The most keys to return.
     pub limit: Option<usize>,
-    /// Those after the key with this id.
+    /// Return the keys after the key with this id.
     pub after: Option<String>,
 }
 
-/// Why there is no such page.
+/// The error for a page that does not exist.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The page would have no keys, or too many.
     #[error("`limit` is {0}: write a number from 1 to {LONGEST_PAGE}")]
     Limit(usize),
-    /// There is no such key, any more.
-    #[error("there is no key with the id `{0}`: begin without `after`")]
+    /// The key has been deleted, or never existed.
+    #[error("there is no key with the id `{0}`: start without `after`")]
     After(String),
 }
 
@@ -37,39 +36,39 @@ pub enum PageError {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<'t> {
-    /// Uses before this are not known: they are counted from the start of the process on.
+    /// The start of the process; earlier uses are unknown.
     pub used_since: Timestamp,
-    /// How many keys there are.
+    /// The number of all keys.
     pub total: usize,
     /// The `after` of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<&'t str>,
-    /// One for each key of the page, in the order of the source.
+    /// The keys of the page, in the order of the source.
     pub keys: Vec<Row<'t>>,
 }
 
-/// What is known of one key.
+/// The state of a key.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row<'t> {
-    /// Its name.
+    /// The id of the key.
     pub id: &'t str,
-    /// What it makes its bearer.
+    /// The client type of the key.
     pub client_type: &'t str,
-    /// What it is worth now.
+    /// The current state.
     pub state: String,
-    /// When it was last good for something.
+    /// When it was last used successfully.
     pub last_use: Option<Timestamp>,
-    /// The first moment at which it is good.
+    /// The first moment at which it is valid.
     pub not_before: Option<Timestamp>,
-    /// The first moment at which it no longer is.
+    /// The first moment at which it is no longer valid.
     pub expires_at: Option<Timestamp>,
-    /// Whether it is time to make the next one.
+    /// Whether it is time to rotate it.
     pub expires_soon: bool,
 }
 
 impl<'t> Page<'t> {
-    /// A page of the keys of a table, which are used since a moment.
+    /// Returns a page of the keys of a table whose uses are counted since a moment.
     ///
     /// # Errors
     /// There is no such page.
@@ -102,7 +101,7 @@ impl<'t> Page<'t> {
 }
 
 impl<'t> Row<'t> {
-    /// Some keys of a table.
+    /// Returns some keys of a table.
     #[must_use]
     pub fn some(keys: &'t KeyTable, first: usize, most: usize) -> Vec<Self> {
         let now = Timestamp::now();

@@ -1,7 +1,7 @@
-//! The debug page: what a person looks at who wants to see rather than read. Rendered here, whole;
-//! its script does no more than to fetch the last decisions again.
+//! The debug page: an HTML view of the process. It is rendered here; its script only refreshes the last
+//! decisions.
 //!
-//! It shows what the JSON routes beside it show, and is made of the same values.
+//! It shows the same values as the JSON routes.
 
 mod form;
 mod matrix;
@@ -33,16 +33,16 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use self::paging::{Pager, Pages, Table};
 use crate::{debug_keys, debug_page::matrix::Access};
 
-/// Nothing from elsewhere, and nothing inline: a name or a path that a caller chose stays text.
+/// No external and no inline resources: a name or a path that a caller chose cannot run a script.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Lines of what shadows would change shown at most.
+/// The most shadow differences that are shown.
 const DIFFERENCES_SHOWN: usize = 50;
 
-/// The routes of the page.
+/// Returns the routes of the page.
 pub fn router() -> Router<Arc<Operations>> {
     let set = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, value);
     let text = HeaderValue::from_static;
@@ -83,7 +83,7 @@ struct Page<'a> {
     keys: Option<Keys<'a>>,
 }
 
-/// The rows of the last decisions alone.
+/// The rows of the last decisions.
 #[derive(Template)]
 #[template(path = "decisions.html")]
 struct Recent {
@@ -95,9 +95,9 @@ struct Keys<'a> {
     used_since: Timestamp,
     rows: Vec<debug_keys::Row<'a>>,
     pager: Option<Pager>,
-    /// How many there are in each state.
+    /// The number of keys in each state.
     states: BTreeMap<&'static str, usize>,
-    /// How often a key was refused, by cause, where it ever was.
+    /// How often a key was rejected, by cause; without the causes that did not occur.
     refused: Vec<(&'static str, u64)>,
 }
 
@@ -121,7 +121,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A large matrix takes its time, which requests of the gateway must not wait for.
+/// A large matrix takes long, and must not delay requests from the gateway.
 async fn page(State(operations): State<Arc<Operations>>, RawQuery(query): RawQuery) -> Response {
     let render = move || render(&operations, query.as_deref().unwrap_or_default());
     match tokio::task::spawn_blocking(render).await {
@@ -167,8 +167,8 @@ async fn recent(State(operations): State<Arc<Operations>>) -> Response {
     }
 }
 
-/// The last decisions. Where one process takes both steps, the first one's success says nothing
-/// that the second one does not.
+/// The last decisions. In a process with both services, a success of the resolver is omitted, because
+/// the authorizer's decision follows it.
 fn decisions(operations: &Operations) -> Vec<Arc<Entry>> {
     let mut decisions = operations.decisions.recent();
     if operations.authorizer.is_some() {

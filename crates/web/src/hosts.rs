@@ -1,8 +1,8 @@
-//! The `Host` values that the operations listener takes.
+//! The `Host` values that the admin listener accepts.
 //!
-//! A web page can give its own name the address of this listener ("DNS rebinding"); a browser then
-//! lets that page read what the listener answers. The name stays in `Host`, so names that are not
-//! listed are rejected. An IP address is no name, and cannot be given another address.
+//! A web page can point its own host name to the address of this listener ("DNS rebinding"); a browser
+//! then lets that page read the listener's responses. `Host` still has that name, so unknown names are
+//! rejected. An IP address cannot be pointed elsewhere, so it is accepted.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -22,10 +22,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// How often a rejected name is logged at most.
+/// A rejected name is logged at most once in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The names of the operations listener, in lower case.
+/// The names of the admin listener, in lower case.
 #[derive(Debug)]
 pub struct Hosts {
     names: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// `localhost`, the host of the listener's address, and the names that are set.
+    /// Returns `localhost`, the host of the listener's address, and the configured names.
     #[must_use]
     pub fn new(host: Option<&str>, set: &[String]) -> Self {
         let mut names = vec!["localhost".to_owned()];
@@ -45,8 +45,8 @@ impl Hosts {
         }
     }
 
-    /// Whether a request names this listener. Browsers always name a host; a client that names none
-    /// is none of theirs.
+    /// Checks whether a request names this listener. Browsers always send a host, so a request without
+    /// one is not from a browser and is accepted.
     fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
         let lines = headers.get_all(HOST).iter().map(|value| {
             value
@@ -75,7 +75,7 @@ impl Hosts {
         if is_address || self.names.contains(&name) {
             Ok(())
         } else {
-            Err(format!("`{host}` is not a name of this listener"))
+            Err(format!("`{host}` is not a name of the admin listener"))
         }
     }
 
@@ -84,19 +84,19 @@ impl Hosts {
         if logged.is_none_or(|it| it.elapsed() >= LOG_INTERVAL) {
             *logged = Some(Instant::now());
             tracing::warn!(
-                "a request to the operations listener is rejected: {problem}; if it is, add it to the \
+                "a request to the admin listener was rejected: {problem}; if it should be, add it to the \
                  setting `operations-hosts`"
             );
         }
     }
 }
 
-/// Rejects requests to hosts that are not this listener's.
+/// Adds a check that rejects requests to hosts that are not this listener's.
 pub fn guard(router: Router, hosts: Arc<Hosts>) -> Router {
     router.layer(middleware::from_fn_with_state(hosts, check))
 }
 
-/// RFC 9110, section 15.5.20: 421 is for a request to a host that this server does not answer for.
+/// RFC 9110, section 15.5.20: 421 is for a request to a host for which this server does not respond.
 async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     match hosts.admit(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,

@@ -1,10 +1,10 @@
-//! The pages of the operations listener: probes, metrics and what operators look at.
+//! The pages of the admin listener: probes, metrics and the debug pages.
 //!
 //! [`router::router`] serves what [`keygate_telemetry::operations::Operations`] records; [`hosts`] rejects
 //! requests that a browser sends for a name that is not this listener's.
 //!
-//! *Invariant: pages only read.* They change nothing in the process, show neither keys nor digests, and
-//! are never part of a gateway's request.
+//! *Invariant: pages only read.* They change nothing in the process and show neither keys nor digests;
+//! gateways never request them.
 
 pub mod debug_keys;
 pub mod debug_page;

@@ -1,5 +1,4 @@
-//! The operations listener: probes, metrics, and what operators look at. Never the gateway's
-//! business.
+//! The routes of the admin listener: probes, metrics and debug pages. Gateways never request them.
 
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use keygate_explain::{Answer, Question};
+use keygate_explain::{ExplainedDecision, RequestDescription};
 use keygate_telemetry::{
     decisions::{Differences, Dropped, Filter},
     health::{SocketDetail, SocketState, SourceDetail},
@@ -27,7 +26,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{debug_keys, debug_page};
 
-/// The routes of the operations listener.
+/// Returns the routes of the admin listener.
 pub fn router(operations: Operations) -> Router {
     Router::new()
         .route("/-/healthz", get(|| async { "ok\n" }))
@@ -82,16 +81,15 @@ impl Condition {
     }
 }
 
-/// Ready from the first load until the shutdown begins. A file that was refused later does not
-/// make the process unfit, since the last good version is in force: it is told in the detail.
+/// Ready from the first load until the shutdown begins. A rejected version of a file does not change
+/// that, because the last valid one stays active: the detail reports it.
 async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
     let condition = Condition::of(&operations);
     (status(condition.ready), Json(condition))
 }
 
-/// Whether somebody should look after this process, fit or not: 503 also where the newest version
-/// of a file was refused, or where log lines are being dropped, or where a socket
-/// file is not the process's own.
+/// Whether the process needs attention: 503 also if the newest version of a file was rejected, if log
+/// lines are being dropped, or if a socket file is not the process's own.
 async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
     let log = operations.log.output();
     let condition = Condition {
@@ -113,8 +111,8 @@ async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Jso
     (status(well), Json(condition))
 }
 
-fn status(good: bool) -> StatusCode {
-    if good {
+fn status(ok: bool) -> StatusCode {
+    if ok {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
@@ -131,7 +129,7 @@ async fn scrape(
     ([(CONTENT_TYPE, format.content_type())], text)
 }
 
-/// Those of the kept decisions that somebody asks for.
+/// The kept decisions that match a filter.
 async fn recent_decisions(
     State(operations): State<Arc<Operations>>,
     filter: Result<Query<Filter>, QueryRejection>,
@@ -145,44 +143,45 @@ async fn recent_decisions(
     Json(json!({ "decisions": decisions })).into_response()
 }
 
-/// What shadows would have changed of the kept decisions.
+/// How shadows would change the kept decisions.
 async fn shadow_differences(State(operations): State<Arc<Operations>>) -> Json<Differences> {
     Json(Differences::of(&operations.decisions.recent()))
 }
 
-/// A query that is wrong is never taken for one that asks less.
+/// An invalid query is an error, never a query with fewer conditions.
 fn refusal(rejection: &QueryRejection) -> Response {
     let error = json!({ "error": rejection.body_text() });
     (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }
 
-/// How the policy in force would decide a request that somebody describes.
+/// The decision of the active policy on a described request.
 async fn explain(
     State(operations): State<Arc<Operations>>,
-    question: Result<Query<Question>, QueryRejection>,
+    request: Result<Query<RequestDescription>, QueryRejection>,
 ) -> Response {
     let Some(authorizer) = &operations.authorizer else {
-        let error = "this process has no policy: ask the authorizer";
+        let error = "this process has no policy: request this page from the authorizer";
         return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
     };
-    match question {
-        Ok(Query(question)) => {
+    match request {
+        Ok(Query(request)) => {
             let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
-            let answer = authorizer
-                .look(|policy, shadow| Answer::to(&question, policy, shadow, keys.as_deref()));
-            Json(answer).into_response()
+            let decision = authorizer.look(|policy, shadow| {
+                ExplainedDecision::to(&request, policy, shadow, keys.as_deref())
+            });
+            Json(decision).into_response()
         }
         Err(rejection) => refusal(&rejection),
     }
 }
 
-/// A page of keys, as the query says.
+/// A page of keys, by the query.
 async fn keys(
     State(operations): State<Arc<Operations>>,
     query: Result<Query<debug_keys::Pages>, QueryRejection>,
 ) -> Response {
     let Some(resolver) = &operations.resolver else {
-        let error = "this process has no keys: ask the resolver";
+        let error = "this process has no keys: request this page from the resolver";
         return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
     };
     let pages = match query {

@@ -1,4 +1,4 @@
-//! The includes for given names and addresses, as text.
+//! Writes the includes for given names and addresses.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
@@ -10,10 +10,10 @@ use crate::{
     names::{BACKOFFICE, CLIENT_ADDRESS, CLIENT_TYPE, IDENTITY},
 };
 
-/// The key's id, as backends get it.
+/// The header with the key's id, for backends.
 const KEY_ID: &str = "x-keygate-key-id";
 
-/// Headers of the caller's connection, which authorization requests must not have.
+/// Hop-by-hop headers, which authorization requests must not have.
 const OF_THE_CONNECTION: [&str; 4] = [
     "connection",
     "upgrade",
@@ -21,32 +21,32 @@ const OF_THE_CONNECTION: [&str; 4] = [
     "transfer-encoding",
 ];
 
-/// Names up to this length fit into nginx's default `proxy_headers_hash_bucket_size`.
+/// The longest name for nginx's default `proxy_headers_hash_bucket_size`.
 const USUAL_LENGTH: usize = 46;
 
-/// Longer ones, up to this length, fit into the size that the includes then set.
+/// The longest name for the bucket size that the includes set.
 const MAX_LENGTH: usize = 100;
 
-/// Together they must fit into one argument of a directive.
+/// The limit of all names together: they must fit into one argument of a directive.
 const MAX_NAMES: usize = 16;
 
-/// More of them in a name would make too many spellings.
+/// With more separators, a name would have too many spellings.
 const MAX_SEPARATORS: usize = 3;
 
-/// One file.
+/// An include file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Include {
-    /// Its name.
+    /// The name of the file.
     pub name: &'static str,
-    /// What it contains.
+    /// The content of the file.
     pub text: String,
 }
 
-/// The address of one replica, as nginx takes it in an `upstream`.
+/// The address of one replica, for a `server` line of an `upstream`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server(String);
 
-/// Why a text is not such an address.
+/// The error for a text that is not such an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not an address that nginx can connect to: write `HOST:PORT` or `unix:/path`, the path \
@@ -97,35 +97,35 @@ impl fmt::Display for Server {
     }
 }
 
-/// Where the services are: the replicas of each.
+/// The addresses of the services' replicas.
 #[derive(Debug, Clone, Default)]
 pub struct Servers {
-    /// Of the resolver; none is `127.0.0.1:7081`.
+    /// The resolvers; none means `127.0.0.1:7081`.
     pub resolver: Vec<Server>,
-    /// Of the authorizer; none is `127.0.0.1:7082`.
+    /// The authorizers; none means `127.0.0.1:7082`.
     pub authorizer: Vec<Server>,
-    /// Of `keygate serve`; none is `127.0.0.1:7080`.
+    /// The `keygate serve` processes; none means `127.0.0.1:7080`.
     pub serve: Vec<Server>,
 }
 
-/// What else can be chosen.
+/// Other options.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     /// Whether nginx follows the `X-Accel-Redirect` of backends.
     pub keep_accel_redirect: bool,
 }
 
-/// Why there are no includes for these names.
+/// The error for names that the includes cannot support.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IncludesError {
-    /// nginx cannot remove or replace such a header.
+    /// nginx can neither remove nor replace such a header.
     #[error(
-        "nginx takes the header name `{0}` for invalid, and cannot remove it from requests: use \
+        "`{0}` is an invalid header name for nginx, which cannot remove it from requests: use \
          letters, digits, `-` and `_`"
     )]
     InvalidHeader(HeaderName),
     /// The name is too long for nginx's tables.
-    #[error("the name `{0}` is too long: use {MAX_LENGTH} characters at most")]
+    #[error("the name `{0}` is too long: use at most {MAX_LENGTH} characters")]
     TooLong(String),
     /// There are too many names.
     #[error(
@@ -134,10 +134,10 @@ pub enum IncludesError {
     TooMany(usize),
 }
 
-/// Writes every include.
+/// Returns all include files.
 ///
 /// # Errors
-/// nginx cannot follow these names.
+/// The includes cannot support these names.
 pub fn includes(
     names: &Names,
     servers: &Servers,
@@ -194,7 +194,7 @@ fn check(names: &Names) -> Result<(), IncludesError> {
     Ok(())
 }
 
-/// Key headers that reach nothing unless nginx is told to take them.
+/// Returns the key headers that nginx drops by default.
 pub fn dropped_by_default(names: &Names) -> impl Iterator<Item = &HeaderName> {
     let headers = names.key_headers().iter();
     headers.filter(|name| name.as_str().contains('_'))
@@ -227,7 +227,7 @@ fn upstreams(servers: &Servers, default: impl Fn(&str, u16) -> String) -> Vec<Up
     ]
 }
 
-/// What the file at http level contains.
+/// The content of the file at http level.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Addresses,
@@ -240,14 +240,14 @@ struct Http {
     form: Form,
     upstreams: Vec<Upstream>,
     cookies: Vec<String>,
-    /// A regular expression for any of the cookies' names.
+    /// A regular expression that matches the names of all cookies.
     cookie: String,
     cookie_variable: String,
     removals: Vec<Removal>,
     last_removal: String,
 }
 
-/// A map that takes one cookie out of a variable.
+/// A map that removes one cookie from a variable.
 struct Removal {
     from: String,
     to: String,
@@ -261,7 +261,7 @@ impl Http {
             0 => "http_cookie".to_owned(),
             n => format!("{cookie_variable}_{n}"),
         };
-        // Each name once, and two more.
+        // One map for each name, and two more.
         let steps = cookies.len() + 2;
         let removals = (1..=steps).map(|n| Removal {
             from: step(n - 1),
@@ -279,20 +279,20 @@ impl Http {
     }
 }
 
-/// The variable with the cookies for the authorizer and backends.
+/// Returns the variable with the cookies for the authorizer and backends.
 ///
-/// Its name depends on the names of the cookies: nginx does not start with files that were written for
+/// Its name depends on the cookies' names: nginx does not start with files that were written for
 /// different ones.
 fn cookie_variable(cookies: &[String]) -> String {
     if cookies == ["mia_client_key"] {
         return "keygate_cookie".to_owned();
     }
-    // FNV-1a: stable, and nobody has an interest in a collision.
+    // FNV-1a: stable across versions; a collision helps no attacker.
     let bytes = cookies.iter().flat_map(|name| name.bytes().chain([b';']));
     let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
-    // Short, since nginx warns where its table of variables has no room for long names.
+    // Short, because long names need a larger hash table of variables.
     format!("keygate_cookie_{:04x}", hash & 0xffff)
 }
 
@@ -304,7 +304,7 @@ fn any_of(cookies: &[String]) -> String {
     }
 }
 
-/// A name inside a regular expression inside a quoted argument.
+/// Escapes a name for a regular expression in a quoted argument.
 fn escaped(name: &str) -> String {
     let escape = |c: char| {
         if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
@@ -344,7 +344,7 @@ impl Steps {
             .filter(|name| !set.contains(name));
         Self {
             single,
-            names: names.stated(),
+            names: names.header_value(),
             client_type: names.client_type().to_string(),
             backoffice: names.backoffice().to_string(),
             client_addresses: with_default(CLIENT_ADDRESS, names.client_address()),
@@ -390,7 +390,7 @@ impl Location {
         }
         Self {
             policy,
-            names: names.stated(),
+            names: names.header_value(),
             client_types,
             backoffices,
             removed,
@@ -410,7 +410,7 @@ struct Users;
 #[template(path = "nginx/limit-failures.conf", escape = "none")]
 struct LimitFailures;
 
-/// A header that is always sent, and the name that the settings give it.
+/// A header that is always sent, and its name in the settings.
 fn with_default(default: &str, chosen: &HeaderName) -> Vec<String> {
     let mut names = vec![default.to_owned()];
     if chosen.as_str() != default {
@@ -419,7 +419,7 @@ fn with_default(default: &str, chosen: &HeaderName) -> Vec<String> {
     names
 }
 
-/// The headers that carry a key, in every spelling that backends read alike.
+/// The headers that carry a key, in every spelling that backends treat as equal.
 fn keys(names: &Names) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     for name in names.key_headers() {
@@ -432,7 +432,7 @@ fn keys(names: &Names) -> Vec<String> {
     keys
 }
 
-/// The same name with other separators: `client_type` for `client-type`.
+/// Returns the name with other separators: `client_type` for `client-type`.
 fn spellings(name: &str) -> Vec<String> {
     let parts: Vec<&str> = name.split(['-', '_']).collect();
     let separators = parts.len() - 1;

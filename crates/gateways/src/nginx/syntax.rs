@@ -1,50 +1,50 @@
-//! nginx's configuration language: words, `;` and blocks.
+//! nginx's configuration syntax: words, `;` and blocks.
 //!
-//! It splits a text as `ngx_conf_read_token` does (`src/core/ngx_conf_file.c`): a quote starts a
-//! string at the start of a word alone, `${` belongs to the word, a carriage return is a blank.
-//! Whatever reads otherwise sees other directives than nginx does.
+//! It splits a text as `ngx_conf_read_token` does (`src/core/ngx_conf_file.c`): a quote starts a string
+//! only at the start of a word, `${` is part of the word, a carriage return is white space. With other
+//! rules the check would see other directives than nginx.
 
 mod lua;
 
 use std::ops::Range;
 
-/// How deep blocks may be nested; nginx's own contexts end after five or six.
+/// The deepest nesting of blocks; nginx's own contexts end after five or six.
 const DEEPEST_BLOCK: usize = 64;
 
-/// nginx's `NGX_CONF_BUFFER`: no word may be longer.
+/// nginx's `NGX_CONF_BUFFER`: no word can be longer.
 const LONGEST_WORD: usize = 4096;
 
 /// One word of a directive, without its quotes and escapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// As nginx stores it.
+    /// Its text, as nginx stores it.
     pub text: String,
-    /// With its quotes, in bytes of the text.
+    /// Its span including quotes, in bytes of the text.
     pub span: Range<usize>,
 }
 
-/// A directive: at least one word, and perhaps a block.
+/// A directive: at least one word, and optionally a block.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The first word.
     pub name: Word,
     /// The other words.
     pub arguments: Vec<Word>,
-    /// What stands in its braces; nothing of a block of Lua.
+    /// The content of its braces; empty for a Lua block.
     pub block: Option<Vec<Statement>>,
 }
 
-/// Why a text is no nginx configuration. It repeats nothing of the text.
+/// The error for a text that is not an nginx configuration. It contains nothing of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SyntaxError {
     /// What is wrong.
     pub message: String,
-    /// Where, in bytes of the text.
+    /// The location, in bytes of the text.
     pub at: usize,
 }
 
-/// What ends a directive.
+/// The character that ends a directive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Semicolon,
@@ -53,21 +53,21 @@ enum End {
     OfFile,
 }
 
-/// A block that has begun, and the directive that it belongs to.
+/// An open block, and its directive.
 struct Open {
     head: (Word, Vec<Word>),
     outer: Vec<Statement>,
     at: usize,
 }
 
-/// Reads the directives of a text.
+/// Parses the directives of a text.
 ///
 /// # Errors
-/// nginx would not read it either.
+/// nginx would reject it too.
 pub fn parse(text: &str) -> Result<Vec<Statement>, SyntaxError> {
     if text.starts_with('\u{feff}') {
         return Err(error(
-            "the file starts with a UTF-8 byte order mark, which nginx takes for a part of the \
+            "the file starts with a UTF-8 byte order mark, which nginx treats as part of the \
              first directive's name",
             0,
         ));
@@ -139,7 +139,7 @@ fn error(message: impl Into<String>, at: usize) -> SyntaxError {
     }
 }
 
-/// nginx's blanks.
+/// nginx's white space.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -154,7 +154,7 @@ impl Reader<'_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// The words up to the next `;`, `{`, `}` or the end.
+    /// Reads the words up to the next `;`, `{`, `}` or the end.
     fn directive(&mut self) -> Result<(Vec<Word>, End), SyntaxError> {
         let mut words: Vec<Word> = Vec::new();
         loop {
@@ -238,14 +238,14 @@ impl Reader<'_> {
             Some(b';' | b'{' | b')') | None => {}
             Some(byte) if is_blank(byte) => {}
             Some(_) => {
-                let message = "a quoted string is followed by neither a blank nor `;`";
+                let message = "a quoted string is followed by neither a space nor `;`";
                 return Err(error(message, self.at));
             }
         }
         self.word(start..self.at, 1)
     }
 
-    /// The word at a span of the text, of which so many bytes at each end are quotes.
+    /// Returns the word at a span of the text, with this number of quotes at each end.
     fn word(&self, span: Range<usize>, quotes: usize) -> Result<Word, SyntaxError> {
         if span.len() > LONGEST_WORD {
             let message = format!("a word is longer than nginx's {LONGEST_WORD} bytes");
@@ -264,7 +264,7 @@ impl Reader<'_> {
     }
 }
 
-/// The text of a word as nginx stores it.
+/// Returns a word's text as nginx stores it.
 fn unescape(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut characters = raw.chars().peekable();

@@ -142,7 +142,7 @@ fn keys(path: &Path, pepper_file: Option<&Path>) -> Result<(Report, KeyTable), S
     let keys = table
         .keys()
         .map(|key| (key.id(), key.client_type(), key.validity()));
-    warnings.extend(keys_file::ending_soon(keys, Timestamp::now()));
+    warnings.extend(keys_file::expiring_soon(keys, Timestamp::now()));
     let summary = count(table.keys().count(), "key");
     let report = Report {
         summary,

@@ -1,5 +1,5 @@
-//! `keygate health`: is the service of this machine ready? For containers, which have no shell and
-//! no HTTP client to ask with.
+//! `keygate health`: checks whether the local service is ready. For containers, which have no shell and
+//! no HTTP client.
 
 use std::{
     env,
@@ -21,10 +21,10 @@ use crate::{
     settings::{Settings, SettingsError},
 };
 
-/// A service that takes longer than this is not well.
+/// A service that takes longer is reported as not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Far more than an answer has.
+/// The most bytes of a response, far more than it has.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// `keygate health`
@@ -33,13 +33,13 @@ pub(super) struct Arguments {
     /// Settings file (YAML) of the service
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Operations listener of the service: `HOST:PORT` or `unix:/path`
+    /// Admin listener of the service: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     operations: Option<Address>,
 }
 
-/// What the operations listener says.
-struct Answer {
+/// The response of the admin listener.
+struct Response {
     status: u16,
     detail: String,
 }
@@ -52,17 +52,19 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut outcomes = addresses.iter().map(|address| (address, ask(address)));
-    let Some(answer) = outcomes.find_map(|(_, outcome)| outcome.ok()) else {
+    let mut outcomes = addresses
+        .iter()
+        .map(|address| (address, request_readiness(address)));
+    let Some(response) = outcomes.find_map(|(_, outcome)| outcome.ok()) else {
         let tried: Vec<_> = addresses.iter().map(Address::to_string).collect();
         print(format_args!(
-            "not ready: nobody answers at {}\n",
+            "not ready: no response from {}\n",
             tried.join(", ")
         ));
         return ExitCode::FAILURE;
     };
-    print(format_args!("{}\n", answer.detail));
-    if answer.status == 200 {
+    print(format_args!("{}\n", response.detail));
+    if response.status == 200 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -70,8 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 impl Arguments {
-    /// Where the service listens by its settings; where those do not say, it is at one of the
-    /// defaults, since nobody told which role it has.
+    /// The address in the settings; without one, the default addresses of all roles, since the role is
+    /// unknown.
     fn addresses(&self) -> Result<Vec<Address>, SettingsError> {
         if let Some(address) = &self.operations {
             return Ok(vec![address.clone()]);
@@ -94,8 +96,8 @@ impl Arguments {
     }
 }
 
-/// Asks for readiness in plain HTTP/1.1 (RFC 9112): one request, and all that comes until the end.
-fn ask(address: &Address) -> io::Result<Answer> {
+/// Requests the readiness in plain HTTP/1.1 (RFC 9112): one request, and a response until the end.
+fn request_readiness(address: &Address) -> io::Result<Response> {
     match address {
         Address::Tcp(text) => {
             let stream = TcpStream::connect(text)?;
@@ -110,16 +112,16 @@ fn ask(address: &Address) -> io::Result<Answer> {
     }
 }
 
-fn exchange(mut stream: impl Read + Write) -> io::Result<Answer> {
+fn exchange(mut stream: impl Read + Write) -> io::Result<Response> {
     stream.write_all(b"GET /-/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.take(LONGEST_ANSWER).read_to_string(&mut text)?;
-    let answer = text.split_once("\r\n\r\n").and_then(|(head, body)| {
+    let response = text.split_once("\r\n\r\n").and_then(|(head, body)| {
         let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-        Some(Answer {
+        Some(Response {
             status,
             detail: body.trim_end().to_owned(),
         })
     });
-    answer.ok_or_else(|| io::Error::other("this is no answer of HTTP/1.1"))
+    response.ok_or_else(|| io::Error::other("the response is not HTTP/1.1"))
 }

@@ -1,7 +1,6 @@
-//! `keygate keys`: the keys of a keys file, from their making to their end.
+//! `keygate keys`: the keys of a keys file, from creation to deletion.
 //!
-//! Standard output has what was asked for, a new key or a list, and nothing else; what was done is
-//! said on standard error.
+//! Standard output contains only the result, a new key or a list; reports go to standard error.
 
 mod create;
 mod delete;
@@ -43,25 +42,25 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Make a key: it is shown once, on standard output; the file keeps its digest.
+    /// Create a key: it is shown once, on standard output; the file stores only its digest.
     #[command(after_help = create::EXAMPLES)]
     Create(create::Arguments),
-    /// List the keys, with state, age and end.
+    /// List the keys, with state, age and expiry.
     #[command(after_help = list::EXAMPLES)]
     List(list::Arguments),
-    /// Switch a key on.
+    /// Enable a key.
     #[command(after_help = "Example:\n  keygate keys enable --keys keys.yaml cms-2026-11-24")]
     Enable(Target),
-    /// Switch a key off: it is refused within a second, and can be switched on again.
+    /// Disable a key: it is rejected within a second, and can be enabled again.
     #[command(after_help = "Example:\n  keygate keys disable --keys keys.yaml cms-2026-11-24")]
     Disable(Target),
-    /// Make the key that takes the place of another, which lives on for a while.
+    /// Create the successor of a key, which stays valid for a while.
     #[command(after_help = rotate::EXAMPLES)]
     Rotate(rotate::Arguments),
-    /// Take a key out of the file.
+    /// Delete a key from the file.
     #[command(after_help = "Example:\n  keygate keys delete --keys keys.yaml cms-2026-11-24")]
     Delete(Target),
-    /// Put digests in the place of all keys that stand in the file in clear.
+    /// Replace all plaintext keys in the file by their digests.
     #[command(after_help = hash::EXAMPLES)]
     Hash(hash::Arguments),
 }
@@ -76,7 +75,7 @@ struct Target {
     id: String,
 }
 
-/// Why a command is not done. The file is as it was, but where the variant says otherwise.
+/// The error of a command. The file is unchanged, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeysError {
     #[error(transparent)]
@@ -140,7 +139,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The time in whole seconds, as files hold it.
+/// The time in whole seconds, as in files.
 pub(super) fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }

@@ -4,8 +4,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use keygate_documents::source::{self, SourceError};
 use keygate_explain::{
+    description::{logged_in, properties},
     matrix::{Circumstances, Matrix, Window},
-    question::{logged_in, properties},
 };
 use keygate_keys::keys_file;
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// Keys file: a column for each client type that its keys have, named in the policy or not
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Policy file that is tried as shadow: marks where it would answer otherwise
+    /// Shadow policy file: marks cells that it would decide differently
     #[arg(long, value_name = "FILE")]
     shadow_policy: Option<PathBuf>,
     /// Groups of the user who is logged in, with commas
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// The requests come by the back-office gateway
     #[arg(long)]
     backoffice: bool,
-    /// How the answer looks
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }

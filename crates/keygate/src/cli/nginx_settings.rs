@@ -33,12 +33,12 @@ pub(super) fn expected(files: &[PathBuf]) -> Result<Expected, SourceError> {
             let headers = names.key_headers().iter().map(ToString::to_string);
             expected.key_headers = headers.collect();
             expected.key_cookies = names.key_cookies().to_vec();
-            expected.stated_of_keys = Some(names.stated_of_keys());
+            expected.stated_of_keys = Some(names.resolver_value());
         }
         if role != Some(Role::Resolver) {
             expected.client_type_header = names.client_type().to_string();
             expected.backoffice_header = names.backoffice().to_string();
-            expected.stated_of_identity = Some(names.stated_of_identity());
+            expected.stated_of_identity = Some(names.authorizer_value());
             expected.answers_with_header |= settings.answer_with == AnswerWith::Header;
         }
         if let Some(role) = role {

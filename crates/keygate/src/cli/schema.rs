@@ -1,6 +1,6 @@
 //! `keygate schema`: JSON Schemas of the files that people write, for editors and pipelines.
 //!
-//! They know the shape of a file and no more: `keygate check` knows whether it is good.
+//! They describe only the structure of a file; `keygate check` validates the content.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What a command says: its answer on standard output, all else on standard error.
+//! Terminal output: results on standard output, reports on standard error.
 
 use std::{
     fmt,
@@ -6,8 +6,8 @@ use std::{
     process,
 };
 
-/// Prints a piece of the answer. Half an answer is none: where it cannot be written the program ends
-/// with 1, without a word if nobody reads on, as behind `| head`.
+/// Prints a part of the result. If it cannot be written the program ends with 1, and without a message
+/// if the reader has closed the pipe, as in `| head`.
 pub(super) fn print(text: impl fmt::Display) {
     let mut output = io::stdout().lock();
     let written = write!(output, "{text}").and_then(|()| output.flush());
@@ -20,8 +20,8 @@ pub(super) fn print(text: impl fmt::Display) {
     process::exit(1)
 }
 
-/// Says something to whoever ran the command.
+/// Reports to the user of the command.
 pub(super) fn say(what: impl fmt::Display) {
-    // Where nobody listens there is nobody to tell that.
+    // A failed report cannot be reported either.
     _ = writeln!(io::stderr(), "{what}");
 }

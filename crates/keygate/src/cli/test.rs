@@ -1,4 +1,4 @@
-//! `keygate test`: does a policy decide as a file of cases expects?
+//! `keygate test`: checks the decisions of a policy against a file of cases.
 
 use std::{fmt, path::PathBuf, process::ExitCode};
 
@@ -14,10 +14,10 @@ pub(super) struct Arguments {
     /// File of cases (YAML)
     #[arg(value_name = "FILE")]
     cases: PathBuf,
-    /// Policy file, in the place of the one that the file of cases names
+    /// Policy file, instead of the one in the file of cases
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// How the answer looks
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
@@ -39,7 +39,7 @@ A file of cases:
 A request has what `keygate explain` takes: method, uri, host, clientType, groups, permissions, user,
 backoffice.";
 
-/// Why no case was tried.
+/// Why no case was run.
 #[derive(Debug, thiserror::Error)]
 enum TestError {
     #[error(transparent)]
@@ -58,12 +58,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     super::exit(test(arguments))
 }
 
-/// Prints what differs, and answers whether nothing does.
+/// Prints the failed cases, and returns whether there are none.
 fn test(arguments: &Arguments) -> Result<bool, TestError> {
     let origin = arguments.cases.display().to_string();
     let text = source::read(&arguments.cases)?;
-    let cases = Cases::parse(&text).map_err(|mistake| {
-        let shown = mistake.show(&origin, &text, Cases::content(&text));
+    let cases = Cases::parse(&text).map_err(|error| {
+        let shown = error.show(&origin, &text, Cases::content(&text));
         SourceError::Rejected(vec![shown])
     })?;
     if cases.is_empty() {
@@ -78,9 +78,9 @@ fn test(arguments: &Arguments) -> Result<bool, TestError> {
         .ok_or_else(|| TestError::NoPolicy(arguments.cases.clone()))?;
     let policy = policy_file::read(&path)?;
     let report = cases.run(&policy);
-    let good = report.failed.is_empty();
+    let passed = report.failed.is_empty();
     arguments.output.print(&Outcome { origin, report });
-    Ok(good)
+    Ok(passed)
 }
 
 #[derive(serde::Serialize)]

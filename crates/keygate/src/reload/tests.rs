@@ -192,7 +192,7 @@ fn no_part_of_a_file_becomes_active_while_it_is_written() {
     }
 }
 
-/// Whoever stops at a line's end leaves a version that nothing can tell from a whole one.
+/// A writer that stops at the end of a line leaves a version that looks complete.
 #[test]
 fn a_file_that_is_cut_inside_a_line_never_becomes_active() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
-//! Who has a file open for writing, as far as `/proc` shows it.
+//! The processes that have a file open for writing, as far as `/proc` shows them.
 //!
-//! A read lease would be the kernel's own answer, but it needs the file's ownership or a
-//! capability, and no safe interface to it exists in Rust.
+//! A read lease would let the kernel decide, but it needs the file's ownership or a capability, and
+//! Rust has no safe interface to it.
 
 use std::{
     fs::{self, File},

@@ -11,10 +11,10 @@ use crate::listener::Address;
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The settings file is not good.
+    /// The settings file is invalid.
     #[error(transparent)]
     File(SourceError),
-    /// A setting is unknown or has a bad value.
+    /// A setting is unknown or has an invalid value.
     #[error("{0}")]
     Setting(String),
     /// The pepper cannot be used.

@@ -61,16 +61,16 @@ impl Settings {
         };
         Ok(ExpectedNames::new(
             part(
-                names.stated_of_keys(),
-                default.stated_of_keys(),
+                names.resolver_value(),
+                default.resolver_value(),
                 role != Role::Authorizer,
             ),
             part(
-                names.stated_of_identity(),
-                default.stated_of_identity(),
+                names.authorizer_value(),
+                default.authorizer_value(),
                 role != Role::Resolver,
             ),
-            names.stated() != default.stated(),
+            names.header_value() != default.header_value(),
         ))
     }
 

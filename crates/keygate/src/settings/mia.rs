@@ -1,4 +1,4 @@
-//! The environment of Mia-Platform's Authorization Service, so that its users can keep theirs.
+//! The environment variables of Mia-Platform's Authorization Service, so that its users can keep them.
 //!
 //! Source: Mia-Platform documentation, Authorization Service, "Environment variables".
 
@@ -6,8 +6,8 @@ use figment::value::Value;
 
 use super::SettingsError;
 
-/// Names that are known and change nothing. Most describe users: nobody is logged in here, so a
-/// rule that needs a user denies. A gateway that calls `/auth` itself needs no service prefix.
+/// Known names that are ignored. Most describe users, which are not supported here, so a rule that
+/// needs a user denies. A gateway that requests `/auth` itself needs no service prefix.
 const WITHOUT_EFFECT: [&str; 12] = [
     "USERINFO_URL",
     "BACKOFFICE_USERINFO_URL",

@@ -144,7 +144,7 @@ fn a_socket_mode_of_another_form_is_rejected() {
 
 #[test]
 fn an_error_names_the_setting_and_the_fix() {
-    let mistakes = [
+    let errors = [
         layered(Role::Serve, None, &[("KEYGATE_LISTN", "x")], &[]),
         layered(Role::Serve, None, &[("KEYGATE_LISTEN", "7081")], &[]),
         layered(
@@ -230,8 +230,8 @@ fn an_error_names_the_setting_and_the_fix() {
             &[],
         ),
     ];
-    let mistakes: Vec<_> = mistakes.into_iter().map(Result::unwrap_err).collect();
-    insta::assert_snapshot!(mistakes.join("\n\n"));
+    let errors: Vec<_> = errors.into_iter().map(Result::unwrap_err).collect();
+    insta::assert_snapshot!(errors.join("\n\n"));
 }
 
 #[test]

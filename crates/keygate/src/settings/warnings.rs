@@ -15,7 +15,7 @@ impl Settings {
         }
         if role != Role::Resolver && self.answer_with == AnswerWith::Header {
             tracing::warn!(
-                "{} has denials answered by 200 and `mia-allowed: 0`: a gateway that does not read \
+                "{} makes every denial a response 200 with `mia-allowed: 0`: a gateway that does not read \
                  `mia-allowed` lets every request pass. Requests of Keygate's nginx includes get 401 and \
                  403 all the same",
                 self.origins.named("answer-with")
@@ -32,7 +32,7 @@ impl Settings {
         let operations = self.operations(role);
         if !operations.is_local() {
             tracing::warn!(
-                "{}, `{operations}`, is not a loopback address: whoever reaches the operations listener \
+                "{}, `{operations}`, is not a loopback address: everyone who reaches the admin listener \
                  sees key ids, client types and the policy, so let only probes and operators reach it",
                 self.origins.named("operations")
             );

@@ -1,9 +1,8 @@
-//! Changes to the text of a keys file, in place: what is not changed stays as it was written,
-//! comments, order and spelling.
+//! Edits the text of a keys file in place: unchanged parts keep their comments, order and spelling.
 //!
-//! A change is made of splices at the places that the YAML parser reports. What a splice does to a
-//! file that is written in an unusual way cannot all be foreseen, so [`Edit::finish`] reads the
-//! result again: unless it holds just the change that was meant, it is given up.
+//! An edit consists of splices at the spans that the YAML parser reports. Not every effect on a file
+//! in an unusual style can be foreseen, so [`Edit::finish`] parses the result: if it differs from the
+//! intended entries, the edit is abandoned.
 
 mod layout;
 #[cfg(test)]
@@ -19,34 +18,34 @@ use super::{Entry, contents};
 use crate::{Digest, Key, KeyTable, table::TableError};
 use layout::{EntryLayout, Layout};
 
-/// The text of a file that does not exist yet.
+/// The text of a new keys file.
 pub const NEW_FILE: &str = "version: 1\nkeys: []\n";
 
-/// Why a change is not made. Nothing is written then.
+/// The error for an edit that is not made. Nothing is written then.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// The file is not good as it is.
+    /// The file is invalid before the edit.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// There is no such key.
     #[error("there is no key with the id `{id}`{}", did_you_mean(meant.as_deref()))]
     NoSuchKey {
-        /// What was asked for.
+        /// The requested id.
         id: String,
-        /// An id that is there and looks like it.
+        /// An existing id that is similar to it.
         meant: Option<String>,
     },
-    /// The keys would collide, or one could never be good.
+    /// The keys would collide, or one could never be valid.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// The list is not written in lines that begin with a dash.
+    /// The list is not written as lines that begin with a dash.
     #[error(
-        "keys are added and deleted only where each stands below the other after a `- `, and this \
-         list is written otherwise: do it by hand"
+        "keys can be added and deleted only if each begins on a new line with `- `, and this list is \
+        written in another style: edit the file by hand"
     )]
     NotAList,
-    /// The result would not hold just the change that was meant.
-    #[error("the file is written in a way that cannot be changed in place: do it by hand")]
+    /// The result would differ from the intended change.
+    #[error("the file is written in a style that cannot be edited in place: edit it by hand")]
     GivenUp,
 }
 
@@ -54,24 +53,24 @@ fn did_you_mean(meant: Option<&str>) -> String {
     meant.map_or_else(String::new, |meant| format!(": did you mean `{meant}`?"))
 }
 
-/// A change under way.
+/// An edit in progress.
 pub struct Edit<'t> {
     path: &'t Path,
     text: &'t str,
     layout: Layout,
-    /// What the file holds and is to hold, in the order of `layout`; new entries follow.
+    /// The entries after the edit, in the order of `layout`; new entries follow.
     entries: Vec<Entry>,
     removed: BTreeSet<usize>,
     splices: Vec<Splice>,
 }
 
-/// Text that takes the place of other text.
+/// A replacement of a span of the text.
 struct Splice {
     range: Range<usize>,
     text: Zeroizing<String>,
 }
 
-/// The order in which the fields of an entry are written.
+/// The order of the fields in a new entry.
 const ORDER: [&str; 9] = [
     "id",
     "clientType",
@@ -85,10 +84,10 @@ const ORDER: [&str; 9] = [
 ];
 
 impl<'t> Edit<'t> {
-    /// A change to this text, which must be a good keys file.
+    /// Starts an edit of this text, which must be a valid keys file.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not a valid keys file.
     pub fn begin(path: &'t Path, text: &'t str) -> Result<Self, EditError> {
         Ok(Self {
             entries: contents(path, text)?.entries,
@@ -100,27 +99,27 @@ impl<'t> Edit<'t> {
         })
     }
 
-    /// What the file is to hold as things are.
+    /// Returns the entries after the edits so far.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.places().map(|(_, entry)| entry)
+        self.remaining().map(|(_, entry)| entry)
     }
 
-    fn places(&self) -> impl Iterator<Item = (usize, &Entry)> {
+    fn remaining(&self) -> impl Iterator<Item = (usize, &Entry)> {
         let entries = self.entries.iter().enumerate();
-        entries.filter(|(place, _)| !self.removed.contains(place))
+        entries.filter(|(index, _)| !self.removed.contains(index))
     }
 
-    /// The entry of a name.
+    /// Returns the entry with this id.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such entry.
     pub fn entry(&self, id: &str) -> Result<&Entry, EditError> {
         self.find(id).map(|(_, entry)| entry)
     }
 
     fn find(&self, id: &str) -> Result<(usize, &Entry), EditError> {
         let is_it = |(_, entry): &(usize, &Entry)| entry.key.id.as_str() == id;
-        self.places().find(is_it).ok_or_else(|| {
+        self.remaining().find(is_it).ok_or_else(|| {
             let ids = self.entries().map(|entry| entry.key.id.as_str());
             EditError::NoSuchKey {
                 id: id.to_owned(),
@@ -129,7 +128,7 @@ impl<'t> Edit<'t> {
         })
     }
 
-    /// Switches a key on or off.
+    /// Enables or disables a key.
     ///
     /// # Errors
     /// There is no such key.
@@ -138,11 +137,11 @@ impl<'t> Edit<'t> {
         self.change(id, "active", &value, |key| key.active = active)
     }
 
-    /// Gives a key an end.
+    /// Sets the expiry of a key.
     ///
     /// # Errors
     /// There is no such key.
-    pub fn set_end(&mut self, id: &str, end: Timestamp) -> Result<(), EditError> {
+    pub fn set_expiry(&mut self, id: &str, end: Timestamp) -> Result<(), EditError> {
         let value = end.to_string();
         self.change(id, "expiresAt", &value, |key| key.expires_at = Some(end))
     }
@@ -154,20 +153,20 @@ impl<'t> Edit<'t> {
         value: &str,
         apply: impl FnOnce(&mut Key),
     ) -> Result<(), EditError> {
-        let (place, _) = self.find(id)?;
-        let layout = self.layout.entries.get(place).ok_or(EditError::GivenUp)?;
+        let (index, _) = self.find(id)?;
+        let layout = self.layout.entries.get(index).ok_or(EditError::GivenUp)?;
         let splice = set_field(self.text, layout, field, value).ok_or(EditError::GivenUp)?;
         self.splices.push(splice);
-        if let Some(entry) = self.entries.get_mut(place) {
+        if let Some(entry) = self.entries.get_mut(index) {
             apply(&mut entry.key);
         }
         Ok(())
     }
 
-    /// Puts a digest in the place of every key that stands in clear; says how many there were.
+    /// Replaces every plaintext key by its digest, and returns their number.
     ///
     /// # Errors
-    /// An entry is written in a way that cannot be changed.
+    /// An entry is written in a style that cannot be edited.
     pub fn hash_keys(&mut self, digest: impl Fn(&[u8]) -> Digest) -> Result<usize, EditError> {
         let mut hashed = 0;
         for (entry, layout) in self.entries.iter_mut().zip(&self.layout.entries) {
@@ -185,31 +184,31 @@ impl<'t> Edit<'t> {
         Ok(hashed)
     }
 
-    /// Takes a key out, with the comments that stand inside its entry.
+    /// Removes a key and the comments inside its entry.
     ///
     /// # Errors
     /// There is no such key.
     pub fn remove(&mut self, id: &str) -> Result<Entry, EditError> {
-        let (place, entry) = self.find(id)?;
+        let (index, entry) = self.find(id)?;
         let entry = entry.clone();
-        self.removed.insert(place);
+        self.removed.insert(index);
         Ok(entry)
     }
 
-    /// Adds a key at the end.
+    /// Appends a key.
     pub fn add(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
 
-    /// The text with the change.
+    /// Returns the edited text.
     ///
     /// # Errors
-    /// The result would not be a good keys file, or would hold anything but the change.
+    /// The result would not be a valid keys file, or would differ from the intended change.
     pub fn finish(mut self) -> Result<Zeroizing<String>, EditError> {
         let mut splices = std::mem::take(&mut self.splices);
         splices.append(&mut self.removals()?);
         splices.append(&mut self.additions()?);
-        // Stable: what begins at one place stays in the order of the calls.
+        // The sort is stable: splices at one offset stay in the order of the calls.
         splices.sort_by_key(|splice| splice.range.start);
         let text = apply(self.text, &splices).ok_or(EditError::GivenUp)?;
 
@@ -223,8 +222,8 @@ impl<'t> Edit<'t> {
 
     fn removals(&self) -> Result<Vec<Splice>, EditError> {
         let mut splices = Vec::new();
-        for place in &self.removed {
-            let layout = self.layout.entries.get(*place).ok_or(EditError::GivenUp)?;
+        for index in &self.removed {
+            let layout = self.layout.entries.get(*index).ok_or(EditError::GivenUp)?;
             let item = layout.item(self.text).ok_or(EditError::NotAList)?;
             splices.push(Splice {
                 range: item.with_line_end(self.text),
@@ -277,7 +276,7 @@ fn insertion(at: usize, text: String) -> Splice {
     }
 }
 
-/// Puts a word in the place of another, in its quotes if it has some.
+/// Replaces a word, and keeps its quotes.
 fn replace(text: &str, at: &Range<usize>, word: &str) -> Splice {
     let quote = text.get(at.clone()).and_then(|old| old.chars().next());
     let text = match quote.filter(|it| matches!(it, '"' | '\'')) {
@@ -290,7 +289,7 @@ fn replace(text: &str, at: &Range<usize>, word: &str) -> Splice {
     }
 }
 
-/// Sets a field of an entry; a new one goes after the last of those that it is written after.
+/// Sets a field of an entry; a new one is inserted by the order of the fields.
 fn set_field(text: &str, entry: &EntryLayout, name: &str, value: &str) -> Option<Splice> {
     if let Some(field) = entry.field(name) {
         if field.value_at.is_empty() {
@@ -302,7 +301,7 @@ fn set_field(text: &str, entry: &EntryLayout, name: &str, value: &str) -> Option
             text: value.to_owned().into(),
         });
     }
-    // A description may be many lines, whose end is hard to tell.
+    // A description may have many lines, and its end is hard to find.
     let before = ORDER.iter().take_while(|other| **other != name);
     let after = before
         .filter(|other| **other != "description")
@@ -324,7 +323,7 @@ fn set_field(text: &str, entry: &EntryLayout, name: &str, value: &str) -> Option
     })
 }
 
-/// An entry as this program writes it, after a line end.
+/// Returns a new entry's text, which follows a line ending.
 fn item_of(entry: &Entry, indent: usize, newline: &str) -> String {
     let Entry {
         key,
@@ -353,7 +352,7 @@ fn item_of(entry: &Entry, indent: usize, newline: &str) -> String {
     lines.collect()
 }
 
-/// A text as a YAML scalar: bare where no reader of YAML, 1.1 or 1.2, can take it for anything else.
+/// Returns a YAML scalar: plain only if YAML 1.1 and 1.2 both parse it as this text.
 fn scalar(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
     let odd = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
@@ -369,7 +368,7 @@ fn scalar(text: &str) -> String {
     }
 }
 
-/// `None` where splices overlap.
+/// Returns `None` if splices overlap.
 fn apply(text: &str, splices: &[Splice]) -> Option<Zeroizing<String>> {
     let added: usize = splices.iter().map(|splice| splice.text.len()).sum();
     let mut result = Zeroizing::new(String::with_capacity(text.len() + added));

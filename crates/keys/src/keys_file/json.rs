@@ -1,11 +1,10 @@
-//! A keys file that is written as JSON, read without looking for places: several times as fast as
-//! by the YAML reader, for files of a million keys that a program writes.
+//! A fast parser for keys files in JSON, several times as fast as the YAML parser, for files of a
+//! million generated keys.
 //!
-//! JSON is YAML, so this is no other format. Whatever is not read here at once, for whatever cause,
-//! is left to the YAML reader, which says what is wrong and where. So this reader may refuse what
-//! it likes, and must accept nothing that the other would not, nor take it for anything else:
-//! strings without escapes, no character that YAML treats in a way of its own, no key in clear
-//! (a warning names its place).
+//! JSON is a subset of YAML, so this is the same format. A file that this parser rejects is parsed by
+//! the YAML parser, which reports errors with their location. So this parser may reject any file, but
+//! must accept only files that the YAML parser accepts with the same result: strings without escapes,
+//! no character with a special meaning in YAML, no plaintext key (it needs a warning with a location).
 
 use std::{fmt, marker::PhantomData};
 
@@ -18,7 +17,7 @@ use serde::{
 
 use super::VERSION;
 
-/// The table, where the text is JSON and good.
+/// Returns the table if the text is valid JSON.
 pub(super) fn table(text: &str, pepper: Option<&Pepper>) -> Option<KeyTable> {
     if !text.starts_with('{') || !is_plain(text) {
         return None;
@@ -30,10 +29,10 @@ pub(super) fn table(text: &str, pepper: Option<&Pepper>) -> Option<KeyTable> {
     document.keys.0.finish(pepper.cloned()).ok()
 }
 
-/// What stands for itself in both languages. Outside ASCII are characters that end a line of YAML or
-/// may not be in one, and a tab may not stand everywhere: a file that has any of them waits longer.
+/// Whether each character means the same in both languages. Some characters outside ASCII are line
+/// breaks or invalid in YAML, and a tab is not allowed everywhere: such files take the slower way.
 fn is_plain(text: &str) -> bool {
-    // Piece by piece, so that the compiler makes many comparisons one.
+    // In pieces, so that the compiler vectorizes the comparisons.
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
     let mut pieces = text.as_bytes().chunks(256);
     pieces.all(|piece| {
@@ -66,7 +65,7 @@ struct Written<'t> {
 }
 
 impl Written<'_> {
-    /// The key, unless something in it is a mistake.
+    /// Returns the key; `None` if a field is invalid.
     fn key(&self) -> Option<Key> {
         let moment = |text: Option<&str>| text.map(str::parse::<Timestamp>).transpose().ok();
         moment(self.created_at)?;
@@ -81,7 +80,7 @@ impl Written<'_> {
     }
 }
 
-/// An object alone: by itself, serde takes an array of a struct's values for the struct.
+/// Only an object: by default serde also accepts an array of a struct's values.
 struct Object<T>(T);
 
 impl<'t, T: Deserialize<'t>> Deserialize<'t> for Object<T> {
@@ -104,7 +103,7 @@ impl<'t, T: Deserialize<'t>> Visitor<'t> for ObjectVisitor<T> {
     }
 }
 
-/// The list of keys; each goes into the table as it is read.
+/// The list of keys; each is added to the table as it is parsed.
 struct Keys(Builder);
 
 impl<'t> Deserialize<'t> for Keys {
@@ -136,23 +135,23 @@ impl<'t> Visitor<'t> for KeysVisitor {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::reading::yaml_table;
+    use super::super::parse::yaml_table;
 
     const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-    /// All that a table tells, and whether it knows the key of [`DIGEST`].
-    fn told(table: &super::KeyTable) -> String {
+    /// Describes a table, and the result of a look-up of [`DIGEST`]'s key.
+    fn summary(table: &super::KeyTable) -> String {
         let found = table.find(b"abc", super::Timestamp::UNIX_EPOCH);
         format!("{:?} {found:?}", table.keys().collect::<Vec<_>>())
     }
 
-    /// Whether this reader takes the text; the YAML reader takes it as the same then.
-    fn is_taken(text: &str) -> bool {
+    /// Whether this parser accepts the text; checks that the YAML parser then gives the same table.
+    fn is_accepted(text: &str) -> bool {
         let Some(table) = super::table(text, None) else {
             return false;
         };
         match yaml_table("keys.yaml", text, None) {
-            Ok(loaded) => assert_eq!(told(&table), told(&loaded.table), "{text}"),
+            Ok(loaded) => assert_eq!(summary(&table), summary(&loaded.table), "{text}"),
             Err(error) => panic!("{text}\n{error}"),
         }
         true
@@ -170,25 +169,27 @@ mod tests {
              \"expiresAt\": \"2027-01-01T00:00:00.123456789Z\" }}"
         );
         let spaced = format!("{{ \"version\": 1, \"keys\": [ {key} ] }}\n");
-        assert!(is_taken(&spaced));
-        assert!(is_taken(
+        assert!(is_accepted(&spaced));
+        assert!(is_accepted(
             &spaced.replace("\": ", "\":").replace(", \"", ",\"")
         ));
-        assert!(is_taken(&spaced.replace(", ", ",\n").replace('[', "[\n")));
-        assert!(is_taken(
+        assert!(is_accepted(
+            &spaced.replace(", ", ",\n").replace('[', "[\n")
+        ));
+        assert!(is_accepted(
             &spaced.replace(", ", "\n  ,").replace(" }", "\n}")
         ));
-        assert!(is_taken(&format!("{{\"keys\":[{key}],\"version\":1}}")));
-        assert!(is_taken("{\"version\":1,\"keys\":[]}"));
-        assert!(is_taken(&document(
+        assert!(is_accepted(&format!("{{\"keys\":[{key}],\"version\":1}}")));
+        assert!(is_accepted("{\"version\":1,\"keys\":[]}"));
+        assert!(is_accepted(&document(
             "\"id\": \"null\", \"clientType\": \"1\", \"digest\": \"@DIGEST\", \
              \"description\": \"~\", \"notBefore\": \"1969-12-31T23:59:59.5Z\""
         )));
     }
 
     #[test]
-    fn a_file_with_an_error_is_left_to_the_yaml_reader() {
-        let good = "\"id\": \"a\", \"clientType\": \"A\", \"digest\": \"@DIGEST\"";
+    fn a_file_with_an_error_is_left_to_the_yaml_parser() {
+        let valid = "\"id\": \"a\", \"clientType\": \"A\", \"digest\": \"@DIGEST\"";
         let bad = [
             "\"id\": \"b\"",
             "\"description\": 1",
@@ -203,12 +204,17 @@ mod tests {
             "\"expiresAt\": 18446744073709551616",
             "\"notBefore\": \"2027-01-01T00:00:00Z\", \"expiresAt\": \"2026-01-01T00:00:00Z\"",
         ];
-        assert!(is_taken(&document(good)));
+        assert!(is_accepted(&document(valid)));
         for field in bad {
-            assert!(!is_taken(&document(&format!("{good}, {field}"))), "{field}");
+            assert!(
+                !is_accepted(&document(&format!("{valid}, {field}"))),
+                "{field}"
+            );
         }
-        assert!(!is_taken(&document("\"id\": \"a\", \"clientType\": \"A\"")));
-        let taken = document(good);
+        assert!(!is_accepted(&document(
+            "\"id\": \"a\", \"clientType\": \"A\""
+        )));
+        let taken = document(valid);
         for (from, to) in [
             ("\"version\": 1", "\"version\": 2"),
             ("\"version\": 1", "\"version\": 1.0"),
@@ -231,23 +237,23 @@ mod tests {
             ("sha256:", "hmac-sha256:"),
         ] {
             let text = taken.replacen(from, to, 1).replace("@DIGEST", DIGEST);
-            assert!(text != taken && !is_taken(&text), "{text}");
+            assert!(text != taken && !is_accepted(&text), "{text}");
         }
-        let twice = format!("{{\"version\": 1, \"keys\": [{{{good}}}, {{{good}}}]}}");
-        assert!(!is_taken(&twice.replace("@DIGEST", DIGEST)));
+        let twice = format!("{{\"version\": 1, \"keys\": [{{{valid}}}, {{{valid}}}]}}");
+        assert!(!is_accepted(&twice.replace("@DIGEST", DIGEST)));
     }
 
     proptest! {
-        /// Of whatever parts a file is made.
+        /// Files composed of any of these parts.
         #[test]
-        fn what_the_json_reader_accepts_is_the_same_to_the_yaml_reader(
+        fn the_json_and_the_yaml_parser_give_the_same_table(
             parts in prop::collection::vec(prop::sample::select(PARTS.to_vec()), 0..12),
             head in prop::sample::select(vec!["{\"version\":1,\"keys\":[{", "{\"version\" : 1\n,\"keys\":\n[\n{"]),
             required in any::<bool>(),
         ) {
             let required = if required { "\"id\":\"r\",\"clientType\":\"R\",\"digest\":\"@DIGEST\"," } else { "" };
             let text = format!("{head}{required}{}\"active\":true}}]}}", parts.concat());
-            is_taken(&text.replace("@DIGEST", DIGEST));
+            is_accepted(&text.replace("@DIGEST", DIGEST));
         }
     }
 

@@ -1,5 +1,5 @@
-//! The keys file on the disk, for those who change it: one writer at a time, and at any moment,
-//! a crash's too, the old file or the new one.
+//! The keys file on disk, for commands that change it: one writer at a time, and atomic replacement
+//! even if the process or the system crashes.
 
 use std::{
     ffi::OsString,
@@ -16,50 +16,50 @@ use zeroize::Zeroizing;
 
 use super::edit::NEW_FILE;
 
-/// The mode of a file that did not exist: the owner's alone.
+/// The mode of a new file: only its owner can access it.
 const NEW_MODE: u32 = 0o600;
 
-/// A writer is done within milliseconds; who waits longer waits for something that hangs.
+/// A writer takes milliseconds, so a longer wait means that another one hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why a keys file cannot be changed. It is as it was then.
+/// The error for a keys file that cannot be changed. The file is unchanged then.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Somebody else has locked the folder and does not let go.
+    /// Another program holds the lock of the folder for too long.
     #[error("another program holds the lock of {} for too long", folder.display())]
     Locked {
-        /// The folder.
+        /// The locked folder.
         folder: PathBuf,
     },
-    /// The new file would not belong to whom the old one belongs to, who may be its only reader.
+    /// The new file could not keep the owner of the old one, who may be its only reader.
     #[error("cannot give {} the owner of the old file: {error}", path.display())]
     Owner {
         /// The new file.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// The system refuses.
+    /// A system call failed.
     #[error("cannot {what} {}: {error}", path.display())]
     System {
-        /// To do what.
+        /// The failed operation.
         what: &'static str,
-        /// To which file or folder.
+        /// The file or folder of the operation.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         error: io::Error,
     },
 }
 
-/// A keys file that nobody else changes as long as this value lives.
+/// A locked keys file: nobody else changes it while this value exists.
 ///
-/// What is locked is its folder: the file itself is replaced, and a lock on it would be a lock on
-/// one that is gone.
+/// The lock is on the folder: the file itself is replaced, so a lock on it would be on a deleted
+/// file.
 pub struct LockedFile {
-    /// The file itself, behind any link.
+    /// The file after following links.
     path: PathBuf,
     folder: Folder,
     text: Zeroizing<String>,
@@ -71,7 +71,7 @@ struct Folder {
 }
 
 impl LockedFile {
-    /// Locks a file that is there.
+    /// Locks an existing file.
     ///
     /// # Errors
     /// It cannot be locked or read.
@@ -82,12 +82,12 @@ impl LockedFile {
         Ok(Self { path, folder, text })
     }
 
-    /// Locks a file that may not be there yet.
+    /// Locks a file that may not exist yet.
     ///
     /// # Errors
     /// It cannot be locked or read.
     pub fn open_or_new(path: &Path) -> Result<Self, StoreError> {
-        // A link that leads nowhere is a mistake, and not a file that is to be made.
+        // A link to a missing file is an error, not a file to be created.
         if fs::symlink_metadata(path).is_ok() {
             return Self::open(path);
         }
@@ -98,7 +98,7 @@ impl LockedFile {
         let real = fs::canonicalize(folder).map_err(system("find", folder))?;
         let path = real.join(path.file_name().unwrap_or_default());
         let folder = Folder::lock(&path)?;
-        // Somebody may have made it while this one waited.
+        // Another process may have created it during the wait.
         let text = match source::read(&path) {
             Err(SourceError::Unreadable { error, .. })
                 if error.kind() == io::ErrorKind::NotFound =>
@@ -110,23 +110,22 @@ impl LockedFile {
         Ok(Self { path, folder, text })
     }
 
-    /// The file, behind any link.
+    /// Returns the path after following links.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the file holds.
+    /// Returns the file's text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Puts another text in the place of the file's; owner and mode stay. It is on the disk when
-    /// this returns.
+    /// Replaces the file's text and keeps owner and mode. The text is on disk when this returns.
     ///
     /// # Errors
-    /// The system refuses: the file is as it was.
+    /// A system call failed, and the file is unchanged.
     pub fn replace(&self, text: &str) -> Result<(), StoreError> {
         let fresh = self.fresh_path();
         let written = self.write(&fresh, text);
@@ -136,7 +135,7 @@ impl LockedFile {
         written
     }
 
-    /// The name is always the same, so that what a crash leaves behind is there once at most.
+    /// The name is always the same, so that crashes leave at most one such file.
     fn fresh_path(&self) -> PathBuf {
         let mut name = OsString::from(".");
         name.push(self.path.file_name().unwrap_or_default());
@@ -238,7 +237,7 @@ mod tests {
             let metadata = fs::metadata(path).unwrap();
             (metadata.uid(), metadata.gid())
         };
-        // Only root can give a file away; for others it is theirs before and after.
+        // Only root can change a file's owner.
         if owner(&path).0 == 0 {
             std::os::unix::fs::chown(&path, Some(1234), Some(2345)).unwrap();
         }
@@ -299,7 +298,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.yaml");
         fs::write(&path, "one").unwrap();
-        // A folder in the place of the new file: not even root can write there.
+        // A folder at the path of the new file: not even root can write there.
         fs::create_dir(folder.path().join(".keys.yaml.new")).unwrap();
         let refused = LockedFile::open(&path).unwrap().replace("two");
         assert!(matches!(

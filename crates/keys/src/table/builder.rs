@@ -1,4 +1,4 @@
-//! A table that is being filled.
+//! Builds a key table.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 use super::{KeyTable, TableError, index::Index, record::Record};
 use crate::{ClientType, Digest, Key, Pepper, Scheme};
 
-/// A table that is being filled, key by key: who reads a million keys need not hold them twice.
+/// A builder that adds keys one by one: the parser of a million keys need not hold them twice.
 #[derive(Debug, Default)]
 pub struct Builder {
     records: Vec<Record>,
@@ -19,10 +19,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Adds a key behind the others.
+    /// Appends a key.
     ///
     /// # Errors
-    /// There is no place for it.
+    /// There are too many keys.
     pub fn add(&mut self, key: &Key) -> Result<(), TableError> {
         let too_many = |_| TableError::TooMany;
         let record = Record {
@@ -31,31 +31,31 @@ impl Builder {
             not_before: key.not_before.into(),
             expires_at: key.expires_at.into(),
             last_use: AtomicU32::new(0),
-            client_type: self.place_of(&key.client_type)?,
+            client_type: self.index_of(&key.client_type)?,
             id: u32::try_from(self.ids.len()).map_err(too_many)?,
         };
         let id = key.id.as_str();
-        // A name is no longer than 128 bytes.
+        // An id has at most 128 bytes.
         self.ids.push(u8::try_from(id.len()).map_err(too_many)?);
         self.ids.extend_from_slice(id.as_bytes());
         self.records.push(record);
         Ok(())
     }
 
-    fn place_of(&mut self, client_type: &ClientType) -> Result<u32, TableError> {
-        if let Some(place) = self.known.get(client_type) {
-            return Ok(*place);
+    fn index_of(&mut self, client_type: &ClientType) -> Result<u32, TableError> {
+        if let Some(index) = self.known.get(client_type) {
+            return Ok(*index);
         }
-        let place = u32::try_from(self.client_types.len()).map_err(|_| TableError::TooMany)?;
+        let index = u32::try_from(self.client_types.len()).map_err(|_| TableError::TooMany)?;
         self.client_types.push(client_type.clone());
-        self.known.insert(client_type.clone(), place);
-        Ok(place)
+        self.known.insert(client_type.clone(), index);
+        Ok(index)
     }
 
-    /// The table of these keys.
+    /// Returns the table of these keys.
     ///
     /// # Errors
-    /// Two keys collide, or one can never be good: see [`TableError`].
+    /// Two keys collide, or one can never be valid: see [`TableError`].
     pub fn finish(self, pepper: Option<Pepper>) -> Result<KeyTable, TableError> {
         let table = KeyTable {
             pepper,
@@ -63,13 +63,13 @@ impl Builder {
         };
         let peppered = |record: &Record| record.digest.scheme() == Scheme::HmacSha256;
         if table.pepper.is_none()
-            && let Some((place, key)) = table
+            && let Some((index, key)) = table
                 .keys()
                 .enumerate()
                 .find(|(_, key)| peppered(key.record))
         {
             let id = key.key_id();
-            return Err(TableError::NoPepper { id, place });
+            return Err(TableError::NoPepper { id, index });
         }
         if let Some(pepper) = &table.pepper {
             no_placeholder(&table, |key| Digest::hmac_sha256(key, pepper))?;
@@ -77,7 +77,7 @@ impl Builder {
         Ok(table)
     }
 
-    /// The table, with every check but for the pepper.
+    /// Returns the table after every check except for the pepper.
     pub(super) fn indexed(mut self) -> Result<KeyTable, TableError> {
         self.records.shrink_to_fit();
         self.ids.shrink_to_fit();
@@ -95,40 +95,40 @@ impl Builder {
     }
 }
 
-/// Checks that no key is one that everybody knows.
+/// Checks that no key is a well-known placeholder.
 fn no_placeholder(table: &KeyTable, digest: impl Fn(&[u8]) -> Digest) -> Result<(), TableError> {
     match table
         .placeholder(digest)
-        .map(|place| (place, table.key_at(place)))
+        .map(|index| (index, table.key_at(index)))
     {
-        Some((place, Some(key))) => Err(TableError::Placeholder {
+        Some((index, Some(key))) => Err(TableError::Placeholder {
             id: key.key_id(),
-            place: to_place(place),
+            index: to_index(index),
         }),
         Some((_, None)) | None => Ok(()),
     }
 }
 
-/// The places of the keys by their digests.
+/// Indexes the keys by their digests.
 fn index(table: &KeyTable) -> Result<Index, TableError> {
     let hasher = RandomState::new();
     let mut by_id = Index::with_capacity(table.records.len());
     let mut by_digest = Index::with_capacity(table.records.len());
-    for (place, key) in table.keys().enumerate() {
-        let number = u32::try_from(place).map_err(|_| TableError::TooMany)?;
+    for (index, key) in table.keys().enumerate() {
+        let number = u32::try_from(index).map_err(|_| TableError::TooMany)?;
         let validity = key.validity();
         if let (Some(start), Some(end)) = (validity.not_before, validity.expires_at)
             && end <= start
         {
             let id = key.key_id();
-            return Err(TableError::NeverValid { id, place });
+            return Err(TableError::NeverValid { id, index });
         }
         let hash = hasher.hash_one(key.id());
         let same_id = |other| table.key_at(other).is_some_and(|it| it.id() == key.id());
         if let Some(first) = by_id.find(hash, same_id) {
             return Err(TableError::SameId {
                 id: key.key_id(),
-                places: [to_place(first), place],
+                indexes: [to_index(first), index],
             });
         }
         by_id.insert(hash, number);
@@ -138,7 +138,7 @@ fn index(table: &KeyTable) -> Result<Index, TableError> {
             let other = table.key_at(first).unwrap_or(key);
             return Err(TableError::SameDigest {
                 ids: [other.key_id(), key.key_id()],
-                places: [to_place(first), place],
+                indexes: [to_index(first), index],
             });
         }
         by_digest.insert(digest.prefix(), number);
@@ -146,6 +146,6 @@ fn index(table: &KeyTable) -> Result<Index, TableError> {
     Ok(by_digest)
 }
 
-fn to_place(number: u32) -> usize {
+fn to_index(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

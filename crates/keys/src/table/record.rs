@@ -1,4 +1,4 @@
-//! One key as the table keeps it: all that a look-up needs, in one line of the processor's cache.
+//! A key in the table: all data of a look-up, in one line of the processor's cache.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use crate::{
     key::{KeyState, Validity},
 };
 
-/// Whatever is added here must leave it at one line: see the assertion below.
+/// Additional fields must not make it larger than one line: see the assertion below.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Record {
@@ -22,11 +22,11 @@ pub(super) struct Record {
     pub(super) active: bool,
     pub(super) not_before: Moment,
     pub(super) expires_at: Moment,
-    /// The second in which the key was last good for something; 0 is never.
+    /// The second of the key's last successful use; 0 for never.
     pub(super) last_use: AtomicU32,
-    /// A place in the table's client types.
+    /// An index of the table's client types.
     pub(super) client_type: u32,
-    /// A place in the table's ids.
+    /// An offset in the table's ids.
     pub(super) id: u32,
 }
 
@@ -34,20 +34,20 @@ const _: () = assert!(size_of::<Record>() == 64);
 
 impl Record {
     pub(super) fn use_at(&self, now: Timestamp) {
-        // 32 bits last until 2106; what comes later is kept as the last second of them.
+        // 32 bits last until 2106; later times are stored as the last second.
         let second = u32::try_from(now.as_second().max(0)).unwrap_or(u32::MAX);
         self.last_use.store(second, Ordering::Relaxed);
     }
 }
 
-/// A moment, or none, in nine bytes that may begin anywhere: jiff's seconds take 39 bits.
+/// An optional moment in nine bytes without alignment: jiff's seconds need 39 bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     second: [u8; 5],
     nanosecond: [u8; 4],
 }
 
-/// The largest second of 40 bits, which is no moment to jiff: it ends with the year 9999.
+/// The largest 40-bit second, which is not a valid moment: jiff's range ends with the year 9999.
 const NONE: i64 = i64::MAX >> 24;
 
 impl From<Option<Timestamp>> for Moment {
@@ -67,7 +67,7 @@ impl From<Moment> for Option<Timestamp> {
         if let Some(bytes) = high.last_chunk_mut() {
             *bytes = moment.second;
         }
-        // The shift fills up with the sign.
+        // The arithmetic shift extends the sign.
         let second = i64::from_le_bytes(high) >> 24;
         if second == NONE {
             return None;
@@ -81,24 +81,24 @@ impl From<Moment> for Option<Timestamp> {
 pub struct KeyRef<'t> {
     pub(super) record: &'t Record,
     pub(super) client_type: &'t ClientType,
-    /// The ids of all keys, one behind the other, each behind its length in one byte.
+    /// The ids of all keys, concatenated, each after its length in one byte.
     pub(super) ids: &'t Bytes,
 }
 
 impl<'t> KeyRef<'t> {
-    /// The name people know the key by.
+    /// Returns the name of the key for people.
     #[must_use]
     pub fn id(&self) -> &'t str {
         let behind = usize::try_from(self.record.id)
             .ok()
             .and_then(|at| self.ids.get(at..)?.split_first());
         let id = behind.and_then(|(length, rest)| rest.get(..usize::from(*length)));
-        // A name is visible ASCII before it becomes part of a table.
+        // An id is checked to be visible ASCII before it is added.
         id.and_then(|id| std::str::from_utf8(id).ok())
             .unwrap_or_default()
     }
 
-    /// The name, ready for a response header: it shares its bytes with the table.
+    /// Returns the id as a response header's value, which shares its bytes with the table.
     #[must_use]
     pub fn id_header(&self) -> HeaderValue {
         let id = self.ids.slice_ref(self.id().as_bytes());
@@ -109,13 +109,13 @@ impl<'t> KeyRef<'t> {
         KeyId::of_header(self.id_header())
     }
 
-    /// What the key makes its bearer.
+    /// Returns the client type of the key's caller.
     #[must_use]
     pub fn client_type(&self) -> &'t ClientType {
         self.client_type
     }
 
-    /// When the key is good.
+    /// Returns when the key is valid.
     #[must_use]
     pub fn validity(&self) -> Validity {
         Validity {
@@ -125,14 +125,15 @@ impl<'t> KeyRef<'t> {
         }
     }
 
-    /// What the key is worth at a moment.
+    /// Returns the key's state at a moment.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
         self.validity().state(now)
     }
 
-    /// The second in which the key was last good for something since the process began; a refused
-    /// attempt is no use.
+    /// Returns the second of the key's last successful use since the process started.
+    ///
+    /// Rejected attempts are not counted.
     #[must_use]
     pub fn last_use(&self) -> Option<Timestamp> {
         match self.record.last_use.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! What shadows would change, summed up over the decisions that are kept.
+//! Sums up how the decisions of shadows differ, over the kept decisions.
 
 use std::{
     cmp::Reverse,
@@ -12,13 +12,13 @@ use serde::Serialize;
 
 use crate::entry::{Entry, Step};
 
-/// What shadows would have changed of the decisions that are kept: not of all that were made.
+/// How shadows would change the kept decisions, which are not all decisions.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Differences {
-    /// How many decisions are kept, in which a shadow differs or not.
+    /// The number of kept decisions, with or without a difference.
     pub kept: usize,
-    /// Where shadows differ, most often first.
+    /// The differences, the most frequent first.
     pub differences: Vec<Difference>,
 }
 
@@ -26,20 +26,20 @@ pub struct Differences {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
-    /// The rule that decided; `null` where none did.
+    /// The rule that decided; `null` if none matched.
     pub endpoint: Option<String>,
-    /// Whose requests they are; `null` is callers without a key.
+    /// The client type of the callers; `null` for callers without a key.
     pub client_type: Option<String>,
-    /// Denials that the shadow would allow.
+    /// The number of denials that the shadow would allow.
     pub would_allow: usize,
-    /// Allowances that the shadow would deny.
+    /// The number of allowed requests that the shadow would deny.
     pub would_deny: usize,
-    /// The newest of them.
+    /// The time of the newest one.
     pub last: Timestamp,
 }
 
 impl Differences {
-    /// The sum over these, of which those of the step that has no shadow do not count.
+    /// Sums up the entries; those of the resolver, which has no shadow, are not counted.
     #[must_use]
     pub fn of(entries: &[Arc<Entry>]) -> Self {
         let mut kept = 0;
@@ -49,8 +49,8 @@ impl Differences {
             let Some(shadow) = &entry.shadow else {
                 continue;
             };
-            let place = (entry.endpoint.as_deref(), entry.client_type.as_deref());
-            let difference = match found.entry(place) {
+            let key = (entry.endpoint.as_deref(), entry.client_type.as_deref());
+            let difference = match found.entry(key) {
                 btree_map::Entry::Occupied(known) => known.into_mut(),
                 btree_map::Entry::Vacant(free) => free.insert(Difference::none_at(entry)),
             };

@@ -1,4 +1,4 @@
-//! Which of the kept decisions somebody wants to see.
+//! A filter for kept decisions.
 
 use keygate_policy::Reason as Authorization;
 use keygate_resolver::Reason as Resolution;
@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::entry::{Entry, Step};
 
-/// What a decision must be to be shown, as a query string says it. What is left out asks for
-/// nothing, and neither does an empty name.
+/// The conditions on a decision, from a query string. Absent fields and empty names match every
+/// decision.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Filter {
@@ -20,7 +20,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether an entry is all that is asked for.
+    /// Returns whether an entry meets all conditions.
     #[must_use]
     pub fn admits(&self, entry: &Entry) -> bool {
         let is = |wanted: &str, is: Option<&str>| wanted.is_empty() || is == Some(wanted);
@@ -32,7 +32,7 @@ impl Filter {
     }
 }
 
-/// A misspelt reason must not look like one that was never given.
+/// Rejects a misspelled reason, which would look like one that did not occur.
 fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let reason = String::deserialize(from)?;
     let known = || {

@@ -1,4 +1,4 @@
-//! The last decisions, for whoever looks before there is a log to look at.
+//! The last decisions, for operators without access to the log.
 
 use std::{
     collections::VecDeque,
@@ -7,8 +7,8 @@ use std::{
 
 use crate::entry::Entry;
 
-/// The last denials, and the last of the allowances that were picked: apart, so that a flood of
-/// one does not wash the other away.
+/// The last denials, and the last allowed requests of the sample: separate, so that many of one kind
+/// do not displace the other.
 #[derive(Debug)]
 pub struct Recent {
     capacity: usize,
@@ -16,12 +16,12 @@ pub struct Recent {
     allowed: Ring,
 }
 
-/// A lock is held for one push, and only for what is written anyway, which costs far more. A list
-/// without one would cost more code than this saves time.
+/// The lock is held for one push, and only for logged decisions, which cost far more. A lock-free
+/// list would add more code than it saves time.
 type Ring = Mutex<VecDeque<Arc<Entry>>>;
 
 impl Recent {
-    /// Room for so many of each kind.
+    /// Returns an empty list with this capacity for each kind.
     #[must_use]
     pub fn new(capacity: u16) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl Recent {
         }
     }
 
-    /// Keeps one more, in the place of the oldest.
+    /// Adds an entry, and drops the oldest one of a full list.
     pub fn keep(&self, entry: Entry) {
         let ring = if entry.allowed {
             &self.allowed
@@ -45,7 +45,7 @@ impl Recent {
         }
     }
 
-    /// All that is kept.
+    /// Returns all kept entries.
     #[must_use]
     pub fn newest_first(&self) -> Vec<Arc<Entry>> {
         let mut entries = Vec::new();

@@ -1,9 +1,9 @@
-//! Log lines on their way to standard error, which may be a pipe that nobody reads.
+//! The queue of log lines for standard error, which may be a pipe that nobody reads.
 //!
-//! Events are written into a bounded buffer, and a thread of its own writes that out. So a reader that
-//! stops reading costs lines, which are counted, and never holds up a decision.
+//! Events are written into a bounded buffer, and a separate thread writes the buffer out. If the
+//! reader stops, lines are dropped and counted, and decisions are never delayed.
 //!
-//! INVARIANT: no lock is held while the output is written.
+//! INVARIANT: no lock is held during a write to the output.
 
 use std::{
     cell::Cell,
@@ -18,18 +18,18 @@ use std::{
 use serde::Serialize;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The bytes of lines that wait; the thread that writes has as many again in its hands.
+/// The capacity of the queue in bytes; the writing thread holds as many again.
 const CAPACITY: usize = 1 << 20;
 
-/// How long to wait before writing again to an output that does not block and takes nothing.
+/// How long to wait before another write to a non-blocking output that is full.
 const RETRY: Duration = Duration::from_millis(50);
 
 thread_local! {
-    /// Whether this is the thread that writes: its reports are taken where the buffer is full too.
+    /// Whether this is the writing thread, whose reports are accepted even if the buffer is full.
     static IS_WRITER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The lines that wait to be written.
+/// The lines that are not written yet.
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<Shared>);
 
@@ -44,7 +44,7 @@ struct State {
     waiting: Vec<u8>,
     in_hand: usize,
     dropped_lines: u64,
-    /// Whether the last line that came, or the last attempt to write, was in vain.
+    /// Whether the last line was dropped, or the last write failed.
     is_stalled: bool,
 }
 
@@ -54,7 +54,7 @@ impl State {
     }
 }
 
-/// What there is to know about the log's output.
+/// The state of the log's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogOutput {
@@ -62,15 +62,15 @@ pub struct LogOutput {
     pub dropped_lines: u64,
     /// How many bytes are not written yet.
     pub waiting_bytes: usize,
-    /// Whether lines are being dropped now.
+    /// Whether lines are currently dropped.
     pub stalled: bool,
 }
 
 impl Queue {
-    /// A queue whose lines a thread writes to this file.
+    /// Returns a queue, and starts a thread that writes its lines to this file.
     ///
     /// # Errors
-    /// The system has no thread left.
+    /// The system has no free thread.
     pub fn start(output: File) -> io::Result<Self> {
         let queue = Self(Arc::default());
         let own = queue.clone();
@@ -80,7 +80,7 @@ impl Queue {
         Ok(queue)
     }
 
-    /// What there is to know now.
+    /// Returns the current state.
     #[must_use]
     pub fn output(&self) -> LogOutput {
         let state = self.lock();
@@ -91,13 +91,13 @@ impl Queue {
         }
     }
 
-    /// Waits until every line is written, for so long at most.
-    pub fn flush(&self, patience: Duration) {
+    /// Waits until every line is written, or until the timeout.
+    pub fn flush(&self, timeout: Duration) {
         let is_busy = |state: &mut State| state.unwritten() > 0;
         let waited = self
             .0
             .changed
-            .wait_timeout_while(self.lock(), patience, is_busy);
+            .wait_timeout_while(self.lock(), timeout, is_busy);
         drop(waited);
     }
 
@@ -137,7 +137,7 @@ impl Queue {
         }
     }
 
-    /// Waits for lines, and takes all of them.
+    /// Waits for lines, and takes all of them from the queue.
     fn take(&self, into: &mut Vec<u8>) {
         let is_empty = |state: &mut State| state.waiting.is_empty();
         let state = self.0.changed.wait_while(self.lock(), is_empty);
@@ -146,7 +146,7 @@ impl Queue {
         state.in_hand = into.len();
     }
 
-    /// Records what came of writing these many lines, and returns how many were dropped in all.
+    /// Records the result of writing this many lines, and returns how many were dropped in total.
     fn finish(&self, is_written: bool, count: u64) -> u64 {
         let mut state = self.lock();
         state.in_hand = 0;
@@ -185,7 +185,7 @@ fn lines(text: &[u8]) -> u64 {
     text.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
-/// As [`Write::write_all`], but for an output that somebody made non-blocking.
+/// [`Write::write_all`] that also works for a non-blocking output.
 fn write_all(output: &mut impl Write, mut rest: &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
         match output.write(rest) {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_is_closed_loses_lines_and_nothing_else() {
+    fn a_closed_output_only_loses_lines() {
         let (queue, reader) = queue();
         drop(reader);
         queue.push(b"one\n");

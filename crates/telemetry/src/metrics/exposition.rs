@@ -1,12 +1,12 @@
-//! The text that a scraper reads, in either of its two forms.
+//! Writes the metrics text, in either of its two formats.
 //!
 //! Prometheus: "Exposition formats", text format 0.0.4. OpenMetrics: RFC-style specification 1.0.0.
 //! They differ in the name of a counter's family and in the end of the text. `prometheus-client`
-//! writes the second form alone, and wants the counters to be its own.
+//! writes only the second format, and needs counters of its own type.
 
 use std::fmt::{Display, Write};
 
-/// Which form.
+/// The format of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus text.
@@ -15,25 +15,25 @@ pub enum Format {
     OpenMetrics,
 }
 
-/// What a family of samples is.
+/// The type of a metric family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows.
+    /// It only increases.
     Counter,
-    /// It goes up and down.
+    /// It increases and decreases.
     Gauge,
-    /// How many observations fell below each of several bounds.
+    /// It counts observations below several bounds.
     Histogram,
 }
 
-/// A text that is being written.
+/// A metrics text under construction.
 #[derive(Debug)]
 pub struct Exposition {
     format: Format,
     text: String,
 }
 
-/// A family whose samples are being written.
+/// A metric family whose samples are being written.
 #[derive(Debug)]
 pub struct Family<'e> {
     text: &'e mut String,
@@ -41,7 +41,7 @@ pub struct Family<'e> {
 }
 
 impl Format {
-    /// The form that a scraper asks for: OpenMetrics where it names it, else what everybody reads.
+    /// Returns the format for an `accept` header: OpenMetrics if it is named, else Prometheus text.
     #[must_use]
     pub fn negotiate(accept: &str) -> Self {
         if accept.contains("application/openmetrics-text") {
@@ -51,7 +51,7 @@ impl Format {
         }
     }
 
-    /// The media type.
+    /// Returns the media type.
     #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Format {
 }
 
 impl Exposition {
-    /// An empty text.
+    /// Returns an empty text.
     #[must_use]
     pub fn new(format: Format) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Exposition {
         }
     }
 
-    /// Begins a family. A counter's name is given without `_total`, which its samples have.
+    /// Starts a family. The name of a counter is passed without `_total`, which is added to its samples.
     pub fn family(&mut self, kind: Kind, name: &str, help: &str) -> Family<'_> {
         let (kind, suffix) = match kind {
             Kind::Counter => ("counter", "_total"),
@@ -83,7 +83,7 @@ impl Exposition {
             Format::Prometheus => &samples,
             Format::OpenMetrics => name,
         };
-        // A string takes everything that is written to it.
+        // Writing to a string cannot fail.
         let _ = write!(
             self.text,
             "# HELP {family} {help}\n# TYPE {family} {kind}\n"
@@ -94,7 +94,7 @@ impl Exposition {
         }
     }
 
-    /// The whole text.
+    /// Returns the complete text.
     #[must_use]
     pub fn finish(mut self) -> String {
         if self.format == Format::OpenMetrics {
@@ -110,12 +110,12 @@ impl Family<'_> {
         self.suffixed("", labels, value);
     }
 
-    /// Writes a sample whose name goes on after the family's, as a histogram's do.
+    /// Writes a sample with a suffix to the family's name, as a histogram's.
     pub fn suffixed(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(&self.name);
         self.text.push_str(suffix);
-        for (place, (name, value)) in labels.iter().enumerate() {
-            self.text.push(if place == 0 { '{' } else { ',' });
+        for (index, (name, value)) in labels.iter().enumerate() {
+            self.text.push(if index == 0 { '{' } else { ',' });
             self.text.push_str(name);
             self.text.push_str("=\"");
             self.text.extend(value.chars().flat_map(escape));
@@ -128,7 +128,7 @@ impl Family<'_> {
     }
 }
 
-/// A character of a label's value: both formats escape the same three.
+/// Escapes a character of a label's value: both formats escape the same three.
 fn escape(character: char) -> impl Iterator<Item = char> {
     let (first, second) = match character {
         '\n' => ('\\', Some('n')),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_forms_differ_in_a_counters_name_and_in_the_end() {
+    fn the_formats_differ_in_counter_names_and_the_end() {
         insta::assert_snapshot!(text(Format::Prometheus), @r#"
         # HELP decisions_total Decisions.
         # TYPE decisions_total counter
@@ -173,8 +173,8 @@ mod tests {
     }
 
     #[test]
-    fn a_scraper_gets_openmetrics_where_it_names_it() {
-        // What Prometheus 2.42 sends, and what a browser does.
+    fn a_scraper_gets_openmetrics_if_it_accepts_it() {
+        // The headers of Prometheus 2.42 and of a browser.
         let prometheus =
             "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
         assert_eq!(Format::negotiate(prometheus), Format::OpenMetrics);

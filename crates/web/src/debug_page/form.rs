@@ -1,11 +1,11 @@
-//! The form that asks for an explanation: what was typed into it, and what is wrong with that.
+//! The form for an explanation: its fields, and the errors in them.
 
 use axum::extract::Query;
 use http::Uri;
-use keygate_explain::{Question, question::properties};
+use keygate_explain::{RequestDescription, description::properties};
 use serde::{Deserialize, de::DeserializeOwned};
 
-/// The fields as they were typed, to be shown again whatever becomes of them.
+/// The fields as the user typed them, to be shown again.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub(super) struct Form {
@@ -19,61 +19,61 @@ pub(super) struct Form {
     pub(super) user: String,
     pub(super) backoffice: String,
     #[serde(skip)]
-    pub(super) mistakes: Mistakes,
+    pub(super) errors: FormErrors,
 }
 
-/// What is wrong with the form.
+/// The errors in the form.
 #[derive(Debug, Default)]
-pub(super) struct Mistakes {
-    /// With the path.
+pub(super) struct FormErrors {
+    /// The error in the path.
     pub(super) uri: Option<String>,
-    /// With the user.
+    /// The error in the user.
     pub(super) user: Option<String>,
-    /// With something that the form has no place for.
+    /// An error in a part of the query that is not a field.
     pub(super) elsewhere: Option<String>,
 }
 
 impl Form {
-    /// The form of a query string, and what it asks; without one, an empty form that asks nothing.
-    pub(super) fn read(query: &str) -> (Self, Option<Question>) {
+    /// Returns the form of a query string and its request; without a query, an empty form.
+    pub(super) fn read(query: &str) -> (Self, Option<RequestDescription>) {
         if query.is_empty() {
             return (Self::default(), None);
         }
         let mut form: Self = parsed(query).unwrap_or_default();
-        let question = parsed(query);
-        form.mistakes = Mistakes::of(&form, question.as_ref().err());
-        let question = question.ok().filter(|_| !form.is_wrong());
-        (form, question)
+        let request = parsed(query);
+        form.errors = FormErrors::of(&form, request.as_ref().err());
+        let request = request.ok().filter(|_| !form.is_wrong());
+        (form, request)
     }
 
-    /// Whether nothing can be answered.
+    /// Returns whether there is an error.
     pub(super) fn is_wrong(&self) -> bool {
-        let Mistakes {
+        let FormErrors {
             uri,
             user,
             elsewhere,
-        } = &self.mistakes;
+        } = &self.errors;
         uri.is_some() || user.is_some() || elsewhere.is_some()
     }
 
-    /// Whether a field is filled in that is hidden at first.
+    /// Returns whether a field of the collapsed part is filled in.
     pub(super) fn has_more(&self) -> bool {
         let hidden = [&self.host, &self.permissions, &self.user, &self.backoffice];
         hidden.iter().any(|field| !field.is_empty())
     }
 }
 
-impl Mistakes {
+impl FormErrors {
     fn of(form: &Form, rejection: Option<&String>) -> Self {
         let uri = form.uri.trim().is_empty();
-        let uri = uri.then(|| "a path is needed, such as /orders/7".to_owned());
+        let uri = uri.then(|| "enter a path, such as /orders/7".to_owned());
         let user = Some(&form.user).filter(|text| !text.trim().is_empty());
         let user = user.and_then(|text| properties(text).err());
-        let is_told = uri.is_some() || user.is_some();
+        let has_error = uri.is_some() || user.is_some();
         Self {
             uri,
             user,
-            elsewhere: rejection.filter(|_| !is_told).cloned(),
+            elsewhere: rejection.filter(|_| !has_error).cloned(),
         }
     }
 }

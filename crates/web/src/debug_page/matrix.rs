@@ -1,8 +1,8 @@
-//! The parts of the page that are about the policy: the form, the explanation and the matrix.
+//! The parts of the page about the policy: the form, the explanation and the matrix.
 
 use keygate_authorizer::Authorizer;
 use keygate_explain::{
-    Answer, Question,
+    ExplainedDecision, RequestDescription,
     matrix::{Cell, Circumstances, Matrix, Row, Window},
 };
 use keygate_keys::KeyTable;
@@ -13,13 +13,13 @@ use super::{
     words,
 };
 
-/// What the policy in force does.
+/// The behaviour of the active policy.
 pub(super) struct Access {
     pub(super) form: Form,
-    /// What the form asks, and the answer.
-    pub(super) explained: Option<(Question, Answer)>,
+    /// The request in the form, and its decision.
+    pub(super) explained: Option<(RequestDescription, ExplainedDecision)>,
     pub(super) matrix: Matrix,
-    /// The links to the rest of the matrix.
+    /// The links to the other pages of the matrix.
     pub(super) pagers: Vec<Pager>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Access {
 pub(super) struct Link {
     pub(super) class: &'static str,
     pub(super) mark: &'static str,
-    /// What stands beside the mark.
+    /// The additional marks.
     pub(super) asides: Vec<&'static str>,
     pub(super) title: String,
     pub(super) href: String,
@@ -35,11 +35,11 @@ pub(super) struct Link {
 
 impl Access {
     pub(super) fn of(authorizer: &Authorizer, keys: Option<&KeyTable>, pages: &Pages) -> Self {
-        let (form, question) = Form::read(&pages.question);
-        let explained = question.map(|question| {
-            let answer =
-                authorizer.look(|policy, shadow| Answer::to(&question, policy, shadow, keys));
-            (question, answer)
+        let (form, request) = Form::read(&pages.form);
+        let explained = request.map(|request| {
+            let decision = authorizer
+                .look(|policy, shadow| ExplainedDecision::to(&request, policy, shadow, keys));
+            (request, decision)
         });
         let known = keys.map(KeyTable::client_types).unwrap_or_default();
         let matrix = authorizer.look(|policy, shadow_policy| {
@@ -76,7 +76,7 @@ impl Access {
         }
     }
 
-    /// A question that has an answer with something in it, for programs.
+    /// Returns a request whose decision has an explanation, for links to JSON.
     pub(super) fn example(&self) -> Option<String> {
         let example = &self.matrix.endpoints.first()?.example;
         Some(words::query(&[
@@ -95,8 +95,8 @@ impl Access {
 }
 
 fn link(row: &Row, client_type: Option<&str>, cell: Cell) -> Link {
-    let who = client_type.unwrap_or("no key");
-    let mut title = format!("{who}, {}: {}", row.endpoint, cell.outlook.meaning());
+    let caller = client_type.unwrap_or("no key");
+    let mut title = format!("{caller}, {}: {}", row.endpoint, cell.outlook.meaning());
     for (_, about, outlook) in cell.asides() {
         title.push_str("; ");
         title.push_str(about);

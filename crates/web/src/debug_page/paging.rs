@@ -1,4 +1,4 @@
-//! The parts of long tables that the page shows, as its query says.
+//! The page of each long table, by the query.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub(super) enum Table {
 impl Table {
     const ALL: [Self; 3] = [Self::Rules, Self::ClientTypes, Self::Keys];
 
-    /// The field of the query that names its page.
+    /// The query field of its page number.
     fn field(self) -> &'static str {
         match self {
             Self::Rules => "rules-page",
@@ -22,7 +22,7 @@ impl Table {
         }
     }
 
-    /// How many entries a page of it has.
+    /// The number of entries on a page.
     pub(super) fn length(self) -> usize {
         match self {
             Self::Rules => 50,
@@ -39,15 +39,15 @@ impl Table {
     }
 }
 
-/// Which page of each table is shown, counted from 0, and the rest of the query.
+/// The page of each table, counted from 0, and the rest of the query.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     pages: [usize; Table::ALL.len()],
-    /// What asks for an explanation.
-    pub(super) question: String,
+    /// The fields of the form.
+    pub(super) form: String,
 }
 
-/// Where one table begins and ends, and the links to its other pages.
+/// The range of a page, and the links to other pages.
 pub(super) struct Pager {
     pub(super) what: &'static str,
     pub(super) first: usize,
@@ -58,10 +58,10 @@ pub(super) struct Pager {
 }
 
 impl Pages {
-    /// Reads a query string.
+    /// Parses a query string.
     pub(super) fn read(query: &str) -> Self {
         let mut pages = [0; Table::ALL.len()];
-        let mut question = Vec::new();
+        let mut form = Vec::new();
         for field in query.split('&') {
             let page = Table::ALL
                 .into_iter()
@@ -72,12 +72,12 @@ impl Pages {
                 });
             match page {
                 Some((page, number)) => *page = number,
-                None => question.push(field),
+                None => form.push(field),
             }
         }
         Self {
             pages,
-            question: question.join("&"),
+            form: form.join("&"),
         }
     }
 
@@ -85,7 +85,7 @@ impl Pages {
         self.pages.get(table as usize).copied().unwrap_or_default()
     }
 
-    /// The entries of a table that are shown; the last page stands in for those after it.
+    /// The range of the shown entries; a page after the end shows the last page.
     pub(super) fn range(&self, table: Table, total: usize) -> Range<usize> {
         let length = table.length();
         let last_page = total.saturating_sub(1) / length;
@@ -93,12 +93,12 @@ impl Pages {
         start..(start + length).min(total)
     }
 
-    /// The first entry of a table that is shown, where its length is not known.
+    /// The first shown entry of a table of unknown length.
     pub(super) fn first(&self, table: Table) -> usize {
         self.of(table).saturating_mul(table.length())
     }
 
-    /// What to show below a table; nothing where it fits onto one page.
+    /// Returns the links below a table; `None` if it fits on one page.
     pub(super) fn pager(&self, table: Table, what: &'static str, total: usize) -> Option<Pager> {
         if total <= table.length() {
             return None;
@@ -117,9 +117,9 @@ impl Pages {
 
     /// The same view with another page of one table.
     fn link(&self, table: Table, page: usize) -> String {
-        let mut fields: Vec<_> = [self.question.clone()]
+        let mut fields: Vec<_> = [self.form.clone()]
             .into_iter()
-            .filter(|question| !question.is_empty())
+            .filter(|form| !form.is_empty())
             .collect();
         for other in Table::ALL {
             let number = if other == table { page } else { self.of(other) };
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_page_is_a_range_of_a_table() {
         let pages = Pages::read("uri=/a&keys-page=3&method=GET&rules-page=99");
-        assert_eq!(pages.question, "uri=/a&method=GET");
+        assert_eq!(pages.form, "uri=/a&method=GET");
         assert_eq!(pages.range(Table::Keys, 1000), 200..300);
         assert_eq!(pages.range(Table::Keys, 250), 200..250);
         assert_eq!(pages.range(Table::Keys, 120), 100..120);
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn an_invalid_page_number_is_left_to_the_form() {
         for query in ["keys-page=x", "keys-page=0", "keys-page="] {
-            assert_eq!(Pages::read(query).question, query);
+            assert_eq!(Pages::read(query).form, query);
         }
     }
 }

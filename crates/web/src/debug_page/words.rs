@@ -1,4 +1,4 @@
-//! How values look on the page.
+//! Formats values for the page.
 
 use jiff::{SignedDuration, Timestamp, tz::Offset};
 use keygate_expression::Explanation;
@@ -9,13 +9,13 @@ use keygate_telemetry::{
 
 use crate::debug_keys;
 
-/// How long ago a moment was, by its largest unit.
+/// Returns how long ago a moment was, in its largest unit.
 pub(super) fn ago(moment: &Timestamp) -> String {
     let elapsed = Timestamp::now().duration_since(*moment);
     format!("{} ago", roughly(elapsed))
 }
 
-/// How far away a moment is, before or behind.
+/// Returns the distance to a moment in the past or the future.
 pub(super) fn distance(moment: &Timestamp) -> String {
     let left = moment.duration_since(Timestamp::now());
     if left.is_negative() {
@@ -41,12 +41,12 @@ fn roughly(duration: SignedDuration) -> String {
     }
 }
 
-/// The day of a moment, in UTC.
+/// Returns the date of a moment, in UTC.
 pub(super) fn day(moment: &Timestamp) -> String {
     Offset::UTC.to_datetime(*moment).date().to_string()
 }
 
-/// The time of day of a moment, in UTC.
+/// Returns the time of day of a moment, in UTC.
 pub(super) fn clock(moment: &Timestamp) -> String {
     Offset::UTC
         .to_datetime(*moment)
@@ -54,7 +54,7 @@ pub(super) fn clock(moment: &Timestamp) -> String {
         .to_string()
 }
 
-/// What was asked for.
+/// Returns the request of a decision.
 pub(super) fn request(entry: &Entry) -> String {
     let method = entry.method.as_deref().unwrap_or_default();
     let path = entry.path.as_deref().or(entry.raw_path.as_deref());
@@ -63,7 +63,7 @@ pub(super) fn request(entry: &Entry) -> String {
         .to_owned()
 }
 
-/// Where a decision is explained, where the same question can be asked again.
+/// Returns the link to a decision's explanation, if its request is known completely.
 pub(super) fn explanation_of(entry: &Entry) -> Option<String> {
     if entry.step != Step::Authorize {
         return None;
@@ -81,7 +81,7 @@ pub(super) fn explanation_of(entry: &Entry) -> Option<String> {
     ]))
 }
 
-/// One character that tells a key's state without colour.
+/// Returns one character that identifies a key's state without colour.
 pub(super) fn mark(key: &debug_keys::Row<'_>) -> &'static str {
     match key.state.as_str() {
         "valid" => "✓",
@@ -90,14 +90,14 @@ pub(super) fn mark(key: &debug_keys::Row<'_>) -> &'static str {
     }
 }
 
-/// One line of an explanation.
+/// A line of an explanation.
 pub(super) struct Line {
-    /// What came of the part, for its colour.
+    /// The CSS class for the outcome of the part.
     pub(super) class: &'static str,
     pub(super) text: String,
 }
 
-/// The tree of an explanation; its marks tell what its colours tell.
+/// Returns the tree of an explanation; its marks have the same meaning as its colours.
 pub(super) fn lines(explanation: &Explanation) -> Vec<Line> {
     let text = explanation.to_string();
     let class = |line: &str| {
@@ -118,12 +118,12 @@ pub(super) fn lines(explanation: &Explanation) -> Vec<Line> {
         .collect()
 }
 
-/// A link to the explanation of a question, on this page.
+/// Returns the link to the explanation of a request, on this page.
 pub(super) fn link(fields: &[(&str, &str)]) -> String {
     format!("{}#explanation", query(fields))
 }
 
-/// Where the decisions of one line of the shadow's summary are told one by one, for programs.
+/// Returns the link to the JSON list of the decisions that a line of the summary counts.
 pub(super) fn decisions_of(difference: &Difference) -> String {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let query = query(&[
@@ -133,7 +133,7 @@ pub(super) fn decisions_of(difference: &Difference) -> String {
     format!("decisions{query}")
 }
 
-/// A query string of the fields that are filled in.
+/// Returns a query string of the fields that are filled in.
 pub(super) fn query(fields: &[(&str, &str)]) -> String {
     let fields: Vec<_> = fields
         .iter()
@@ -143,8 +143,8 @@ pub(super) fn query(fields: &[(&str, &str)]) -> String {
     format!("?{}", fields.join("&"))
 }
 
-/// Percent-encoded but for what RFC 3986, section 2.3 leaves as it is, and slashes, which may
-/// stand in a query.
+/// Percent-encodes all characters except those of RFC 3986, section 2.3, and slashes, which are
+/// allowed in a query.
 fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),

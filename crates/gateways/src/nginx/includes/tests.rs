@@ -5,7 +5,7 @@ use rstest::rstest;
 use super::*;
 use crate::Choice;
 
-/// The includes for these key headers and cookies.
+/// Returns the includes for these key headers and cookies.
 fn of(headers: &[&str], cookies: &[&str]) -> Result<Vec<Include>, IncludesError> {
     let choice = Choice {
         key_headers: headers.iter().map(|name| name.parse().unwrap()).collect(),
@@ -21,7 +21,7 @@ fn text<'i>(includes: &'i [Include], name: &str) -> &'i str {
 }
 
 #[test]
-fn the_files_in_nginx_are_the_includes_for_the_defaults() {
+fn the_files_in_the_folder_nginx_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nginx");
     for include in of(&["client-key", "secret"], &["mia_client_key"]).unwrap() {
         let file = fs::read_to_string(folder.join(include.name)).unwrap_or_default();
@@ -83,7 +83,7 @@ fn a_header_that_nginx_cannot_remove_is_an_error(#[case] name: &str) {
 }
 
 #[test]
-fn names_that_do_not_fit_into_nginx_are_an_error() {
+fn names_beyond_the_limits_of_nginx_are_an_error() {
     let long = "x".repeat(101);
     assert!(matches!(of(&[&long], &[]), Err(IncludesError::TooLong(_))));
     assert!(matches!(of(&[], &[&long]), Err(IncludesError::TooLong(_))));

@@ -1,6 +1,6 @@
-//! Where a block of Lua ends: its own strings and comments may hold braces.
+//! Finds the end of a Lua block, whose strings and comments may contain braces.
 
-/// The index behind the `}` that ends a block whose content starts at `at`.
+/// Returns the index after the `}` that ends a block whose content starts at `at`.
 pub(super) fn end_of_block(text: &str, at: usize) -> Option<usize> {
     let mut rest = text.get(at..)?;
     let mut depth = 1_usize;
@@ -34,7 +34,7 @@ pub(super) fn end_of_block(text: &str, at: usize) -> Option<usize> {
     None
 }
 
-/// The length of a short string.
+/// Returns the length of a short string.
 fn string(text: &str, quote: char) -> Option<usize> {
     let mut characters = text.char_indices().skip(1);
     while let Some((at, character)) = characters.next() {
@@ -47,13 +47,13 @@ fn string(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// Whether a long string such as `[==[ … ]==]` starts here.
+/// Whether the text starts with a long string such as `[==[ … ]==]`.
 fn opens_long(text: &str) -> bool {
     let inside = text.strip_prefix('[').unwrap_or_default();
     inside.trim_start_matches('=').starts_with('[')
 }
 
-/// The length of a long string.
+/// Returns the length of a long string.
 fn long_string(text: &str) -> Option<usize> {
     let inside = text.strip_prefix('[')?;
     let level = inside.len() - inside.trim_start_matches('=').len();

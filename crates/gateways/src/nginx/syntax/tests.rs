@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::{Statement, parse};
 
-/// A text's directives as lists of words, blocks in braces.
+/// Formats the directives of a text as lists of words, with blocks in braces.
 fn shown(statements: &[Statement]) -> String {
     let mut text = String::new();
     for statement in statements {
@@ -39,7 +39,7 @@ fn shown(statements: &[Statement]) -> String {
     "<content_by_lua_block{}><a>"
 )]
 #[case::comments_alone("# a\n# b", "")]
-fn words_are_those_that_nginx_reads(#[case] text: &str, #[case] expected: &str) {
+fn words_are_split_as_in_nginx(#[case] text: &str, #[case] expected: &str) {
     assert_eq!(shown(&parse(text).unwrap()), expected);
 }
 
@@ -55,7 +55,7 @@ fn words_are_those_that_nginx_reads(#[case] text: &str, #[case] expected: &str) 
 #[case::after_a_string("a \"b\"c;", "a quoted string is followed by", 5)]
 #[case::backslash_at_the_end("a b\\", "the file ends within a directive", 4)]
 #[case::open_lua("a_by_lua_block { '}' ", "a Lua block has no end", 0)]
-fn errors_name_a_location_and_quote_nothing(
+fn errors_have_a_location_and_quote_nothing(
     #[case] text: &str,
     #[case] expected: &str,
     #[case] at: usize,
@@ -74,7 +74,7 @@ fn depth_and_length_are_bounded() {
 }
 
 #[test]
-fn the_parser_panics_on_no_text() {
+fn the_parser_never_panics() {
     let seeds = "a{}'\";\\$ \n#é[=-\u{feff}";
     let pieces: Vec<char> = seeds.chars().collect();
     // A linear congruential generator: the same texts on every run.
@@ -92,7 +92,7 @@ fn the_parser_panics_on_no_text() {
     }
 }
 
-/// The texts above that could be nginx's, on the nginx of this machine, if it has one.
+/// Compares some of these texts with `nginx -t`, if this machine has nginx.
 #[rstest]
 #[case::windows_line_ends("map $http_x $y {\r\n  a 1;\r\n}\r\n", true)]
 #[case::quoted_variable("map \"$http_x\" $y { a 1; }", true)]
@@ -103,7 +103,7 @@ fn the_parser_panics_on_no_text() {
 #[case::byte_order_mark("\u{feff}map $http_x $y { a 1; }", false)]
 #[case::open_block("map $http_x $y { a 1;", false)]
 #[case::a_brace_for_a_semicolon("map $http_x $y { a 1 }", false)]
-fn words_are_read_as_nginx_reads_them(#[case] text: &str, #[case] is_read: bool) {
+fn the_parser_accepts_what_nginx_accepts(#[case] text: &str, #[case] is_read: bool) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     fs::write(path.join("part.conf"), text).unwrap();

@@ -1,4 +1,4 @@
-//! Keys that another gateway holds in clear → a keys file that holds their digests.
+//! Writes keys of another gateway to a keys file, as digests.
 
 use std::{
     collections::{HashMap, hash_map::Entry as Place},
@@ -26,10 +26,10 @@ use crate::cli::keys::{
     new_key::{DigestArguments, free_id},
 };
 
-/// Where the keys go.
+/// The destination of the keys.
 #[derive(Debug, clap::Args)]
 pub(super) struct OutArguments {
-    /// Keys file to write; keys are added where it exists [default: standard output]
+    /// Keys file to write; keys are added to an existing file [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(super) keys_out: Option<PathBuf>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(super) struct Text {
     pub(super) text: Zeroizing<String>,
 }
 
-/// A key as another gateway holds it.
+/// A key of another gateway.
 pub(super) struct FoundKey<'t> {
     secret: Zeroizing<String>,
     client_type: ClientType,
@@ -63,11 +63,11 @@ impl Text {
         Ok(Self { path, text })
     }
 
-    /// How mistakes in this file are told.
-    pub(super) fn rejected(&self, mistakes: &[Diagnostic]) -> SourceError {
+    /// Returns the error for the problems in this file.
+    pub(super) fn rejected(&self, errors: &[Diagnostic]) -> SourceError {
         let origin = self.path.display().to_string();
-        let show = |mistake: &Diagnostic| mistake.render_without_source(&origin, &self.text);
-        SourceError::Rejected(mistakes.iter().map(show).collect())
+        let show = |error: &Diagnostic| error.render_without_source(&origin, &self.text);
+        SourceError::Rejected(errors.iter().map(show).collect())
     }
 
     pub(super) fn warn_of(&self, warnings: &[Diagnostic]) {
@@ -77,7 +77,7 @@ impl Text {
         }
     }
 
-    /// Checks the syntax of a file that begins as JSON does.
+    /// Checks the syntax of a file that looks like JSON.
     ///
     /// # Errors
     /// What is wrong with it, and where; none of its text is repeated.
@@ -95,7 +95,7 @@ impl Text {
         let start: usize = lines.take(before).map(str::len).sum();
         let at = (start + error.column().saturating_sub(1)).min(self.text.len());
         let (before, after) = self.text.split_at_checked(at).unwrap_or_default();
-        let mistake = match before.trim_end().strip_suffix(',') {
+        let error = match before.trim_end().strip_suffix(',') {
             Some(before) if after.starts_with(['}', ']']) => {
                 Diagnostic::error("not JSON: a trailing comma")
                     .at(before.len()..before.len() + 1)
@@ -103,7 +103,7 @@ impl Text {
             }
             _ => Diagnostic::error(format!("not JSON: {message}")).at(at..at),
         };
-        Err(self.rejected(&[mistake]))
+        Err(self.rejected(&[error]))
     }
 
     /// Whether it is an `auth.json`: an object of paths.
@@ -112,8 +112,8 @@ impl Text {
         object.is_some_and(|object| object.keys().any(|name| name.starts_with('/')))
     }
 
-    /// A place as `FILE:LINE:COLUMN`.
-    pub(super) fn place(&self, at: usize) -> String {
+    /// A location as `FILE:LINE:COLUMN`.
+    pub(super) fn location(&self, at: usize) -> String {
         let (line, column) = line_and_column(&self.text, at);
         format!("{}:{line}:{column}", self.path.display())
     }
@@ -158,7 +158,7 @@ impl<'t> FoundKey<'t> {
     }
 }
 
-/// Writes the keys down, hashed.
+/// Writes the hashed keys.
 pub(super) fn write(
     found: &[FoundKey<'_>],
     out: &OutArguments,
@@ -212,7 +212,7 @@ fn print(
     Ok(())
 }
 
-/// One key under two client types would make its bearer either, by luck.
+/// Rejects a key with two client types, because either could be the intended one.
 fn refuse_doubles(found: &[FoundKey<'_>]) -> Result<(), SourceError> {
     let mut first_places = HashMap::with_capacity(found.len());
     for key in found {
@@ -220,10 +220,10 @@ fn refuse_doubles(found: &[FoundKey<'_>]) -> Result<(), SourceError> {
             Place::Vacant(vacant) => drop(vacant.insert((key.origin, key.at))),
             Place::Occupied(first) => {
                 let (origin, at) = first.get();
-                let mistake = Diagnostic::error("the same key stands there twice")
+                let error = Diagnostic::error("the same key is listed twice")
                     .at(key.at..key.at)
-                    .help(format!("it stands at {} too: keep one", origin.place(*at)));
-                return Err(key.origin.rejected(&[mistake]));
+                    .help(format!("it is also at {}: keep one", origin.location(*at)));
+                return Err(key.origin.rejected(&[error]));
             }
         }
     }

@@ -23,7 +23,7 @@ its key in another case than the map has it is refused.
 A map such as `default 0; \"key\" 1;` says which keys are valid, and not whose they are. Then
 `--client-type partner` gives all of them one client type, and `--client-type 'partner-{n}'` each its own.";
 
-/// What stands in a map beside its keys, and does no harm.
+/// The parameters of a map, which are not keys.
 const PARAMETERS: [&str; 2] = ["default", "volatile"];
 
 #[derive(Debug, clap::Args)]
@@ -47,22 +47,22 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportError> {
     let text = Text::read(&arguments.file)?;
-    let (keys, nobodys) = read(&text, arguments)?;
-    if keys.is_empty() && nobodys == 0 {
+    let (keys, unassigned) = read(&text, arguments)?;
+    if keys.is_empty() && unassigned == 0 {
         return Err(ImportError::Nothing {
             path: text.path,
             wanted: format!("a block `map {} …`", arguments.variables.join("` or `map ")),
         });
     }
-    if nobodys > 0 {
+    if unassigned > 0 {
         say(format_args!(
-            "passed over: {nobodys} with an empty value or `0`, which are nobody's"
+            "ignored: {unassigned} entries with an empty value or `0`, which have no client type"
         ));
     }
     keys::write(&keys, &arguments.keys, now)
 }
 
-/// The keys of a file's maps, and how many lead to nobody.
+/// Returns the keys of a file's maps, and how many entries have no client type.
 fn read<'t>(
     text: &'t Text,
     arguments: &Arguments,
@@ -73,7 +73,7 @@ fn read<'t>(
             .help("run `nginx -t`: it reports the same file and line");
         text.rejected(&[problem])
     })?;
-    let (mut keys, mut mistakes, mut nobodys) = (Vec::new(), Vec::new(), 0);
+    let (mut keys, mut errors, mut unassigned) = (Vec::new(), Vec::new(), 0);
     let mut marked = Marked {
         client_type: arguments.client_type.as_deref(),
         count: 0,
@@ -81,14 +81,14 @@ fn read<'t>(
     for entry in entries(&statements, &arguments.variables) {
         match key(entry, text, &mut marked) {
             Ok(Some(key)) => keys.push(key),
-            Ok(None) => nobodys += usize::from(!PARAMETERS.contains(&entry.name.text.as_str())),
-            Err(message) => mistakes.push(Diagnostic::error(message).at(entry.name.span.clone())),
+            Ok(None) => unassigned += usize::from(!PARAMETERS.contains(&entry.name.text.as_str())),
+            Err(message) => errors.push(Diagnostic::error(message).at(entry.name.span.clone())),
         }
     }
-    if mistakes.is_empty() {
-        Ok((keys, nobodys))
+    if errors.is_empty() {
+        Ok((keys, unassigned))
     } else {
-        Err(text.rejected(&mistakes))
+        Err(text.rejected(&errors))
     }
 }
 
@@ -120,21 +120,21 @@ fn is_same(one: &str, other: &str) -> bool {
     name(one).eq_ignore_ascii_case(&name(other))
 }
 
-/// The key that one line of a map stands for; `None` where it stands for nobody's.
+/// Returns the key of a map's line; `None` if it has no client type.
 fn key<'t>(
     entry: &Statement,
     text: &'t Text,
     marked: &mut Marked<'_>,
 ) -> Result<Option<FoundKey<'t>>, String> {
     let value = entry.arguments.first().map_or("", |it| it.text.as_str());
-    // `0` is nobody in the usual `if ($client_type = 0)`.
+    // `0` means no client type in the usual `if ($client_type = 0)`.
     let is_nobody = value.is_empty() || value == "0";
     match entry.name.text.as_str() {
         "volatile" => return Ok(None),
         "default" if is_nobody => return Ok(None),
         "default" => {
             let message =
-                "the default lets in whoever has no key, or a wrong one: that cannot be imported";
+                "the default allows callers without a valid key, which cannot be imported";
             return Err(message.to_owned());
         }
         "hostnames" => return Err("host names are no keys".to_owned()),
@@ -164,12 +164,12 @@ fn key<'t>(
     let client_type = marked.next(value)?;
     say(format_args!(
         "{}: `{value}` is imported as the client type `{client_type}`",
-        text.place(at)
+        text.location(at)
     ));
     FoundKey::new(secret, &client_type, text, at).map(Some)
 }
 
-/// Whether a value says that a key is valid, and not whose it is.
+/// Whether a value only marks a key as valid, without a client type.
 fn is_mark(value: &str) -> bool {
     let marks = [
         "1", "true", "yes", "on", "y", "ok", "allow", "allowed", "valid", "enabled", "active",
@@ -177,7 +177,7 @@ fn is_mark(value: &str) -> bool {
     marks.iter().any(|mark| value.eq_ignore_ascii_case(mark))
 }
 
-/// The client types of keys that a map only marks as valid.
+/// The client types for keys that a map only marks as valid.
 struct Marked<'a> {
     /// As it was given; `{n}` stands for a number.
     client_type: Option<&'a str>,
@@ -191,8 +191,8 @@ impl Marked<'_> {
         let given = self.client_type.map(|it| it.replace("{n}", &number));
         given.ok_or_else(|| {
             format!(
-                "`{value}` says that the key is valid, not whose it is: write a client type in its \
-                 place, or give one with `--client-type TYPE` (`--client-type 'partner-{{n}}'` \
+                "`{value}` only marks the key as valid: replace it by a client type, \
+                 or set one with `--client-type TYPE` (`--client-type 'partner-{{n}}'` \
                  numbers them)"
             )
         })

@@ -1,4 +1,4 @@
-//! Endpoints as Mia-Platform keeps them → a `policy.yaml` that decides the same.
+//! Converts Mia-Platform's endpoints to an equivalent `policy.yaml`.
 
 use std::{
     ffi::OsString,
@@ -13,7 +13,7 @@ use keygate_policy::{Policy, policy::PolicyError};
 
 use super::{ImportError, keys::Text, say, terminal};
 
-/// The policy that is made of the files, and what it is made of.
+/// The imported policy, and its sources.
 pub(super) enum Found {
     /// One `auth.json`, or several merged in their order.
     AuthJson(AuthJson),
@@ -21,10 +21,10 @@ pub(super) enum Found {
     Console(Console),
 }
 
-/// Reads an `auth.json` and puts it over those before it.
+/// Reads an `auth.json` and merges it into those before it.
 ///
 /// # Errors
-/// Every mistake in it, or it comes after a Console configuration's endpoints.
+/// Every error in it, or it follows a Console configuration.
 pub(super) fn auth_json(found: Option<Found>, text: &Text) -> Result<Found, ImportError> {
     let content = Content::of(&text.text, &AuthJson::FILE_KIND);
     let file = AuthJson::parse(&text.text).map_err(|errors| rejected(text, &errors, content))?;
@@ -45,7 +45,7 @@ pub(super) fn console(text: &Text) -> Result<Console, SourceError> {
     Ok(console)
 }
 
-/// Every error, without the file's own words where these may be keys.
+/// Renders every error, without the file's text if it may contain keys.
 fn rejected(text: &Text, errors: &[PolicyError], content: Content) -> SourceError {
     let errors = errors.iter().map(|error| error.diagnostic_for(content));
     text.rejected(&errors.collect::<Vec<_>>())
@@ -69,7 +69,7 @@ pub(super) fn text(found: &Found, out: Option<&Path>) -> Result<String, ImportEr
     }
 }
 
-/// Writes the policy down.
+/// Writes the policy.
 pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
     let Some(path) = out else {
         terminal::print(text);
@@ -83,7 +83,7 @@ pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
     Ok(())
 }
 
-/// Creates a file that is complete before it has its name: a service may be waiting for it.
+/// Creates a file that appears only when it is complete: a service may be waiting for it.
 fn create_complete(path: &Path, text: &str) -> io::Result<()> {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -94,7 +94,7 @@ fn create_complete(path: &Path, text: &str) -> io::Result<()> {
             file.write_all(text.as_bytes())?;
             file.sync_all()
         })
-        // Unlike a rename, a link does not replace what somebody created meanwhile.
+        // Unlike a rename, a link does not replace a file that was created meanwhile.
         .and_then(|()| fs::hard_link(&fresh, path));
     let removed = fs::remove_file(&fresh);
     created.and(removed)

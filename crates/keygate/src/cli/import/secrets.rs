@@ -16,24 +16,24 @@ use zeroize::Zeroizing;
 
 use super::keys::{FoundKey, Text};
 
-/// What an object calls its list of API keys.
+/// The names of the list of API keys in an object.
 pub(super) const NAMES: [&str; 3] = ["secrets", "apiKeys", "keys"];
 
-/// What a file holds.
+/// The content of a file.
 pub(super) struct Found<'t> {
-    /// `None` where there is no list of keys.
+    /// `None` if there is no list of keys.
     pub(super) keys: Option<Vec<FoundKey<'t>>>,
-    /// What else is there, by its name.
+    /// The names of the other fields.
     pub(super) ignored: BTreeSet<String>,
 }
 
-/// A file as it is written.
+/// The format of a file.
 struct Export {
     secrets: Option<Vec<Spanned<Written>>>,
     ignored: BTreeSet<String>,
 }
 
-/// One API key as it is written.
+/// The format of an API key.
 struct Written {
     key: Zeroizing<String>,
     client_type: String,
@@ -45,10 +45,10 @@ struct Written {
 /// Reads the keys of a file.
 ///
 /// # Errors
-/// It is not JSON, or a key in it can be none: every mistake with its place.
+/// It is not JSON, or contains invalid keys: every error with its location.
 pub(super) fn read(text: &Text) -> Result<Found<'_>, SourceError> {
     let export: Export =
-        yaml::from_str(&text.text, Content::Secret).map_err(|mistake| text.rejected(&[mistake]))?;
+        yaml::from_str(&text.text, Content::Secret).map_err(|error| text.rejected(&[error]))?;
     let mut ignored = export.ignored;
     let Some(secrets) = export.secrets else {
         return Ok(Found {
@@ -56,7 +56,7 @@ pub(super) fn read(text: &Text) -> Result<Found<'_>, SourceError> {
             ignored,
         });
     };
-    let mut mistakes = Vec::new();
+    let mut errors = Vec::new();
     let mut keys = Vec::with_capacity(secrets.len());
     for secret in secrets {
         let at = yaml::span(secret.referenced, &text.text);
@@ -71,11 +71,11 @@ pub(super) fn read(text: &Text) -> Result<Found<'_>, SourceError> {
         let description = description.filter(|text| !text.is_empty());
         match FoundKey::new(key, &client_type, text, at.start) {
             Ok(key) => keys.push(key.active(active).description(description)),
-            Err(message) => mistakes.push(Diagnostic::error(message).at(at)),
+            Err(message) => errors.push(Diagnostic::error(message).at(at)),
         }
     }
-    if !mistakes.is_empty() {
-        return Err(text.rejected(&mistakes));
+    if !errors.is_empty() {
+        return Err(text.rejected(&errors));
     }
     Ok(Found {
         keys: Some(keys),

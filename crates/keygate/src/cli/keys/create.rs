@@ -18,16 +18,16 @@ pub(super) const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Keys file; it is made where there is none
+    /// Keys file; it is created if it does not exist
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
-    /// What the key makes its bearer
+    /// Client type of the key's callers
     #[arg(long, value_name = "TYPE")]
     client_type: ClientType,
     /// The key's id [default: client type and day]
     #[arg(long)]
     id: Option<KeyId>,
-    /// Whose the key is, for people
+    /// Owner or use of the key, for people
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]

@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), KeysError> {
     let file = LockedFile::open(&arguments.keys)?;
     let hashed = change(&arguments.keys, &file, |edit| Ok(edit.hash_keys(digest)?))?;
     match hashed {
-        0 => say("no key stands in clear"),
+        0 => say("no key is stored in plaintext"),
         1 => say("1 key was in clear and is hashed"),
         _ => say(format_args!("{hashed} keys were in clear and are hashed")),
     }

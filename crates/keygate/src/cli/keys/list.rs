@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// Keys file
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
-    /// How the list looks
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
         let id = key.id.as_str();
         (id, &key.client_type, key.validity())
     });
-    keys_file::ending_soon(keys, now).for_each(say);
+    keys_file::expiring_soon(keys, now).for_each(say);
     Ok(())
 }
 

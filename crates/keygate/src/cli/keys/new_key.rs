@@ -1,4 +1,4 @@
-//! A new key: made at random, or read from standard input.
+//! A new key: generated, or read from standard input.
 
 use std::{
     collections::HashSet,
@@ -17,10 +17,10 @@ use zeroize::Zeroizing;
 
 use super::{KeysError, period::Period, say};
 
-/// How digests are made.
+/// The options for digests.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct DigestArguments {
-    /// How the key is stored [default: hmac-sha256 where there is a pepper, else sha256]
+    /// Digest scheme [default: hmac-sha256 with a pepper, else sha256]
     #[arg(long, value_name = "SCHEME", value_parser = ["sha256", "hmac-sha256"])]
     scheme: Option<String>,
     /// File with the pepper; or set `KEYGATE_PEPPER`
@@ -28,36 +28,36 @@ pub(in crate::cli) struct DigestArguments {
     pepper_file: Option<PathBuf>,
 }
 
-/// What a new key is to be like.
+/// The options of a new key.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewKeyArguments {
-    /// When the key ends, from now: `90d`, `12h`, `2w` [default: never]
+    /// Expiry of the key, from now: `90d`, `12h`, `2w` [default: never]
     #[arg(long, value_name = "PERIOD", conflicts_with = "expires_at")]
     expires_in: Option<Period>,
-    /// When the key ends, as `2027-11-24T00:00:00Z`
+    /// Expiry of the key, as `2027-11-24T00:00:00Z`
     #[arg(long, value_name = "MOMENT")]
     expires_at: Option<Timestamp>,
-    /// When the key begins [default: now]
+    /// Start of the key's validity [default: now]
     #[arg(long, value_name = "MOMENT")]
     not_before: Option<Timestamp>,
-    /// Read the key from standard input instead of making one
+    /// Read the key from standard input instead of generating one
     #[arg(long)]
     key_stdin: bool,
-    /// Take a key from standard input although it is short or simple
+    /// Accept a short or simple key from standard input
     #[arg(long, requires = "key_stdin")]
     allow_weak: bool,
     #[command(flatten)]
     digest: DigestArguments,
 }
 
-/// What a new key is called and whose it is.
+/// The names of a new key.
 pub(super) struct Label {
     pub(super) id: KeyId,
     pub(super) client_type: ClientType,
     pub(super) description: Option<String>,
 }
 
-/// A key in clear.
+/// A plaintext key.
 pub(super) enum NewKey {
     Generated(GeneratedKey),
     Given(Zeroizing<String>),
@@ -80,12 +80,12 @@ impl DigestArguments {
 }
 
 impl NewKeyArguments {
-    /// Whether the key is to have an end.
+    /// Whether the key expires.
     pub(super) fn ends(&self) -> bool {
         self.expires_in.is_some() || self.expires_at.is_some()
     }
 
-    /// Makes or reads the key.
+    /// Generates or reads the key.
     pub(super) fn key(&self) -> Result<NewKey, KeysError> {
         if self.key_stdin {
             return read_key(io::stdin().lock(), self.allow_weak).map(NewKey::Given);
@@ -135,7 +135,7 @@ impl NewKey {
         }
     }
 
-    /// Shows a key that was made here: the only time that it is seen.
+    /// Shows a generated key: the only time that it is shown.
     pub(super) fn show(&self, entry: &Entry) -> Result<(), KeysError> {
         let Key {
             id,
@@ -152,7 +152,10 @@ impl NewKey {
                     error,
                 })?;
         }
-        let end = expires_at.map_or_else(|| "without end".to_owned(), |end| format!("until {end}"));
+        let end = expires_at.map_or_else(
+            || "never expires".to_owned(),
+            |end| format!("expires at {end}"),
+        );
         say(format_args!(
             "key `{id}` of client type `{client_type}`, {end}"
         ));
@@ -160,7 +163,7 @@ impl NewKey {
     }
 }
 
-/// Reads a key up to the end of its line; it is all that may stand there.
+/// Reads a key up to the end of its line; nothing may follow.
 fn read_key(input: impl Read, allow_weak: bool) -> Result<Zeroizing<String>, KeysError> {
     // Room for one byte too many and a line end, so that it never moves and leaves a copy behind.
     let longest = LONGEST_KEY + 3;
@@ -183,7 +186,7 @@ fn read_key(input: impl Read, allow_weak: bool) -> Result<Zeroizing<String>, Key
     }
 }
 
-/// An id that no key has: a name and the day, and a number where that is taken.
+/// Returns an unused id: the name and the day, and a number if necessary.
 pub(in crate::cli) fn free_id<'e>(
     name: &str,
     now: Timestamp,
@@ -201,7 +204,7 @@ pub(in crate::cli) fn free_id<'e>(
         .ok_or_else(|| KeysError::NoId(name.to_owned()))
 }
 
-/// A name without the numbers at its end: `cms-2026-11` is the `cms` of a month.
+/// Removes the numbers at the end of a name: `cms-2026-11` becomes `cms`.
 fn without_day(name: &str) -> &str {
     let mut short = name;
     while let Some((before, last)) = short.rsplit_once('-')
@@ -229,7 +232,10 @@ mod tests {
     #[case::a_blank("q7LmZ2xVb9 KtR4wNc6Yp\n", Err("other than visible ASCII"))]
     #[case::not_ascii("q7LmZ2xVb9èKtR4wNc6Yp\n", Err("other than visible ASCII"))]
     #[case::short("q7LmZ2xVb9\n", Err("shorter than 20 characters"))]
-    #[case::placeholder("your-api-key-here-your-api-key-here\n", Err("a placeholder"))]
+    #[case::placeholder(
+        "your-api-key-here-your-api-key-here\n",
+        Err("a well-known placeholder")
+    )]
     #[case::variable("${SHOP_KEY}\n", Err("a variable of a template"))]
     #[case::simple("aaaaaaaaaaaaaaaaaaaaaaaaa\n", Err("easy to guess"))]
     fn a_key_from_standard_input(#[case] input: &str, #[case] expected: Result<&str, &str>) {

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
         }
         // A rotation never lets a key live longer than it would have.
         if old.key.expires_at.is_none_or(|before| end < before) {
-            edit.set_end(id, end)?;
+            edit.set_expiry(id, end)?;
         }
         let label = Label {
             id: match &arguments.new_id {

@@ -23,7 +23,7 @@ pub(super) fn run(target: &Target, active: bool, now: Timestamp) -> Result<(), K
         say(format_args!("key `{id}` is {switched}"));
     }
     if matches!(after, KeyState::Expired | KeyState::NotYetValid) {
-        say(format_args!("it is refused all the same: it is {after}"));
+        say(format_args!("it is still rejected: it is {after}"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Where things stand in the text of a keys file.
+//! The spans of the entries and fields in a keys file.
 
 use std::{fmt, ops::Range};
 
@@ -9,41 +9,39 @@ use serde::{
 };
 use serde_saphyr::Spanned;
 
-/// The places of a keys file.
 pub(super) struct Layout {
-    /// Just after the colon of `keys:`.
+    /// The offset after the colon of `keys:`.
     pub(super) after_keys: usize,
-    /// Where the list begins.
+    /// The offset of the list.
     pub(super) list_at: usize,
     /// In the order of the text.
     pub(super) entries: Vec<EntryLayout>,
 }
 
-/// The places of one entry.
 pub(super) struct EntryLayout {
-    /// Where the mapping begins.
+    /// The offset of the mapping.
     at: usize,
     /// In the order of the text.
     pub(super) fields: Vec<Field>,
 }
 
-/// The places of one field, quotes included.
+/// The spans of a field's name and value, including quotes.
 pub(super) struct Field {
     name: String,
     pub(super) name_at: Range<usize>,
     pub(super) value_at: Range<usize>,
 }
 
-/// An entry as an item of a list that is written line by line.
+/// An entry that is a list item on lines of its own.
 pub(super) struct Item {
-    /// How far the dash is indented.
+    /// The indentation of the dash.
     pub(super) indent: usize,
-    /// From the start of the dash's line to the end of the last line, without its line end.
+    /// From the start of the dash's line to the end of the last line, without its line ending.
     pub(super) lines: Range<usize>,
 }
 
 impl Layout {
-    /// `None` where the text is no keys file.
+    /// Returns `None` if the text is not a keys file.
     pub(super) fn of(text: &str) -> Option<Self> {
         let Fields::<List>(document) = yaml::from_str(text, Content::Secret).ok()?;
         let (name, list) = document
@@ -54,7 +52,7 @@ impl Layout {
         };
         let entries = entries.into_iter().map(|entry| EntryLayout {
             at: yaml::span(entry.referenced, text).start,
-            fields: entry.value.places(text),
+            fields: entry.value.fields(text),
         });
         Some(Self {
             after_keys: after_colon(text, yaml::span(name.referenced, text).end)?,
@@ -69,14 +67,14 @@ impl EntryLayout {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// Whether the entry is written in braces.
+    /// Whether the entry is written with braces.
     pub(super) fn is_flow(&self, text: &str) -> bool {
         text.get(self.at..).is_some_and(|it| it.starts_with('{'))
     }
 
-    /// `None` where the entry does not begin with its dash on one line.
+    /// Returns the item; `None` if the entry and its dash are not on one line.
     ///
-    /// A line belongs to the item where it is indented deeper than the dash, comments too.
+    /// Lines that are indented deeper than the dash belong to the item, including comments.
     pub(super) fn item(&self, text: &str) -> Option<Item> {
         let start = self.at - column(text, self.at);
         let lead = text.get(start..self.at)?;
@@ -105,38 +103,38 @@ impl EntryLayout {
 }
 
 impl Item {
-    /// The lines with the end of the last one.
+    /// The span of the lines, including the last line ending.
     pub(super) fn with_line_end(&self, text: &str) -> Range<usize> {
         self.lines.start..after_line(text, self.lines.end)
     }
 }
 
-/// Just after the colon that follows a name.
+/// Returns the offset after the colon that follows a name.
 pub(super) fn after_colon(text: &str, name_end: usize) -> Option<usize> {
     Some(name_end + text.get(name_end..)?.find(':')? + 1)
 }
 
-/// How many bytes stand before a place on its line.
+/// Returns the number of bytes before an offset on its line.
 pub(super) fn column(text: &str, at: usize) -> usize {
     let before = text.get(..at).unwrap_or(text);
     before.len() - before.rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-/// Where a line ends, before its line end.
+/// Returns the end of a line, before its line ending.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let line = rest.split('\n').next().unwrap_or_default();
     at + line.strip_suffix('\r').unwrap_or(line).len()
 }
 
-/// Where the next line begins.
+/// Returns the start of the next line.
 fn after_line(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     rest.find('\n')
         .map_or(text.len(), |newline| at + newline + 1)
 }
 
-/// The line end that the text uses.
+/// Returns the line ending of the text.
 pub(super) fn newline(text: &str) -> &'static str {
     match text.find('\n') {
         Some(at) if text.get(..at).is_some_and(|line| line.ends_with('\r')) => "\r\n",
@@ -144,7 +142,7 @@ pub(super) fn newline(text: &str) -> &'static str {
     }
 }
 
-/// `[]`, where a list is written so and is empty.
+/// Returns the span of `[]`, if the list is written so.
 pub(super) fn empty_brackets(text: &str, at: usize) -> Option<Range<usize>> {
     let inside = text.get(at..)?.strip_prefix('[')?;
     let end = inside.find(']')?;
@@ -152,13 +150,13 @@ pub(super) fn empty_brackets(text: &str, at: usize) -> Option<Range<usize>> {
     blank.then_some(at..at + end + 2)
 }
 
-/// A place with the blanks that stand before it on its line.
-pub(super) fn with_blanks_before(text: &str, place: Range<usize>) -> Range<usize> {
-    let before = text.get(..place.start).unwrap_or_default();
-    before.trim_end_matches([' ', '\t']).len()..place.end
+/// Extends a span by the spaces before it on its line.
+pub(super) fn with_blanks_before(text: &str, span: Range<usize>) -> Range<usize> {
+    let before = text.get(..span.start).unwrap_or_default();
+    before.trim_end_matches([' ', '\t']).len()..span.end
 }
 
-/// A mapping with the places of its names and values.
+/// A mapping with the spans of its names and values.
 struct Fields<V>(Vec<(Spanned<String>, Spanned<V>)>);
 
 /// A value at the top of the file.
@@ -168,13 +166,13 @@ enum List {
 }
 
 impl Fields<IgnoredAny> {
-    fn places(self, text: &str) -> Vec<Field> {
-        let place = |(name, value): (Spanned<String>, Spanned<IgnoredAny>)| Field {
+    fn fields(self, text: &str) -> Vec<Field> {
+        let field = |(name, value): (Spanned<String>, Spanned<IgnoredAny>)| Field {
             name_at: yaml::span(name.referenced, text),
             value_at: yaml::span(value.referenced, text),
             name: name.value,
         };
-        self.0.into_iter().map(place).collect()
+        self.0.into_iter().map(field).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 
 const A: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-/// The file after a change, or why there is none.
+/// Returns the file after an edit, or the error.
 fn edited(
     text: &str,
     change: impl FnOnce(&mut Edit<'_>) -> Result<(), EditError>,
@@ -73,7 +73,7 @@ fn every_command_leaves_the_rest_of_the_file_as_written() {
     let mut edit = Edit::begin(path, COMMENTED).unwrap();
     for id in ["cms", "app", "old"] {
         edit.set_active(id, false).unwrap();
-        edit.set_end(id, moment()).unwrap();
+        edit.set_expiry(id, moment()).unwrap();
     }
     let hashed = edit.hash_keys(Digest::sha256).unwrap();
     assert_eq!(hashed, 2);
@@ -100,7 +100,7 @@ fn deleting_a_key_removes_its_own_lines_only() {
 }
 
 #[test]
-fn the_last_key_leaves_an_empty_list_and_the_first_one_fills_it() {
+fn deleting_the_last_key_leaves_an_empty_list() {
     let text = "version: 1\nkeys: # ours\n- id: a\n  clientType: A\n  key: x\n# end\n";
     let empty = edited(text, |edit| edit.remove("a").map(drop)).unwrap();
     assert_eq!(empty, "version: 1\nkeys: [] # ours\n# end\n");
@@ -135,14 +135,14 @@ fn the_last_key_leaves_an_empty_list_and_the_first_one_fills_it() {
     "version: 1\nkeys:\n  - id: a\n    expiresAt: null\n    digest: @\n    clientType: A\n"
 )]
 #[case::folded("version: 1\nkeys:\n  - id: a\n    clientType:\n      A\n    digest:\n      @\n")]
-fn every_common_way_of_writing_a_list_can_be_changed(#[case] text: &str) {
+fn every_common_list_style_can_be_edited(#[case] text: &str) {
     let mut text = text.replace('@', A);
     if !text.contains("version") {
         text.push_str("\nversion: 1\n");
     }
     let changed = edited(&text, |edit| {
         edit.set_active("a", false)?;
-        edit.set_end("a", moment())?;
+        edit.set_expiry("a", moment())?;
         edit.add(entry("b"));
         edit.add(entry("c"));
         Ok(())
@@ -168,13 +168,13 @@ fn every_common_way_of_writing_a_list_can_be_changed(#[case] text: &str) {
 }
 
 #[test]
-fn a_list_in_brackets_is_changed_but_not_lengthened() {
+fn a_list_in_brackets_is_edited_but_not_extended() {
     let text = format!(
         "{{\"version\": 1, \"keys\": [{{\"id\": \"a\", \"clientType\": \"A\", \"digest\": \"{A}\"}}]}}"
     );
     let off = edited(&text, |edit| {
         edit.set_active("a", false)?;
-        edit.set_end("a", moment())
+        edit.set_expiry("a", moment())
     });
     assert_eq!(
         off.unwrap(),
@@ -226,7 +226,7 @@ fn an_edit_that_would_not_load_is_rejected() {
         "the keys `a` and `b` are the same key"
     );
     assert_eq!(
-        refused(|edit| edit.set_end("a", moment())),
+        refused(|edit| edit.set_expiry("a", moment())),
         "the key `a` expires before it becomes valid"
     );
     assert_eq!(
@@ -250,8 +250,7 @@ proptest! {
         }
     }
 
-    /// Entries in any style, any number of changes: every comment outside deleted entries stays,
-    /// and so does every line that no change was about.
+    /// Random entry styles and edits: comments outside deleted entries and unaffected lines stay.
     #[test]
     fn a_change_leaves_everything_else_untouched(
         styles in proptest::collection::vec(0..4_usize, 1..6),
@@ -284,7 +283,7 @@ proptest! {
             }
             match kind {
                 0 => edit.set_active(&id, false).unwrap(),
-                1 => edit.set_end(&id, moment()).unwrap(),
+                1 => edit.set_expiry(&id, moment()).unwrap(),
                 2 => drop(edit.remove(&id).unwrap()),
                 _ => edit.add(entry(&format!("new-{}", text.len()))),
             }

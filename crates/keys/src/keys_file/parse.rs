@@ -1,4 +1,4 @@
-//! Text → entries. Every mistake is told with its place but never with a line of the file.
+//! Parses the text of a keys file. Errors contain the location but no line of the file.
 
 use std::{ops::Range, str::FromStr};
 
@@ -21,11 +21,11 @@ use crate::{
     table::TableError,
 };
 
-/// How many mistakes or warnings are shown. To show one, the text is searched for its line, so
-/// that one for each key of a large file would take minutes.
+/// How many errors or warnings are shown. Each needs a search for its line, which for all keys of a
+/// large file would take minutes.
 const SHOWN: usize = 20;
 
-/// The file as it is written.
+/// The format of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -33,7 +33,7 @@ struct Document {
     keys: Vec<Spanned<Written>>,
 }
 
-/// One key as it is written.
+/// The format of a key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Written {
@@ -49,13 +49,13 @@ struct Written {
     expires_at: Option<Spanned<String>>,
 }
 
-/// How a mistake in one file is shown.
+/// Renders the errors in one file.
 struct Reader<'t> {
     origin: &'t str,
     text: &'t str,
 }
 
-/// What to do with a file that is probably of another kind.
+/// The hint for a file that is probably of another kind.
 fn other_kind(text: &str) -> Option<&'static str> {
     let fields = top_fields(text);
     let has = |name: &str| fields.iter().any(|field| field == name);
@@ -63,18 +63,18 @@ fn other_kind(text: &str) -> Option<&'static str> {
         None
     } else if has("secrets") || has("services") {
         Some(
-            "this looks like a Console configuration: `keygate import mia` makes a keys file of it",
+            "this looks like a Console configuration: `keygate import mia` converts it to a keys file",
         )
     } else if has("endpoints") || fields.iter().any(|field| field.starts_with('/')) {
-        Some("this looks like a policy file: give it as `--policy`")
+        Some("this looks like a policy file: pass it with `--policy`")
     } else if has("cases") {
-        Some("this looks like a file of cases: give it to `keygate test`")
+        Some("this looks like a file of cases: pass it to `keygate test`")
     } else {
         None
     }
 }
 
-/// The entries with the places of their ids, for mistakes that are about two of them.
+/// The entries with the spans of their ids, for errors about two entries.
 struct Read {
     contents: Contents,
     ids: Vec<Range<usize>>,
@@ -130,7 +130,7 @@ impl Reader<'_> {
         diagnostic.render_without_source(self.origin, self.text)
     }
 
-    /// The first of them, and how many more there are.
+    /// Renders the first ones, and counts the others.
     fn show_first(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
         let shown = diagnostics.iter().take(SHOWN).map(|it| self.show(it));
         let more = diagnostics.len().saturating_sub(SHOWN);
@@ -147,10 +147,10 @@ impl Reader<'_> {
     }
 
     fn read(&self) -> Result<Read, SourceError> {
-        let document: Document = yaml::from_str(self.text, Content::Secret).map_err(|mistake| {
+        let document: Document = yaml::from_str(self.text, Content::Secret).map_err(|error| {
             self.rejected(&[match other_kind(self.text) {
-                Some(help) => mistake.help(help),
-                None => mistake,
+                Some(help) => error.help(help),
+                None => error,
             }])
         })?;
         if document.version.value != VERSION {
@@ -158,12 +158,12 @@ impl Reader<'_> {
                 "version {} of the format is not known",
                 document.version.value
             );
-            let mistake = Diagnostic::error(message)
+            let error = Diagnostic::error(message)
                 .at(self.span(&document.version))
                 .help(format!("this program reads `version: {VERSION}`"));
-            return Err(self.rejected(&[mistake]));
+            return Err(self.rejected(&[error]));
         }
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let mut entries = Vec::with_capacity(document.keys.len());
         let ids = document
             .keys
@@ -173,30 +173,33 @@ impl Reader<'_> {
         let clear = document
             .keys
             .iter()
-            .filter_map(|written| self.in_clear(written));
+            .filter_map(|written| self.plaintext_warning(written));
         let warnings = self.show_first(&clear.collect::<Vec<_>>());
         for written in document.keys {
             match self.entry(written) {
                 Ok(entry) => entries.push(entry),
-                Err(mut found) => mistakes.append(&mut found),
+                Err(mut found) => errors.append(&mut found),
             }
         }
-        if !mistakes.is_empty() {
-            return Err(self.rejected(&mistakes));
+        if !errors.is_empty() {
+            return Err(self.rejected(&errors));
         }
         let contents = Contents { entries, warnings };
         Ok(Read { contents, ids })
     }
 
-    fn in_clear(&self, written: &Spanned<Written>) -> Option<Diagnostic> {
-        let clear = written.value.key.as_ref()?;
-        let message = format!("the key `{}` stands in clear", written.value.id.value);
-        let warning = Diagnostic::warning(message).at(self.span(clear));
-        let help = "`keygate keys hash` stores its digest instead; keep the key itself elsewhere";
+    fn plaintext_warning(&self, written: &Spanned<Written>) -> Option<Diagnostic> {
+        let plaintext = written.value.key.as_ref()?;
+        let message = format!(
+            "the key `{}` is stored in plaintext",
+            written.value.id.value
+        );
+        let warning = Diagnostic::warning(message).at(self.span(plaintext));
+        let help = "`keygate keys hash` stores its digest instead; store the key itself elsewhere";
         Some(warning.help(help))
     }
 
-    /// One entry, or every mistake in it.
+    /// Returns an entry, or every error in it.
     fn entry(&self, written: Spanned<Written>) -> Result<Entry, Vec<Diagnostic>> {
         let id = self.name(&written.value.id, "key id");
         let client_type = self.name(&written.value.client_type, "client type");
@@ -260,7 +263,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The digest that is written, or that of a key in clear.
+    /// Returns the digest in the file, or that of a plaintext key.
     fn digest(&self, written: &Spanned<Written>) -> Result<Digest, Diagnostic> {
         let error = |message: &str, at| Err(Diagnostic::error(message).at(at));
         match (&written.value.digest, &written.value.key) {
@@ -278,33 +281,33 @@ impl Reader<'_> {
                     .at(self.span(key)))
                 }
             },
-            (Some(_), Some(key)) => Err(Diagnostic::error("`digest` and `key` stand side by side")
+            (Some(_), Some(key)) => Err(Diagnostic::error("`digest` and `key` are both set")
                 .at(self.span(key))
                 .help("keep the `digest`")),
-            (None, None) => error("neither `digest` nor `key` is there", self.span(written)),
+            (None, None) => error("neither `digest` nor `key` is set", self.span(written)),
         }
     }
 }
 
 fn collision(error: &TableError, ids: &[Range<usize>]) -> Diagnostic {
-    let at = |place: usize| ids.get(place).cloned().unwrap_or(0..0);
+    let at = |index: usize| ids.get(index).cloned().unwrap_or(0..0);
     let diagnostic = Diagnostic::error(error.to_string());
     match error {
         TableError::SameId {
-            places: [first, second],
+            indexes: [first, second],
             ..
         }
         | TableError::SameDigest {
-            places: [first, second],
+            indexes: [first, second],
             ..
         } => diagnostic
             .at(at(*second))
             .related(at(*first), "the first of the two"),
-        TableError::NoPepper { place, .. } => diagnostic
-            .at(at(*place))
+        TableError::NoPepper { index, .. } => diagnostic
+            .at(at(*index))
             .help("name its file by `pepper-file` (`--pepper-file`), or set `KEYGATE_PEPPER`"),
-        TableError::NeverValid { place, .. } => diagnostic.at(at(*place)),
-        TableError::Placeholder { place, .. } => diagnostic.at(at(*place)).help(Placeholder::HELP),
+        TableError::NeverValid { index, .. } => diagnostic.at(at(*index)),
+        TableError::Placeholder { index, .. } => diagnostic.at(at(*index)).help(Placeholder::HELP),
         TableError::TooMany => diagnostic,
     }
 }
@@ -323,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_file_becomes_a_table() {
+    fn a_valid_file_loads_into_a_table() {
         let text = format!(
             "version: 1\nkeys:\n  - id: cms\n    clientType: A\n    digest: {DIGEST}\n    \
              description: CMS front end\n    notBefore: 2026-11-01T00:00:00Z\n    \
@@ -425,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peppered_digest_needs_its_pepper_for_a_lookup_only() {
+    fn a_peppered_digest_needs_its_pepper_only_for_look_ups() {
         let pepper = Pepper::new(b"0123456789abcdef".to_vec()).unwrap();
         let digest = Digest::hmac_sha256(b"abc", &pepper);
         let text = format!("version: 1\nkeys:\n  - {{id: a, clientType: A, digest: '{digest}'}}\n");

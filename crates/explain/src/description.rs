@@ -7,39 +7,39 @@ use keygate_policy::Request;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
-/// A request as a person describes it: by the flags of a command, by a query string, or in a file
-/// of cases.
+/// A request as a person describes it: in the flags of a command, in a query string, or in a file of
+/// cases.
 #[derive(Debug, Clone, PartialEq, clap::Args, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Question {
-    /// Method of the request
+pub struct RequestDescription {
+    /// Request method
     #[arg(long, default_value = GET)]
     #[serde(default = "get", deserialize_with = "method")]
     pub method: String,
-    /// Target of the request: path and query, as a client sends them
+    /// Request target: path and query, as a client sends them
     #[arg(long, value_name = "TARGET")]
     pub uri: String,
-    /// Host of the request, where endpoints name hosts
+    /// Request host, if endpoints name hosts
     #[arg(long)]
     #[serde(default, deserialize_with = "text")]
     pub host: Option<String>,
-    /// Client type of the caller's key; without it the caller has no key
+    /// Client type of the caller's key; omit it for a caller without a key
     #[arg(long, value_name = "TYPE")]
     #[serde(default, alias = "client-type", deserialize_with = "text")]
     pub client_type: Option<String>,
-    /// Groups of the user who is logged in, with commas
+    /// Groups of the logged-in user, separated by commas
     #[arg(long, value_delimiter = ',')]
     #[serde(default, deserialize_with = "names")]
     pub groups: Vec<String>,
-    /// Permissions of the user who is logged in, with commas
+    /// Permissions of the logged-in user, separated by commas
     #[arg(long, value_delimiter = ',')]
     #[serde(default, deserialize_with = "names")]
     pub permissions: Vec<String>,
-    /// Properties of the user who is logged in, as a JSON object
+    /// Properties of the logged-in user, as a JSON object
     #[arg(long, value_name = "JSON", value_parser = properties)]
     #[serde(default, deserialize_with = "object")]
     pub user: Option<Map<String, Value>>,
-    /// The request comes by the back-office gateway
+    /// The request comes through the back-office gateway
     #[arg(long)]
     #[serde(default)]
     pub backoffice: bool,
@@ -47,14 +47,14 @@ pub struct Question {
 
 const GET: &str = "GET";
 
-impl Question {
-    /// The user who is logged in.
+impl RequestDescription {
+    /// Returns the logged-in user, if the description has one.
     #[must_use]
     pub fn logged_in(&self) -> Option<User> {
         logged_in(&self.groups, &self.permissions, self.user.as_ref())
     }
 
-    /// The request, with the user from [`Question::logged_in`].
+    /// Returns the request with the user from [`RequestDescription::logged_in`].
     #[must_use]
     pub fn request<'a>(&'a self, user: Option<&'a User>) -> Request<'a> {
         Request {
@@ -63,7 +63,7 @@ impl Question {
             host: filled(self.host.as_deref()),
             is_cors_preflight: false,
             facts: Facts {
-                // An empty header is no client type.
+                // An empty header means no client type.
                 client_type: filled(self.client_type.as_deref()),
                 is_backoffice: self.backoffice,
                 user,
@@ -72,8 +72,8 @@ impl Question {
     }
 }
 
-/// `GET`, and everything else left open.
-impl Default for Question {
+/// `GET`, and no other value.
+impl Default for RequestDescription {
     fn default() -> Self {
         Self {
             method: get(),
@@ -88,12 +88,12 @@ impl Default for Question {
     }
 }
 
-/// A text that is not empty.
+/// Parses a text that must not be empty.
 fn filled(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Somebody is logged in as soon as anything is said about them.
+/// Returns a user if any of their properties is set.
 #[must_use]
 pub fn logged_in(
     groups: &[String],
@@ -114,16 +114,16 @@ pub fn logged_in(
     })
 }
 
-/// Reads the properties of a user.
+/// Parses the properties of a user.
 ///
 /// # Errors
-/// The text is no JSON object.
+/// The text is not a JSON object.
 pub fn properties(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
 }
 
-/// In one line, e.g. `POST /orders/7, client type B`.
-impl fmt::Display for Question {
+/// One line, e.g. `POST /orders/7, client type B`.
+impl fmt::Display for RequestDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, uri, .. } = self;
         write!(f, "{method} {}{uri}", self.host.as_deref().unwrap_or(""))?;
@@ -147,7 +147,7 @@ fn get() -> String {
     GET.to_owned()
 }
 
-/// An empty field of a form is one that was not filled in.
+/// An empty form field is treated as absent.
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(Option::deserialize(from)?.filter(|text: &String| !text.is_empty()))
 }
@@ -156,7 +156,7 @@ fn method<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Ok(text(from)?.unwrap_or_else(get))
 }
 
-/// A list, or one text with commas.
+/// A list, or one comma-separated string.
 fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -176,7 +176,7 @@ fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     })
 }
 
-/// An object, or one as JSON text.
+/// An object, or an object as JSON text.
 fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Map<String, Value>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -1,8 +1,7 @@
-//! Guessing of keys: whose attempts they are, which of them are the same, and how many an address
-//! may make.
+//! Failed attempts with unknown keys: counts them by address, limits them, and tags equal keys.
 //!
-//! A generated key cannot be guessed, however often one tries. The limit is for keys that people
-//! chose, and for the peace of logs.
+//! A generated key is safe against brute force. The limit protects keys that people chose, and keeps
+//! logs small.
 
 use std::{
     collections::HashMap,
@@ -19,28 +18,28 @@ use keygate_headers::single;
 
 use crate::{Credential, Resolution};
 
-/// How many addresses are counted in one minute. Those that come later are not limited: to refuse
-/// whoever shares a counter with a guesser would let guessers lock others out.
+/// The most addresses that are counted in one minute. Later ones are not limited: if addresses shared
+/// a counter, an attacker could lock out others.
 const MOST_ADDRESSES: usize = 10_000;
 
-/// What is known of guesses.
+/// Counts and limits failed attempts.
 #[derive(Debug)]
-pub struct Guessing {
+pub struct FailedKeys {
     client_address_header: HeaderName,
     limit: Option<NonZeroU32>,
     failures: Mutex<Failures>,
-    /// Random, and this process's alone.
+    /// Random, and different in each process.
     tags: RandomState,
-    /// Whether it was said that the limit has nothing to go by.
+    /// Whether the missing address was logged.
     no_address: Once,
 }
 
-/// One guess: a presented text that is no key.
+/// A failed attempt: a request with a text that is not a valid key.
 #[derive(Debug, Clone, Copy)]
-pub struct Guess {
-    /// The caller's address, where the gateway tells it.
+pub struct FailedAttempt {
+    /// The caller's address, if the gateway sends it.
     pub address: Option<IpAddr>,
-    /// What was presented, told apart from others.
+    /// A tag that is equal for equal texts.
     pub tag: Tag,
 }
 
@@ -51,8 +50,8 @@ struct Failures {
     by_address: HashMap<IpAddr, u32>,
 }
 
-/// Tells whether two attempts presented the same text, and not which: 24 bits of a hash under a
-/// secret of this process. Even with the secret, any guess fits one tag in 16 million.
+/// Shows whether two attempts presented the same text, and not which one: 24 bits of a hash with a
+/// secret of this process. Even with the secret, one in 16 million texts has the same tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag(u32);
 
@@ -62,14 +61,14 @@ impl fmt::Display for Tag {
     }
 }
 
-impl Default for Guessing {
+impl Default for FailedKeys {
     fn default() -> Self {
         Self::by(HeaderName::from_static("x-keygate-client-address"))
     }
 }
 
-impl Guessing {
-    /// Guesses by the address that the gateway writes into a header, any number of them.
+impl FailedKeys {
+    /// Returns a counter that reads the address from this header, without a limit.
     #[must_use]
     pub fn by(client_address_header: HeaderName) -> Self {
         Self {
@@ -81,21 +80,21 @@ impl Guessing {
         }
     }
 
-    /// The same with a limit: how many failed keys an address may present in a minute.
+    /// Sets the limit of failed keys per address and minute.
     #[must_use]
     pub fn limited(self, limit: Option<NonZeroU32>) -> Self {
         Self { limit, ..self }
     }
 
-    /// Returns the caller's address, as the gateway reports it. Of two different ones neither is
-    /// believed: one of them may come from the caller.
+    /// Returns the caller's address from the gateway. If there are two different ones, neither is used,
+    /// because one may come from the caller.
     #[must_use]
     pub fn address(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let line = single(headers, &self.client_address_header).ok()??;
         line.to_str().ok()?.parse().ok()
     }
 
-    /// The tag of a presented key.
+    /// Returns the tag of a presented key.
     #[must_use]
     pub fn tag(&self, presented: &[u8]) -> Tag {
         let [_, bytes @ ..] = self.tags.hash_one(presented).to_le_bytes();
@@ -103,8 +102,7 @@ impl Guessing {
         Tag(u32::from_le_bytes([a, b, c, 0]))
     }
 
-    /// Whether the caller has presented as many failed keys as an address may. Without a limit no
-    /// address is looked at.
+    /// Whether the caller's address has reached the limit. Without a limit the address is not read.
     pub(crate) fn is_over(&self, headers: &HeaderMap, now: Timestamp) -> bool {
         let Some(limit) = self.limit else {
             return false;
@@ -126,25 +124,25 @@ impl Guessing {
         })
     }
 
-    /// Notices a guess, and counts it.
+    /// Records a failed attempt, and counts it.
     pub(crate) fn notice(
         &self,
         headers: &HeaderMap,
         credential: Credential<'_>,
         resolution: &Resolution<'_>,
         now: Timestamp,
-    ) -> Option<Guess> {
+    ) -> Option<FailedAttempt> {
         let (Credential::One(presented), Resolution::Refused(refusal)) = (credential, resolution)
         else {
             return None;
         };
-        if !refusal.is_guess() {
+        if !refusal.is_failed_attempt() {
             return None;
         }
         let address = self.address(headers);
         self.count(address, now);
         let tag = self.tag(presented);
-        Some(Guess { address, tag })
+        Some(FailedAttempt { address, tag })
     }
 
     fn count(&self, address: Option<IpAddr>, now: Timestamp) {
@@ -154,7 +152,7 @@ impl Guessing {
     }
 
     fn in_minute_of<T>(&self, now: Timestamp, act: impl FnOnce(&mut Failures) -> T) -> T {
-        // Counters are good whenever somebody panicked.
+        // The counters stay valid after a panic.
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.as_second().div_euclid(60);
         if failures.minute != minute {
@@ -175,7 +173,7 @@ impl Failures {
     }
 }
 
-/// The addresses that one subscriber has: an IPv6 one comes with 2^64 others (RFC 6177).
+/// The network of one subscriber: for IPv6 its 2^64 addresses (RFC 6177).
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -196,22 +194,22 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn ask<T>(addresses: &[&str], answer: impl FnOnce(&HeaderMap) -> T) -> T {
+    fn with_addresses<T>(addresses: &[&str], act: impl FnOnce(&HeaderMap) -> T) -> T {
         let lines: Vec<_> = addresses
             .iter()
             .map(|it| ("x-keygate-client-address", *it))
             .collect();
-        answer(&crate::request::tests::headers(&lines))
+        act(&crate::request::tests::headers(&lines))
     }
 
-    fn limited(limit: u32) -> Guessing {
-        Guessing::default().limited(NonZeroU32::new(limit))
+    fn limited(limit: u32) -> FailedKeys {
+        FailedKeys::default().limited(NonZeroU32::new(limit))
     }
 
-    fn fail(guessing: &Guessing, address: &str, times: u32) {
+    fn fail(failed_keys: &FailedKeys, address: &str, times: u32) {
         for _ in 0..times {
-            let address = ask(&[address], |headers| guessing.address(headers));
-            guessing.count(address, at(60));
+            let address = with_addresses(&[address], |headers| failed_keys.address(headers));
+            failed_keys.count(address, at(60));
         }
     }
 
@@ -229,30 +227,35 @@ mod tests {
         #[case] address: Option<&str>,
     ) {
         let address = address.map(|it| it.parse().unwrap());
-        let guessing = Guessing::default();
-        assert_eq!(ask(lines, |headers| guessing.address(headers)), address);
+        let failed_keys = FailedKeys::default();
+        assert_eq!(
+            with_addresses(lines, |headers| failed_keys.address(headers)),
+            address
+        );
     }
 
     #[test]
     fn the_failed_key_limit_is_per_address_and_minute() {
-        let guessing = limited(3);
-        let is_over = |address, now| ask(&[address], |headers| guessing.is_over(headers, now));
-        fail(&guessing, "192.0.2.1", 2);
+        let failed_keys = limited(3);
+        let is_over =
+            |address, now| with_addresses(&[address], |headers| failed_keys.is_over(headers, now));
+        fail(&failed_keys, "192.0.2.1", 2);
         assert!(!is_over("192.0.2.1", at(60)));
-        fail(&guessing, "192.0.2.1", 1);
+        fail(&failed_keys, "192.0.2.1", 1);
         assert!(is_over("192.0.2.1", at(119)));
         assert!(!is_over("192.0.2.2", at(119)));
-        assert!(!ask(&[], |headers| guessing.is_over(headers, at(119))));
+        assert!(!with_addresses(&[], |headers| failed_keys.is_over(headers, at(119))));
         assert!(!is_over("192.0.2.1", at(120)));
     }
 
     #[test]
     fn addresses_of_one_subscriber_count_as_one() {
-        let guessing = limited(2);
-        fail(&guessing, "2001:db8:0:1::1", 1);
-        fail(&guessing, "2001:db8:0:1:ffff::2", 1);
-        fail(&guessing, "::ffff:192.0.2.1", 2);
-        let is_over = |address| ask(&[address], |headers| guessing.is_over(headers, at(60)));
+        let failed_keys = limited(2);
+        fail(&failed_keys, "2001:db8:0:1::1", 1);
+        fail(&failed_keys, "2001:db8:0:1:ffff::2", 1);
+        fail(&failed_keys, "::ffff:192.0.2.1", 2);
+        let is_over =
+            |address| with_addresses(&[address], |headers| failed_keys.is_over(headers, at(60)));
         assert!(is_over("2001:db8:0:1::3"));
         assert!(!is_over("2001:db8:0:2::1"));
         assert!(is_over("192.0.2.1") && !is_over("192.0.2.2"));
@@ -260,28 +263,29 @@ mod tests {
 
     #[test]
     fn a_full_table_is_bounded_and_blocks_no_new_address() {
-        let guessing = limited(1);
+        let failed_keys = limited(1);
         for n in 0..20_000_u32 {
-            guessing.count(Some(IpAddr::from(n.to_be_bytes())), at(60));
+            failed_keys.count(Some(IpAddr::from(n.to_be_bytes())), at(60));
         }
-        let counted = guessing.failures.lock().unwrap().by_address.len();
+        let counted = failed_keys.failures.lock().unwrap().by_address.len();
         assert_eq!(counted, MOST_ADDRESSES);
-        fail(&guessing, "192.0.2.1", 5);
-        let is_over = |address| ask(&[address], |headers| guessing.is_over(headers, at(60)));
+        fail(&failed_keys, "192.0.2.1", 5);
+        let is_over =
+            |address| with_addresses(&[address], |headers| failed_keys.is_over(headers, at(60)));
         assert!(!is_over("192.0.2.1"));
         assert!(is_over("0.0.0.1"));
     }
 
     #[test]
     fn without_a_limit_nothing_is_counted() {
-        let guessing = Guessing::default();
-        fail(&guessing, "192.0.2.1", 5);
-        assert!(guessing.failures.lock().unwrap().by_address.is_empty());
+        let failed_keys = FailedKeys::default();
+        fail(&failed_keys, "192.0.2.1", 5);
+        assert!(failed_keys.failures.lock().unwrap().by_address.is_empty());
     }
 
     #[test]
     fn a_tag_identifies_a_text_within_one_process_only() {
-        let (one, other) = (Guessing::default(), Guessing::default());
+        let (one, other) = (FailedKeys::default(), FailedKeys::default());
         assert_eq!(one.tag(b"key"), one.tag(b"key"));
         assert_ne!(one.tag(b"key"), one.tag(b"kez"));
         assert_ne!(one.tag(b"key"), other.tag(b"key"));
