@@ -74,6 +74,12 @@ pub enum Malformed {
     /// There is no request target.
     #[error("neither `original-request-uri` nor a path below `/auth` contains the request target")]
     NoTarget,
+    /// The target is in the path, and a header says something else: the gateway passed on the caller's header.
+    #[error(
+        "the request target is in the path, and the header `{0}` differs from the request: the gateway must \
+         not pass on a caller's `original-request-*` headers"
+    )]
+    Contradicted(HeaderName),
     /// The back-office header is neither on nor off.
     #[error("the header `{0}` is not one of `1`, `true`, `0`, `false` or empty")]
     NotASwitch(HeaderName),
@@ -83,7 +89,11 @@ impl Malformed {
     /// Returns whether the caller's own values caused it, so that the gateway is not at fault.
     #[must_use]
     pub fn is_of_caller(&self) -> bool {
-        matches!(self, Self::NotText(name) if [ORIGINAL_HOST, header::HOST].contains(name))
+        match self {
+            Self::NotText(name) => [ORIGINAL_HOST, header::HOST].contains(name),
+            Self::Contradicted(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -94,14 +104,20 @@ impl<'h> Request<'h> {
     /// See [`Malformed`]; a malformed request is denied.
     pub fn describe(&self, names: &HeaderNames) -> Result<keygate_policy::Request<'h>, Malformed> {
         let headers = self.headers;
-        let (target, host) = match single(headers, &ORIGINAL_URI)? {
-            Some(target) => (target.as_bytes(), text(headers, &ORIGINAL_HOST)?),
+        let (method, target, host) = match self.target {
+            Some(target) => (
+                self.method.as_str(),
+                target.as_bytes(),
+                self.own_host(target)?,
+            ),
             None => (
-                self.target.ok_or(Malformed::NoTarget)?.as_bytes(),
-                text(headers, &header::HOST)?,
+                text(headers, &ORIGINAL_METHOD)?.unwrap_or(self.method.as_str()),
+                single(headers, &ORIGINAL_URI)?
+                    .ok_or(Malformed::NoTarget)?
+                    .as_bytes(),
+                text(headers, &ORIGINAL_HOST)?,
             ),
         };
-        let method = text(headers, &ORIGINAL_METHOD)?.unwrap_or(self.method.as_str());
         let client_type = match self.client_type {
             ClientTypeSource::Gateway => text(headers, &names.client_type)?,
             ClientTypeSource::Resolver(caller) => {
@@ -121,6 +137,26 @@ impl<'h> Request<'h> {
                 user: None,
             },
         })
+    }
+
+    /// Returns the host of a request that has the target in its path.
+    ///
+    /// The gateway may state method, target and host in headers too (Istio's
+    /// `includeAdditionalHeadersInCheck`). Other values there are a caller's, and must not decide.
+    fn own_host(&self, target: &str) -> Result<Option<&'h str>, Malformed> {
+        let host = text(self.headers, &header::HOST)?;
+        let own = [
+            (ORIGINAL_URI, Some(target)),
+            (ORIGINAL_METHOD, Some(self.method.as_str())),
+            (ORIGINAL_HOST, host),
+        ];
+        for (name, value) in own {
+            let stated = single(self.headers, &name)?;
+            if stated.is_some_and(|stated| Some(stated.as_bytes()) != value.map(str::as_bytes)) {
+                return Err(Malformed::Contradicted(name));
+            }
+        }
+        Ok(host)
     }
 
     /// Returns the client type for the response headers.
@@ -156,6 +192,8 @@ fn switch(headers: &HeaderMap, name: &HeaderName) -> Result<bool, Malformed> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
@@ -214,6 +252,31 @@ mod tests {
             read_it(Some("//orders"), lines).unwrap(),
             "GET //orders host=Some(\"api.example.com\") type=None backoffice=false"
         );
+    }
+
+    #[rstest]
+    #[case::target("original-request-uri", "/admin", false)]
+    #[case::empty_target("original-request-uri", "", false)]
+    #[case::method("original-request-method", "HEAD", false)]
+    #[case::host("original-request-host", "other.example.com", false)]
+    #[case::same_target("original-request-uri", "/orders", true)]
+    #[case::same_method("original-request-method", "GET", true)]
+    #[case::same_host("original-request-host", "api.example.com", true)]
+    fn headers_cannot_contradict_the_target_in_the_path(
+        #[case] name: &str,
+        #[case] value: &str,
+        #[case] is_accepted: bool,
+    ) {
+        let request = read_it(
+            Some("/orders"),
+            &[("host", "api.example.com"), (name, value)],
+        );
+        if is_accepted {
+            assert!(request.is_ok(), "{request:?}");
+        } else {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            assert_eq!(request, Err(Malformed::Contradicted(name)));
+        }
     }
 
     #[test]
