@@ -125,7 +125,7 @@ pub enum BindError {
     /// Another process listens there.
     #[error("{0} is in use by another process: stop it, or set another address")]
     InUse(Address),
-    /// Something that is no socket stands there.
+    /// Another kind of file is there.
     #[error("{} is {}, not a socket, and is left as it is: set another path", .0.display(), .1)]
     NotASocket(PathBuf, &'static str),
     /// The system refuses.
@@ -136,7 +136,7 @@ pub enum BindError {
 impl Listener {
     /// Binds the address.
     ///
-    /// A socket file that nobody listens on, left by a process that was killed, is replaced.
+    /// A socket file without a listening process, such as one left by a killed process, is replaced.
     ///
     /// # Errors
     /// The address is taken, or the system refuses it.

@@ -18,7 +18,7 @@ use keygate_policy::{
 pub struct PolicyFile {
     /// The policy.
     pub policy: Policy,
-    /// What is probably not meant, ready to be shown.
+    /// Warnings, ready to be shown.
     pub warnings: Vec<String>,
     /// Whether messages may repeat its text.
     pub content: Content,
@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path) -> Result<Policy, SourceError> {
 /// Reads the text of a policy file; its fields say which of the two formats it has.
 ///
 /// # Errors
-/// Every mistake, with its place; with a mark under it where the text is certainly a policy.
+/// Every error with its location; the text itself is shown only if it certainly is a policy.
 pub fn parse(path: &Path, text: &str) -> Result<PolicyFile, SourceError> {
     let fields = top_fields(text);
     let (content, parsed) = if is_auth_json(path, &fields) {
@@ -77,7 +77,7 @@ pub(crate) fn shown(diagnostic: Diagnostic, origin: &str, text: &str, content: C
     }
 }
 
-/// How many rules use a logged-in user, and what that means where nobody is ever logged in.
+/// Returns how many rules use a logged-in user, and what that means without a source of users.
 pub(crate) fn of_users(policy: &Policy) -> Option<String> {
     let mut rules = policy.rules().iter().filter(|rule| rule.uses_user());
     let first = rules.next()?.label();

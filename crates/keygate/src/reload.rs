@@ -1,7 +1,7 @@
-//! Keeps the newest good version of a file active.
+//! Keeps the newest valid version of a file active.
 //!
-//! Each file has a thread of its own, which looks at it four times a second: no event of the kernel
-//! can be lost, and every way of replacing a file is noticed. A version is loaded once it is
+//! Each file has its own thread, which checks it four times a second. So a lost kernel event does no
+//! harm, and every way of replacing a file is noticed. A version is loaded once it is
 //! complete (`finished`): it was renamed into place, or its writer is done.
 
 mod events;
@@ -37,20 +37,20 @@ use crate::descriptors::Spare;
 
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often to look at a file that is still being written when the program starts.
+/// How often to check a file that is still being written when the program starts.
 const START_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A start that waits for longer is logged.
+/// How long a start waits for a file before it logs that.
 const START_IS_SLOW: Duration = Duration::from_millis(500);
 
 /// How long a file must not change where its writers cannot be seen and no event is reported:
-/// longer than anybody pauses in the middle.
+/// longer than a writer pauses in the middle.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// How long to wait for a writer before the wait counts as an error, and the start fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often an error is logged that does not change.
+/// How often an unchanged error is logged again.
 const REPEAT: Duration = Duration::from_mins(1);
 
 /// Two writes in one tick of a file system's clock leave one stamp. So a file that was written less
@@ -70,17 +70,17 @@ pub struct Watched {
     /// The newest version that was looked at, and since when it has been as it is.
     still: Option<(Stamp, Instant)>,
     waiting_since: Option<Instant>,
-    /// The newest version, where it has no end: to look for its writers again is of no use.
+    /// The newest version if its last line has no end: its writers need no further check.
     without_end: Option<Stamp>,
-    /// The error that lasts, and when it was logged.
+    /// The current error, and when it was logged.
     error: Option<(String, Instant)>,
     quiet_was_logged: bool,
 }
 
-/// Understands a file's text and makes it active; on an error nothing has changed.
+/// Parses a file's text and activates it; on an error nothing has changed.
 pub type Load = Box<dyn Fn(&Path, &str) -> Result<(), SourceError> + Send>;
 
-/// The version of a file that was read last, good or bad.
+/// The version of a file that was read last, valid or not.
 #[derive(Debug, Clone)]
 struct Taken {
     stamp: Stamp,
@@ -88,7 +88,7 @@ struct Taken {
     content: u64,
 }
 
-/// What a look at the file found.
+/// The result of one check of the file.
 enum Found {
     /// The version that was taken last.
     Same,
@@ -102,7 +102,7 @@ impl Watched {
     /// Loads the file for the first time. Waits for its writer, if it is still being written.
     ///
     /// # Errors
-    /// The file cannot be read, is not complete or is not good: nothing is active then.
+    /// The file cannot be read, is incomplete or invalid. Nothing is active then.
     pub fn start(name: &'static str, path: PathBuf, load: Load) -> Result<Self, SourceError> {
         let mut file = Self {
             path,
@@ -155,7 +155,7 @@ impl Watched {
         Arc::clone(&self.status)
     }
 
-    /// Looks whether there is another version, and makes it active if it is complete and good.
+    /// Activates a new version of the file if there is one that is complete and valid.
     fn look(&mut self, forced: bool) {
         match self.newest(forced) {
             Ok(Found::Same) => self.stop_waiting(),
@@ -176,7 +176,7 @@ impl Watched {
 
     /// The newest version of the file, if it is complete.
     fn newest(&mut self, forced: bool) -> Result<Found, SourceError> {
-        // Events are read even if nobody needs them, so that they do not pile up.
+        // Events are read even where they are not needed, so that the queue does not fill up.
         self.events.seen();
         let stamp = Stamp::of(&self.path).map_err(|error| self.unreadable(error))?;
         let before = self.taken.as_ref();
@@ -208,7 +208,7 @@ impl Watched {
                 text = Some(content);
             }
         }
-        // A version that was taken before was complete.
+        // A version that was read before was complete.
         if text.is_none() {
             match self.judge(&file, &stamp, &trail)? {
                 Ok(Finished::Quiet) => self.log_quiet(),
@@ -262,7 +262,7 @@ impl Watched {
             }
         };
         let has_end = has_end(file, stamp.size).map_err(|error| self.unreadable(error))?;
-        // Whoever closed the file before the search has its event in the queue after it.
+        // The event of a writer that closed the file before the search is in the queue after it.
         let writers = (self.find_writers)(file, stamp);
         let before = self.taken.as_ref();
         let evidence = Evidence {
@@ -328,8 +328,8 @@ impl Watched {
         }
     }
 
-    /// The file cannot be read. It is tried again at every look, and reported once a change of the
-    /// error and then once in a while.
+    /// Handles a file that cannot be read: it is tried again at every check. The error is logged when
+    /// it changes, and then from time to time.
     fn complain(&mut self, error: &SourceError, forced: bool) {
         let text = error.to_string();
         let file = self.path.display();
@@ -377,8 +377,8 @@ impl Watched {
     }
 }
 
-/// Watches each file on a thread of its own, so that one that hangs stops no other. A message to a
-/// thread (SIGHUP) has it look at once; it ends when its sender is gone.
+/// Watches each file on its own thread, so that a file system that hangs affects one file only. A
+/// message to a thread (SIGHUP) makes it check at once; the thread ends when its sender is dropped.
 ///
 /// # Errors
 /// The system has no thread left.
@@ -401,7 +401,7 @@ fn poll(file: &mut Watched, requests: &Receiver<()>) {
             Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        // Requests that came while a large file was read are answered by one more reading.
+        // Reload requests that came while a large file was read coalesce into one more read.
         while requests.try_recv().is_ok() {}
         status.read_begins();
         file.look(forced);
@@ -409,7 +409,7 @@ fn poll(file: &mut Watched, requests: &Receiver<()>) {
     }
 }
 
-/// Overwrites what deeper calls left on the stack: the parsers' frames have held keys.
+/// Overwrites the stack below this call: the parsers' frames held keys.
 #[inline(never)]
 #[expect(
     clippy::large_stack_arrays,

@@ -84,7 +84,7 @@ pub async fn run(
         files,
     } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
-    // As soon as it listens, a signal must not kill it: its sockets would stay behind.
+    // Once a listener is bound, a signal must not kill the process: its socket files would stay behind.
     let mut signals = Signals::install()?;
     reload_on_hangup(files)?;
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
@@ -97,7 +97,7 @@ pub async fn run(
         "started"
     );
 
-    // Probes are answered until the data listener has drained.
+    // Probes get responses until the data listener has drained.
     let router = router::router(Operations {
         role,
         health: Arc::clone(&health),
@@ -295,7 +295,7 @@ fn reload_on_hangup(files: Vec<Watched>) -> io::Result<()> {
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             for source in &sources {
-                // A thread that has ended is of no use to the others.
+                // The other threads go on when one has ended.
                 let _ = source.send(());
             }
         }

@@ -1,11 +1,11 @@
 //! The stream of a gateway's connection: it hands whole request heads to the HTTP server, one at a
 //! time.
 //!
-//! A general-purpose stream would serve as well but for these properties:
+//! It differs from a general-purpose stream in three properties:
 //!
 //! - *One wake-up for each request.* The socket is registered for reading alone. A Unix socket that is
 //!   registered for writing too wakes its process again when the gateway takes the response. A write is
-//!   tried at once, and room is waited for by a second registration only after one did not fit.
+//!   tried at once; only after one did not fit, a second registration waits for room.
 //! - *No key stays in memory.* What is read passes through a buffer that is wiped at once, and the
 //!   server's own buffer is wiped before the server waits for the next head. Where it has grown, so that
 //!   the old head may be out of reach, the connection ends with the response.
@@ -42,7 +42,7 @@ pub const LONGEST_HEAD: usize = 128 * 1024;
 const USUAL_HEAD: usize = 8 * 1024;
 
 /// How many bytes of unfinished heads all connections may hold together: enough for 256 of the longest
-/// ones. A head that comes at once is handed on at once, and counts for nothing.
+/// ones. A head that arrives whole is handed over at once and does not count.
 const MOST_HELD: usize = 256 * LONGEST_HEAD;
 
 /// How long the peer may take to read the last response and close, or to complete a head when the
@@ -50,11 +50,11 @@ const MOST_HELD: usize = 256 * LONGEST_HEAD;
 const LINGER: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// What was just read, by any connection of this thread; wiped before anybody else reads.
+    /// What was just read by a connection of this thread; wiped before the next read.
     static SCRATCH: RefCell<[u8; 2 * USUAL_HEAD]> = const { RefCell::new([0; 2 * USUAL_HEAD]) };
 }
 
-/// What the stream of a connection and its HTTP server have to agree on.
+/// The state that the stream of a connection and its HTTP server share.
 #[derive(Debug, Default)]
 pub struct Shared {
     is_closing: AtomicBool,
@@ -167,7 +167,7 @@ impl Stream {
                 match socket.get_ref().read(scratch) {
                     Ok(length) => {
                         if (1..size).contains(&length) {
-                            // There is no more: another call that says so costs as much as the read.
+                            // The socket is empty: a second call to find that out would cost as much as this one.
                             ready.clear_ready();
                         }
                         let filled = scratch.get_mut(..length).unwrap_or_default();
@@ -222,7 +222,7 @@ impl Stream {
         buffer.initialize_unfilled_to(length);
     }
 
-    /// Whether the peer had its time to complete a head.
+    /// Ready when the time to complete a head is over.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let is_closing = self.shared.is_closing.load(Ordering::Relaxed);
         let timeout = self
@@ -315,7 +315,7 @@ impl AsyncRead for Stream {
                 return Poll::Ready(Ok(()));
             }
             if this.kept.len() > LONGEST_HEAD {
-                // The server says what is wrong with it.
+                // The server responds with the error.
                 this.begin(this.kept.len());
                 this.hand_on(buffer);
                 return Poll::Ready(Ok(()));
@@ -430,7 +430,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Waits for nothing else of a socket than what is said here.
+/// Registers a socket for these events alone.
 #[expect(
     deprecated,
     reason = "its successor is unsafe, for a type whose descriptor changes or closes by itself: a \

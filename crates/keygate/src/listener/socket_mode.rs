@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// The permission bits of a Unix socket: whoever may write to it may connect.
+/// The permission bits of a Unix socket: a user needs write permission to connect.
 ///
 /// It is read from text wherever it is set, since a number has lost its spelling: YAML takes `0o660`
 /// for 432, whose digits are octal too.
@@ -38,7 +38,7 @@ pub enum SocketModeError {
          `0660`"
     )]
     Owner(String),
-    /// Others could connect, and nobody says that they should.
+    /// Other users could connect, and the setting does not say that they should.
     #[error(
         "`{text}` lets every local user connect: write `0660`, or `{mode:04o} {ANY_LOCAL_USER}` if that \
          is what you mean"

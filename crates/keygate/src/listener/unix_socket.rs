@@ -1,4 +1,4 @@
-//! A Unix socket whose file is looked at: it may be removed or replaced while the process runs.
+//! A Unix socket whose file is monitored: it may be removed or replaced while the process runs.
 
 use std::{
     fs, io,
@@ -16,7 +16,7 @@ use tokio::{
 
 use super::SocketMode;
 
-/// How often the file is looked at.
+/// How often the file is checked.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A bound Unix socket.
@@ -112,7 +112,7 @@ impl UnixSocket {
         })
     }
 
-    /// Waits for a connection, and looks at the file once a second.
+    /// Waits for a connection, and checks the file once a second.
     ///
     /// # Errors
     /// The system has no descriptor left.
@@ -197,7 +197,7 @@ impl Drop for SocketFile {
         let own = lock(&self.0.own).take();
         let found = Identity::at(&self.0.path).ok().flatten();
         if own.is_some() && own == found {
-            // The next start removes a file that nobody listens on.
+            // The next start removes a socket file without a listening process.
             let _ = fs::remove_file(&self.0.path);
         }
     }

@@ -1,8 +1,7 @@
-//! What the kernel reports of a file: that it got its name by a rename, that somebody writes it,
-//! that the writer closed it.
+//! Kernel events of a file: it was renamed, it was written, its writer closed it.
 //!
-//! inotify needs no privilege and works across the containers of one kernel. It reports nothing of
-//! other machines that write to a network file system, so that silence proves nothing.
+//! inotify needs no privilege and works across the containers of one kernel. It does not report writes
+//! by other machines to a network file system, so a missing event proves nothing.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -43,7 +42,7 @@ pub(super) enum Writer {
     Unknown,
     /// It has written, and not closed the file.
     Writing,
-    /// It has closed the file, and nobody has written since.
+    /// It has closed the file, and there was no write since.
     Closed,
 }
 

@@ -8,7 +8,7 @@ use super::{
     writers::Writers,
 };
 
-/// What is known of a version that nobody has loaded yet.
+/// What is known about a version that was not loaded yet.
 pub(super) struct Evidence<'a> {
     pub(super) stamp: &'a Stamp,
     pub(super) trail: &'a Trail,
@@ -28,9 +28,9 @@ pub(super) struct Evidence<'a> {
 pub(super) enum Finished {
     /// It was written under another name, or elsewhere, and then renamed or linked.
     Replaced,
-    /// Its writer is done.
+    /// Its writer closed it.
     Written,
-    /// It has not changed for long; that is all that is known.
+    /// It has not changed for a long time, and nothing else is known.
     Quiet,
 }
 
@@ -45,12 +45,12 @@ pub(super) enum Unfinished {
     Unknown(Duration),
     /// It changed while it was read.
     Changed,
-    /// Its last line has no end, and nobody writes it any more.
+    /// Its last line has no end, and no process is writing it.
     NoEnd,
 }
 
 impl Unfinished {
-    /// Whether to wait would change nothing.
+    /// Returns whether waiting cannot help.
     pub(super) fn is_final(self) -> bool {
         self == Self::NoEnd
     }
@@ -106,7 +106,7 @@ impl Evidence<'_> {
         let is_closed = self.seen.writer == Writer::Closed || self.writers == Writers::None;
         match (is_closed, is_old || self.still >= self.quiet) {
             (false, false) => Err(Unfinished::Unknown(self.quiet)),
-            // What rested for long before the start is as its author left it.
+            // A file that did not change for a long time before the start is complete.
             _ if is_old => Ok(Finished::Written),
             _ if !self.has_end => Err(Unfinished::NoEnd),
             (true, _) => Ok(Finished::Written),
@@ -134,7 +134,7 @@ impl Evidence<'_> {
     }
 }
 
-/// Whether a text has an end that its writer put there: a line break, or the brace that ends JSON.
+/// Returns whether a text ends as a complete file does: in a line break, or in the brace that ends JSON.
 ///
 /// What begins with a brace is valid with its last brace alone, so a part of it is an error. An empty
 /// file is an error too, and has a message of its own.

@@ -1,4 +1,4 @@
-//! One version of a file: what tells it from another, and where its path led.
+//! One version of a file: its stamp, and the file that its path led to.
 
 use std::{
     ffi::OsString,
@@ -15,7 +15,7 @@ type Timestamp = (i64, i64);
 /// More links than the kernel follows either.
 const MAX_LINKS: usize = 40;
 
-/// What tells one version of a file from another without reading it.
+/// Distinguishes the versions of a file without reading them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) device: u64,

@@ -51,7 +51,7 @@ fn rejected(text: &Text, errors: &[PolicyError], content: Content) -> SourceErro
     text.rejected(&errors.collect::<Vec<_>>())
 }
 
-/// The text of the policy, which is known to load and to have a place.
+/// The text of the policy, which is known to load.
 pub(super) fn text(found: &Found, out: Option<&Path>) -> Result<String, ImportError> {
     let text = match found {
         Found::AuthJson(file) => file.to_policy_yaml(),
@@ -63,7 +63,7 @@ pub(super) fn text(found: &Found, out: Option<&Path>) -> Result<String, ImportEr
         SourceError::Rejected(errors.iter().map(show).collect())
     })?;
     match out {
-        // Nobody's own changes are overwritten.
+        // A file with changes by hand is not overwritten.
         Some(path) if path.exists() => Err(ImportError::Exists(path.to_owned())),
         _ => Ok(text),
     }

@@ -20,7 +20,8 @@ impl std::str::FromStr for Period {
     }
 }
 
-/// Whether a number is followed by `m` alone. In ISO 8601 (`P3M`, `PT30M`) its place tells.
+/// Returns whether a number is followed by `m` alone: months or minutes. In ISO 8601 (`P3M`, `PT30M`)
+/// the position decides.
 fn is_ambiguous(text: &str) -> bool {
     let mut before = ' ';
     let mut rest = text.trim().chars().peekable();
