@@ -93,13 +93,13 @@ fn generation(folder: &Path, name: &str) -> f64 {
 fn write_slowly(name: &str, versions: [(&str, [&str; 2]); 2], cuts: Range<usize>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
-    let mut after = "";
-    for (file, [first, second]) in versions {
+    for (file, [first, _]) in versions {
         fs::write(folder.path().join(file), first).unwrap();
-        if file == name {
-            after = second;
-        }
     }
+    let (_, [_, after]) = versions
+        .into_iter()
+        .find(|(file, _)| *file == name)
+        .unwrap();
     let listen = format!("127.0.0.1:{}", free_port());
     let service = Role::Serve.start(&listen, folder.path(), &[]);
     let (over, requests) = (AtomicBool::new(false), AtomicU32::new(0));

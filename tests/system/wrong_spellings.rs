@@ -1,4 +1,4 @@
-//! What people write by mistake: each message names the place and the right spelling.
+//! Common errors in files: each message names the location and the right spelling.
 
 use std::fs;
 use std::process::Output;

@@ -105,11 +105,11 @@ impl<'h> Request<'h> {
     pub fn describe(&self, names: &HeaderNames) -> Result<keygate_policy::Request<'h>, Malformed> {
         let headers = self.headers;
         let (method, target, host) = match self.target {
-            Some(target) => (
-                self.method.as_str(),
-                target.as_bytes(),
-                self.own_host(target)?,
-            ),
+            Some(target) => {
+                let host = text(headers, &header::HOST)?;
+                self.reject_contradictions(target, host)?;
+                (self.method.as_str(), target.as_bytes(), host)
+            }
             None => (
                 text(headers, &ORIGINAL_METHOD)?.unwrap_or(self.method.as_str()),
                 single(headers, &ORIGINAL_URI)?
@@ -139,12 +139,11 @@ impl<'h> Request<'h> {
         })
     }
 
-    /// Returns the host of a request that has the target in its path.
+    /// Rejects a request that has its target in the path and states something else in a header.
     ///
     /// The gateway may state method, target and host in headers too (Istio's
     /// `includeAdditionalHeadersInCheck`). Other values there are a caller's, and must not decide.
-    fn own_host(&self, target: &str) -> Result<Option<&'h str>, Malformed> {
-        let host = text(self.headers, &header::HOST)?;
+    fn reject_contradictions(&self, target: &str, host: Option<&str>) -> Result<(), Malformed> {
         let own = [
             (ORIGINAL_URI, Some(target)),
             (ORIGINAL_METHOD, Some(self.method.as_str())),
@@ -156,7 +155,7 @@ impl<'h> Request<'h> {
                 return Err(Malformed::Contradicted(name));
             }
         }
-        Ok(host)
+        Ok(())
     }
 
     /// Returns the client type for the response headers.

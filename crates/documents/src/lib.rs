@@ -9,6 +9,7 @@
 
 pub mod content;
 pub mod diagnostic;
+pub mod known_file;
 mod mismatch;
 mod nodes;
 mod quote;

@@ -26,10 +26,9 @@ pub(crate) fn diagnostic(
     let of_field = name
         .map(|name| format!(" for `{name}`"))
         .unwrap_or_default();
-    let other_what = found.as_ref().map(|found| found.what);
+    let what = found.as_ref().map(|found| found.what);
     let items = found.as_ref().and_then(|found| found.items.as_deref());
-    let other = other_what;
-    let other = other.filter(|what| !expected.is_kind(what));
+    let other = what.filter(|what| !expected.is_kind(what));
     let instead = other
         .map(|what| format!(", found {what}"))
         .unwrap_or_default();
@@ -38,7 +37,7 @@ pub(crate) fn diagnostic(
     if let (Expected::List, Some(name), Some(items)) = (&expected, name, items) {
         return diagnostic.help(format!("write `{name}: [{items}]`"));
     }
-    match expected.help(other_what) {
+    match expected.help(what) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use keygate_documents::{
     content::{Top, top_fields},
     diagnostic::{Content, Diagnostic},
+    known_file::KnownFile,
     source::{self, SourceError},
 };
 use keygate_mia::auth_json::AuthJson;
@@ -103,19 +104,11 @@ fn is_auth_json(path: &Path, fields: &[String]) -> bool {
             .is_some_and(|extension| extension == "json")
 }
 
-/// What to do with a file that is probably of another kind.
+/// Returns the hint for a file that is probably of another kind.
 fn other_kind(error: &PolicyError, fields: &[String]) -> Option<&'static str> {
-    let PolicyError::Text(_) = error else {
-        return None;
+    let known = match error {
+        PolicyError::Text(_) => KnownFile::of(fields)?,
+        _ => return None,
     };
-    let has = |name: &str| fields.iter().any(|field| field == name);
-    if has("endpoints") && (has("secrets") || has("services")) || has("secrets") {
-        Some("this looks like a Console configuration: `keygate import mia` makes a policy of it")
-    } else if has("keys") && !has("endpoints") {
-        Some("this looks like a keys file: give it as `--keys`")
-    } else if has("cases") && !has("endpoints") {
-        Some("this looks like a file of cases: pass it to `keygate test`")
-    } else {
-        None
-    }
+    (known != KnownFile::Policy).then(|| known.hint())
 }

@@ -145,7 +145,7 @@ impl Keys {
     /// Replaces the set whole: a key that the newer one lacks verifies nothing any more.
     pub fn replace(&self, set: KeySet, ignored: Vec<Ignored>) {
         self.with_attempt(|attempt| {
-            attempt.status.keys = Some(set.len());
+            attempt.status.keys = Some(set.count());
             attempt.status.updated = Some(Timestamp::now());
             attempt.status.ignored = ignored;
             attempt.status.failure = None;
@@ -183,7 +183,7 @@ impl Keys {
         });
         if may_fetch {
             self.wanted.notify_one();
-            // Not every fetch comes to an end in time; the failure of the last one is told below.
+            // A fetch may take longer than this request waits.
             let waited = tokio::time::timeout(self.timing.wait, finished.changed()).await;
             if waited.is_err() {
                 return Refreshed::Unavailable;

@@ -9,10 +9,10 @@ use keygate_users::{
     peers::Peer,
     settings::{InvalidToken, TrustedHeaders},
     trusted::{self, Malformed},
-    userinfo::{Answer, Why},
+    userinfo::{Login, NobodyReason},
 };
 
-use crate::{Rejection, Tokens, UserinfoClient, userinfo::Unavailable as UserinfoUnavailable};
+use crate::{Rejection, Tokens, UserinfoClient, userinfo::LookUpError};
 
 /// Where users come from.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ pub enum Outcome {
     /// This user; the warnings are for the log.
     User(Arc<User>, Vec<Warning>),
     /// Nobody; with a reason for the log where it is not just that there is no credential.
-    Nobody(Option<Why>),
+    Nobody(Option<NobodyReason>),
     /// The token is not valid (`invalid-token`).
     InvalidToken(Refusal),
     /// The trusted headers cannot be read (`malformed-request`).
@@ -67,7 +67,7 @@ pub enum Unavailable {
     Keys,
     /// The userinfo service.
     #[error(transparent)]
-    Userinfo(#[from] UserinfoUnavailable),
+    Userinfo(#[from] LookUpError),
 }
 
 impl Sources {
@@ -120,11 +120,11 @@ impl Sources {
         let Some(userinfo) = &self.userinfo else {
             return Outcome::Nobody(None);
         };
-        let answer = userinfo.find(lookup.headers, lookup.is_backoffice, lookup.now);
-        match answer.await {
-            Ok(Answer::User(found)) => Outcome::User(Arc::new(found.user), found.warnings),
-            Ok(Answer::Nobody(Why::Unknown)) => Outcome::Nobody(None),
-            Ok(Answer::Nobody(why)) => Outcome::Nobody(Some(why)),
+        let login = userinfo.find(lookup.headers, lookup.is_backoffice, lookup.now);
+        match login.await {
+            Ok(Login::User(found)) => Outcome::User(Arc::new(found.user), found.warnings),
+            Ok(Login::Nobody(NobodyReason::Unknown)) => Outcome::Nobody(None),
+            Ok(Login::Nobody(reason)) => Outcome::Nobody(Some(reason)),
             Err(error) => Outcome::Unavailable(error.into()),
         }
     }

@@ -28,7 +28,7 @@ pub struct Tokens {
 pub struct Valid {
     /// The user.
     pub user: Arc<User>,
-    /// What was ignored, for the log; told once for a token that is remembered.
+    /// What was ignored, for the log; empty for a token that is remembered.
     pub warnings: Vec<Warning>,
 }
 

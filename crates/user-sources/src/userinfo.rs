@@ -20,7 +20,7 @@ use keygate_headers::cookies;
 use keygate_users::{
     Found, Unverified,
     settings::{Url, Userinfo},
-    userinfo::{Answer, Unusable, Why, read},
+    userinfo::{InvalidResponse, Login, NobodyReason, read},
 };
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
@@ -60,9 +60,9 @@ struct Service {
     at_once: Semaphore,
 }
 
-/// Why nobody can tell who the user is (`user-unavailable`).
+/// Why the user is not known (`user-unavailable`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
+pub enum LookUpError {
     /// No response came.
     #[error("the userinfo service: {0}")]
     NoResponse(#[from] FetchError),
@@ -71,12 +71,12 @@ pub enum Unavailable {
     Busy,
     /// The response says nothing.
     #[error(transparent)]
-    Response(#[from] Unusable),
+    Response(#[from] InvalidResponse),
 }
 
 type Digest = [u8; 32];
-type Outcome = Result<Answer, Unavailable>;
-type LookUp = BoxFuture<'static, Outcome>;
+type LoginResult = Result<Login, LookUpError>;
+type LookUp = BoxFuture<'static, LoginResult>;
 
 #[derive(Clone)]
 struct Kept {
@@ -109,24 +109,29 @@ impl UserinfoClient {
     ///
     /// # Errors
     /// The service does not respond in time, or its response says nothing about the user.
-    pub async fn find(&self, headers: &HeaderMap, is_backoffice: bool, now: Timestamp) -> Outcome {
+    pub async fn find(
+        &self,
+        headers: &HeaderMap,
+        is_backoffice: bool,
+        now: Timestamp,
+    ) -> LoginResult {
         let settings = &self.service.settings;
         if !settings
             .only_with
             .iter()
             .any(|name| headers.contains_key(name))
         {
-            return Ok(Answer::Nobody(Why::Unknown));
+            return Ok(Login::Nobody(NobodyReason::Unknown));
         }
         let sent = self.service.sent(headers);
         let digest = digest(&sent, is_backoffice);
         if let Some(found) = self.kept(&digest) {
-            return Ok(Answer::User(found));
+            return Ok(Login::User(found));
         }
         let lifetime = self.lifetime(&sent, now);
         let look_up = self.look_up(digest, sent, is_backoffice);
-        let outcome = look_up.ok_or(Unavailable::Busy)?.await;
-        if let (Ok(Answer::User(found)), Some(lifetime)) = (&outcome, lifetime) {
+        let outcome = look_up.ok_or(LookUpError::Busy)?.await;
+        if let (Ok(Login::User(found)), Some(lifetime)) = (&outcome, lifetime) {
             self.keep(digest, found, lifetime);
         }
         outcome
@@ -198,7 +203,7 @@ impl Service {
     }
 
     /// Waiting for others counts as time.
-    async fn ask(&self, mut sent: HeaderMap, is_backoffice: bool) -> Outcome {
+    async fn ask(&self, mut sent: HeaderMap, is_backoffice: bool) -> LoginResult {
         let time = Duration::from_millis(self.settings.timeout_ms.into());
         if !sent.contains_key(ACCEPT) {
             sent.insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -19,7 +19,7 @@ const SIGNATURE: &str =
 /// The error for cryptography that does not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("signatures cannot be verified: the known example of RFC 7515 does not verify")]
-pub struct Unusable;
+pub struct SelfTestFailed;
 
 /// Installs the provider, once in a process.
 ///
@@ -36,13 +36,13 @@ pub fn install() {
 ///
 /// # Errors
 /// The cryptography does not work: no service that verifies tokens may start.
-pub fn self_test() -> Result<(), Unusable> {
+pub fn self_test() -> Result<(), SelfTestFailed> {
     install();
-    let key = DecodingKey::from_ec_components(KEY.0, KEY.1).map_err(|_| Unusable)?;
+    let key = DecodingKey::from_ec_components(KEY.0, KEY.1).map_err(|_| SelfTestFailed)?;
     let verifies = |message: &[u8]| crypto::verify(SIGNATURE, message, &key, Algorithm::ES256);
     match (verifies(MESSAGE), verifies(b"another message")) {
         (Ok(true), Ok(false)) => Ok(()),
-        _ => Err(Unusable),
+        _ => Err(SelfTestFailed),
     }
 }
 

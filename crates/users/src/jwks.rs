@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde_json::Value;
 
 use crate::jwt::{Refusal, Unverified};
-pub use key::Unusable;
+pub use key::UnusableKey;
 
 /// How many keys are tried on one token: those of its key id, or those without one.
 pub const MOST_TRIED: usize = 4;
@@ -38,7 +38,7 @@ pub struct Ignored {
     /// Its position, counted from 1.
     pub number: usize,
     /// The reason.
-    pub why: Unusable,
+    pub why: UnusableKey,
 }
 
 /// Why a set is rejected as a whole; the one before it stays.
@@ -120,16 +120,10 @@ impl KeySet {
         Ok(Self { keys: vec![key] })
     }
 
-    /// How many keys it has.
+    /// Returns the number of keys, which is at least one.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.keys.len()
-    }
-
-    /// Whether it has no keys; a set that was read has some.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
     }
 
     /// Verifies the signature of a token.

@@ -102,7 +102,7 @@ pub(crate) fn checked_id(id: &str) -> Result<(), InvalidId> {
     }
 }
 
-/// Whether a header's value reads as this text, whoever trims it.
+/// Returns whether a header carries this text unchanged, also through servers that trim values.
 pub(crate) fn is_safe(text: &str) -> bool {
     text == text.trim() && !text.chars().any(char::is_control)
 }

@@ -126,8 +126,8 @@ pub enum InvalidUsers {
     AlgorithmsOfKeys,
     /// A JWKS over plain HTTP.
     #[error(
-        "`jwks-url` is not https: whoever is on the way could send other keys; write `allow-plaintext: true` \
-         where that cannot be"
+        "`jwks-url` is not https: anyone on the network path could send other keys; write \
+         `allow-plaintext: true` if that path is safe"
     )]
     Plaintext,
     /// A setting that means nothing without another one.
@@ -139,8 +139,10 @@ pub enum InvalidUsers {
     /// A header that would never be sent on decides.
     #[error("`only-with` names `{0}`, which is not one of `headers`")]
     OnlyWith(HeaderName),
-    /// A header that says where a message ends, or what becomes of the connection.
-    #[error("`headers` names `{0}`, which belongs to one connection and cannot be sent on")]
+    /// A header about this connection or this server, which must not be sent to another one.
+    #[error(
+        "`headers` names `{0}`, which is about the connection to this service and cannot be sent on"
+    )]
     OfConnection(HeaderName),
     /// No time to respond.
     #[error("`timeout-ms` is 0")]
@@ -235,12 +237,13 @@ struct RawTrustedHeaders {
 /// How long keys are used that cannot be fetched again: a day.
 const MAX_STALE_SECONDS: u32 = 24 * 60 * 60;
 
-/// Headers that are not sent on (RFC 9110, section 7.6.1): a length without its body would take the next
-/// request for one.
-const OF_CONNECTION: [HeaderName; 8] = [
+/// Headers that are not sent on (RFC 9110, section 7.6.1). With a length and no body, the next request would
+/// be read as the body; with the caller's host, another virtual server could respond.
+const OF_CONNECTION: [HeaderName; 9] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::EXPECT,
+    header::HOST,
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,

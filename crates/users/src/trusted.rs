@@ -8,6 +8,7 @@ use keygate_headers::{Repeated, single};
 use serde_json::{Map, Value};
 
 use crate::{
+    identity::{GROUPS, PROPERTIES, USER_ID},
     json,
     mapping::{Found, InvalidId, Warning, checked_id},
 };
@@ -27,9 +28,9 @@ pub struct TrustedNames {
 impl Default for TrustedNames {
     fn default() -> Self {
         Self {
-            id: HeaderName::from_static("miauserid"),
-            groups: HeaderName::from_static("miausergroups"),
-            properties: HeaderName::from_static("miauserproperties"),
+            id: USER_ID,
+            groups: GROUPS,
+            properties: PROPERTIES,
         }
     }
 }

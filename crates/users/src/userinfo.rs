@@ -7,16 +7,16 @@ use crate::{
 
 /// What a userinfo service said.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum Login {
     /// This user is logged in.
     User(Found),
     /// Nobody is.
-    Nobody(Why),
+    Nobody(NobodyReason),
 }
 
 /// Why nobody is logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum NobodyReason {
     /// 401, 403, or a success without a body.
     #[error("the userinfo service knows nobody by these credentials")]
     Unknown,
@@ -30,7 +30,7 @@ pub enum Why {
 
 /// Why a response says nothing about the user: the service is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
+pub enum InvalidResponse {
     /// A status that is neither a success nor an error of the client's.
     #[error("the userinfo service responded with {0}")]
     Status(u16),
@@ -43,20 +43,20 @@ pub enum Unusable {
 ///
 /// # Errors
 /// The service failed; a redirect is such a failure, since it leads to a login page.
-pub fn read(status: u16, body: &[u8], mapping: &Mapping) -> Result<Answer, Unusable> {
+pub fn read(status: u16, body: &[u8], mapping: &Mapping) -> Result<Login, InvalidResponse> {
     match status {
-        200 | 204 if body.trim_ascii().is_empty() => Ok(Answer::Nobody(Why::Unknown)),
+        200 | 204 if body.trim_ascii().is_empty() => Ok(Login::Nobody(NobodyReason::Unknown)),
         200 => {
             let document = json::object(body)?;
             Ok(mapping
                 .find(&document)
-                .map_or_else(|error| Answer::Nobody(error.into()), Answer::User))
+                .map_or_else(|error| Login::Nobody(error.into()), Login::User))
         }
-        401 | 403 => Ok(Answer::Nobody(Why::Unknown)),
+        401 | 403 => Ok(Login::Nobody(NobodyReason::Unknown)),
         // Not about this caller: too slow, too many requests.
-        408 | 425 | 429 => Err(Unusable::Status(status)),
-        400..=499 => Ok(Answer::Nobody(Why::Status(status))),
-        _ => Err(Unusable::Status(status)),
+        408 | 425 | 429 => Err(InvalidResponse::Status(status)),
+        400..=499 => Ok(Login::Nobody(NobodyReason::Status(status))),
+        _ => Err(InvalidResponse::Status(status)),
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_response_names_the_user() {
         let body = br#"{"sub":"ada","groups":["admin"],"permissions":["write:orders"],"email":"a@x","more":1}"#;
-        let Ok(Answer::User(found)) = read(200, body, &mapping()) else {
+        let Ok(Login::User(found)) = read(200, body, &mapping()) else {
             panic!("no user");
         };
         assert_eq!(found.user.id, "ada");
@@ -89,34 +89,34 @@ mod tests {
     }
 
     #[rstest]
-    #[case(401, "", Ok(Why::Unknown))]
-    #[case(403, r#"{"sub":"ada"}"#, Ok(Why::Unknown))]
-    #[case(200, "", Ok(Why::Unknown))]
-    #[case(200, "\r\n", Ok(Why::Unknown))]
-    #[case(204, "", Ok(Why::Unknown))]
-    #[case(200, "{}", Ok(Why::Id(InvalidId::Missing)))]
-    #[case(200, r#"{"sub":""}"#, Ok(Why::Id(InvalidId::Missing)))]
-    #[case(200, r#"{"sub":true}"#, Ok(Why::Id(InvalidId::NotText)))]
-    #[case(404, "", Ok(Why::Status(404)))]
-    #[case(400, r#"{"sub":"ada"}"#, Ok(Why::Status(400)))]
-    #[case(200, "<html>", Err(Unusable::Body(JsonError::Syntax)))]
-    #[case(200, "null", Err(Unusable::Body(JsonError::NotAnObject)))]
+    #[case(401, "", Ok(NobodyReason::Unknown))]
+    #[case(403, r#"{"sub":"ada"}"#, Ok(NobodyReason::Unknown))]
+    #[case(200, "", Ok(NobodyReason::Unknown))]
+    #[case(200, "\r\n", Ok(NobodyReason::Unknown))]
+    #[case(204, "", Ok(NobodyReason::Unknown))]
+    #[case(200, "{}", Ok(NobodyReason::Id(InvalidId::Missing)))]
+    #[case(200, r#"{"sub":""}"#, Ok(NobodyReason::Id(InvalidId::Missing)))]
+    #[case(200, r#"{"sub":true}"#, Ok(NobodyReason::Id(InvalidId::NotText)))]
+    #[case(404, "", Ok(NobodyReason::Status(404)))]
+    #[case(400, r#"{"sub":"ada"}"#, Ok(NobodyReason::Status(400)))]
+    #[case(200, "<html>", Err(InvalidResponse::Body(JsonError::Syntax)))]
+    #[case(200, "null", Err(InvalidResponse::Body(JsonError::NotAnObject)))]
     #[case(
         200,
         r#"{"sub":"a","sub":"b"}"#,
-        Err(Unusable::Body(JsonError::RepeatedName))
+        Err(InvalidResponse::Body(JsonError::RepeatedName))
     )]
-    #[case(302, r#"{"sub":"ada"}"#, Err(Unusable::Status(302)))]
-    #[case(206, r#"{"sub":"ada"}"#, Err(Unusable::Status(206)))]
-    #[case(429, "", Err(Unusable::Status(429)))]
-    #[case(500, r#"{"sub":"ada"}"#, Err(Unusable::Status(500)))]
-    #[case(503, "", Err(Unusable::Status(503)))]
+    #[case(302, r#"{"sub":"ada"}"#, Err(InvalidResponse::Status(302)))]
+    #[case(206, r#"{"sub":"ada"}"#, Err(InvalidResponse::Status(206)))]
+    #[case(429, "", Err(InvalidResponse::Status(429)))]
+    #[case(500, r#"{"sub":"ada"}"#, Err(InvalidResponse::Status(500)))]
+    #[case(503, "", Err(InvalidResponse::Status(503)))]
     fn other_responses_name_nobody_or_are_failures(
         #[case] status: u16,
         #[case] body: &str,
-        #[case] expected: Result<Why, Unusable>,
+        #[case] expected: Result<NobodyReason, InvalidResponse>,
     ) {
-        let answer = read(status, body.as_bytes(), &mapping());
-        assert_eq!(answer, expected.map(Answer::Nobody));
+        let login = read(status, body.as_bytes(), &mapping());
+        assert_eq!(login, expected.map(Login::Nobody));
     }
 }

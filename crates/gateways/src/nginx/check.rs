@@ -15,8 +15,8 @@ pub use self::rules::{CaseGap, Context, Expected, Service};
 /// What is to be said of a configuration.
 #[derive(Debug)]
 pub struct Outcome {
-    /// How many locations ask Keygate.
-    pub asking: usize,
+    /// How many locations Keygate guards.
+    pub guarded: usize,
     /// What lets every request past, ready to be shown.
     pub errors: Vec<String>,
     /// What may let a request past, ready to be shown.
@@ -39,7 +39,7 @@ pub fn check(path: &Path, context: &Context) -> Result<Outcome, SourceError> {
         shown.collect()
     };
     Ok(Outcome {
-        asking: rules::count_asking(&configuration),
+        guarded: rules::count_guarded(&configuration),
         errors: shown(errors),
         warnings: shown(warnings),
     })

@@ -182,13 +182,13 @@ fn nginx(path: &Path, arguments: &Arguments) -> Result<Report, SourceError> {
         case_gaps: arguments.policy.as_deref().and_then(case_gaps),
     };
     let outcome = check_nginx::check(path, &context)?;
-    let asking = count(outcome.asking, "location");
+    let guarded = count(outcome.guarded, "location");
     let mut found = count(outcome.warnings.len(), "warning");
     if !outcome.errors.is_empty() {
         found = format!("{}, {found}", count(outcome.errors.len(), "error"));
     }
     Ok(Report {
-        summary: format!("{asking} with Keygate, {found}"),
+        summary: format!("{guarded} with Keygate, {found}"),
         errors: outcome.errors,
         warnings: outcome.warnings,
     })

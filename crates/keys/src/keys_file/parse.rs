@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use keygate_documents::{
     content::top_fields,
     diagnostic::Diagnostic,
+    known_file::KnownFile,
     source::SourceError,
     yaml::{self, Content},
 };
@@ -53,25 +54,6 @@ struct Written {
 struct Reader<'t> {
     origin: &'t str,
     text: &'t str,
-}
-
-/// The hint for a file that is probably of another kind.
-fn other_kind(text: &str) -> Option<&'static str> {
-    let fields = top_fields(text);
-    let has = |name: &str| fields.iter().any(|field| field == name);
-    if has("keys") {
-        None
-    } else if has("secrets") || has("services") {
-        Some(
-            "this looks like a Console configuration: `keygate import mia` converts it to a keys file",
-        )
-    } else if has("endpoints") || fields.iter().any(|field| field.starts_with('/')) {
-        Some("this looks like a policy file: pass it with `--policy`")
-    } else if has("cases") {
-        Some("this looks like a file of cases: pass it to `keygate test`")
-    } else {
-        None
-    }
 }
 
 /// The entries with the spans of their ids, for errors about two entries.
@@ -148,8 +130,9 @@ impl Reader<'_> {
 
     fn read(&self) -> Result<Read, SourceError> {
         let document: Document = yaml::from_str(self.text, Content::Secret).map_err(|error| {
-            self.rejected(&[match other_kind(self.text) {
-                Some(help) => error.help(help),
+            let known = KnownFile::of(&top_fields(self.text));
+            self.rejected(&[match known.filter(|known| *known != KnownFile::Keys) {
+                Some(other) => error.help(other.hint()),
                 None => error,
             }])
         })?;

@@ -170,25 +170,19 @@ pub(crate) fn path(text: &str, at: Range<usize>) -> Result<Pattern, PolicyError>
         None => Pattern::base(&pattern(text), TrailingSlash::Ignore),
     };
     parsed.map_err(|error| {
-        let diagnostic = Box::new(auth_json_diagnostic(&error, text).at(at));
+        let diagnostic = Box::new(auth_json_diagnostic(&error).at(at));
         PolicyError::Path { error, diagnostic }
     })
 }
 
-/// Returns the error with hints for `auth.json`: `:name`, and no wildcard for the rest of the path.
-fn auth_json_diagnostic(error: &PatternError, path: &str) -> Diagnostic {
+/// Returns the error in the words of an `auth.json`: it has paths, and `:name` for a policy's `{name}`.
+fn auth_json_diagnostic(error: &PatternError) -> Diagnostic {
     let diagnostic = error.diagnostic();
-    let Some(help) = diagnostic.help.clone() else {
+    let Some(help) = &diagnostic.help else {
         return diagnostic;
     };
-    if path.ends_with('*') || help.contains("covers everything below it") {
-        let base = path.trim_end_matches('*').trim_end_matches('/');
-        let base = if base.starts_with('/') { base } else { "/" };
-        let help = format!("write `{base}`: a path covers everything below it");
-        return diagnostic.help(help);
-    }
-    // A policy's `{name}` is `:name` in an `auth.json`.
-    let help = help.replace("`{", "`:").replace("}`", "`");
+    let help = help.replace("an endpoint's path", "a path");
+    let help = help.replace('{', ":").replace('}', "");
     diagnostic.help(help)
 }
 

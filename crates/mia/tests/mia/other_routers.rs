@@ -29,6 +29,12 @@ fn endpoint(policy: &Policy, target: &str) -> Option<String> {
     "ALL",
     "write `/orders`: a path covers everything below it"
 )]
+#[case(
+    "/orders/:id/*",
+    "ALL",
+    "write `/orders/:id`: a path covers everything"
+)]
+#[case("orders/*", "ALL", "write `/orders`")]
 #[case("/orders/*/refund", "ALL", "`:name`")]
 #[case("/orders/{id}", "ALL", "`:id`")]
 #[case("/orders/<id>", "ALL", "`:id`")]

@@ -3,22 +3,17 @@
 //! As literal text they would match only themselves, so a laxer rule above would decide the requests.
 //! A percent-encoded character is literal.
 
-/// Why an endpoint's path needs no wildcard at its end.
-pub(super) const COVERS: &str = "an endpoint's path covers everything below it";
-
-/// What to do with such a wildcard.
-pub(super) const COVERED: &str = "remove it: an endpoint's path covers everything below it";
-
 /// The position of a segment in its path.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Position {
+pub(super) struct Position<'t> {
     pub(super) is_last: bool,
-    pub(super) is_route: bool,
+    /// The path before the segment, if it is an endpoint's: it needs no wildcard at its end.
+    pub(super) endpoint: Option<&'t str>,
 }
 
 /// Returns the hint for a segment that looks like another router's placeholder, wildcard or regular
 /// expression; `None` for plain text. Braces are handled elsewhere.
-pub(super) fn instead_of(segment: &str, position: Position) -> Option<String> {
+pub(super) fn instead_of(segment: &str, position: Position<'_>) -> Option<String> {
     if segment == "..." {
         return Some(rest(position));
     }
@@ -62,7 +57,7 @@ pub(super) fn instead_of(segment: &str, position: Position) -> Option<String> {
 }
 
 /// Returns the hint for braces that are neither `{name}` nor `{*rest}`, if there is one.
-pub(super) fn instead_of_braces(segment: &str, position: Position) -> Option<String> {
+pub(super) fn instead_of_braces(segment: &str, position: Position<'_>) -> Option<String> {
     let inner = segment
         .strip_prefix('$')
         .unwrap_or(segment)
@@ -105,13 +100,14 @@ pub(super) fn encoded(segment: &str) -> String {
     segment.chars().map(encode).collect()
 }
 
-fn rest(position: Position) -> String {
-    if !position.is_last {
-        "write `{name}` for one segment".to_owned()
-    } else if position.is_route {
-        "write `{*rest}` for the rest of the path, or `{name}` for one segment".to_owned()
-    } else {
-        COVERED.to_owned()
+fn rest(position: Position<'_>) -> String {
+    match position.endpoint {
+        _ if !position.is_last => "write `{name}` for one segment".to_owned(),
+        None => "write `{*rest}` for the rest of the path, or `{name}` for one segment".to_owned(),
+        Some(path) => {
+            let path = if path.is_empty() { "/" } else { path };
+            format!("write `{path}`: an endpoint's path covers everything below it")
+        }
     }
 }
 

@@ -97,10 +97,10 @@ impl Pattern {
             }
             let position = Position {
                 is_last: parts.peek().is_none_or(|next| next.is_empty()),
-                is_route: role == Role::Route,
+                endpoint: (role == Role::Base)
+                    .then(|| text.get(..at.start - 1).unwrap_or_default()),
             };
-            let segment = Segment::parse(part, position, at.clone())
-                .map_err(|error| error.with_base(text.get(..at.start - 1).unwrap_or_default()))?;
+            let segment = Segment::parse(part, position, at.clone())?;
             match &segment {
                 Segment::Rest(_) if role == Role::Base => {
                     return Err(PatternError::RestInBase { at });
@@ -165,7 +165,7 @@ impl fmt::Display for Segment {
                 let shown: String = bytes.iter().map(show).collect();
                 let position = Position {
                     is_last: true,
-                    is_route: true,
+                    endpoint: None,
                 };
                 if other_router::instead_of(&shown, position).is_some() {
                     f.write_str(&other_router::encoded(&shown))
@@ -180,7 +180,7 @@ impl fmt::Display for Segment {
 }
 
 impl Segment {
-    fn parse(text: &str, position: Position, at: Range<usize>) -> Result<Self, PatternError> {
+    fn parse(text: &str, position: Position<'_>, at: Range<usize>) -> Result<Self, PatternError> {
         let segment = || text.to_owned();
         if text.contains(['{', '}']) {
             return Self::placeholder(text).ok_or_else(|| PatternError::Placeholder {
@@ -333,21 +333,6 @@ pub enum PatternError {
 }
 
 impl PatternError {
-    /// Names the base path that a wildcard at its end already covers.
-    fn with_base(mut self, base: &str) -> Self {
-        if let Self::OtherRouter { instead, .. }
-        | Self::Placeholder {
-            instead: Some(instead),
-            ..
-        } = &mut self
-            && instead == other_router::COVERED
-        {
-            let base = if base.is_empty() { "/" } else { base };
-            *instead = format!("write `{base}`: {}", other_router::COVERS);
-        }
-        self
-    }
-
     fn not_absolute(text: &str) -> Self {
         let is_plain = |c: char| c.is_alphanumeric() || "/{}-_.~".contains(c);
         let path = text.trim_end_matches(['/', '*']);

@@ -90,12 +90,12 @@ impl Fetcher {
     /// Takes the result of a fetch; returns for how long it is fresh.
     fn end(&self, fetched: Result<Fetched, FetchFailure>) -> Option<Duration> {
         let url = &self.url;
-        let had_failed = self.keys.status().failure.is_some();
+        let before = self.keys.status();
+        let had_failed = before.failure.is_some();
         let fresh = match fetched {
             Ok((set, ignored, fresh)) => {
-                let before = self.keys.status();
                 if had_failed || before.keys.is_none() {
-                    tracing::info!(%url, keys = set.len(), "fetched the keys of an issuer");
+                    tracing::info!(%url, keys = set.count(), "fetched the keys of an issuer");
                 }
                 if before.ignored != ignored {
                     for key in &ignored {

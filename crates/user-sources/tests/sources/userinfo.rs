@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue};
-use keygate_user_sources::{FetchError, UserinfoClient, userinfo::Unavailable};
+use keygate_user_sources::{FetchError, UserinfoClient, userinfo::LookUpError};
 use keygate_users::{
     settings::Userinfo,
-    userinfo::{Answer, Unusable, Why},
+    userinfo::{InvalidResponse, Login, NobodyReason},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -40,8 +40,8 @@ fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
 async fn find(client: &UserinfoClient, cookie: &str) -> Result<String, String> {
     let headers = headers(&[("cookie", cookie)]);
     match client.find(&headers, false, now()).await {
-        Ok(Answer::User(found)) => Ok(found.user.id),
-        Ok(Answer::Nobody(why)) => Ok(format!("nobody: {why}")),
+        Ok(Login::User(found)) => Ok(found.user.id),
+        Ok(Login::Nobody(why)) => Ok(format!("nobody: {why}")),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -61,7 +61,7 @@ async fn exactly_the_named_headers_are_sent() {
         ("content-length", "5"),
         ("accept", "text/html"),
     ]);
-    let Ok(Answer::User(found)) = client.find(&all, false, now()).await else {
+    let Ok(Login::User(found)) = client.find(&all, false, now()).await else {
         panic!("nobody");
     };
     assert!(found.user.groups.contains("admin"));
@@ -112,27 +112,27 @@ async fn without_a_credential_it_is_not_called(
         .find(&headers(lines), false, now())
         .await;
     assert_eq!(server.count(), calls);
-    let is_nobody = matches!(found, Ok(Answer::Nobody(Why::Unknown)));
+    let is_nobody = matches!(found, Ok(Login::Nobody(NobodyReason::Unknown)));
     assert_eq!(is_nobody, calls == 0);
 }
 
 #[rstest]
-#[case(Reply::status(401, ""), Ok(Answer::Nobody(Why::Unknown)))]
-#[case(Reply::ok(""), Ok(Answer::Nobody(Why::Unknown)))]
+#[case(Reply::status(401, ""), Ok(Login::Nobody(NobodyReason::Unknown)))]
+#[case(Reply::ok(""), Ok(Login::Nobody(NobodyReason::Unknown)))]
 #[case(
     Reply::status(500, ADA),
-    Err(Unavailable::Response(Unusable::Status(500)))
+    Err(LookUpError::Response(InvalidResponse::Status(500)))
 )]
 #[case(
     Reply::status(302, ADA),
-    Err(Unavailable::Response(Unusable::Status(302)))
+    Err(LookUpError::Response(InvalidResponse::Status(302)))
 )]
-#[case(Reply::ok(vec![b' '; 70_000]), Err(Unavailable::NoResponse(FetchError::TooLong(65_536))))]
-#[case(Reply::ok(ADA).after(5000), Err(Unavailable::NoResponse(FetchError::TimedOut(Duration::from_secs(2)))))]
+#[case(Reply::ok(vec![b' '; 70_000]), Err(LookUpError::NoResponse(FetchError::TooLong(65_536))))]
+#[case(Reply::ok(ADA).after(5000), Err(LookUpError::NoResponse(FetchError::TimedOut(Duration::from_secs(2)))))]
 #[tokio::test]
 async fn failures_are_never_kept(
     #[case] reply: Reply,
-    #[case] expected: Result<Answer, Unavailable>,
+    #[case] expected: Result<Login, LookUpError>,
 ) {
     let server = Server::start(reply).await;
     let client = client(&server, json!({"cache-seconds": 60}));
@@ -225,7 +225,7 @@ async fn look_ups_at_once_are_bounded_and_end_in_time() {
     let mut busy = 0;
     for found in look_ups {
         let error = found.await.unwrap().unwrap_err();
-        busy += usize::from(error == Unavailable::Busy.to_string());
+        busy += usize::from(error == LookUpError::Busy.to_string());
     }
     assert_eq!(busy, 1500 - 1024);
     assert!(started.elapsed() < Duration::from_secs(10));

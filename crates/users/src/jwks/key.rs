@@ -20,7 +20,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// Why a key is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
+pub enum UnusableKey {
     /// It is not an object with a type.
     #[error("it has no `kty`")]
     NoType,
@@ -54,17 +54,17 @@ pub enum Unusable {
 }
 
 /// Reads a key of a set.
-pub(super) fn read(jwk: &Value) -> Result<Key, Unusable> {
-    let kind = text(jwk, "kty").ok_or(Unusable::NoType)?;
+pub(super) fn read(jwk: &Value) -> Result<Key, UnusableKey> {
+    let kind = text(jwk, "kty").ok_or(UnusableKey::NoType)?;
     if kind == "oct" {
-        return Err(Unusable::Secret);
+        return Err(UnusableKey::Secret);
     }
     check_purpose(jwk)?;
     let (algorithms, decoding) = match kind {
         "RSA" => rsa(jwk)?,
         "EC" => elliptic(jwk)?,
         "OKP" => edwards(jwk)?,
-        _ => return Err(Unusable::OtherType),
+        _ => return Err(UnusableKey::OtherType),
     };
     Ok(Key {
         id: id(jwk)?,
@@ -77,30 +77,30 @@ fn text<'j>(jwk: &'j Value, name: &str) -> Option<&'j str> {
     jwk.get(name).and_then(Value::as_str)
 }
 
-fn id(jwk: &Value) -> Result<Option<String>, Unusable> {
+fn id(jwk: &Value) -> Result<Option<String>, UnusableKey> {
     match jwk.get("kid") {
         None => Ok(None),
         Some(Value::String(id)) => Ok(Some(id.clone())),
-        Some(_) => Err(Unusable::KeyIdNotText),
+        Some(_) => Err(UnusableKey::KeyIdNotText),
     }
 }
 
-fn check_purpose(jwk: &Value) -> Result<(), Unusable> {
+fn check_purpose(jwk: &Value) -> Result<(), UnusableKey> {
     if jwk.get("use").is_some_and(|it| it.as_str() != Some("sig")) {
-        return Err(Unusable::NotForSignatures);
+        return Err(UnusableKey::NotForSignatures);
     }
     let verifies = |operations: &Value| {
         let list = operations.as_array();
         list.is_some_and(|list| list.iter().any(|it| it.as_str() == Some("verify")))
     };
     if jwk.get("key_ops").is_some_and(|it| !verifies(it)) {
-        return Err(Unusable::NotForVerification);
+        return Err(UnusableKey::NotForVerification);
     }
     Ok(())
 }
 
 /// The algorithm that the key names; many issuers name none.
-fn narrowed(jwk: &Value, of_type: Vec<Algorithm>) -> Result<Vec<Algorithm>, Unusable> {
+fn narrowed(jwk: &Value, of_type: Vec<Algorithm>) -> Result<Vec<Algorithm>, UnusableKey> {
     let Some(named) = jwk.get("alg") else {
         return Ok(of_type);
     };
@@ -108,54 +108,54 @@ fn narrowed(jwk: &Value, of_type: Vec<Algorithm>) -> Result<Vec<Algorithm>, Unus
     named
         .filter(|named| of_type.contains(named))
         .map(|named| vec![named])
-        .ok_or(Unusable::OtherAlgorithm)
+        .ok_or(UnusableKey::OtherAlgorithm)
 }
 
-fn bytes(jwk: &Value, name: &str) -> Result<Vec<u8>, Unusable> {
+fn bytes(jwk: &Value, name: &str) -> Result<Vec<u8>, UnusableKey> {
     text(jwk, name)
         .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-        .ok_or(Unusable::InvalidParameters)
+        .ok_or(UnusableKey::InvalidParameters)
 }
 
-fn rsa(jwk: &Value) -> Result<(Vec<Algorithm>, DecodingKey), Unusable> {
+fn rsa(jwk: &Value) -> Result<(Vec<Algorithm>, DecodingKey), UnusableKey> {
     let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
     let modulus = without_zeros(&modulus);
     let exponent = without_zeros(&exponent);
     let bits = bits(modulus);
     if !RSA_BITS.contains(&bits) {
-        return Err(Unusable::RsaSize(bits));
+        return Err(UnusableKey::RsaSize(bits));
     }
     let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
     // 1 would make every message its own signature; AWS-LC takes at most 33 bits.
     if !is_odd(modulus) || !is_odd(exponent) || exponent == [1] || exponent.len() > 4 {
-        return Err(Unusable::InvalidParameters);
+        return Err(UnusableKey::InvalidParameters);
     }
     let key = DecodingKey::from_rsa_raw_components(modulus, exponent);
     Ok((RSA.to_vec(), key))
 }
 
-fn elliptic(jwk: &Value) -> Result<(Vec<Algorithm>, DecodingKey), Unusable> {
+fn elliptic(jwk: &Value) -> Result<(Vec<Algorithm>, DecodingKey), UnusableKey> {
     let (algorithm, size) = match text(jwk, "crv") {
         Some("P-256") => (Algorithm::ES256, 32),
         Some("P-384") => (Algorithm::ES384, 48),
-        _ => return Err(Unusable::OtherCurve),
+        _ => return Err(UnusableKey::OtherCurve),
     };
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
     if x.len() != size || y.len() != size {
-        return Err(Unusable::InvalidParameters);
+        return Err(UnusableKey::InvalidParameters);
     }
     // An uncompressed point (SEC 1, section 2.3.3).
     let point = [&[4], x.as_slice(), y.as_slice()].concat();
     Ok((vec![algorithm], DecodingKey::from_ec_der(&point)))
 }
 
-fn edwards(jwk: &Value) -> Result<(Vec<Algorithm>, DecodingKey), Unusable> {
+fn edwards(jwk: &Value) -> Result<(Vec<Algorithm>, DecodingKey), UnusableKey> {
     if text(jwk, "crv") != Some("Ed25519") {
-        return Err(Unusable::OtherCurve);
+        return Err(UnusableKey::OtherCurve);
     }
     let x = bytes(jwk, "x")?;
     if x.len() != 32 {
-        return Err(Unusable::InvalidParameters);
+        return Err(UnusableKey::InvalidParameters);
     }
     Ok((vec![Algorithm::EdDSA], DecodingKey::from_ed_der(&x)))
 }

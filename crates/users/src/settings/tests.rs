@@ -124,6 +124,7 @@ fn exceptions_must_be_said() {
 #[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie"], "timeout-ms": 0}}), InvalidUsers::NoTimeout)]
 #[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie"], "only-with": ["secret"]}}), InvalidUsers::OnlyWith(HeaderName::from_static("secret")))]
 #[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie", "content-length"]}}), InvalidUsers::OfConnection(header::CONTENT_LENGTH))]
+#[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie", "host"]}}), InvalidUsers::OfConnection(header::HOST))]
 #[case(json!({"token-from": []}), InvalidUsers::NoPlace)]
 fn other_sections_are_checked_too(#[case] users: Value, #[case] error: InvalidUsers) {
     assert_eq!(read(users).unwrap_err(), error.to_string());

@@ -2,7 +2,7 @@
 
 use keygate_users::{
     KeySet, Refusal,
-    jwks::{Ignored, InvalidSet, MOST_TRIED, ShortSecret, Unusable},
+    jwks::{Ignored, InvalidSet, MOST_TRIED, ShortSecret, UnusableKey},
     jwt::Algorithms,
 };
 use rstest::rstest;
@@ -28,38 +28,38 @@ fn small_modulus() -> Value {
 }
 
 #[rstest]
-#[case::not_an_object(json!("key"), Unusable::NoType)]
-#[case::no_type(without(RSA.jwk(), "kty"), Unusable::NoType)]
-#[case::other_type(changed(RSA.jwk(), "kty", json!("AKP")), Unusable::OtherType)]
-#[case::secret(json!({"kty": "oct", "k": "c2VjcmV0", "kid": "rsa", "alg": "HS256"}), Unusable::Secret)]
-#[case::encryption(changed(RSA.jwk(), "use", json!("enc")), Unusable::NotForSignatures)]
-#[case::odd_use(changed(RSA.jwk(), "use", json!(null)), Unusable::NotForSignatures)]
-#[case::operations(changed(RSA.jwk(), "key_ops", json!(["encrypt"])), Unusable::NotForVerification)]
-#[case::no_operation(changed(RSA.jwk(), "key_ops", json!([])), Unusable::NotForVerification)]
-#[case::odd_operations(changed(RSA.jwk(), "key_ops", json!("verify")), Unusable::NotForVerification)]
-#[case::encrypting_algorithm(changed(RSA.jwk(), "alg", json!("RSA-OAEP")), Unusable::OtherAlgorithm)]
-#[case::hmac(changed(RSA.jwk(), "alg", json!("HS256")), Unusable::OtherAlgorithm)]
-#[case::algorithm_of_another_curve(changed(P256.jwk(), "alg", json!("ES384")), Unusable::OtherAlgorithm)]
-#[case::odd_algorithm(changed(RSA.jwk(), "alg", json!(1)), Unusable::OtherAlgorithm)]
-#[case::curve(changed(P256.jwk(), "crv", json!("P-521")), Unusable::OtherCurve)]
-#[case::bitcoin(changed(P256.jwk(), "crv", json!("secp256k1")), Unusable::OtherCurve)]
-#[case::x25519(changed(ED.jwk(), "crv", json!("X25519")), Unusable::OtherCurve)]
-#[case::wrong_curve(changed(P256.jwk(), "crv", json!("P-384")), Unusable::InvalidParameters)]
-#[case::odd_id(changed(RSA.jwk(), "kid", json!(1)), Unusable::KeyIdNotText)]
-#[case::no_modulus(without(RSA.jwk(), "n"), Unusable::InvalidParameters)]
-#[case::modulus_not_base64(changed(RSA.jwk(), "n", json!("+/==")), Unusable::InvalidParameters)]
-#[case::exponent_of_one(changed(RSA.jwk(), "e", json!("AQ")), Unusable::InvalidParameters)]
-#[case::even_exponent(changed(RSA.jwk(), "e", json!("Ag")), Unusable::InvalidParameters)]
-#[case::no_exponent(changed(RSA.jwk(), "e", json!("")), Unusable::InvalidParameters)]
-#[case::long_exponent(changed(RSA.jwk(), "e", json!("AQABAAEAAQ")), Unusable::InvalidParameters)]
-#[case::empty_modulus(changed(RSA.jwk(), "n", json!("")), Unusable::RsaSize(0))]
-#[case::small(changed(RSA.jwk(), "n", small_modulus()), Unusable::RsaSize(1024))]
-#[case::short_point(changed(P256.jwk(), "x", json!("AQAB")), Unusable::InvalidParameters)]
-#[case::no_point(without(ED.jwk(), "x"), Unusable::InvalidParameters)]
-fn one_unusable_key_does_not_lose_the_set(#[case] key: Value, #[case] why: Unusable) {
+#[case::not_an_object(json!("key"), UnusableKey::NoType)]
+#[case::no_type(without(RSA.jwk(), "kty"), UnusableKey::NoType)]
+#[case::other_type(changed(RSA.jwk(), "kty", json!("AKP")), UnusableKey::OtherType)]
+#[case::secret(json!({"kty": "oct", "k": "c2VjcmV0", "kid": "rsa", "alg": "HS256"}), UnusableKey::Secret)]
+#[case::encryption(changed(RSA.jwk(), "use", json!("enc")), UnusableKey::NotForSignatures)]
+#[case::odd_use(changed(RSA.jwk(), "use", json!(null)), UnusableKey::NotForSignatures)]
+#[case::operations(changed(RSA.jwk(), "key_ops", json!(["encrypt"])), UnusableKey::NotForVerification)]
+#[case::no_operation(changed(RSA.jwk(), "key_ops", json!([])), UnusableKey::NotForVerification)]
+#[case::odd_operations(changed(RSA.jwk(), "key_ops", json!("verify")), UnusableKey::NotForVerification)]
+#[case::encrypting_algorithm(changed(RSA.jwk(), "alg", json!("RSA-OAEP")), UnusableKey::OtherAlgorithm)]
+#[case::hmac(changed(RSA.jwk(), "alg", json!("HS256")), UnusableKey::OtherAlgorithm)]
+#[case::algorithm_of_another_curve(changed(P256.jwk(), "alg", json!("ES384")), UnusableKey::OtherAlgorithm)]
+#[case::odd_algorithm(changed(RSA.jwk(), "alg", json!(1)), UnusableKey::OtherAlgorithm)]
+#[case::curve(changed(P256.jwk(), "crv", json!("P-521")), UnusableKey::OtherCurve)]
+#[case::bitcoin(changed(P256.jwk(), "crv", json!("secp256k1")), UnusableKey::OtherCurve)]
+#[case::x25519(changed(ED.jwk(), "crv", json!("X25519")), UnusableKey::OtherCurve)]
+#[case::wrong_curve(changed(P256.jwk(), "crv", json!("P-384")), UnusableKey::InvalidParameters)]
+#[case::odd_id(changed(RSA.jwk(), "kid", json!(1)), UnusableKey::KeyIdNotText)]
+#[case::no_modulus(without(RSA.jwk(), "n"), UnusableKey::InvalidParameters)]
+#[case::modulus_not_base64(changed(RSA.jwk(), "n", json!("+/==")), UnusableKey::InvalidParameters)]
+#[case::exponent_of_one(changed(RSA.jwk(), "e", json!("AQ")), UnusableKey::InvalidParameters)]
+#[case::even_exponent(changed(RSA.jwk(), "e", json!("Ag")), UnusableKey::InvalidParameters)]
+#[case::no_exponent(changed(RSA.jwk(), "e", json!("")), UnusableKey::InvalidParameters)]
+#[case::long_exponent(changed(RSA.jwk(), "e", json!("AQABAAEAAQ")), UnusableKey::InvalidParameters)]
+#[case::empty_modulus(changed(RSA.jwk(), "n", json!("")), UnusableKey::RsaSize(0))]
+#[case::small(changed(RSA.jwk(), "n", small_modulus()), UnusableKey::RsaSize(1024))]
+#[case::short_point(changed(P256.jwk(), "x", json!("AQAB")), UnusableKey::InvalidParameters)]
+#[case::no_point(without(ED.jwk(), "x"), UnusableKey::InvalidParameters)]
+fn one_unusable_key_does_not_lose_the_set(#[case] key: Value, #[case] why: UnusableKey) {
     let text = set_of(&[key.clone(), ED.jwk()]);
     let (keys, ignored) = KeySet::parse(&text).unwrap();
-    let ignored_size = |it: &Unusable| matches!(it, Unusable::RsaSize(1..));
+    let ignored_size = |it: &UnusableKey| matches!(it, UnusableKey::RsaSize(1..));
     match (&*ignored, why) {
         // The size depends on the key of this run, by the zeros in front.
         (

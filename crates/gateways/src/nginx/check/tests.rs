@@ -75,7 +75,7 @@ fn the_files_that_users_copy_have_no_findings() {
         let demo = fs::read_to_string(shipped().join("nginx.conf")).unwrap();
         let outcome = check_text(&demo.replace("keygate-server.conf", server)).unwrap();
         assert_eq!(outcome.warnings, Vec::<String>::new());
-        assert_eq!(outcome.asking, 2);
+        assert_eq!(outcome.guarded, 2);
     }
 }
 
@@ -237,7 +237,7 @@ fn harmless_configurations_are_not_reported(
 fn an_authorized_location_needs_the_server_include() {
     let text = with("", "", "").replace("        include keygate-server.conf;\n", "");
     insta::assert_snapshot!(check_text(&text).unwrap().errors.join("\n\n"), @r"
-    error: `location /` asks Keygate, but this server does not have Keygate's own locations: the question goes to another one, and whatever answers there lets everybody in
+    error: `location /` asks Keygate, but this server does not have Keygate's own locations: the authorization request goes to another one, whose response may allow everybody
      --> site.conf:6:9
       |
     6 |         location / {
@@ -254,7 +254,7 @@ fn a_rewrite_before_the_include_is_reported() {
         "rewrite ^/(.*)$ /app/$1; include keygate-server.conf;",
     );
     insta::assert_snapshot!(check_text(&text).unwrap().warnings.join("\n\n"), @r"
-    warning: `rewrite` may catch the question that nginx asks Keygate
+    warning: `rewrite` may catch the authorization request to Keygate
      --> site.conf:5:9
       |
     5 |         rewrite ^/(.*)$ /app/$1; include keygate-server.conf;
@@ -406,7 +406,7 @@ fn the_configurations_of_deploy_have_no_findings() {
         }
         let outcome = check(&folder.path().join("nginx.conf")).unwrap();
         assert_eq!(outcome.warnings, Vec::<String>::new(), "{overlay}");
-        assert_eq!(outcome.asking, 1);
+        assert_eq!(outcome.guarded, 1);
     }
 }
 

@@ -1,6 +1,11 @@
 //! Where nginx's configuration and the settings of Keygate's services disagree.
 
-use super::{Configuration, Directive, Finding, OWN, Scope, named, servers, visit, warning};
+use super::{
+    Configuration, Directive, Finding, OWN,
+    scope::{Scope, named, visit},
+    server::servers,
+    warning,
+};
 
 /// What the settings of the services say that nginx's configuration must know.
 #[derive(Debug, Clone)]
@@ -100,7 +105,7 @@ pub(super) fn findings(configuration: &Configuration, expected: &Expected) -> Ve
     findings
 }
 
-/// The places of the includes that ask a service.
+/// The locations of the includes that ask a service.
 fn collect_steps<'c>(
     block: &'c [Directive],
     scope: &Scope<'c>,
@@ -165,7 +170,7 @@ impl Expected {
 
     /// Includes that name themselves for other settings: the service rejects every request.
     fn stated_to(&self, service: Service, scope: &Scope<'_>) -> Option<Finding> {
-        let set = scope.in_force("proxy_set_header").into_iter();
+        let set = scope.effective("proxy_set_header").into_iter();
         let mut stated = set.filter(|it| it.argument(0).eq_ignore_ascii_case("x-keygate-names"));
         let stated = stated.next_back()?;
         let differs = |part: &Option<String>| {

@@ -3,14 +3,19 @@
 
 use std::collections::HashSet;
 
-use super::{Configuration, Directive, Finding, is_redirect, visit, warning};
+use super::{
+    Configuration, Directive, Finding,
+    scope::{variables, visit},
+    server::is_redirect,
+    warning,
+};
 
 /// Directives that nginx evaluates before the access phase.
 const EARLY: [&str; 4] = ["if", "set", "rewrite", "return"];
 
 /// A directive of a guarded block that answers before Keygate is asked.
-pub(super) fn answers(directive: &Directive) -> Option<Finding> {
-    let is_answer = match directive.name.as_str() {
+pub(super) fn responds(directive: &Directive) -> Option<Finding> {
+    let is_response = match directive.name.as_str() {
         // A status from 400 on denies by itself.
         "return" => !directive
             .argument(0)
@@ -19,7 +24,7 @@ pub(super) fn answers(directive: &Directive) -> Option<Finding> {
         "rewrite" => is_redirect(directive),
         _ => false,
     };
-    is_answer.then(|| {
+    is_response.then(|| {
         let message = format!("`{}` answers before Keygate is asked", directive.title());
         warning(directive, message).help(
             "nginx runs it before `auth_request`: whoever sends the request gets this response; \
@@ -73,7 +78,7 @@ impl Late {
 
     /// The first of these variables in a text.
     fn named_in(&self, text: &str) -> Option<String> {
-        super::variables(text).find(|name| self.0.contains(name))
+        variables(text).find(|name| self.0.contains(name))
     }
 
     /// A zone that counts by such a variable: nginx does not count requests with an empty key.

@@ -1,18 +1,94 @@
 //! What a guarded location passes on, other than what Keygate has decided on: another protocol,
 //! host or method, and the key itself.
 
-use super::{Directive, Expected, Finding, Place, variables, warning};
+use super::{
+    Directive, Expected, Finding,
+    scope::variables,
+    server::{Location, PASSES},
+    warning,
+};
 
 /// Directives whose values go to backends, callers or logs.
 const SHOWN: [&str; 4] = ["add_header", "log_format", "proxy_pass", "proxy_set_header"];
 
-/// Everything that a guarded place passes on to its backend.
-pub(super) fn findings(place: &Place<'_>) -> Vec<Finding> {
-    let set = place.scope.in_force("proxy_set_header");
-    let mut findings: Vec<_> = set.iter().filter_map(|it| protocol(it, place)).collect();
+/// What keygate-authorize.conf sets, beside the headers that may hold a key.
+const HEADERS: [&str; 7] = [
+    "client-type",
+    "x-keygate-key-id",
+    "miauserid",
+    "miausergroups",
+    "miauserproperties",
+    "isbackoffice",
+    "client_type",
+];
+
+/// Everything that a guarded location passes on to its backend.
+pub(super) fn findings(location: &Location<'_>) -> Vec<Finding> {
+    let set = location.scope.effective("proxy_set_header");
+    let mut findings: Vec<_> = set.iter().filter_map(|it| protocol(it, location)).collect();
     findings.extend(set.iter().filter_map(|it| host(it)));
-    findings.extend(place.scope.one_in_force("proxy_method").and_then(method));
+    findings.extend(
+        location
+            .scope
+            .one_effective("proxy_method")
+            .and_then(method),
+    );
     findings
+}
+
+impl Location<'_> {
+    /// What the backend is told beside, or instead of, what the include says.
+    pub(super) fn headers(&self, pass: &Directive, expected: &Expected) -> Vec<Finding> {
+        if let Some((name, false)) = PASSES.iter().find(|(name, _)| *name == pass.name) {
+            let message = format!("`{name}` does not send the headers of Keygate's include");
+            return vec![warning(pass, message).help(
+                "its backend sees what the caller wrote as `client-type`, and the API key: use \
+                 `proxy_pass`, or replace each of them here",
+            )];
+        }
+        let set = self.scope.effective("proxy_set_header");
+        let of_settings: Vec<_> = expected.headers_of_backends().collect();
+        let cookie = (!expected.key_cookies.is_empty()).then_some("cookie");
+        let others = of_settings.iter().copied().chain(cookie);
+        let others = others.filter(|it| !HEADERS.contains(it));
+        let headers: Vec<_> = HEADERS.into_iter().chain(others).collect();
+        let is_lost = |header: &&&str| !self.scope.replaces(header);
+        let lost: Vec<_> = headers.iter().filter(is_lost).collect();
+        if !lost.is_empty() {
+            let names: Vec<_> = lost.iter().map(|name| format!("`{name}`")).collect();
+            let message = format!(
+                "`{}` passes on what the caller wrote as {}",
+                self.directive.title(),
+                names.join(", ")
+            );
+            let at = set.first().copied().unwrap_or(pass);
+            let help = if lost.iter().all(|name| of_settings.contains(name)) {
+                "these are the names that the settings give: write the includes anew with \
+                 `keygate nginx-includes --config FILE --out DIR`"
+            } else {
+                "a block with a `proxy_set_header` of its own inherits none: include \
+                 `keygate-authorize.conf` in this one"
+            };
+            return vec![warning(at, message).help(help)];
+        }
+        // An empty value removes the header, and adds none beside another one.
+        let count_values = |header: &str| {
+            let same = set.iter().filter(|it| {
+                it.argument(0).eq_ignore_ascii_case(header) && !it.argument(1).is_empty()
+            });
+            same.count()
+        };
+        let doubled = headers.iter().filter(|header| count_values(header) > 1);
+        doubled
+            .filter_map(|header| {
+                let again = set
+                    .iter()
+                    .rfind(|it| it.argument(0).eq_ignore_ascii_case(header))?;
+                let message = format!("`{header}` is set twice: the backend gets both");
+                Some(warning(again, message).help("leave it to Keygate's include"))
+            })
+            .collect()
+    }
 }
 
 /// Requests to other locations that nginx makes for a response.
@@ -37,12 +113,12 @@ pub(super) fn subrequests(directive: &Directive) -> Option<Finding> {
 }
 
 /// An upgrade to whatever the caller asks for, such as HTTP/2 in clear text.
-fn protocol(set: &Directive, place: &Place<'_>) -> Option<Finding> {
+fn protocol(set: &Directive, location: &Location<'_>) -> Option<Finding> {
     if !set.argument(0).eq_ignore_ascii_case("upgrade") {
         return None;
     }
     let is_callers = variables(set.argument(1))
-        .any(|name| name == "http_upgrade" || is_map_that_passes_upgrade(place, &name));
+        .any(|name| name == "http_upgrade" || is_map_that_passes_upgrade(location, &name));
     is_callers.then(|| {
         let message = format!(
             "`{}` passes on every protocol that the caller names",
@@ -57,8 +133,8 @@ fn protocol(set: &Directive, place: &Place<'_>) -> Option<Finding> {
 }
 
 /// Whether a map gives what the caller wrote as `upgrade`.
-fn is_map_that_passes_upgrade(place: &Place<'_>, variable: &str) -> bool {
-    place.scope.everything("map").any(|map| {
+fn is_map_that_passes_upgrade(location: &Location<'_>, variable: &str) -> bool {
+    location.scope.everything("map").any(|map| {
         map.argument(1)
             .trim_start_matches('$')
             .eq_ignore_ascii_case(variable)

@@ -1,6 +1,11 @@
 //! Where the backend gets another path than the one that Keygate decided on.
 
-use super::{Directive, Finding, Place, named, variables, warning};
+use super::{
+    Directive, Finding,
+    scope::{is_from_caller, named, variables},
+    server::Location,
+    warning,
+};
 
 /// One path of a policy that another rule decides when it is written in another case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +19,12 @@ pub struct CaseGap {
 }
 
 /// Everything that is to be said of the paths of a location.
-pub(super) fn findings(place: &Place<'_>, pass: Option<&Directive>) -> Vec<Finding> {
+pub(super) fn findings(location: &Location<'_>, pass: Option<&Directive>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(pass.and_then(|pass| decoded_pass(place, pass)));
+    findings.extend(pass.and_then(|pass| decoded_pass(location, pass)));
     findings.extend(pass.and_then(chosen_by_caller));
-    findings.extend(pass.and_then(|pass| joint(place, pass, uri_of(pass.argument(0)))));
-    for header in named(place.directive.children(), "proxy_set_header") {
+    findings.extend(pass.and_then(|pass| joint(location, pass, uri_of(pass.argument(0)))));
+    for header in named(location.directive.children(), "proxy_set_header") {
         let decoded = variables(header.argument(1)).find(|name| is_decoded(name));
         findings.extend(decoded.map(|name| {
             let message = format!(
@@ -32,28 +37,28 @@ pub(super) fn findings(place: &Place<'_>, pass: Option<&Directive>) -> Vec<Findi
 }
 
 /// `alias` behind a prefix that ends otherwise than it does.
-pub(super) fn alias(place: &Place<'_>) -> Option<Finding> {
-    let alias = named(place.directive.children(), "alias").last()?;
-    joint(place, alias, Some(alias.argument(0)))
+pub(super) fn alias(location: &Location<'_>) -> Option<Finding> {
+    let alias = named(location.directive.children(), "alias").last()?;
+    joint(location, alias, Some(alias.argument(0)))
 }
 
 /// A location whose regular expression ignores case, where that matters to the policy.
-pub(super) fn case(place: &Place<'_>, gaps: Option<&[CaseGap]>) -> Option<Finding> {
-    let location = place.directive;
-    if location.name != "location" || location.argument(0) != "~*" {
+pub(super) fn case(location: &Location<'_>, gaps: Option<&[CaseGap]>) -> Option<Finding> {
+    let directive = location.directive;
+    if directive.name != "location" || directive.argument(0) != "~*" {
         return None;
     }
-    let title = location.title();
+    let title = directive.title();
     let Some(gaps) = gaps else {
         let message = format!(
             "`{title}` takes a path in any case, but Keygate distinguishes `/orders` from `/ORDERS`"
         );
-        return Some(warning(location, message).help(
+        return Some(warning(directive, message).help(
             "use `~`; or give `--policy FILE` too: then only paths that another rule decides are \
              reported",
         ));
     };
-    let prefix = literal_prefix(location.argument(1));
+    let prefix = literal_prefix(directive.argument(1));
     let gap = gaps
         .iter()
         .find(|gap| gap.path.to_ascii_lowercase().starts_with(&prefix))?;
@@ -61,7 +66,7 @@ pub(super) fn case(place: &Place<'_>, gaps: Option<&[CaseGap]>) -> Option<Findin
         "`{title}` takes `{}` as it takes `{}`, but the policy decides it by `{}`",
         gap.other, gap.path, gap.decided_by
     );
-    Some(warning(location, message).help("use `~` in the place of `~*`"))
+    Some(warning(directive, message).help("use `~` instead of `~*`"))
 }
 
 fn is_decoded(variable: &str) -> bool {
@@ -69,8 +74,8 @@ fn is_decoded(variable: &str) -> bool {
 }
 
 /// `proxy_pass` with a path that nginx has decoded: `%3f` has become `?`.
-fn decoded_pass(place: &Place<'_>, pass: &Directive) -> Option<Finding> {
-    let pattern = pattern_of(place);
+fn decoded_pass(location: &Location<'_>, pass: &Directive) -> Option<Finding> {
+    let pattern = pattern_of(location);
     let decoded = variables(pass.argument(0)).find(|name| {
         is_decoded(name) || pattern.is_some_and(|pattern| is_decoded_capture(pattern, name))
     })?;
@@ -88,11 +93,7 @@ fn decoded_pass(place: &Place<'_>, pass: &Directive) -> Option<Finding> {
 /// `proxy_pass` to a host or path that the caller writes elsewhere than in the path of the request.
 fn chosen_by_caller(pass: &Directive) -> Option<Finding> {
     let target = pass.argument(0).split('?').next().unwrap_or_default();
-    let starts = ["arg_", "http_", "cookie_"];
-    let chosen = variables(target).find(|name| {
-        let is_of_caller = starts.iter().any(|start| name.starts_with(start));
-        is_of_caller || matches!(name.as_str(), "args" | "query_string")
-    })?;
+    let chosen = variables(target).find(|name| is_from_caller(name))?;
     let message = format!(
         "`${chosen}` in `{}` lets the caller choose what the backend is asked for, after Keygate decided \
          on the path",
@@ -105,12 +106,12 @@ fn chosen_by_caller(pass: &Directive) -> Option<Finding> {
 }
 
 /// The regular expression that the captures here come from.
-fn pattern_of<'c>(place: &Place<'c>) -> Option<&'c str> {
-    let rewrite = named(place.directive.children(), "rewrite").last();
-    let is_regex = matches!(place.directive.argument(0), "~" | "~*");
+fn pattern_of<'c>(location: &Location<'c>) -> Option<&'c str> {
+    let rewrite = named(location.directive.children(), "rewrite").last();
+    let is_regex = matches!(location.directive.argument(0), "~" | "~*");
     match rewrite {
         Some(rewrite) => Some(rewrite.argument(0)),
-        None => is_regex.then(|| place.directive.argument(1)),
+        None => is_regex.then(|| location.directive.argument(1)),
     }
 }
 
@@ -201,23 +202,23 @@ fn uri_of(target: &str) -> Option<&str> {
     rest.find('/').and_then(|at| rest.get(at..))
 }
 
-/// A prefix and what stands in its place, of which one alone ends with a slash.
-fn joint(place: &Place<'_>, at: &Directive, replacement: Option<&str>) -> Option<Finding> {
-    let location = place.directive;
-    let prefix = match (location.argument(0), location.arguments.len()) {
+/// A prefix and its replacement, of which only one ends with a slash.
+fn joint(location: &Location<'_>, at: &Directive, replacement: Option<&str>) -> Option<Finding> {
+    let directive = location.directive;
+    let prefix = match (directive.argument(0), directive.arguments.len()) {
         (prefix, 1) if prefix.starts_with('/') => prefix,
-        ("^~", 2) => location.argument(1),
+        ("^~", 2) => directive.argument(1),
         _ => return None,
     };
     let replacement = replacement.filter(|it| !it.contains('$'))?;
-    if location.name != "location" || prefix.ends_with('/') == replacement.ends_with('/') {
+    if directive.name != "location" || prefix.ends_with('/') == replacement.ends_with('/') {
         return None;
     }
     let (message, help) = if replacement.ends_with('/') {
         (
             format!(
                 "`{}` takes `{prefix}../x` too, and `{}` makes `{replacement}../x` of it",
-                location.title(),
+                directive.title(),
                 at.title(),
             ),
             format!("write `location {prefix}/`"),

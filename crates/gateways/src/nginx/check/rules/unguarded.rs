@@ -1,6 +1,6 @@
 //! Locations beside the guarded ones that respond without Keygate.
 
-use super::{Directive, Finding, OWN, Place, named, warning};
+use super::{Directive, Finding, OWN, scope::named, server::Location, warning};
 
 /// What makes a location respond by itself, and what it then does.
 const CONTENT: [(&str, &str); 15] = [
@@ -22,34 +22,34 @@ const CONTENT: [(&str, &str); 15] = [
 ];
 
 /// A location that responds without a guard, where nothing else keeps callers out of it.
-pub(super) fn content(place: &Place<'_>) -> Option<Finding> {
-    let block = place.directive.children();
+pub(super) fn content(location: &Location<'_>) -> Option<Finding> {
+    let block = location.directive.children();
     let (directive, what) = block.iter().find_map(|directive| {
         let (_, what) = CONTENT.iter().find(|(name, _)| *name == directive.name)?;
         Some((directive, what))
     })?;
-    if place.directive.name != "location" || is_closed(place) || is_error_page(place) {
+    if location.directive.name != "location" || is_closed(location) || is_error_page(location) {
         return None;
     }
     let message = format!(
         "`{}` {what} without asking Keygate",
-        place.directive.title()
+        location.directive.title()
     );
-    Some(warning(directive, message).help(help(place.directive)))
+    Some(warning(directive, message).help(help(location.directive)))
 }
 
 /// Keygate turned off, or another service asked, inside a block that has it.
-pub(super) fn turned_off(place: &Place<'_>) -> Option<Finding> {
-    let other = named(place.directive.children(), "auth_request").last()?;
-    if other.argument(0).starts_with(OWN) || !place.scope.outer().asks_keygate() {
+pub(super) fn turned_off(location: &Location<'_>) -> Option<Finding> {
+    let other = named(location.directive.children(), "auth_request").last()?;
+    if other.argument(0).starts_with(OWN) || !location.scope.outer().is_guarded() {
         return None;
     }
-    let title = place.directive.title();
+    let title = location.directive.title();
     let message = match other.argument(0) {
         "off" => format!("`auth_request off` lets every request to `{title}` pass without Keygate"),
         asked => format!("`{title}` asks `{asked}` in the place of Keygate"),
     };
-    Some(warning(other, message).help(help(place.directive)))
+    Some(warning(other, message).help(help(location.directive)))
 }
 
 /// What to do about a location that does not ask.
@@ -64,20 +64,20 @@ pub(super) fn help(location: &Directive) -> &'static str {
 }
 
 /// Whether callers cannot reach it, or get a denial or redirect in any case.
-fn is_closed(place: &Place<'_>) -> bool {
-    let block = place.directive.children();
+fn is_closed(location: &Location<'_>) -> bool {
+    let block = location.directive.children();
     let denies_all = |it: &&Directive| it.argument(0) == "all";
-    place.directive.argument(0).starts_with('@')
+    location.directive.argument(0).starts_with('@')
         || named(block, "internal").next().is_some()
         || named(block, "return").next().is_some()
-        || place.scope.in_force("deny").iter().any(denies_all)
+        || location.scope.effective("deny").iter().any(denies_all)
 }
 
 /// Whether it is the one page that an `error_page` leads to.
-fn is_error_page(place: &Place<'_>) -> bool {
-    let page = place.directive.argument(1);
-    place.directive.argument(0) == "="
-        && place
+fn is_error_page(location: &Location<'_>) -> bool {
+    let page = location.directive.argument(1);
+    location.directive.argument(0) == "="
+        && location
             .scope
             .everything("error_page")
             .any(|it| it.arguments.last().is_some_and(|target| target == page))

@@ -1,0 +1,93 @@
+//! What could replace Keygate's denial, or send the response for one caller to another.
+
+use super::{Directive, Finding, scope::variables, server::Location, warning};
+
+impl Location<'_> {
+    pub(super) fn cache(&self) -> Option<Finding> {
+        let cache = self.scope.one_effective("proxy_cache")?;
+        if cache.argument(0) == "off" {
+            return None;
+        }
+        let key = self.scope.one_effective("proxy_cache_key");
+        let names: Vec<_> = key
+            .into_iter()
+            .flat_map(|key| &key.arguments)
+            .flat_map(|it| variables(it))
+            .collect();
+        let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
+        if !has(&["keygate_client_type"]) {
+            let message = "`proxy_cache` may give to one client type what was answered to another";
+            return Some(warning(cache, message).help(
+                "put `$keygate_client_type` into `proxy_cache_key`, with users `$keygate_user_id` too, \
+                 or say `proxy_cache off`",
+            ));
+        }
+        let key = key?;
+        if !has(&["request_uri", "uri", "document_uri", "request"]) {
+            let message =
+                "`proxy_cache_key` has no path: the response to one path is sent for another";
+            return Some(warning(key, message).help("add `$request_uri`"));
+        }
+        let server_names = self.scope.one_effective("server_name");
+        let has_names = server_names.is_some_and(|it| it.arguments.len() > 1);
+        (has_names && !has(&["host", "http_host"])).then(|| {
+            let message =
+                "`proxy_cache_key` has no host: the response of one host is sent for another";
+            warning(key, message).help("add `$host`")
+        })
+    }
+
+    /// A backend's own error that becomes one of Keygate's.
+    pub(super) fn intercepted_errors(&self) -> Option<Finding> {
+        let intercept = self.scope.one_effective("proxy_intercept_errors")?;
+        let pages = self.scope.effective("error_page");
+        let is_own = |page: &&Directive| {
+            let target = page.arguments.last();
+            target.is_some_and(|target| target.starts_with("@keygate_"))
+        };
+        (intercept.argument(0) == "on" && pages.iter().any(is_own)).then(|| {
+            warning(
+                intercept,
+                "with `proxy_intercept_errors on` the backend's own 401, 403 and 500 look like \
+                 Keygate's denials",
+            )
+            .help("leave it off where the include stands")
+        })
+    }
+
+    pub(super) fn satisfy(&self) -> Option<Finding> {
+        let satisfy = self.scope.one_effective("satisfy")?;
+        (satisfy.argument(0) == "any").then(|| {
+            warning(
+                satisfy,
+                "`satisfy any` lets another condition stand in for Keygate's answer",
+            )
+            .help("include `keygate-authorize.conf` in this block, or say `satisfy all`")
+        })
+    }
+
+    /// A denial that the caller gets as a success.
+    pub(super) fn error_pages(&self) -> Vec<Finding> {
+        let is_denial =
+            |argument: &String| matches!(argument.as_str(), "401" | "403" | "500" | "503");
+        let succeeds = |argument: &String| argument == "=" || argument.starts_with("=2");
+        self.scope
+            .effective("error_page")
+            .into_iter()
+            .filter(|page| {
+                // The includes' own locations set the status themselves.
+                let is_own = page
+                    .arguments
+                    .last()
+                    .is_some_and(|it| it.starts_with("@keygate_"));
+                !is_own
+                    && page.arguments.iter().any(is_denial)
+                    && page.arguments.iter().any(succeeds)
+            })
+            .map(|page| {
+                let message = format!("`{}` makes a success of Keygate's denial", page.title());
+                warning(page, message).help("leave the status as it is")
+            })
+            .collect()
+    }
+}
