@@ -139,6 +139,6 @@ mod tests {
             (0..times).for_each(|_| counters.count(reason));
         }
         let counts = Reason::ALL.map(|reason| counters.of(reason));
-        assert_eq!(counts, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(counts, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     }
 }

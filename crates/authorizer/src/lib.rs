@@ -3,11 +3,12 @@
 //! This crate turns the headers of a gateway into the facts of a decision, and the decision into
 //! headers again. The rules themselves are `keygate-policy`'s; key material is unknown here.
 //!
-//! A request's way is one line: [`Request`] → [`Request::describe`] →
-//! [`keygate_policy::Policy::decide`] → [`Decision`] → response headers. [`Authorizer::authorize`] goes
+//! A request's way is one line: [`Request`] → [`Request::describe`] → [`keygate_policy::Policy::matched`] → the
+//! look-up of its user, if the rule needs one → [`Decision`] → response headers. [`Authorizer::authorize`] goes
 //! it on any transport; [`router()`] is the transport for gateways that speak HTTP.
 
 pub mod endpoint;
+mod login;
 pub mod observer;
 pub mod request;
 pub mod response;
@@ -16,7 +17,7 @@ pub mod service;
 pub mod shadow;
 
 pub use endpoint::{Counters, Endpoint};
-pub use observer::{Observer, Record};
+pub use observer::{Cause, LookUp, Observer, Record};
 pub use request::{Caller, ClientTypeSource, HeaderNames, Malformed, Request};
 pub use response::{AnswerWith, Decision};
 pub use router::router;

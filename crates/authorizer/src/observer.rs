@@ -1,10 +1,14 @@
 //! The observer of decisions.
 
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, HeaderValue};
 use keygate_headers::KEY_ID;
 use keygate_policy::{Reason, Request};
+use keygate_users::{Identity, Outcome, identity::Unfit};
 
 use crate::{ClientTypeSource, Malformed, Shadow, Verdict};
 
@@ -13,6 +17,34 @@ use crate::{ClientTypeSource, Malformed, Shadow, Verdict};
 pub trait Observer: fmt::Debug + Send + Sync {
     /// Called for every decision.
     fn decided(&self, record: &Record<'_>);
+}
+
+/// The look-up of a user.
+#[derive(Debug)]
+pub struct LookUp {
+    /// The result.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why a request is denied, for the log: more than the reason that the caller gets.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub enum Cause<'a> {
+    /// The authorization request is malformed.
+    #[error(transparent)]
+    Malformed(&'a Malformed),
+    /// The user's identity does not fit into headers.
+    #[error(transparent)]
+    Identity(&'a Unfit),
+}
+
+impl Cause<'_> {
+    /// Returns whether the gateway is at fault, not the caller.
+    #[must_use]
+    pub fn is_of_gateway(&self) -> bool {
+        matches!(self, Self::Malformed(malformed) if !malformed.is_of_caller())
+    }
 }
 
 /// A decision and its inputs, all borrowed.
@@ -27,14 +59,18 @@ pub struct Record<'a> {
     pub client_type_source: ClientTypeSource<'a>,
     /// The reason of the decision.
     pub reason: Reason,
-    /// The error in the authorization request, if it is malformed.
-    pub cause: Option<&'a Malformed>,
+    /// What the reason leaves out.
+    pub cause: Option<Cause<'a>>,
     /// The client request, unless the authorization request is malformed.
     pub request: Option<&'a Request<'a>>,
     /// The canonical path, if the target has one.
     pub path: Option<&'a [u8]>,
     /// The label of the rule that decided.
     pub endpoint: Option<&'a str>,
+    /// The look-up of the user, if one was needed.
+    pub look_up: Option<&'a LookUp>,
+    /// The identity headers of an allowed request of a user.
+    pub identity: Option<&'a Identity>,
     /// The decision of the shadow, if there is one.
     pub shadow: Option<Shadow<'a>>,
 }

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use keygate_expression::Facts;
 use keygate_headers::{OtherNames, Repeated, single};
+use keygate_users::peers::Peer;
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
@@ -39,6 +40,8 @@ pub struct Request<'h> {
     pub headers: &'h HeaderMap,
     /// The source of the client type.
     pub client_type: ClientTypeSource<'h>,
+    /// The gateway, if the server knows it: only a known one may be trusted with users.
+    pub peer: Option<Peer>,
 }
 
 /// The source of a request's client type.
@@ -212,6 +215,7 @@ mod tests {
             target,
             headers: &headers(lines),
             client_type: ClientTypeSource::Gateway,
+            peer: None,
         };
         let described = request.describe(&HeaderNames::default())?;
         Ok(format!(
@@ -343,6 +347,7 @@ mod tests {
             target: None,
             headers: &headers,
             client_type: ClientTypeSource::Resolver(None),
+            peer: None,
         };
         let names = HeaderNames::default();
         let described = request.describe(&names).unwrap();

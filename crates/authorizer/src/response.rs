@@ -3,14 +3,18 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, REASON};
 use keygate_policy::Reason;
+use keygate_users::Identity;
 
+const USER_ID: HeaderName = HeaderName::from_static("mia-userid");
+const GROUPS: HeaderName = HeaderName::from_static("mia-groups");
+const PROPERTIES: HeaderName = HeaderName::from_static("mia-userproperties");
 const ALLOWED: HeaderName = HeaderName::from_static("mia-allowed");
 const ENDPOINT: HeaderName = HeaderName::from_static("x-keygate-endpoint");
 
 /// How a response carries a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AnswerWith {
-    /// By the status: 401 or 403.
+    /// By the status: 401, 403 or 503.
     #[default]
     Status,
     /// By `mia-allowed: 0` on a 200: Mia-Platform's non-strict mode, where the gateway decides.
@@ -20,7 +24,7 @@ pub enum AnswerWith {
 /// The decision on one request.
 #[derive(Debug, Clone)]
 pub struct Decision {
-    /// 200, 401 or 403; with [`AnswerWith::Header`] always 200.
+    /// 200, 401, 403 or 503; with [`AnswerWith::Header`] always 200.
     pub status: StatusCode,
     /// Why.
     pub reason: Reason,
@@ -28,6 +32,8 @@ pub struct Decision {
     pub endpoint: Option<HeaderValue>,
     /// The client type that the decision was made for.
     pub client_type: Option<HeaderValue>,
+    /// The user of an allowed request, if the rule needs one.
+    pub identity: Option<Identity>,
 }
 
 impl Decision {
@@ -37,7 +43,7 @@ impl Decision {
         headers.insert(ALLOWED, HeaderValue::from_static(allowed));
         headers.insert(REASON, HeaderValue::from_static(self.reason.as_str()));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, API_KEY_CHALLENGE);
+            headers.insert(WWW_AUTHENTICATE, challenge(self.reason));
         }
         if let Some(endpoint) = self.endpoint {
             headers.insert(ENDPOINT, endpoint);
@@ -45,5 +51,23 @@ impl Decision {
         if let Some(client_type) = self.client_type {
             headers.insert(CLIENT_TYPE, client_type);
         }
+        if let Some(identity) = self.identity {
+            headers.insert(USER_ID, identity.id);
+            if let Some(groups) = identity.groups {
+                headers.insert(GROUPS, groups);
+            }
+            if let Some(properties) = identity.properties {
+                headers.insert(PROPERTIES, properties);
+            }
+        }
+    }
+}
+
+/// The challenge of a 401 response (RFC 6750, section 3, for users).
+fn challenge(reason: Reason) -> HeaderValue {
+    match reason {
+        Reason::MissingUser => HeaderValue::from_static("Bearer"),
+        Reason::InvalidToken => HeaderValue::from_static("Bearer error=\"invalid_token\""),
+        _ => API_KEY_CHALLENGE,
     }
 }

@@ -1,7 +1,6 @@
 //! The authorizer over HTTP: `/auth` and everything below it, by any method.
 
 use std::{
-    future::ready,
     iter::{repeat, zip},
     sync::Arc,
 };
@@ -14,24 +13,30 @@ use crate::{Authorizer, ClientTypeSource, Request};
 
 /// Returns the routes of the authorizer, to be served or merged into another router.
 ///
-/// Responses have an empty body.
+/// Responses have an empty body. The extension [`Peer`](keygate_users::peers::Peer) of a request, if the server sets it, is the gateway that
+/// trusted headers come from.
 pub fn router(authorizer: Arc<Authorizer>) -> Router {
     let routes = ["/auth", "/auth/", "/auth/{*rest}"];
     zip(routes, repeat(authorizer)).fold(Router::new(), |router, (path, authorizer)| {
-        let authorize = move |request| ready(Ok(respond(&authorizer, request)));
+        let authorize = move |request| {
+            let authorizer = Arc::clone(&authorizer);
+            async move { Ok(respond(&authorizer, request).await) }
+        };
         router.route(path, any_service(service_fn(authorize)))
     })
 }
 
-fn respond(authorizer: &Authorizer, request: extract::Request) -> Response {
+async fn respond(authorizer: &Authorizer, request: extract::Request) -> Response {
     let (parts, _) = request.into_parts();
     let mut headers = parts.headers;
-    let decision = authorizer.authorize(&Request {
+    let request = Request {
         method: &parts.method,
         target: target_below("/auth", &parts.uri),
         headers: &headers,
         client_type: ClientTypeSource::Gateway,
-    });
+        peer: parts.extensions.get().copied(),
+    };
+    let decision = authorizer.authorize(&request).await;
     // The request's map becomes the response's: hyper keeps it for the next request.
     headers.clear();
     let mut response = Response::new(Body::empty());

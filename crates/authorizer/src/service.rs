@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
+use jiff::Timestamp;
+use keygate_expression::Facts;
 use keygate_headers::{ExpectedNames, Sender};
-use keygate_policy::{Policy, Reason, path::CanonicalPath, reason::Status};
+use keygate_policy::{Policy, Reason, path::CanonicalPath, policy::Matched, reason::Status};
+use keygate_users::{FindUser, Identity, Lookup, User};
 
 use crate::{
-    AnswerWith, Counters, Decision, Endpoint, HeaderNames, Malformed, Observer, Record, Request,
-    Shadow,
+    AnswerWith, Cause, Counters, Decision, Endpoint, HeaderNames, LookUp, Malformed, Observer,
+    Record, Request, Shadow, login::Login,
 };
 
 /// The authorization service: the active policy and the gateways' header names.
@@ -21,6 +24,7 @@ pub struct Authorizer {
     names: HeaderNames,
     answer_with: AnswerWith,
     expected: ExpectedNames,
+    users: Option<Users>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -29,6 +33,30 @@ pub struct Authorizer {
 struct Snapshot {
     policy: Policy,
     endpoints: Vec<Endpoint>,
+}
+
+/// Who looks users up, and how long the headers with their identity may be.
+#[derive(Debug)]
+struct Users {
+    source: Arc<dyn FindUser>,
+    identity_limit: usize,
+}
+
+/// An authorization request, before its client request is known.
+#[derive(Clone, Copy)]
+struct Received<'h> {
+    started: Instant,
+    request: Request<'h>,
+    answer_with: AnswerWith,
+}
+
+/// A client request, and the rules that match it.
+struct Matching<'p, 'r> {
+    snapshot: &'p Snapshot,
+    request: keygate_policy::Request<'r>,
+    matched: Matched<'p, 'r>,
+    /// The match of the shadow policy, if there is one.
+    shadow: Option<Matched<'p, 'r>>,
 }
 
 impl Snapshot {
@@ -49,6 +77,7 @@ impl Authorizer {
             names,
             answer_with,
             expected: ExpectedNames::default(),
+            users: None,
             observer: None,
         }
     }
@@ -57,6 +86,19 @@ impl Authorizer {
     #[must_use]
     pub fn expecting(mut self, names: ExpectedNames) -> Self {
         self.expected = names;
+        self
+    }
+
+    /// Sets the source of users; without one, nobody is ever logged in.
+    ///
+    /// No header with a part of a user's identity is longer than `identity_limit` bytes: a request of a user
+    /// whose identity is longer is denied.
+    #[must_use]
+    pub fn with_users(mut self, source: Arc<dyn FindUser>, identity_limit: usize) -> Self {
+        self.users = Some(Users {
+            source,
+            identity_limit,
+        });
         self
     }
 
@@ -96,6 +138,12 @@ impl Authorizer {
         self.shadow.load().is_some()
     }
 
+    /// Returns whether there is a source of users.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        self.users.is_some()
+    }
+
     /// Returns the counters of requests without a matching rule.
     #[must_use]
     pub fn without_rule(&self) -> &Counters {
@@ -103,19 +151,11 @@ impl Authorizer {
     }
 
     /// Decides on the client request in `request`, and reports the decision to the observer.
-    #[must_use]
-    pub fn authorize(&self, request: &Request<'_>) -> Decision {
-        let record = Record {
-            started: Instant::now(),
-            headers: request.headers,
-            client_type_source: request.client_type,
-            reason: Reason::MalformedRequest,
-            cause: None,
-            request: None,
-            path: None,
-            endpoint: None,
-            shadow: None,
-        };
+    ///
+    /// It waits for the look-up of a user, and for nothing else: where neither the matching rule nor a
+    /// shadow needs one, the decision is ready at once.
+    pub async fn authorize(&self, request: &Request<'_>) -> Decision {
+        let started = Instant::now();
         let sender = self.expected.sender(request.headers);
         // nginx's `auth_request` reads the status and nothing else.
         let answer_with = match sender {
@@ -126,58 +166,119 @@ impl Authorizer {
             Ok(_) => request.describe(&self.names),
             Err(other_names) => Err(Malformed::from(other_names)),
         };
+        let received = Received {
+            started,
+            request: *request,
+            answer_with,
+        };
         match described {
-            Ok(described) => Decision {
-                client_type: request.client_type(&self.names).cloned(),
-                ..self.decide(&described, answer_with, record)
+            Err(malformed) => self.reject(&received, &malformed),
+            Ok(described) => match self.decide_at_once(&received, &described) {
+                Some(decision) => decision,
+                // In a box, so that a request without a user does not carry its size.
+                None => Box::pin(self.decide_with_user(&received, &described)).await,
             },
-            Err(malformed) => {
-                self.without_rule.count(Reason::MalformedRequest);
-                self.report(&Record {
-                    cause: Some(&malformed),
-                    ..record
-                });
-                Decision {
-                    status: status(answer_with, Status::Forbidden),
-                    reason: Reason::MalformedRequest,
-                    endpoint: None,
-                    client_type: None,
-                }
-            }
         }
     }
 
-    fn decide(
+    fn reject(&self, received: &Received<'_>, malformed: &Malformed) -> Decision {
+        self.without_rule.count(Reason::MalformedRequest);
+        self.report(&Record {
+            cause: Some(Cause::Malformed(malformed)),
+            ..received.record()
+        });
+        Decision {
+            status: status(received.answer_with, Status::Forbidden),
+            reason: Reason::MalformedRequest,
+            endpoint: None,
+            client_type: None,
+            identity: None,
+        }
+    }
+
+    /// Decides without a user; `None` if one has to be looked up.
+    fn decide_at_once(
         &self,
+        received: &Received<'_>,
         request: &keygate_policy::Request<'_>,
-        answer_with: AnswerWith,
-        record: Record<'_>,
+    ) -> Option<Decision> {
+        let (snapshot, shadow) = (self.policy.load(), self.shadow.load());
+        let matching = Matching::new(&snapshot, shadow.as_deref(), request);
+        let needs_user = self.users.is_some() && matching.needs_user();
+        (!needs_user).then(|| self.finish(received, matching, None))
+    }
+
+    /// Decides after the look-up of the user, by the policy that was active before it.
+    async fn decide_with_user(
+        &self,
+        received: &Received<'_>,
+        request: &keygate_policy::Request<'_>,
     ) -> Decision {
-        let snapshot = self.policy.load();
-        let decision = snapshot.policy.decide(request);
+        let (snapshot, shadow) = (self.policy.load_full(), self.shadow.load_full());
+        let matching = Matching::new(&snapshot, shadow.as_deref(), request);
+        let look_up = match &self.users {
+            Some(users) => Some(users.look_up(received, request).await),
+            None => None,
+        };
+        self.finish(received, matching, look_up.as_ref())
+    }
+
+    /// Judges a request whose user is known, counts and reports the decision.
+    fn finish(
+        &self,
+        received: &Received<'_>,
+        matching: Matching<'_, '_>,
+        look_up: Option<&LookUp>,
+    ) -> Decision {
+        let login = look_up.map_or(Login::Nobody, |look_up| Login::from(&look_up.outcome));
+        // Without a look-up nothing is needed, and `needs` would cost time.
+        let needs = look_up
+            .map(|_| matching.matched.needs())
+            .unwrap_or_default();
+        let (decision, user) = match login.for_decision(needs.user) {
+            Ok(user) => (matching.matched.judge(user), user),
+            Err(reason) => (matching.matched.deny(reason), None),
+        };
+        let identity = match (&self.users, user) {
+            (Some(users), Some(user)) if decision.is_allowed() => {
+                Identity::of(user, users.identity_limit).map(Some)
+            }
+            _ => Ok(None),
+        };
+        let (decision, identity, unfit) = match identity {
+            Ok(identity) => (decision, identity, None),
+            Err(unfit) => (decision.denied(Reason::IdentityTooLarge), None, Some(unfit)),
+        };
+        let request = with_user(&matching.request, user);
         let endpoint = decision
             .rule
-            .and_then(|rule| snapshot.endpoints.get(rule.index()));
+            .and_then(|rule| matching.snapshot.endpoints.get(rule.index()));
         let counters = endpoint.map_or(&self.without_rule, Endpoint::counters);
         counters.count(decision.reason);
-        let shadow_policy = self.shadow.load();
-        let shadow = Shadow::of(request, &decision, shadow_policy.as_deref());
+        let shadow = match matching.shadow {
+            Some(shadow) => Some(Shadow::of_policy(shadow, login)),
+            None => Shadow::of_rule(&matching.request, decision.rule, login, needs),
+        };
         if let Some(shadow) = &shadow {
             counters.count_shadow(shadow.verdict(decision.reason));
         }
         self.report(&Record {
             reason: decision.reason,
-            request: Some(request),
+            cause: unfit.as_ref().map(Cause::Identity),
+            request: Some(&request),
             path: decision.path.as_ref().map(CanonicalPath::as_bytes),
             endpoint: endpoint.map(Endpoint::label),
+            look_up,
+            identity: identity.as_ref(),
             shadow,
-            ..record
+            ..received.record()
         });
         Decision {
-            status: status(answer_with, decision.status),
+            status: status(received.answer_with, decision.status),
             reason: decision.reason,
             endpoint: endpoint.and_then(Endpoint::header),
-            client_type: None,
+            client_type: received.request.client_type(&self.names).cloned(),
+            identity,
         }
     }
 
@@ -188,11 +289,89 @@ impl Authorizer {
     }
 }
 
+impl Users {
+    async fn look_up(
+        &self,
+        received: &Received<'_>,
+        request: &keygate_policy::Request<'_>,
+    ) -> LookUp {
+        let started = Instant::now();
+        let outcome = self.source.find(Lookup {
+            headers: received.request.headers,
+            peer: received.request.peer,
+            is_backoffice: request.facts.is_backoffice,
+            now: Timestamp::now(),
+        });
+        LookUp {
+            outcome: outcome.await,
+            took: started.elapsed(),
+        }
+    }
+}
+
+impl<'h> Received<'h> {
+    /// The record of a malformed request, which a decision completes.
+    fn record(&self) -> Record<'h> {
+        Record {
+            started: self.started,
+            headers: self.request.headers,
+            client_type_source: self.request.client_type,
+            reason: Reason::MalformedRequest,
+            cause: None,
+            request: None,
+            path: None,
+            endpoint: None,
+            look_up: None,
+            identity: None,
+            shadow: None,
+        }
+    }
+}
+
+impl<'p, 'r> Matching<'p, 'r> {
+    fn new(
+        snapshot: &'p Snapshot,
+        shadow: Option<&'p Policy>,
+        request: &keygate_policy::Request<'r>,
+    ) -> Self {
+        Self {
+            snapshot,
+            request: *request,
+            matched: snapshot.policy.matched(request),
+            shadow: shadow.map(|policy| policy.matched(request)),
+        }
+    }
+
+    fn needs_user(&self) -> bool {
+        let needs = self.matched.needs();
+        let by_shadow = match &self.shadow {
+            Some(shadow) => shadow.needs().user,
+            None => needs.shadow_user,
+        };
+        needs.user || by_shadow
+    }
+}
+
+/// Returns the request with its user among the facts.
+pub(crate) fn with_user<'r>(
+    request: &keygate_policy::Request<'r>,
+    user: Option<&'r User>,
+) -> keygate_policy::Request<'r> {
+    keygate_policy::Request {
+        facts: Facts {
+            user,
+            ..request.facts
+        },
+        ..*request
+    }
+}
+
 /// The status of a response; always 200 if `mia-allowed` carries the decision.
 fn status(answer_with: AnswerWith, status: Status) -> StatusCode {
     match (answer_with, status) {
         (AnswerWith::Header, _) | (AnswerWith::Status, Status::Ok) => StatusCode::OK,
         (AnswerWith::Status, Status::Unauthorized) => StatusCode::UNAUTHORIZED,
         (AnswerWith::Status, Status::Forbidden) => StatusCode::FORBIDDEN,
+        (AnswerWith::Status, Status::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

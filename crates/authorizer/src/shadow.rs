@@ -1,6 +1,8 @@
 //! Shadow rules and policies, which are evaluated for real requests and never enforced.
 
-use keygate_policy::{Decision, Policy, Reason, Request};
+use keygate_policy::{Needs, Reason, Request, Rule, policy::Matched};
+
+use crate::{login::Login, service::with_user};
 
 /// The decision of a shadow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,22 +25,33 @@ pub enum Verdict {
 }
 
 impl<'a> Shadow<'a> {
-    /// Returns the decision of the shadow policy, or else of the shadow expression of the deciding rule.
-    pub(crate) fn of(
-        request: &Request<'_>,
-        decision: &Decision<'a, '_>,
-        policy: Option<&'a Policy>,
-    ) -> Option<Self> {
-        if let Some(policy) = policy {
-            let tried = policy.decide(request);
-            return Some(Self {
-                reason: tried.reason,
-                endpoint: tried.rule.map(keygate_policy::Rule::label),
-            });
+    /// Returns the decision of the shadow policy.
+    pub(crate) fn of_policy(matched: Matched<'a, '_>, login: Login<'_>) -> Self {
+        let needs_user = matches!(login, Login::Nobody) || matched.needs().user;
+        let decision = match login.for_decision(needs_user) {
+            Ok(user) => matched.judge(user),
+            Err(reason) => matched.deny(reason),
+        };
+        Self {
+            reason: decision.reason,
+            endpoint: decision.rule.map(Rule::label),
         }
-        let rule = decision.rule?;
+    }
+
+    /// Returns the decision of the shadow expression of the rule that decided, if it has one.
+    pub(crate) fn of_rule(
+        request: &Request<'_>,
+        rule: Option<&'a Rule>,
+        login: Login<'_>,
+        needs: Needs,
+    ) -> Option<Self> {
+        let rule = rule?;
+        let reason = match login.for_decision(needs.shadow_user) {
+            Ok(user) => rule.judge_by_shadow(&with_user(request, user))?,
+            Err(reason) => reason,
+        };
         Some(Self {
-            reason: rule.judge_by_shadow(request)?,
+            reason,
             endpoint: Some(rule.label()),
         })
     }

@@ -1,7 +1,6 @@
 //! Both steps in one hop: `/check` and everything below it, by any method.
 
 use std::{
-    future::ready,
     iter::{repeat, zip},
     sync::Arc,
 };
@@ -19,12 +18,19 @@ pub fn router(resolver: Arc<Resolver>, authorizer: Arc<Authorizer>) -> Router {
     let routes = ["/check", "/check/", "/check/{*rest}"];
     let services = repeat((resolver, authorizer));
     zip(routes, services).fold(Router::new(), |router, (path, (resolver, authorizer))| {
-        let check = move |request| ready(Ok(respond(&resolver, &authorizer, request)));
+        let check = move |request| {
+            let (resolver, authorizer) = (Arc::clone(&resolver), Arc::clone(&authorizer));
+            async move { Ok(respond(&resolver, &authorizer, request).await) }
+        };
         router.route(path, any_service(service_fn(check)))
     })
 }
 
-fn respond(resolver: &Resolver, authorizer: &Authorizer, request: extract::Request) -> Response {
+async fn respond(
+    resolver: &Resolver,
+    authorizer: &Authorizer,
+    request: extract::Request,
+) -> Response {
     let (parts, _) = request.into_parts();
     let mut headers = parts.headers;
     let mut response = Response::new(Body::empty());
@@ -33,7 +39,7 @@ fn respond(resolver: &Resolver, authorizer: &Authorizer, request: extract::Reque
         headers: &headers,
     });
     if owner.status.is_success() {
-        let decision = authorizer.authorize(&keygate_authorizer::Request {
+        let request = keygate_authorizer::Request {
             method: &parts.method,
             target: target_below("/check", &parts.uri),
             headers: &headers,
@@ -43,7 +49,9 @@ fn respond(resolver: &Resolver, authorizer: &Authorizer, request: extract::Reque
                     key_id: &identity.key_id,
                 }
             })),
-        });
+            peer: parts.extensions.get().copied(),
+        };
+        let decision = authorizer.authorize(&request).await;
         *response.status_mut() = decision.status;
         headers.clear();
         decision.write(&mut headers);

@@ -103,7 +103,7 @@ impl Watched {
     ///
     /// # Errors
     /// The file cannot be read, is incomplete or invalid. Nothing is active then.
-    pub fn start(name: &'static str, path: PathBuf, load: Load) -> Result<Self, SourceError> {
+    pub fn start(name: &str, path: PathBuf, load: Load) -> Result<Self, SourceError> {
         let mut file = Self {
             path,
             status: Arc::new(SourceStatus::loaded(name)),

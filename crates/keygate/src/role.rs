@@ -22,6 +22,7 @@ use keygate_telemetry::{
     role::Role,
     traces::{Traces, TracesError},
 };
+use keygate_user_sources::{Sources, keys::Fetcher};
 use keygate_web::router;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -33,6 +34,7 @@ use crate::{
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
+    users::{self, UsersError},
 };
 
 /// Why a role does not start.
@@ -50,6 +52,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The sources of users cannot be used.
+    #[error("users: {0}")]
+    Users(#[from] UsersError),
     /// The system refuses something that every process needs.
     #[error("the system refuses a signal handler or a thread")]
     System(#[from] io::Error),
@@ -59,6 +64,8 @@ pub enum StartError {
 struct Services {
     resolver: Option<Arc<Resolver>>,
     authorizer: Option<Arc<Authorizer>>,
+    users: Option<Arc<Sources>>,
+    fetchers: Vec<Fetcher>,
     files: Vec<Watched>,
 }
 
@@ -77,16 +84,22 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
     let services = Services::load(role, &settings, &decisions)?;
-    let data = services.router();
+    let data = server::Service {
+        router: services.router(),
+        passes_peer: users::needs_peer(settings.users.as_ref()),
+    };
     let Services {
         resolver,
         authorizer,
+        users,
+        fetchers,
         files,
     } = services;
     let health = Arc::new(Health::new(files.iter().map(Watched::status).collect()));
     // Once a listener is bound, a signal must not kill the process: its socket files would stay behind.
     let mut signals = Signals::install()?;
     reload_on_hangup(files)?;
+    users::Loaded::spawn_fetchers(fetchers);
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let watched_at = operations_listener(role, &settings).await?;
     tracing::info!(
@@ -104,6 +117,7 @@ pub async fn run(
         decisions: Arc::clone(&decisions),
         resolver,
         authorizer,
+        users,
         started: Timestamp::now(),
         settings: serde_json::to_value(settings.effective(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
@@ -162,6 +176,8 @@ impl Services {
         let mut services = Self {
             resolver: None,
             authorizer: None,
+            users: None,
+            fetchers: Vec::new(),
             files: Vec::new(),
         };
         if role != Role::Authorizer {
@@ -170,7 +186,13 @@ impl Services {
             services.files.push(keys);
         }
         if role != Role::Resolver {
-            let (authorizer, policies) = authorizer(role, settings, decisions)?;
+            if let Some(users) = users::Loaded::new(settings)? {
+                services.users = Some(users.sources);
+                services.fetchers = users.fetchers;
+                services.files.extend(users.files);
+            }
+            let users = services.users.clone();
+            let (authorizer, policies) = authorizer(role, settings, decisions, users)?;
             services.authorizer = Some(authorizer);
             services.files.extend(policies);
         }
@@ -234,6 +256,7 @@ fn authorizer(
     role: Role,
     settings: &Settings,
     decisions: &Arc<Decisions>,
+    users: Option<Arc<Sources>>,
 ) -> Result<(Arc<Authorizer>, Vec<Watched>), StartError> {
     let path = settings
         .policy
@@ -246,6 +269,10 @@ fn authorizer(
     );
     let observer: Arc<Decisions> = Arc::clone(decisions);
     let authorizer = authorizer.expecting(settings.expected_names(role)?);
+    let authorizer = match users {
+        Some(users) => authorizer.with_users(users, settings.identity_header_limit.get().into()),
+        None => authorizer,
+    };
     let authorizer = Arc::new(authorizer.observed_by(observer));
     let mut files = vec![policy(
         "policy",
@@ -278,7 +305,8 @@ fn policy(
             .warnings
             .iter()
             .for_each(|warning| tracing::warn!("{warning}"));
-        if let Some(of_users) = policy_file::of_users(&loaded.policy) {
+        let of_users = policy_file::of_users(&loaded.policy);
+        if let Some(of_users) = of_users.filter(|_| !target.has_users()) {
             let (file, rules) = (path.display(), loaded.policy.rules().len());
             tracing::warn!(%file, "{rules} rules, {of_users}");
         }

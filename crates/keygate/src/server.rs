@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::Router;
+use axum::{Extension, Router};
 use keygate_telemetry::limit::PerSecond;
+use keygate_users::peers::Peer;
 use socket2::Socket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -17,6 +18,26 @@ use crate::{connection, listener::Listener};
 /// How long to wait before accepting again when the system has no free file descriptor: long enough
 /// for some to be closed, too short to be noticed.
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
+
+/// What the data listener serves.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// The routes.
+    pub router: Router,
+    /// Whether requests carry the [`Peer`] of their connection as an extension.
+    pub passes_peer: bool,
+}
+
+impl Service {
+    /// Returns the routes for one connection.
+    fn for_peer(&self, peer: Peer) -> Router {
+        if self.passes_peer {
+            self.router.clone().layer(Extension(peer))
+        } else {
+            self.router.clone()
+        }
+    }
+}
 
 /// What connections of the data listener may take up.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +54,7 @@ pub struct Limits {
 /// parser less to attack. A connection may stay idle for ever: gateways keep idle ones on purpose.
 pub async fn run(
     listener: Listener,
-    router: Router,
+    service: Service,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
@@ -49,11 +70,11 @@ pub async fn run(
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok(socket) => match Arc::clone(&free).try_acquire_owned() {
+            Ok((socket, peer)) => match Arc::clone(&free).try_acquire_owned() {
                 Ok(permit) => {
                     let served = connection::serve(
                         socket,
-                        router.clone(),
+                        service.for_peer(peer),
                         limits.head_timeout,
                         closing.clone(),
                     );
@@ -81,15 +102,18 @@ pub async fn run(
     }
 }
 
-async fn accept(listener: &Listener) -> io::Result<Socket> {
+async fn accept(listener: &Listener) -> io::Result<(Socket, Peer)> {
     match listener {
         Listener::Tcp(listener) => {
-            let (stream, _) = listener.accept().await?;
+            let (stream, address) = listener.accept().await?;
             // A response is one small write: it must not wait for the gateway's acknowledgement.
             stream.set_nodelay(true)?;
-            Ok(stream.into_std()?.into())
+            Ok((stream.into_std()?.into(), Peer::Address(address.ip())))
         }
-        Listener::Unix(listener, _) => Ok(listener.accept().await?.0.into_std()?.into()),
+        Listener::Unix(listener, _) => {
+            let (stream, _) = listener.accept().await?;
+            Ok((stream.into_std()?.into(), Peer::Unix))
+        }
     }
 }
 

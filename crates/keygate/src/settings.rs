@@ -11,6 +11,7 @@ mod names;
 mod number;
 #[cfg(test)]
 mod tests;
+mod users;
 mod warnings;
 
 use std::{
@@ -31,6 +32,7 @@ use keygate_telemetry::{
     logs::{LogFormat, LogLevel},
     role::Role,
 };
+use keygate_users::settings::Users;
 use keygate_web::hosts::Hosts;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +117,15 @@ pub struct Settings {
     /// How the authorizer reports a denial.
     #[serde(with = "denials::answer_with")]
     pub answer_with: AnswerWith,
+    /// Where users come from; nobody is ever logged in if not set.
+    #[serde(serialize_with = "users::not_here")]
+    pub users: Option<Users>,
+    /// The section `users` as it was written, to be shown.
+    #[serde(skip)]
+    users_written: Option<serde_json::Value>,
+    /// The most bytes of a header with a part of a user's identity.
+    #[serde(deserialize_with = "number::positive")]
+    pub identity_header_limit: NonZeroU16,
     /// How many connections the data listener has open at most.
     #[serde(deserialize_with = "number::large")]
     pub max_connections: NonZeroU32,
@@ -163,6 +174,9 @@ impl Default for Settings {
             client_type_header: Name(gateway.client_type),
             backoffice_header: Name(gateway.backoffice),
             answer_with: AnswerWith::default(),
+            users: None,
+            users_written: None,
+            identity_header_limit: const { NonZeroU16::new(4096).unwrap() },
             max_connections: MAX_CONNECTIONS,
             head_timeout_seconds: HEAD_TIMEOUT_SECONDS,
             drain_seconds: 10,

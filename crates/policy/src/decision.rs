@@ -31,6 +31,16 @@ impl Decision<'_, '_> {
         }
     }
 
+    /// Returns the denial of the same request for another reason.
+    #[must_use]
+    pub fn denied(self, reason: Reason) -> Self {
+        Self {
+            reason,
+            status: reason.status(false),
+            ..self
+        }
+    }
+
     /// Returns whether the request is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {

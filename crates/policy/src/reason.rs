@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The HTTP status of a response: nginx's `auth_request` supports only these.
+/// The HTTP status of a response: nginx's `auth_request` supports only the first three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// 200: allowed.
@@ -11,6 +11,8 @@ pub enum Status {
     Unauthorized,
     /// 403: denied.
     Forbidden,
+    /// 503: denied, because the user is not known now; a later request may be allowed.
+    Unavailable,
 }
 
 impl Status {
@@ -21,6 +23,7 @@ impl Status {
             Self::Ok => 200,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
+            Self::Unavailable => 503,
         }
     }
 }
@@ -34,6 +37,12 @@ pub enum Reason {
     MissingKey,
     /// The endpoint requires a logged-in user, and the request has none.
     MissingUser,
+    /// The user's token is invalid.
+    InvalidToken,
+    /// The source of users does not respond.
+    UserUnavailable,
+    /// The user's identity does not fit into response headers.
+    IdentityTooLarge,
     /// The group expression is false for an identified caller.
     ExpressionFalse,
     /// The group expression could not be evaluated, e.g. a property of a missing property.
@@ -50,10 +59,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for metrics and documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Ok,
         Self::MissingKey,
         Self::MissingUser,
+        Self::InvalidToken,
+        Self::UserUnavailable,
+        Self::IdentityTooLarge,
         Self::ExpressionFalse,
         Self::ExpressionError,
         Self::NoEndpoint,
@@ -70,6 +82,9 @@ impl Reason {
             Self::Ok => "ok",
             Self::MissingKey => "missing-key",
             Self::MissingUser => "missing-user",
+            Self::InvalidToken => "invalid-token",
+            Self::UserUnavailable => "user-unavailable",
+            Self::IdentityTooLarge => "identity-too-large",
             Self::ExpressionFalse => "expression-false",
             Self::ExpressionError => "expression-error",
             Self::NoEndpoint => "no-endpoint",
@@ -86,6 +101,11 @@ impl Reason {
             Self::Ok => "all requirements of the endpoint are met",
             Self::MissingKey => "the endpoint requires an API key, and the request has none",
             Self::MissingUser => "the endpoint requires a logged-in user, and the request has none",
+            Self::InvalidToken => "the user's token is invalid",
+            Self::UserUnavailable => {
+                "the endpoint needs the user, and the source of users does not respond"
+            }
+            Self::IdentityTooLarge => "the user's identity is longer than `identity-header-limit`",
             Self::ExpressionFalse => "the endpoint's expression is false for this caller",
             Self::ExpressionError => {
                 "the endpoint's expression has no value for this caller, so the request is denied"
@@ -102,9 +122,11 @@ impl Reason {
     pub const fn status(self, caller_is_known: bool) -> Status {
         match self {
             Self::Ok => Status::Ok,
-            Self::MissingKey | Self::MissingUser => Status::Unauthorized,
+            Self::MissingKey | Self::MissingUser | Self::InvalidToken => Status::Unauthorized,
+            Self::UserUnavailable => Status::Unavailable,
             Self::ExpressionFalse if !caller_is_known => Status::Unauthorized,
             Self::ExpressionFalse
+            | Self::IdentityTooLarge
             | Self::ExpressionError
             | Self::NoEndpoint
             | Self::MethodNotAllowed

@@ -27,6 +27,7 @@ use crate::{
     entry::{self, Entry, Step},
     histogram::Histogram,
     limit::{PerSecond, Sample, Share},
+    look_ups::LookUps,
     traces::{self, Traces},
 };
 pub use differences::Differences;
@@ -53,6 +54,7 @@ pub struct Decisions {
     resolutions: [AtomicU64; Reason::ALL.len()],
     refused_keys: [AtomicU64; CAUSES.len()],
     gateway_errors: [AtomicU64; Step::ALL.len()],
+    look_ups: LookUps,
     allow_sample: [Sample; Step::ALL.len()],
     denials: PerSecond,
     differences: PerSecond,
@@ -102,6 +104,7 @@ impl Decisions {
             resolutions: Default::default(),
             refused_keys: Default::default(),
             gateway_errors: Default::default(),
+            look_ups: LookUps::default(),
             allow_sample: [(); Step::ALL.len()].map(|()| Sample::new(retention.allow_sample)),
             denials: PerSecond::new(retention.deny_limit),
             differences: PerSecond::new(retention.deny_limit),
@@ -135,6 +138,12 @@ impl Decisions {
     pub fn gateway_errors(&self, step: Step) -> u64 {
         let counter = self.gateway_errors.get(step as usize);
         counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// Returns the counters of user look-ups.
+    #[must_use]
+    pub fn look_ups(&self) -> &LookUps {
+        &self.look_ups
     }
 
     /// Returns how many decisions were neither logged nor kept because of the limits.
@@ -242,9 +251,10 @@ impl keygate_resolver::Observer for Decisions {
 
 impl keygate_authorizer::Observer for Decisions {
     fn decided(&self, record: &keygate_authorizer::Record<'_>) {
-        if record.cause.is_some_and(|cause| !cause.is_of_caller()) {
+        if record.cause.is_some_and(|cause| cause.is_of_gateway()) {
             add_one(self.gateway_errors.get(Step::Authorize as usize));
         }
+        self.look_ups.note(record);
         let occasion = match record.difference() {
             _ if record.reason != keygate_policy::Reason::Ok => Occasion::Denial,
             Some(_) => Occasion::Difference,

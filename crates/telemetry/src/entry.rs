@@ -166,7 +166,10 @@ impl Entry {
         let caller_is_known = facts.is_some_and(Facts::caller_is_known);
         let status = record.reason.status(caller_is_known).code();
         Self {
-            cause: record.cause.map(ToString::to_string),
+            cause: record.cause.map(|cause| cause.to_string()).or_else(|| {
+                let look_up = record.look_up?;
+                look_up.outcome.cause()
+            }),
             request_id: request_id(record.headers),
             client_type: facts.and_then(|facts| facts.client_type).map(bounded),
             key_id: record.key_id().and_then(text),

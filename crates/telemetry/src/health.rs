@@ -37,8 +37,8 @@ struct State {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceDetail {
-    /// The name of the file's content: `keys` or `policy`.
-    pub name: &'static str,
+    /// The name of the file's content, such as `keys` or `policy`.
+    pub name: Arc<str>,
     /// How many versions were loaded; 1 after the start.
     pub generation: u64,
     /// When the active version was loaded.
@@ -134,9 +134,9 @@ impl Health {
 impl SourceStatus {
     /// Returns the state of a file that was just loaded for the first time.
     #[must_use]
-    pub fn loaded(name: &'static str) -> Self {
+    pub fn loaded(name: &str) -> Self {
         let detail = SourceDetail {
-            name,
+            name: name.into(),
             generation: 1,
             loaded_at: Timestamp::now(),
             failures: 0,

@@ -44,17 +44,19 @@ impl Histogram {
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// Writes the samples of one label.
-    pub fn write(&self, family: &mut Family<'_>, label: (&str, &str)) {
+    /// Writes the samples, with a label if there is one.
+    pub fn write(&self, family: &mut Family<'_>, label: Option<(&str, &str)>) {
         let bounds = BOUNDS.iter().map(|(text, _)| *text).chain(["+Inf"]);
         let mut count = 0;
         for (bucket, bound) in self.buckets.iter().zip(bounds) {
             count += bucket.load(Ordering::Relaxed);
-            family.suffixed("_bucket", &[label, ("le", bound)], count);
+            let labels: Vec<_> = label.into_iter().chain([("le", bound)]).collect();
+            family.suffixed("_bucket", &labels, count);
         }
         let sum = Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed));
-        family.suffixed("_sum", &[label], sum.as_secs_f64());
-        family.suffixed("_count", &[label], count);
+        let label = label.as_slice();
+        family.suffixed("_sum", label, sum.as_secs_f64());
+        family.suffixed("_count", label, count);
     }
 }
 
@@ -71,7 +73,7 @@ mod tests {
         }
         let mut text = Exposition::new(Format::Prometheus);
         let mut family = text.family(Kind::Histogram, "h", "H.");
-        histogram.write(&mut family, ("step", "s"));
+        histogram.write(&mut family, Some(("step", "s")));
         insta::assert_snapshot!(text.finish(), @r#"
         # HELP h H.
         # TYPE h histogram

@@ -12,6 +12,7 @@ pub mod health;
 pub mod histogram;
 pub mod limit;
 pub mod logs;
+pub mod look_ups;
 pub mod metrics;
 pub mod operations;
 pub mod role;

@@ -4,6 +4,7 @@
 //! rules of the policy, the states of a key, or a constant in this file.
 
 pub mod exposition;
+mod users;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -38,6 +39,9 @@ pub fn render(operations: &Operations, format: Format) -> String {
     decisions(&mut text, operations);
     if let Some(resolver) = &operations.resolver {
         keys(&mut text, &resolver.keys());
+    }
+    if let Some(sources) = &operations.users {
+        users::write(&mut text, operations.decisions.look_ups(), sources);
     }
     reloads(&mut text, &operations.health);
     text.family(
@@ -89,7 +93,7 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
     for step in operations.steps() {
         decisions
             .durations(step)
-            .write(&mut family, ("step", step.as_str()));
+            .write(&mut family, Some(("step", step.as_str())));
     }
     let mut family = text.family(
         Kind::Counter,
@@ -125,7 +129,8 @@ fn by_endpoint(family: &mut Family<'_>, authorizer: &Authorizer) {
     each_endpoint(authorizer, |endpoint, _, counters| {
         for reason in Reason::ALL {
             let count = counters.of(reason);
-            if count > 0 || is_of_a_rule(reason) != endpoint.is_empty() {
+            let may_occur = authorizer.has_users() || !is_of_look_up(reason);
+            if count > 0 || may_occur && is_of_a_rule(reason) != endpoint.is_empty() {
                 family.sample(
                     &[
                         ("step", Step::Authorize.as_str()),
@@ -156,6 +161,9 @@ fn is_of_a_rule(reason: Reason) -> bool {
         Reason::Ok
         | Reason::MissingKey
         | Reason::MissingUser
+        | Reason::InvalidToken
+        | Reason::UserUnavailable
+        | Reason::IdentityTooLarge
         | Reason::ExpressionFalse
         | Reason::ExpressionError => true,
         Reason::NoEndpoint
@@ -163,6 +171,14 @@ fn is_of_a_rule(reason: Reason) -> bool {
         | Reason::AmbiguousPath
         | Reason::MalformedRequest => false,
     }
+}
+
+/// Whether the reason occurs only where users are looked up.
+fn is_of_look_up(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::InvalidToken | Reason::UserUnavailable | Reason::IdentityTooLarge
+    )
 }
 
 fn outcome(allowed: bool) -> (&'static str, &'static str) {
@@ -227,7 +243,7 @@ fn reloads(text: &mut Exposition, health: &Health) {
     let mut write = |kind, name, help, value: &dyn Fn(&crate::health::SourceDetail) -> u64| {
         let mut family = text.family(kind, name, help);
         for source in &sources {
-            family.sample(&[("source", source.name)], value(source));
+            family.sample(&[("source", &source.name)], value(source));
         }
     };
     write(

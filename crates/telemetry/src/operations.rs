@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_resolver::Resolver;
+use keygate_user_sources::Sources;
 
 use crate::{
     decisions::Decisions,
@@ -27,6 +28,8 @@ pub struct Operations {
     pub resolver: Option<Arc<Resolver>>,
     /// Its authorizer, if it has one.
     pub authorizer: Option<Arc<Authorizer>>,
+    /// The sources of users, if it has some.
+    pub users: Option<Arc<Sources>>,
     /// When the process started to count.
     pub started: Timestamp,
     /// The active settings, by name.

@@ -43,6 +43,17 @@ pub struct Timing {
     pub max_stale: Duration,
 }
 
+impl Timing {
+    /// Returns the usual times, with this limit on the age of a set.
+    #[must_use]
+    pub fn with_max_stale(seconds: u32) -> Self {
+        Self {
+            max_stale: Duration::from_secs(seconds.into()),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Timing {
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
@@ -115,6 +126,12 @@ pub enum Refreshed {
 }
 
 impl Keys {
+    /// Keys that the reader of a file sets by [`Keys::replace`]; until then there are none.
+    #[must_use]
+    pub fn of_file() -> Arc<Self> {
+        Arc::new(Self::empty(Timing::default(), false))
+    }
+
     /// Keys that somebody else loads, from a file.
     #[must_use]
     pub fn loaded(set: KeySet, ignored: Vec<Ignored>) -> Arc<Self> {

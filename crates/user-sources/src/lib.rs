@@ -15,6 +15,6 @@ pub mod userinfo;
 
 pub use client::{Client, FetchError};
 pub use keys::{Keys, Timing};
-pub use sources::{Lookup, Outcome, Sources};
+pub use sources::Sources;
 pub use tokens::{Rejection, Tokens};
 pub use userinfo::UserinfoClient;

@@ -1,18 +1,15 @@
 //! All the sources of users that the settings name, in order.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
-use http::HeaderMap;
-use jiff::Timestamp;
 use keygate_users::{
-    Refusal, TokenFrom, User, Warning,
-    peers::Peer,
+    FindUser, Lookup, Outcome, TokenFrom, Unavailable,
     settings::{InvalidToken, TrustedHeaders},
-    trusted::{self, Malformed},
+    trusted,
     userinfo::{Login, NobodyReason},
 };
 
-use crate::{Rejection, Tokens, UserinfoClient, userinfo::LookUpError};
+use crate::{Rejection, Tokens, UserinfoClient};
 
 /// Where users come from.
 #[derive(Debug, Default)]
@@ -31,48 +28,18 @@ pub struct Sources {
     pub userinfo: Option<UserinfoClient>,
 }
 
-/// A request whose user is wanted.
-#[derive(Debug, Clone, Copy)]
-pub struct Lookup<'h> {
-    /// Its headers.
-    pub headers: &'h HeaderMap,
-    /// Who sent it: the gateway.
-    pub peer: Peer,
-    /// Whether it comes by the back-office gateway.
-    pub is_backoffice: bool,
-    /// The time.
-    pub now: Timestamp,
-}
-
-/// Who is logged in.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// This user; the warnings are for the log.
-    User(Arc<User>, Vec<Warning>),
-    /// Nobody; with a reason for the log where it is not just that there is no credential.
-    Nobody(Option<NobodyReason>),
-    /// The token is not valid (`invalid-token`).
-    InvalidToken(Refusal),
-    /// The trusted headers cannot be read (`malformed-request`).
-    Malformed(Malformed),
-    /// Nobody can tell now (`user-unavailable`).
-    Unavailable(Unavailable),
-}
-
-/// Which source does not respond.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    /// The keys of an issuer.
-    #[error("the keys of the token's issuer cannot be fetched")]
-    Keys,
-    /// The userinfo service.
-    #[error(transparent)]
-    Userinfo(#[from] LookUpError),
+impl FindUser for Sources {
+    fn find<'a>(
+        &'a self,
+        lookup: Lookup<'a>,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        Box::pin(self.find_in_order(lookup))
+    }
 }
 
 impl Sources {
     /// Finds the user of a request: by trusted headers, by a token, by the userinfo service.
-    pub async fn find(&self, lookup: Lookup<'_>) -> Outcome {
+    async fn find_in_order(&self, lookup: Lookup<'_>) -> Outcome {
         if let Some(outcome) = self.by_headers(lookup) {
             return outcome;
         }
@@ -84,7 +51,7 @@ impl Sources {
 
     fn by_headers(&self, lookup: Lookup<'_>) -> Option<Outcome> {
         let trusted = self.trusted.as_ref()?;
-        if !trusted.peers.contains(lookup.peer) {
+        if !trusted.peers.contains(lookup.peer?) {
             return None;
         }
         match trusted::find(lookup.headers, &trusted.names) {
@@ -125,7 +92,7 @@ impl Sources {
             Ok(Login::User(found)) => Outcome::User(Arc::new(found.user), found.warnings),
             Ok(Login::Nobody(NobodyReason::Unknown)) => Outcome::Nobody(None),
             Ok(Login::Nobody(reason)) => Outcome::Nobody(Some(reason)),
-            Err(error) => Outcome::Unavailable(error.into()),
+            Err(error) => Outcome::Unavailable(Unavailable::Userinfo(error.to_string())),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Each source of users is one module: [`jwt`] verifies tokens with the keys of a [`jwks`] set,
 //! [`userinfo`] reads the response of a userinfo service, [`trusted`] reads headers that a gateway is
 //! trusted with. All of them give a [`Found`] user; [`mapping`] says where in a JSON document its parts
-//! are. [`identity`] turns a user into header values. [`settings`] is the section `users` of a settings
+//! are. [`lookup`] is their input and result. [`identity`] turns a user into header values. [`settings`] is the section `users` of a settings
 //! file.
 //!
 //! *Invariant: pure.* Bytes, headers and the time go in, a user or an error comes out: no I/O, no async,
@@ -15,6 +15,7 @@ pub mod identity;
 mod json;
 pub mod jwks;
 pub mod jwt;
+pub mod lookup;
 pub mod mapping;
 pub mod peers;
 pub mod pointer;
@@ -28,6 +29,7 @@ pub use json::JsonError;
 pub use jwks::KeySet;
 pub use jwt::{Issuer, Refusal, Unverified, Verified};
 pub use keygate_expression::User;
+pub use lookup::{FindUser, Lookup, Outcome, Unavailable};
 pub use mapping::{Found, Mapping, Warning};
 pub use pointer::Pointer;
 pub use token_from::TokenFrom;

@@ -322,6 +322,9 @@ impl RawJwt {
                 max_stale_seconds: self.max_stale_seconds.unwrap_or(MAX_STALE_SECONDS),
             });
         }
+        if self.allow_plaintext {
+            return Err(InvalidUsers::OnlyWithUrl("allow-plaintext"));
+        }
         if self.ca_file.is_some() {
             return Err(InvalidUsers::OnlyWithUrl("ca-file"));
         }

@@ -9,4 +9,5 @@
 pub mod debug_keys;
 pub mod debug_page;
 pub mod hosts;
+mod issuers;
 pub mod router;

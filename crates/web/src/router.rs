@@ -24,7 +24,10 @@ use serde::Serialize;
 use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::{debug_keys, debug_page};
+use crate::{
+    debug_keys, debug_page,
+    issuers::{self, IssuerDetail},
+};
 
 /// Returns the routes of the admin listener.
 pub fn router(operations: Operations) -> Router {
@@ -64,6 +67,8 @@ struct Condition {
     log: Option<LogOutput>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sockets: Vec<SocketDetail>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    issuers: Vec<IssuerDetail>,
 }
 
 impl Condition {
@@ -77,6 +82,7 @@ impl Condition {
             dropped: None,
             log: None,
             sockets: Vec::new(),
+            issuers: Vec::new(),
         }
     }
 }
@@ -89,7 +95,8 @@ async fn ready(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<C
 }
 
 /// Whether the process needs attention: 503 also if the newest version of a file was rejected, if log
-/// lines are being dropped, or if a socket file is not the process's own.
+/// lines are being dropped, if a socket file is not the process's own, or if the keys of an issuer cannot be
+/// fetched.
 async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Json<Condition>) {
     let log = operations.log.output();
     let condition = Condition {
@@ -100,13 +107,16 @@ async fn check_up(State(operations): State<Arc<Operations>>) -> (StatusCode, Jso
             .iter()
             .map(|socket| socket.detail())
             .collect(),
+        issuers: issuers::details(&operations),
         ..Condition::of(&operations)
     };
     let refused = |source: &SourceDetail| source.last_error.is_some();
     let is_reached = |socket: &SocketDetail| socket.state == SocketState::Listening;
+    let has_keys = |issuer: &IssuerDetail| issuer.is_well();
     let well = condition.ready
         && !log.stalled
         && condition.sockets.iter().all(is_reached)
+        && condition.issuers.iter().all(has_keys)
         && !condition.sources.iter().any(refused);
     (status(well), Json(condition))
 }

@@ -56,8 +56,11 @@ impl Origins {
     }
 
     /// Returns the name by which the setting was set, for errors.
+    ///
+    /// A part of a setting, such as `users.jwt`, was set with the whole.
     pub(super) fn named(&self, setting: &str) -> String {
-        match self.0.get(setting) {
+        let whole = setting.split('.').next().unwrap_or(setting);
+        match self.0.get(whole) {
             None => format!("the default of `{setting}`"),
             Some(Origin::File { path, line }) => {
                 let line = line.map(|line| format!(":{line}")).unwrap_or_default();
@@ -81,9 +84,12 @@ impl Settings {
             operations: Some(self.operations(role)),
             ..self.clone()
         };
-        let Ok(Value::Object(values)) = serde_json::to_value(&filled) else {
+        let Ok(Value::Object(mut values)) = serde_json::to_value(&filled) else {
             return BTreeMap::new();
         };
+        if let Some(users) = &self.users_written {
+            values.insert("users".to_owned(), users.clone());
+        }
         let set = values.into_iter().filter(|(_, value)| !value.is_null());
         set.map(|(name, value)| {
             let value = if is_secret(&name) {

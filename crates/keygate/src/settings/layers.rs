@@ -16,7 +16,7 @@ use super::{
     Settings, SettingsError,
     effective::{Origin, Origins},
     file::{self, FileLayer},
-    mia,
+    mia, users,
 };
 
 const PREFIX: &str = "KEYGATE_";
@@ -34,12 +34,14 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let environment: Vec<_> = environment.into_iter().collect();
         let (mut layered, mut origins) = (Dict::new(), Origins::default());
+        let mut from_file = None;
         let mut set = |name: &str, value, origin| {
             layered.insert(name.to_owned(), value);
             origins.record(name, origin);
         };
         if let Some(path) = file {
             let FileLayer { settings, lines } = file::read(path)?;
+            from_file = settings.get("users").cloned();
             for (name, value) in settings {
                 let (path, line) = (path.to_owned(), lines.get(&name).copied());
                 set(&name, value, Origin::File { path, line });
@@ -54,9 +56,17 @@ impl Settings {
             {
                 set(setting, value, Origin::MiaEnvironment { variable });
             }
+            if let Some(users) = mia::users(&environment, from_file.as_ref())? {
+                let variable = users.variable;
+                let value = users::merged(from_file, users.value);
+                set(users.setting, value, Origin::MiaEnvironment { variable });
+            }
         }
         let own = environment
             .iter()
+            .filter(|(name, _)| {
+                !(role == Role::Authorizer && mia::is_companion(name, &environment))
+            })
             .filter_map(|(name, value)| own_setting(name, value));
         for (name, value) in own {
             set(&name, value, Origin::Environment);
@@ -64,6 +74,7 @@ impl Settings {
         for (name, value) in flags {
             set(&name, value, Origin::Flag);
         }
+        let users_written = layered.get("users").and_then(users::written);
         let settings: Self = Figment::from(Serialized::globals(layered))
             .extract()
             .map_err(|error| SettingsError::Setting(explain(&error, &origins)))?;
@@ -74,6 +85,7 @@ impl Settings {
         Ok(Self {
             pepper: pepper_in(&environment),
             origins,
+            users_written,
             ..settings
         })
     }

@@ -2,26 +2,24 @@
 //!
 //! Source: Mia-Platform documentation, Authorization Service, "Environment variables".
 
-use figment::value::Value;
+use figment::value::{Dict, Value};
 
 use super::SettingsError;
 
-/// Known names that are ignored. Most describe users, which are not supported here, so a rule that
-/// needs a user denies. A gateway that requests `/auth` itself needs no service prefix.
-const WITHOUT_EFFECT: [&str; 12] = [
-    "USERINFO_URL",
-    "BACKOFFICE_USERINFO_URL",
-    "HEADERS_TO_PROXY",
-    "AUTHORIZATION_HEADERS_TO_PROXY",
-    "CUSTOM_USER_ID_KEY",
-    "CUSTOM_PERMISSIONS_KEY",
-    "USER_PROPERTIES_TO_PROXY",
-    "TRUST_MIA_USER_HEADERS",
-    "USERID_HEADER_KEY",
-    "GROUPS_HEADER_KEY",
-    "USER_PROPERTIES_HEADER_KEY",
-    "SERVICE_PREFIX",
-];
+/// A known name that is ignored: a gateway that requests `/auth` itself needs no service prefix.
+const WITHOUT_EFFECT: [&str; 1] = ["SERVICE_PREFIX"];
+
+/// Where the userinfo service is.
+const USERINFO: &str = "USERINFO_URL";
+
+/// The headers that are sent to it.
+const HEADERS: &str = "HEADERS_TO_PROXY";
+
+/// Whether headers of the gateway name the user.
+const TRUST: &str = "TRUST_MIA_USER_HEADERS";
+
+/// The peers that these headers are accepted from, which Mia-Platform's service does not ask for.
+const TRUSTED_PEERS: &str = "KEYGATE_TRUSTED_PEERS";
 
 /// The folder of the policy file.
 pub(super) const FOLDER: &str = "CONFIGURATION_PATH";
@@ -87,6 +85,131 @@ pub(super) fn settings(environment: &[(String, String)]) -> Result<Vec<Set>, Set
         set(FOLDER, "policy", &format!("{folder}/{file}"));
     }
     Ok(settings)
+}
+
+/// The section `users` that the environment stands for.
+pub(super) struct SetUsers {
+    pub(super) variable: &'static str,
+    pub(super) setting: &'static str,
+    pub(super) value: Dict,
+}
+
+/// Returns the sources of users that the environment stands for, if it names any; `section` is what a file says.
+///
+/// # Errors
+/// A value that cannot be translated, or no peers for trusted headers.
+pub(super) fn users(
+    environment: &[(String, String)],
+    section: Option<&Value>,
+) -> Result<Option<SetUsers>, SettingsError> {
+    let mut value = Dict::new();
+    let mut set_by = None;
+    if let Some(url) = variable(environment, USERINFO) {
+        let has_headers = section.is_some_and(|it| it.find_ref("userinfo.headers").is_some());
+        if !has_headers && variable(environment, HEADERS).is_none() {
+            return Err(SettingsError::Setting(format!(
+                "`{USERINFO}` is set and `{HEADERS}` is not: name the headers by which the userinfo service \
+                 knows the user, such as `cookie` or `authorization`"
+            )));
+        }
+        value.insert("userinfo".to_owned(), userinfo(environment, url).into());
+        set_by = Some(USERINFO);
+    }
+    match variable(environment, TRUST) {
+        Some("true") => {
+            let has_peers =
+                section.is_some_and(|it| it.find_ref("trusted-headers.peers").is_some());
+            let trusted = trusted_headers(environment, has_peers)?;
+            value.insert("trusted-headers".to_owned(), trusted.into());
+            set_by = set_by.or(Some(TRUST));
+        }
+        Some("false") | None => {}
+        Some(other) => return Err(bad(TRUST, other, "write `true` or `false`")),
+    }
+    Ok(set_by.map(|variable| SetUsers {
+        variable,
+        setting: "users",
+        value,
+    }))
+}
+
+fn userinfo(environment: &[(String, String)], url: &str) -> Dict {
+    let mut section = Dict::from([("url".to_owned(), url.into())]);
+    let mut set = |name: &str, value: Value| {
+        section.insert(name.to_owned(), value);
+    };
+    if let Some(url) = variable(environment, "BACKOFFICE_USERINFO_URL") {
+        set("backoffice-url", url.into());
+    }
+    if let Some(names) = variable(environment, HEADERS) {
+        set("headers", sent_on(names));
+    }
+    if let Some(names) = variable(environment, "AUTHORIZATION_HEADERS_TO_PROXY") {
+        set("only-with", sent_on(names));
+    }
+    if let Some(name) = variable(environment, "CUSTOM_USER_ID_KEY") {
+        set("id", pointer(name).into());
+    }
+    if let Some(name) = variable(environment, "CUSTOM_PERMISSIONS_KEY") {
+        set("permissions", vec![pointer(name)].into());
+    }
+    if let Some(names) = variable(environment, "USER_PROPERTIES_TO_PROXY") {
+        set(
+            "properties",
+            list(names).map(pointer).collect::<Vec<_>>().into(),
+        );
+    }
+    section
+}
+
+fn trusted_headers(
+    environment: &[(String, String)],
+    has_peers: bool,
+) -> Result<Dict, SettingsError> {
+    let mut section = Dict::new();
+    for (name, field) in [
+        ("USERID_HEADER_KEY", "id"),
+        ("GROUPS_HEADER_KEY", "groups"),
+        ("USER_PROPERTIES_HEADER_KEY", "properties"),
+    ] {
+        if let Some(header) = variable(environment, name) {
+            section.insert(field.to_owned(), header.into());
+        }
+    }
+    if let Some(peers) = variable(environment, TRUSTED_PEERS) {
+        let peers: Vec<_> = list(peers).map(str::to_owned).collect();
+        section.insert("peers".to_owned(), peers.into());
+    } else if !has_peers {
+        return Err(SettingsError::Setting(format!(
+            "`{TRUST}` is set, and nothing says which gateway may send these headers: anybody who reaches this \
+             service could choose a user. Set `{TRUSTED_PEERS}`, such as `unix` or `10.1.0.0/16`, or \
+             `users.trusted-headers.peers` in a settings file"
+        )));
+    }
+    Ok(section)
+}
+
+/// The headers that are sent on to the userinfo service; `host`, which their examples name, is that of the
+/// service itself.
+fn sent_on(names: &str) -> Value {
+    let names = list(names).filter(|name| !name.eq_ignore_ascii_case("host"));
+    names.map(str::to_owned).collect::<Vec<_>>().into()
+}
+
+/// The JSON Pointer (RFC 6901) to a member by its name.
+fn pointer(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+/// Whether a variable of ours belongs to one of theirs that is set, and is no setting by itself.
+pub(super) fn is_companion(name: &str, environment: &[(String, String)]) -> bool {
+    name == TRUSTED_PEERS && variable(environment, TRUST) == Some("true")
 }
 
 /// The file's name: theirs has no suffix, and one that has is taken as it is.

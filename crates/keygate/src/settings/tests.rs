@@ -1,4 +1,5 @@
 use figment::value::Value;
+use rstest::rstest;
 
 use super::*;
 
@@ -306,7 +307,7 @@ fn only_the_authorizer_reads_mia_platforms_environment() {
         ("CLIENT_TYPE_HEADER_KEY", "x-client-type"),
         ("AUTHORIZATION_STRICT_MODE_ENABLED", "false"),
         ("DELAY_SHUTDOWN_SECONDS", "10"),
-        ("USERINFO_URL", "http://users"),
+        ("SERVICE_PREFIX", "/auth"),
         ("SERVICE_VERSION", "1.2.3"),
     ];
     let settings = layered(Role::Authorizer, None, &environment, &[]).unwrap();
@@ -327,7 +328,7 @@ fn only_the_authorizer_reads_mia_platforms_environment() {
         .collect();
     assert_eq!(
         mia::without_effect(&owned).collect::<Vec<_>>(),
-        ["USERINFO_URL"]
+        ["SERVICE_PREFIX"]
     );
 
     let resolver = layered(Role::Resolver, None, &environment, &[]).unwrap();
@@ -335,6 +336,89 @@ fn only_the_authorizer_reads_mia_platforms_environment() {
         resolver.listen(Role::Resolver).to_string(),
         "127.0.0.1:7081"
     );
+}
+
+#[test]
+fn mia_platforms_environment_names_the_sources_of_users() {
+    let environment = [
+        ("USERINFO_URL", "http://users/me"),
+        ("BACKOFFICE_USERINFO_URL", "http://cms-users/me"),
+        (
+            "HEADERS_TO_PROXY",
+            "x-request-id, cookie,host,authorization",
+        ),
+        ("AUTHORIZATION_HEADERS_TO_PROXY", "cookie"),
+        ("CUSTOM_USER_ID_KEY", "userId"),
+        ("CUSTOM_PERMISSIONS_KEY", "https://a/b"),
+        ("USER_PROPERTIES_TO_PROXY", "email,name"),
+        ("TRUST_MIA_USER_HEADERS", "true"),
+        ("GROUPS_HEADER_KEY", "miagroups"),
+        ("KEYGATE_TRUSTED_PEERS", "unix, 10.1.0.0/16"),
+    ];
+    let settings = layered(Role::Authorizer, None, &environment, &[]).unwrap();
+    let written: Settings = serde_json::from_value(serde_json::json!({"users": {
+        "userinfo": {
+            "url": "http://users/me",
+            "backoffice-url": "http://cms-users/me",
+            "headers": ["x-request-id", "cookie", "authorization"],
+            "only-with": ["cookie"],
+            "id": "/userId",
+            "permissions": ["/https:~1~1a~1b"],
+            "properties": ["/email", "/name"],
+        },
+        "trusted-headers": {"peers": ["unix", "10.1.0.0/16"], "groups": "miagroups"},
+    }}))
+    .unwrap();
+    assert_eq!(settings.users, written.users);
+    assert!(layered(Role::Resolver, None, &environment[..1], &[]).is_ok());
+}
+
+#[rstest]
+#[case(&[("USERINFO_URL", "http://users/me")], "`HEADERS_TO_PROXY` is not")]
+#[case(&[("TRUST_MIA_USER_HEADERS", "true")], "Set `KEYGATE_TRUSTED_PEERS`")]
+#[case(&[("TRUST_MIA_USER_HEADERS", "yes")], "write `true` or `false`")]
+#[case(&[("TRUST_MIA_USER_HEADERS", "true"), ("KEYGATE_TRUSTED_PEERS", "gateway")], "`gateway` is neither")]
+#[case(&[("KEYGATE_TRUSTED_PEERS", "unix")], "unknown setting `trusted-peers`")]
+#[case(&[("USERINFO_URL", "users"), ("HEADERS_TO_PROXY", "cookie")], "not a URL")]
+fn incomplete_sources_of_users_are_rejected(
+    #[case] environment: &[(&str, &str)],
+    #[case] expected: &str,
+) {
+    let error = layered(Role::Authorizer, None, environment, &[]).unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
+fn the_environment_completes_the_users_of_a_file() {
+    let file =
+        Some("users: {trusted-headers: {peers: [unix], id: x-user}, token-from: ['cookie:sid']}\n");
+    let environment = [
+        ("TRUST_MIA_USER_HEADERS", "true"),
+        ("GROUPS_HEADER_KEY", "miagroups"),
+    ];
+    let users = layered(Role::Authorizer, file, &environment, &[])
+        .unwrap()
+        .users
+        .unwrap();
+    let names = users.trusted_headers.unwrap().names;
+    assert_eq!(
+        (names.id, names.groups),
+        ("x-user".parse().unwrap(), "miagroups".parse().unwrap())
+    );
+    assert_eq!(users.token_from.len(), 1);
+    assert_ne!(users.token_from, [keygate_users::TokenFrom::Authorization]);
+}
+
+#[test]
+fn the_users_are_shown_as_they_were_written() {
+    let file = Some("users: {jwt: [{issuer: a, audience: any, jwks-file: a.json}]}\n");
+    let settings = layered(Role::Serve, file, &[], &[]).unwrap();
+    let shown = &settings.effective(Role::Serve)["users"];
+    let written =
+        serde_json::json!({"jwt": [{"issuer": "a", "audience": "any", "jwks-file": "a.json"}]});
+    assert_eq!(shown.value, written);
+    let bare = layered(Role::Serve, None, &[], &[]).unwrap();
+    assert!(!bare.effective(Role::Serve).contains_key("users"));
 }
 
 #[test]

@@ -10,7 +10,9 @@ impl Settings {
     pub fn warn(&self, role: Role, environment: &[(String, String)]) {
         if role == Role::Authorizer {
             for name in mia::without_effect(environment) {
-                tracing::warn!("`{name}` is set and has no effect: Keygate knows no users yet");
+                tracing::warn!(
+                    "`{name}` is set and has no effect: the gateway requests `/auth` itself"
+                );
             }
         }
         if role != Role::Resolver && self.answer_with == AnswerWith::Header {

@@ -166,9 +166,12 @@ impl Draft {
             methods: self.methods,
             requirements: self.requirements,
             needs_user: [false; 2],
+            shadow_needs_user: [false; 2],
             locations: self.expression_locations,
         };
         rule.needs_user = [false, true].map(|is_backoffice| rule.mentions_user(is_backoffice));
+        rule.shadow_needs_user =
+            [false, true].map(|is_backoffice| rule.shadow_mentions_user(is_backoffice));
         rule
     }
 }

@@ -67,7 +67,7 @@ impl<'p, 'r> Matched<'p, 'r> {
 
     /// Returns which facts the decision needs; none if the request is denied for every caller.
     ///
-    /// A shadow expression of the rule counts too. A shadow policy has its own match and needs.
+    /// A shadow expression of the rule has needs of its own. A shadow policy has its own match and needs.
     #[must_use]
     pub fn needs(&self) -> Needs {
         let Ok((path, found)) = &self.found else {
@@ -101,6 +101,16 @@ impl<'p, 'r> Matched<'p, 'r> {
             status: reason.status(request.facts.caller_is_known()),
             rule: found.rule(),
             path: self.found.ok().map(|(path, _)| path),
+        }
+    }
+
+    /// Denies the request because its user is not known.
+    #[must_use]
+    pub fn deny(self, reason: Reason) -> Decision<'p, 'r> {
+        Decision {
+            rule: self.rule(),
+            path: self.found.ok().map(|(path, _)| path),
+            ..Decision::without_rule(reason)
         }
     }
 

@@ -5,8 +5,10 @@
 pub struct Needs {
     /// The client type: the rule requires a key.
     pub key: bool,
-    /// The user: the rule requires one, or one of its expressions uses `groups`, `permissions` or `user`.
+    /// The user: the rule requires one, or its expression uses `groups`, `permissions` or `user`.
     pub user: bool,
+    /// The user: the rule's shadow expression uses `groups`, `permissions` or `user`.
+    pub shadow_user: bool,
 }
 
 impl Needs {
@@ -14,6 +16,7 @@ impl Needs {
         Self {
             key: self.key || other.key,
             user: self.user || other.user,
+            shadow_user: self.shadow_user || other.shadow_user,
         }
     }
 }

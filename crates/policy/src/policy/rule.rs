@@ -24,6 +24,8 @@ pub struct Rule {
     pub(super) requirements: Requirements,
     /// Whether a request of the ordinary and of the back-office gateway needs a user.
     pub(super) needs_user: [bool; 2],
+    /// The same for the shadow expression.
+    pub(super) shadow_needs_user: [bool; 2],
     /// The locations of the expressions in the policy's text.
     pub(super) locations: ExpressionLocations,
 }
@@ -189,7 +191,7 @@ impl Rule {
     /// Whether it requires a logged-in user, or an expression of it names `groups`, `permissions` or `user`.
     #[must_use]
     pub fn uses_user(&self) -> bool {
-        self.needs_user.contains(&true)
+        self.needs_user.contains(&true) || self.shadow_needs_user.contains(&true)
     }
 
     /// The facts about the caller that the decision on a matched request needs.
@@ -197,33 +199,35 @@ impl Rule {
         if self.allows_preflight() && is_preflight(request) {
             return Needs::default();
         }
-        let [ordinary, backoffice] = self.needs_user;
         let facts = &request.facts;
         let key = self.api_key_required();
         // Without a required key, the request is denied for every user.
         let is_denied = key && facts.client_type.is_none();
+        let of_gateway = |[ordinary, backoffice]: [bool; 2]| {
+            if facts.is_backoffice {
+                backoffice
+            } else {
+                ordinary
+            }
+        };
         Needs {
             key,
-            user: !is_denied
-                && if facts.is_backoffice {
-                    backoffice
-                } else {
-                    ordinary
-                },
+            user: !is_denied && of_gateway(self.needs_user),
+            shadow_user: !is_denied && of_gateway(self.shadow_needs_user),
         }
     }
 
-    /// Whether the decision for this gateway, or the shadow decision, depends on the user.
+    /// Whether the decision for this gateway depends on the user.
     pub(super) fn mentions_user(&self, is_backoffice: bool) -> bool {
-        let expressions = [
-            Some(self.expression(is_backoffice)),
-            self.shadow_expression(is_backoffice),
-        ];
         self.authentication_required(is_backoffice)
-            || expressions
-                .into_iter()
-                .flatten()
-                .any(Expression::mentions_user)
+            || self.expression(is_backoffice).mentions_user()
+    }
+
+    /// Whether the shadow decision for this gateway depends on the user.
+    pub(super) fn shadow_mentions_user(&self, is_backoffice: bool) -> bool {
+        self.shadow_expression(is_backoffice).is_some_and(|shadow| {
+            shadow.mentions_user() || self.authentication_required(is_backoffice)
+        })
     }
 
     /// The decision on a matched request.

@@ -129,7 +129,8 @@ fn every_reason_has_its_status() {
     for reason in Reason::ALL {
         let expected = match reason {
             Reason::Ok => Status::Ok,
-            Reason::MissingKey | Reason::MissingUser => Status::Unauthorized,
+            Reason::MissingKey | Reason::MissingUser | Reason::InvalidToken => Status::Unauthorized,
+            Reason::UserUnavailable => Status::Unavailable,
             _ => Status::Forbidden,
         };
         assert_eq!(reason.status(true), expected);

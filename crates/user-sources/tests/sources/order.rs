@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
-use keygate_user_sources::{Keys, Lookup, Outcome, Sources, Tokens, UserinfoClient};
+use keygate_user_sources::{Keys, Sources, Tokens, UserinfoClient};
 use keygate_users::{
-    KeySet, Refusal, TokenFrom,
+    FindUser, KeySet, Lookup, Outcome, Refusal, TokenFrom,
     jwt::Part,
     peers::Peer,
     settings::{InvalidToken, TrustedHeaders, Userinfo},
@@ -49,7 +49,7 @@ async fn find(sources: &Sources, peer: Peer, lines: &[(&'static str, &str)]) -> 
     }
     let lookup = Lookup {
         headers: &headers,
-        peer,
+        peer: Some(peer),
         is_backoffice: false,
         now: now(),
     };

@@ -70,6 +70,14 @@ const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
     File::Settings,
     "{socket-mode: 0666 any-local-user, service-version: v7}"
 )]
+#[case(File::Settings, "{users: {jwt: [
+    {issuer: 'https://id.example.com/', audience: [orders-api], jwks-url: 'https://id.example.com/jwks', algorithms: [RS256, ES256],
+     leeway-seconds: 30, id: /sub, groups: [/groups, /realm_access/roles], permissions: [/scope], properties: [/email, /name]},
+    {issuer: a, audience: any, jwks-file: a.json}, {issuer: b, audience: any, secret-file: b, algorithms: [HS256]}],
+    token-from: [authorization, 'cookie:sid'], invalid-token: anonymous,
+    userinfo: {url: 'http://userinfo.internal/me', backoffice-url: 'https://u:8443', headers: [cookie], only-with: [cookie],
+      timeout-ms: 500, cache-seconds: 5, id: /id, groups: [], permissions: [/p], properties: [/name]},
+    trusted-headers: {peers: [unix, 10.1.0.0/16, any-peer-dangerous], id: x-user}}, identity-header-limit: 8000}")]
 #[case(File::Settings, "{}")]
 fn valid_files_match_the_schema(#[case] file: File, #[case] text: &str) {
     assert_eq!(
@@ -152,6 +160,26 @@ fn valid_files_match_the_schema(#[case] file: File, #[case] text: &str) {
 #[case(File::Settings, "{listen: nowhere}")]
 #[case(File::Settings, "{socket-mode: '0666'}")]
 #[case(File::Settings, "{socket-mode: '2660'}")]
+#[case(File::Settings, "{identity-header-limit: 0}")]
+#[case(File::Settings, "{users: {jwt: [{issuer: a, jwks-file: f}]}}")]
+#[case(File::Settings, "{users: {jwt: [{issuer: a, audience: any}]}}")]
+#[case(
+    File::Settings,
+    "{users: {jwt: [{issuer: a, audience: any, jwks-file: f, secret-file: g}]}}"
+)]
+#[case(
+    File::Settings,
+    "{users: {jwt: [{issuer: a, audience: any, jwks-file: f, allow-plaintext: true}]}}"
+)]
+#[case(
+    File::Settings,
+    "{users: {jwt: [{issuer: a, audience: any, jwks-url: 'ftp://a'}]}}"
+)]
+#[case(File::Settings, "{users: {trusted-headers: {}}}")]
+#[case(File::Settings, "{users: {trusted-headers: {peers: [0.0.0.0/0]}}}")]
+#[case(File::Settings, "{users: {userinfo: {url: 'http://a', headers: []}}}")]
+#[case(File::Settings, "{users: {token-from: [x-token]}}")]
+#[case(File::Settings, "{users: {jwks: []}}")]
 fn invalid_files_do_not_match_the_schema(#[case] file: File, #[case] text: &str) {
     let text = text.replace('@', DIGEST);
     assert_eq!(both_accept(file, &text), (false, false));

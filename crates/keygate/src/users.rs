@@ -1,0 +1,170 @@
+//! The sources of users that the settings name, put together and kept up to date.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use http::header::AUTHORIZATION;
+use keygate_documents::source::SourceError;
+use keygate_user_sources::{
+    Client, Keys, Sources, Timing, Tokens, UserinfoClient, client::InvalidClient, keys::Fetcher,
+};
+use keygate_users::{
+    Issuer, KeySet,
+    crypto::{self, SelfTestFailed},
+    settings::{Jwt, KeySource, Userinfo, Users},
+};
+
+use crate::{reload::Watched, settings::Settings};
+
+/// Why the sources of users cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UsersError {
+    /// A file with keys is invalid.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// No signature can be verified.
+    #[error(transparent)]
+    Crypto(#[from] SelfTestFailed),
+    /// A client for a URL cannot be set up.
+    #[error("{url}: {error}")]
+    Client {
+        /// The URL.
+        url: String,
+        /// What is wrong.
+        error: InvalidClient,
+    },
+}
+
+/// The sources of users, and what keeps them up to date.
+pub struct Loaded {
+    /// The sources.
+    pub sources: Arc<Sources>,
+    /// Files with keys, loaded.
+    pub files: Vec<Watched>,
+    /// Tasks that fetch keys, not running yet.
+    pub fetchers: Vec<Fetcher>,
+}
+
+impl Loaded {
+    /// Loads the sources that the settings name; `None` if nobody is ever logged in.
+    ///
+    /// # Errors
+    /// A file with keys or certificates cannot be used.
+    pub fn new(settings: &Settings) -> Result<Option<Self>, UsersError> {
+        let Some(users) = &settings.users else {
+            return Ok(None);
+        };
+        crypto::self_test()?;
+        let (mut files, mut fetchers) = (Vec::new(), Vec::new());
+        let mut issuers = Vec::new();
+        for Jwt { issuer, keys } in &users.jwt {
+            let keys = match keys {
+                KeySource::Url {
+                    url,
+                    ca_file,
+                    max_stale_seconds,
+                } => {
+                    let client = client(url, ca_file.as_deref())?;
+                    let (keys, fetcher) = Keys::at(
+                        url.clone(),
+                        client,
+                        Timing::with_max_stale(*max_stale_seconds),
+                    );
+                    fetchers.push(fetcher);
+                    keys
+                }
+                KeySource::File(path) => watched(issuer, path, jwks, &mut files)?,
+                KeySource::Secret(path) => watched(issuer, path, secret, &mut files)?,
+            };
+            issuers.push((issuer.clone(), keys));
+        }
+        let sources = Sources {
+            trusted: users.trusted_headers.clone(),
+            tokens: Tokens::new(issuers),
+            token_from: users.token_from.clone(),
+            bearer_may_be_key: settings.credential_names().headers.contains(&AUTHORIZATION),
+            invalid_token: users.invalid_token,
+            userinfo: users.userinfo.as_ref().map(userinfo).transpose()?,
+        };
+        Ok(Some(Self {
+            sources: Arc::new(sources),
+            files,
+            fetchers,
+        }))
+    }
+
+    /// Runs the tasks that fetch keys.
+    pub fn spawn_fetchers(fetchers: Vec<Fetcher>) {
+        for fetcher in fetchers {
+            tokio::spawn(fetcher.run());
+        }
+    }
+}
+
+/// Whether the sources need to know which gateway a request came from.
+#[must_use]
+pub fn needs_peer(users: Option<&Users>) -> bool {
+    users.is_some_and(|users| users.trusted_headers.is_some())
+}
+
+fn userinfo(settings: &Userinfo) -> Result<UserinfoClient, UsersError> {
+    let ca = settings.ca_file.as_deref().map(certificates).transpose()?;
+    UserinfoClient::new(settings.clone(), ca.as_deref()).map_err(|error| UsersError::Client {
+        url: settings.url.to_string(),
+        error,
+    })
+}
+
+fn client(
+    url: &keygate_users::settings::Url,
+    ca_file: Option<&Path>,
+) -> Result<Client, UsersError> {
+    let ca = ca_file.map(certificates).transpose()?;
+    Client::new(url, ca.as_deref()).map_err(|error| UsersError::Client {
+        url: url.to_string(),
+        error,
+    })
+}
+
+fn certificates(path: &Path) -> Result<Vec<u8>, SourceError> {
+    fs::read(path).map_err(|error| SourceError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// Loads the keys of an issuer from a file, now and whenever it changes.
+fn watched(
+    issuer: &Issuer,
+    path: &Path,
+    read: fn(&str, &Keys) -> Result<(), String>,
+    files: &mut Vec<Watched>,
+) -> Result<Arc<Keys>, SourceError> {
+    let keys = Keys::of_file();
+    let target = Arc::clone(&keys);
+    let load = move |path: &Path, text: &str| {
+        read(text, &target)
+            .map_err(|why| SourceError::Rejected(vec![format!("{}: {why}", path.display())]))
+    };
+    let name = format!("issuer {}", issuer.name);
+    files.push(Watched::start(&name, PathBuf::from(path), Box::new(load))?);
+    Ok(keys)
+}
+
+fn jwks(text: &str, keys: &Keys) -> Result<(), String> {
+    let (set, ignored) = KeySet::parse(text.as_bytes()).map_err(|error| error.to_string())?;
+    for key in &ignored {
+        tracing::warn!("{key}");
+    }
+    keys.replace(set, ignored);
+    Ok(())
+}
+
+fn secret(text: &str, keys: &Keys) -> Result<(), String> {
+    let set = KeySet::of_secret(text.as_bytes()).map_err(|error| error.to_string())?;
+    keys.replace(set, Vec::new());
+    Ok(())
+}
