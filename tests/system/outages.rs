@@ -152,6 +152,50 @@ fn a_malformed_response_of_a_service_denies(version: Version) {
 }
 
 #[apply(each_nginx)]
+fn a_503_names_the_users_source_only_if_the_service_does(
+    version: Version,
+    #[values(Services::ImpostorsOfPair, Services::ImpostorOfSingle)] services: Services,
+) {
+    let setup = Setup {
+        services,
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let [resolver, authorizer, serve] = &gateway.service_addresses;
+    let service = if services == Services::ImpostorsOfPair {
+        Impostor::start(resolver).answers(
+            "HTTP/1.1 200 OK\r\nclient-type: A\r\nx-accel-redirect: /_keygate/authorizer\r\n\
+             x-keygate-reason: user-unavailable\r\ncontent-length: 0\r\n\r\n",
+        );
+        Impostor::start(authorizer)
+    } else {
+        Impostor::start(serve)
+    };
+    for (status, reason, detail) in [
+        (503, "user-unavailable", "user-unavailable"),
+        (503, "user-unavailable\"", "authorization-unavailable"),
+        (503, "missing-key", "authorization-unavailable"),
+        (503, "", "authorization-unavailable"),
+        (500, "ok", "authorization-unavailable"),
+    ] {
+        service.answers(&format!(
+            "HTTP/1.1 {status} X\r\nx-keygate-reason: {reason}\r\ncontent-length: 0\r\n\r\n"
+        ));
+        let spoofed = "x-keygate-reason: user-unavailable";
+        let response = caller::get(&gateway.address, "/orders", &[KEY, spoofed]);
+        is_problem(&response, 503, detail)
+            .unwrap_or_else(|wrong| panic!("{reason:?}: {wrong}, received {response:?}"));
+        assert!(gateway.backend.take().is_empty(), "{reason:?}");
+    }
+    service.answers("");
+    assert_unavailable(&gateway, &["/orders"]);
+    report::passed(
+        &version.number(),
+        &format!("outages: reasons of {services:?}"),
+    );
+}
+
+#[apply(each_nginx)]
 fn a_reason_that_would_break_the_json_is_replaced(version: Version) {
     let gateway = Gateway::start(
         version,

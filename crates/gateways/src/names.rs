@@ -67,6 +67,14 @@ const KEY_HEADERS: &str = "key-headers";
 const CLIENT_ADDRESS_HEADER: &str = "client-address-header";
 const CLIENT_TYPE_HEADER: &str = "client-type-header";
 const BACKOFFICE_HEADER: &str = "backoffice-header";
+const USER_HEADERS: [&str; 3] = [
+    "users.trusted-headers.id",
+    "users.trusted-headers.groups",
+    "users.trusted-headers.properties",
+];
+
+/// Identity headers that a gateway may be trusted with: all but the ones that only Keygate sets.
+const ONLY_KEYGATE_SETS: [&str; 2] = ["mia-allowed", "x-keygate-token"];
 
 /// The names in the settings, not validated.
 #[derive(Debug, Clone)]
@@ -81,6 +89,27 @@ pub struct Choice {
     pub client_type: HeaderName,
     /// The header that marks requests of the back-office gateway.
     pub backoffice: HeaderName,
+    /// The headers in which the gateway names the user, if it is trusted with that.
+    pub user: Option<UserHeaders>,
+}
+
+/// The headers in which a trusted gateway names the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserHeaders {
+    /// The header with the user's id.
+    pub id: HeaderName,
+    /// The header with the groups.
+    pub groups: HeaderName,
+    /// The header with the properties.
+    pub properties: HeaderName,
+}
+
+impl UserHeaders {
+    /// Returns the headers for the id, the groups and the properties.
+    #[must_use]
+    pub fn all(&self) -> [&HeaderName; 3] {
+        [&self.id, &self.groups, &self.properties]
+    }
 }
 
 impl Default for Choice {
@@ -94,6 +123,7 @@ impl Default for Choice {
             client_address: HeaderName::from_static(CLIENT_ADDRESS),
             client_type: HeaderName::from_static(CLIENT_TYPE),
             backoffice: HeaderName::from_static(BACKOFFICE),
+            user: None,
         }
     }
 }
@@ -102,11 +132,13 @@ impl Choice {
     /// Returns every header with its setting.
     fn by_setting(&self) -> Vec<(&'static str, &HeaderName)> {
         let keys = self.key_headers.iter().map(|name| (KEY_HEADERS, name));
+        let user = self.user.iter().flat_map(UserHeaders::all);
         keys.chain([
             (CLIENT_TYPE_HEADER, &self.client_type),
             (BACKOFFICE_HEADER, &self.backoffice),
             (CLIENT_ADDRESS_HEADER, &self.client_address),
         ])
+        .chain(USER_HEADERS.into_iter().zip(user))
         .collect()
     }
 }
@@ -121,7 +153,8 @@ pub enum NamesError {
     /// The header has another meaning.
     #[error(
         "the header `{name}` has another meaning in HTTP, nginx or Keygate: choose another name, \
-         such as `x-{setting}`"
+         such as `x-{}`",
+        suggestion(setting)
     )]
     Reserved {
         /// The setting to change.
@@ -223,6 +256,12 @@ impl Names {
         &self.0.backoffice
     }
 
+    /// Returns the headers in which the gateway names the user, if it is trusted with that.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserHeaders> {
+        self.0.user.as_ref()
+    }
+
     /// Returns the value of `x-keygate-names`: visible ASCII without `"`, `\` and `$`.
     #[must_use]
     pub fn header_value(&self) -> String {
@@ -250,11 +289,16 @@ impl Names {
     /// Returns the rest of that value, for the authorizer.
     #[must_use]
     pub fn authorizer_value(&self) -> String {
-        format!(
+        let mut value = format!(
             "client-type={};backoffice={}",
             escaped(self.0.client_type.as_str()),
             escaped(self.0.backoffice.as_str())
-        )
+        );
+        if let Some(user) = &self.0.user {
+            let names = user.all().map(|name| escaped(name.as_str()));
+            let _ = write!(value, ";user={}", names.join(","));
+        }
+        value
     }
 }
 
@@ -275,10 +319,22 @@ fn escaped(name: &str) -> String {
     text
 }
 
+/// Returns a header name for a setting, without the prefix `x-`.
+fn suggestion(setting: &str) -> String {
+    match setting.strip_prefix("users.trusted-headers.") {
+        Some(part) => format!("user-{part}"),
+        None => setting.to_owned(),
+    }
+}
+
 fn is_reserved(setting: &str, name: &HeaderName) -> bool {
     let alike = alike(name.as_str());
     if setting == CLIENT_ADDRESS_HEADER && alike == CLIENT_ADDRESS {
         return false;
+    }
+    let is_user = USER_HEADERS.contains(&setting);
+    if is_user && IDENTITY.contains(&alike.as_str()) {
+        return ONLY_KEYGATE_SETS.contains(&alike.as_str());
     }
     RESERVED.contains(&alike.as_str())
         || IDENTITY.contains(&alike.as_str())
@@ -293,120 +349,4 @@ fn alike(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    /// Returns the names with one setting changed.
-    fn with(setting: &str, names: &str) -> Result<Names, String> {
-        let mut choice = Choice::default();
-        let mut headers = names.split(',').map(|name| name.parse().unwrap());
-        match setting {
-            KEY_HEADERS => choice.key_headers = headers.collect(),
-            CLIENT_TYPE_HEADER => choice.client_type = headers.next().unwrap(),
-            BACKOFFICE_HEADER => choice.backoffice = headers.next().unwrap(),
-            _ => choice.client_address = headers.next().unwrap(),
-        }
-        Names::new(choice).map_err(|error| format!("{}: {error}", error.setting()))
-    }
-
-    #[rstest]
-    fn headers_with_another_meaning_are_rejected(
-        #[values(
-            KEY_HEADERS,
-            CLIENT_TYPE_HEADER,
-            BACKOFFICE_HEADER,
-            CLIENT_ADDRESS_HEADER
-        )]
-        setting: &str,
-        #[values(
-            "host",
-            "connection",
-            "cookie",
-            "transfer-encoding",
-            "original-request-uri",
-            "original_request_uri",
-            "x-keygate-next",
-            "x-keygate-key-id",
-            "x_keygate_key_id",
-            "x-keygate-names",
-            "x-accel-redirect",
-            "miauserid",
-            "miagroups",
-            "mia-allowed",
-            "mia_userid",
-            "x-request-id"
-        )]
-        name: &str,
-    ) {
-        let error = with(setting, name).unwrap_err();
-        assert!(
-            error.starts_with(&format!("{setting}: the header `{name}`")),
-            "{error}"
-        );
-    }
-
-    #[rstest]
-    #[case(KEY_HEADERS, "client-type", CLIENT_TYPE_HEADER)]
-    #[case(KEY_HEADERS, "x-key,client_type", CLIENT_TYPE_HEADER)]
-    #[case(KEY_HEADERS, "isbackoffice", BACKOFFICE_HEADER)]
-    #[case(CLIENT_TYPE_HEADER, "isbackoffice", BACKOFFICE_HEADER)]
-    #[case(BACKOFFICE_HEADER, "client-type", CLIENT_TYPE_HEADER)]
-    #[case(BACKOFFICE_HEADER, "Client_Type", CLIENT_TYPE_HEADER)]
-    #[case(CLIENT_ADDRESS_HEADER, "client-type", CLIENT_TYPE_HEADER)]
-    fn two_settings_cannot_share_a_header(
-        #[case] setting: &str,
-        #[case] names: &str,
-        #[case] other: &str,
-    ) {
-        let error = with(setting, names).unwrap_err();
-        assert!(
-            error.contains(&format!("is already used by `{other}`")),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_key_header_is_not_an_identity_header() {
-        for (setting, name) in [
-            (CLIENT_TYPE_HEADER, "secret"),
-            (BACKOFFICE_HEADER, "client_key"),
-        ] {
-            assert!(with(setting, name).is_err(), "{setting}: {name}");
-        }
-        assert!(with(CLIENT_ADDRESS_HEADER, "secret").is_err());
-        assert!(with(CLIENT_TYPE_HEADER, "authorization").is_err());
-    }
-
-    #[rstest]
-    #[case(KEY_HEADERS, "x-api-key,authorization")]
-    #[case(CLIENT_TYPE_HEADER, "x-client-type")]
-    #[case(BACKOFFICE_HEADER, "x-backoffice")]
-    #[case(CLIENT_ADDRESS_HEADER, "x-real-ip")]
-    #[case(CLIENT_ADDRESS_HEADER, "x-keygate-client-address")]
-    fn other_names_are_accepted(#[case] setting: &str, #[case] names: &str) {
-        with(setting, names).unwrap();
-    }
-
-    #[test]
-    fn the_order_of_names_does_not_matter() {
-        let value = |names| with(KEY_HEADERS, names).unwrap().header_value();
-        assert_eq!(value("b,A,b"), value("a,b"));
-        assert_eq!(
-            Names::default().header_value(),
-            "headers=client-key,secret;cookies=mia_client_key;address=x-keygate-client-address;\
-             client-type=client-type;backoffice=isbackoffice"
-        );
-    }
-
-    #[test]
-    fn names_cannot_break_out_of_quotes() {
-        let choice = Choice {
-            key_cookies: vec!["a$b'c;=,%".to_owned()],
-            ..Choice::default()
-        };
-        let value = Names::new(choice).unwrap().header_value();
-        assert!(value.contains("cookies=a%24b%27c%3b%3d%2c%25;"), "{value}");
-    }
-}
+mod tests;

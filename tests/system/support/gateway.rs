@@ -61,6 +61,10 @@ impl Role {
         command.env("KEYGATE_LOG_FORMAT", "json");
         command.arg(name).args(["--listen", listen, "--operations"]);
         command.arg(format!("unix:{}", self.operations(folder).display()));
+        let settings_file = folder.join("settings.yaml");
+        if settings_file.exists() {
+            command.arg("--config").arg(settings_file);
+        }
         if self != Self::Authorizer {
             command.arg("--keys").arg(folder.join("keys.yaml"));
         }
@@ -173,7 +177,7 @@ impl Gateway {
         Self::start_on(version, setup, settings, written.path())
     }
 
-    /// The same, with the includes of a folder.
+    /// The same as [`Self::start_with`], with the includes of a folder.
     fn start_on(
         version: Version,
         setup: &Setup,
@@ -181,11 +185,22 @@ impl Gateway {
         includes: &Path,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        for name in ["keys.yaml", "policy.yaml"] {
+            fs::copy(corpus_file(name), folder.path().join(name)).unwrap();
+        }
+        Self::start_in(folder, version, setup, settings, includes)
+    }
+
+    /// The same, in a folder that has the files of the services.
+    pub(crate) fn start_in(
+        folder: TempDir,
+        version: Version,
+        setup: &Setup,
+        settings: &[(&str, &str)],
+        includes: &Path,
+    ) -> Self {
         let path = folder.path();
         let backend = Backend::start();
-        for name in ["keys.yaml", "policy.yaml"] {
-            fs::copy(corpus_file(name), path.join(name)).unwrap();
-        }
         let addresses = write_configuration_with(setup, &backend.address, path, includes);
         let Addresses {
             nginx: address,

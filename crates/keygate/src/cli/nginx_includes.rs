@@ -6,6 +6,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::{self, ExitCode},
+    time::Duration,
 };
 
 use clap::Args;
@@ -102,6 +103,7 @@ fn write(arguments: &Arguments) -> Result<Names, Error> {
     let names = Names::new(choice(&settings)?)?;
     let options = Options {
         keep_accel_redirect: arguments.keep_x_accel_redirect,
+        user_lookup: Duration::ZERO,
     };
     let includes = includes(&names, &servers(arguments, &settings)?, options)?;
     let failed = |path: &Path, error| Error::Write {
@@ -163,6 +165,12 @@ fn choice(settings: &[Settings]) -> Result<Choice, Error> {
             &mut all.backoffice,
             one.backoffice,
             &default.backoffice,
+        )?;
+        merge(
+            "users.trusted-headers",
+            &mut all.user,
+            one.user,
+            &default.user,
         )?;
     }
     Ok(all)

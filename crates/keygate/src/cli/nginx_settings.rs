@@ -9,7 +9,7 @@ use figment::value::Dict;
 use keygate_authorizer::AnswerWith;
 use keygate_documents::source::SourceError;
 use keygate_gateways::{
-    Names,
+    Names, UserHeaders,
     nginx::check::{Expected, Service},
 };
 use keygate_telemetry::role::Role;
@@ -38,6 +38,8 @@ pub(super) fn expected(files: &[PathBuf]) -> Result<Expected, SourceError> {
         if role != Some(Role::Resolver) {
             expected.client_type_header = names.client_type().to_string();
             expected.backoffice_header = names.backoffice().to_string();
+            let user = names.user().into_iter().flat_map(UserHeaders::all);
+            expected.user_headers = user.map(ToString::to_string).collect();
             expected.stated_of_identity = Some(names.authorizer_value());
             expected.answers_with_header |= settings.answer_with == AnswerWith::Header;
         }

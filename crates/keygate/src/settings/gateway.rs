@@ -86,6 +86,7 @@ impl Settings {
             client_address: address.map_or(default, |Name(header)| header.clone()),
             client_type: self.client_type_header.0.clone(),
             backoffice: self.backoffice_header.0.clone(),
+            user: None,
         }
     }
 }

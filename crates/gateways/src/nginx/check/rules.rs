@@ -51,6 +51,7 @@ pub(super) fn findings(configuration: &Configuration, context: &Context) -> Vec<
         findings.extend(requests::parsing(directive));
         findings.extend(late.zone(directive));
         findings.extend(requests::backoffice_by_caller(directive));
+        findings.extend(requests::user_by_caller(directive));
         findings.extend(requests::address_by_caller(directive));
         findings.extend(passed_on::subrequests(directive));
         findings.extend(context.expected.shown_key(directive));

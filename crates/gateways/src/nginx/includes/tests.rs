@@ -5,6 +5,34 @@ use rstest::rstest;
 use super::*;
 use crate::Choice;
 
+/// Returns the includes for a gateway that is trusted with the user's id in this header.
+fn with_user(id: &str, options: Options) -> Vec<Include> {
+    let user = UserHeaders {
+        id: id.parse().unwrap(),
+        groups: HeaderName::from_static("miausergroups"),
+        properties: HeaderName::from_static("miauserproperties"),
+    };
+    let choice = Choice {
+        user: Some(user),
+        ..Choice::default()
+    };
+    includes(&Names::new(choice).unwrap(), &Servers::default(), options).unwrap()
+}
+
+/// Returns the values that an include sets for a header, in the order of its lines.
+fn values(include: &str, header: &str) -> Vec<String> {
+    include
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix("proxy_set_header ")?
+                .split_once(' ')
+        })
+        .filter(|(name, _)| *name == header)
+        .map(|(_, value)| value.trim().trim_end_matches(';').to_owned())
+        .collect()
+}
+
 /// Returns the includes for these key headers and cookies.
 fn of(headers: &[&str], cookies: &[&str]) -> Result<Vec<Include>, IncludesError> {
     let choice = Choice {
@@ -50,6 +78,58 @@ fn every_variable_that_an_include_uses_is_defined_there() {
             text(&includes, name).contains(&format!("{cookie};")),
             "{name}"
         );
+    }
+}
+
+#[rstest]
+#[case("miauserid")]
+#[case("x-forwarded-user")]
+fn a_trusted_gateway_names_the_user_to_the_authorizer_alone(#[case] id: &str) {
+    let includes = with_user(id, Options::default());
+    let (variable, removed) = ("$keygate_trusted_user_id".to_owned(), "\"\"".to_owned());
+    // Step 2 stands before what all steps have in common.
+    assert_eq!(
+        values(text(&includes, "keygate-server.conf"), id),
+        [variable.clone(), removed.clone()]
+    );
+    assert_eq!(
+        values(text(&includes, "keygate-server-single.conf"), id),
+        [variable]
+    );
+    for name in ["keygate-authorize.conf", "keygate-require-key.conf"] {
+        for spelling in std::iter::once(id.to_owned()).chain(spellings(id)) {
+            let values = values(text(&includes, name), &spelling);
+            assert_eq!(values, [removed.as_str()], "{name}: {spelling}");
+        }
+    }
+    for name in ["keygate.conf", "keygate-unix.conf", "keygate-maps.conf"] {
+        assert!(text(&includes, name).contains("map \"\" $keygate_trusted_user_id {\n"));
+    }
+}
+
+#[rstest]
+#[case(0, "2s", "4s")]
+#[case(1000, "2s", "4s")]
+#[case(1500, "2s", "4s")]
+#[case(1501, "3s", "5s")]
+#[case(60_000, "61s", "63s")]
+fn nginx_waits_longer_than_a_look_up_of_a_user(
+    #[case] milliseconds: u64,
+    #[case] read: &str,
+    #[case] next: &str,
+) {
+    let options = Options {
+        user_lookup: Duration::from_millis(milliseconds),
+        ..Options::default()
+    };
+    for name in ["keygate-server.conf", "keygate-server-single.conf"] {
+        let includes = with_user("miauserid", options);
+        let text = text(&includes, name);
+        assert!(
+            text.contains(&format!("proxy_read_timeout {read};")),
+            "{text}"
+        );
+        assert!(text.contains(&format!("proxy_next_upstream_timeout {next};")));
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Expected {
     pub client_type_header: String,
     /// The header that tells the authorizer that the request comes by the back office.
     pub backoffice_header: String,
+    /// The headers that tell the authorizer the user, where a gateway is trusted with that.
+    pub user_headers: Vec<String>,
     /// Where services listen, where that is known.
     pub listeners: Vec<(Service, String)>,
     /// The first part of `x-keygate-names`, which the resolver compares, where it is known.
@@ -46,6 +48,7 @@ impl Default for Expected {
             key_cookies: vec!["mia_client_key".to_owned()],
             client_type_header: "client-type".to_owned(),
             backoffice_header: "isbackoffice".to_owned(),
+            user_headers: Vec::new(),
             listeners: Vec::new(),
             stated_of_keys: None,
             stated_of_identity: None,
@@ -126,8 +129,8 @@ impl Expected {
     /// authorizer, which a resolver alone cannot know.
     pub(super) fn headers_of_backends(&self) -> impl Iterator<Item = &str> {
         let identity = [&self.client_type_header, &self.backoffice_header];
-        let all = identity.into_iter().chain(&self.key_headers);
-        all.map(String::as_str)
+        let all = identity.into_iter().chain(&self.user_headers);
+        all.chain(&self.key_headers).map(String::as_str)
     }
 
     /// Names of headers by which a caller could speak to the service, or a key reach it.
@@ -145,6 +148,13 @@ impl Expected {
                 service.name()
             );
             demand(name, message);
+            for name in &self.user_headers {
+                let message = format!(
+                    "the {} believes the caller's own `{name}` (setting `users.trusted-headers`)",
+                    service.name()
+                );
+                demand(name, message);
+            }
         }
         if service == Service::Authorizer {
             let name = &self.client_type_header;
@@ -173,14 +183,15 @@ impl Expected {
         let set = scope.effective("proxy_set_header").into_iter();
         let mut stated = set.filter(|it| it.argument(0).eq_ignore_ascii_case("x-keygate-names"));
         let stated = stated.next_back()?;
-        let differs = |part: &Option<String>| {
-            let part = part.as_deref().unwrap_or_default();
-            !stated.argument(1).contains(part)
-        };
+        let part = |part: &'_ Option<String>| part.clone().unwrap_or_default();
+        let starts = stated.argument(1).starts_with(&part(&self.stated_of_keys));
+        let ends = stated
+            .argument(1)
+            .ends_with(&part(&self.stated_of_identity));
         let is_other = match service {
-            Service::Resolver => differs(&self.stated_of_keys),
-            Service::Authorizer => differs(&self.stated_of_identity),
-            Service::Serve => differs(&self.stated_of_keys) || differs(&self.stated_of_identity),
+            Service::Resolver => !starts,
+            Service::Authorizer => !ends,
+            Service::Serve => !(starts && ends),
         };
         is_other.then(|| {
             let message = format!(

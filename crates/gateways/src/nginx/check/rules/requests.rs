@@ -43,6 +43,19 @@ pub(super) fn backoffice_by_caller(set: &Directive) -> Option<Finding> {
     ))
 }
 
+/// The user of a trusted gateway, made of what the caller sent.
+pub(super) fn user_by_caller(set: &Directive) -> Option<Finding> {
+    if set.name != "set" || !set.argument(0).starts_with("$keygate_trusted_user_") {
+        return None;
+    }
+    let variable = variables(set.argument(1)).find(|name| is_from_caller(name))?;
+    let message = format!("`${variable}` lets any caller be any user");
+    Some(warning(set, message).help(
+        "use a variable that no caller controls; where another gateway sends that header, a `map` of \
+         its address and the header",
+    ))
+}
+
 /// Any caller may then say from which address it comes.
 pub(super) fn address_by_caller(directive: &Directive) -> Option<Finding> {
     let is_everybody = matches!(directive.argument(0), "0.0.0.0/0" | "::/0");

@@ -52,6 +52,10 @@ fn warnings(http: &str, server: &str, location: &str, context: &Context) -> Vec<
     "set $keygate_backoffice $http_x_office;",
     "`$http_x_office` lets any caller be the back office"
 )]
+#[case::user(
+    "set $keygate_trusted_user_id $cookie_user;",
+    "`$cookie_user` lets any caller be any user"
+)]
 fn a_guarded_location_keeps_its_guard(#[case] location: &str, #[case] expected: &str) {
     assert_one(&warnings("", "", location, &Context::default()), expected);
 }
@@ -63,6 +67,7 @@ fn a_guarded_location_keeps_its_guard(#[case] location: &str, #[case] expected: 
     "location /a { include keygate-authorize.conf; proxy_set_header x $request_uri; }"
 )]
 #[case::back_office("set $keygate_backoffice 1;")]
+#[case::user("set $keygate_trusted_user_id $ssl_client_s_dn;")]
 #[case::variable_of_ones_own("if ($uri = /x) { set $x 1; }")]
 fn a_denial_before_keygate_is_harmless(#[case] location: &str) {
     assert_none(&warnings("", "", location, &Context::default()));
@@ -470,6 +475,17 @@ fn the_default_settings_agree_with_the_includes() {
 #[case::other_identity_stated(
     settings(|it| it.stated_of_identity = Some("client-type=x".to_owned())),
     &["the includes were written for other names than the authorizer is set to"]
+)]
+#[case::no_user_stated(
+    settings(|it| it.stated_of_identity = Some("isbackoffice;user=a,b,c".to_owned())),
+    &["the includes were written for other names than the authorizer is set to"]
+)]
+#[case::user(
+    settings(|it| it.user_headers = vec!["x-user".to_owned()]),
+    &[
+        "`location /` passes on what the caller wrote as `x-user`",
+        "the authorizer believes the caller's own `x-user` (setting `users.trusted-headers`)",
+    ]
 )]
 #[case::address(
     settings(|it| it.listeners = vec![(Service::Resolver, "127.0.0.1:9081".to_owned())]),
