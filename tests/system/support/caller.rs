@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::support::http_message::Message;
 
 /// Longer than any response takes, a hanging service included.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connects to a gateway.
 pub(crate) fn connect(address: &str) -> TcpStream {

@@ -124,6 +124,8 @@ impl Drop for Nginx {
         let pid = self.master.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
         let _ = self.master.wait();
-        secrets::assert_none_in(self.log().as_bytes(), "the log of nginx");
+        let log = self.log();
+        secrets::assert_none_in(log.as_bytes(), "the log of nginx");
+        secrets::assert_no_token_in(log.as_bytes(), "the log of nginx");
     }
 }

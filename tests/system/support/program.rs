@@ -164,12 +164,15 @@ impl Drop for Service {
             && !thread::panicking()
         {
             for page in PAGES {
-                caller::get_unix(socket, page);
+                let shown = caller::get_unix(socket, page);
+                secrets::assert_no_token_in(&shown.body, page);
             }
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        secrets::assert_none_in(self.output().as_bytes(), "a log");
+        let log = self.output();
+        secrets::assert_none_in(log.as_bytes(), "a log");
+        secrets::assert_no_token_in(log.as_bytes(), "a log");
     }
 }
 

@@ -35,6 +35,29 @@ pub(crate) fn assert_no_sample_in(text: &[u8], what: &str) {
     );
 }
 
+/// Fails the test where a JSON Web Token, or its beginning, is in `text`.
+pub(crate) fn assert_no_token_in(text: &[u8], what: &str) {
+    let text = String::from_utf8_lossy(text);
+    let is_token = |word: &str| {
+        let part = |part: &str| part.len() > 20 && part.chars().all(is_base64);
+        let mut parts = word.split('.');
+        parts.next().is_some_and(part) && parts.next().is_some_and(part)
+    };
+    // `{"` as base64url.
+    let found = text
+        .match_indices("eyJ")
+        .map(|(at, _)| &text[at..])
+        .find(|rest| is_token(rest.split(|c| !is_base64(c) && c != '.').next().unwrap()));
+    assert!(
+        found.is_none() || thread::panicking(),
+        "a token is in {what}"
+    );
+}
+
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -74,6 +97,15 @@ mod tests {
             stream.write_all(answer.as_bytes()).unwrap();
         });
         caller::get(&address, "/", &[]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a token is in a text")]
+    fn a_token_is_found() {
+        assert_no_token_in(
+            b"{\"a\":\"Bearer eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.eyJzdWIiOiJhZGEiLCJhIjoxMjN9.c\"}",
+            "a text",
+        );
     }
 
     #[test]
