@@ -4,10 +4,12 @@
 //! The services do not depend on each other, and read the same headers from the same gateways. Names
 //! that only one service uses are in that service.
 
+pub mod hand_off;
 mod sender;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub use hand_off::HandOff;
 pub use sender::{ExpectedNames, OtherNames, Sender};
 
 /// The client type: from the resolver to the gateway, from there to the authorizer and the backend.

@@ -51,6 +51,9 @@ pub enum Unfit {
     /// A value has characters that no header may have; sources of users give no such id.
     #[error("the identity header `{0}` would have characters that no header may have")]
     NotAHeader(HeaderName),
+    /// The cryptography failed, which worked when the key was read.
+    #[error("the identity token cannot be signed")]
+    NotSigned,
 }
 
 impl Identity {

@@ -4,14 +4,15 @@
 //! Each source of users is one module: [`jwt`] verifies tokens with the keys of a [`jwks`] set,
 //! [`userinfo`] reads the response of a userinfo service, [`trusted`] reads headers that a gateway is
 //! trusted with. All of them give a [`Found`] user; [`mapping`] says where in a JSON document its parts
-//! are. [`lookup`] is their input and result. [`identity`] turns a user into header values. [`settings`] is the section `users` of a settings
-//! file.
+//! are. [`lookup`] is their input and result. [`identity`] turns a user into header values, and
+//! [`identity_token`] signs who it is. [`settings`] is the section `users` of a settings file.
 //!
 //! *Invariant: pure.* Bytes, headers and the time go in, a user or an error comes out: no I/O, no async,
 //! no clock. No error and no warning repeats a token or a part of one.
 
 pub mod crypto;
 pub mod identity;
+pub mod identity_token;
 mod json;
 pub mod jwks;
 pub mod jwt;
@@ -25,6 +26,7 @@ pub mod trusted;
 pub mod userinfo;
 
 pub use identity::Identity;
+pub use identity_token::{IdentityToken, IdentityTokens, SigningKeys};
 pub use json::JsonError;
 pub use jwks::KeySet;
 pub use jwt::{Issuer, Refusal, Unverified, Verified};

@@ -9,6 +9,7 @@
 )]
 
 mod hostile_tokens;
+mod identity_tokens;
 mod key_sets;
 mod signer;
 mod valid_tokens;
