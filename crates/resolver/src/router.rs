@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract, response::Response, routing::any_service};
+use keygate_headers::hand_off::HAND_OFF;
 use tower::service_fn;
 
 use crate::{Presence, Request, Resolver};
@@ -36,11 +37,15 @@ fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -
         presence,
         headers: &headers,
     });
+    let hand_off = resolver.hand_off(&decision);
     // The request's map becomes the response's: hyper keeps it for the next request.
     headers.clear();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = decision.status;
     decision.write(&mut headers);
+    if let Some(signature) = hand_off {
+        headers.insert(HAND_OFF, signature);
+    }
     *response.headers_mut() = headers;
     response
 }

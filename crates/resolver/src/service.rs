@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use arc_swap::ArcSwap;
-use http::{HeaderMap, StatusCode};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
-use keygate_headers::ExpectedNames;
+use keygate_headers::{ExpectedNames, HandOff, hand_off::HandedOff};
 use keygate_keys::KeyTable;
 
 use crate::{
@@ -21,6 +21,7 @@ pub struct Resolver {
     rejected_key_status: RejectedKeyStatus,
     failed_keys: FailedKeys,
     expected: ExpectedNames,
+    hand_off: ArcSwapOption<HandOff>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -48,6 +49,7 @@ impl Resolver {
             rejected_key_status,
             failed_keys: FailedKeys::default(),
             expected: ExpectedNames::default(),
+            hand_off: ArcSwapOption::empty(),
             observer: None,
         }
     }
@@ -82,6 +84,25 @@ impl Resolver {
         keys.copy_uses(&self.keys.load());
         let former = self.keys.swap(Arc::clone(&keys));
         keys.copy_uses(&former);
+    }
+
+    /// Replaces the secret that signs client types for the authorizer; without one, nothing is signed.
+    pub fn replace_hand_off(&self, secret: HandOff) {
+        self.hand_off.store(Some(Arc::new(secret)));
+    }
+
+    /// Returns the signature of the client type for the authorizer, if there is a secret and a valid key.
+    ///
+    /// An authorizer in the same process needs none.
+    #[must_use]
+    pub fn hand_off(&self, decision: &Decision) -> Option<HeaderValue> {
+        let identity = decision.identity.as_ref()?;
+        let secret = self.hand_off.load();
+        let caller = HandedOff {
+            client_type: identity.client_type.as_bytes(),
+            key_id: identity.key_id.as_bytes(),
+        };
+        Some(secret.as_ref()?.sign(caller, Timestamp::now().as_second()))
     }
 
     /// Returns the active keys.
@@ -238,9 +259,17 @@ mod tests {
         path: &str,
         lines: &[(&str, &str)],
     ) -> http::Response<()> {
+        respond_with(&resolver(status), path, lines)
+    }
+
+    fn respond_with(
+        resolver: &Arc<Resolver>,
+        path: &str,
+        lines: &[(&str, &str)],
+    ) -> http::Response<()> {
         let mut request = http::Request::get(path).body(Body::empty()).unwrap();
         *request.headers_mut() = headers(lines);
-        let responding = pin!(router(resolver(status)).oneshot(request));
+        let responding = pin!(router(Arc::clone(resolver)).oneshot(request));
         match responding.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(response) => response.unwrap().map(drop),
             Poll::Pending => panic!("a decision waits for nothing"),
@@ -280,6 +309,27 @@ mod tests {
             header("x-keygate-key-id"),
             (reason == "ok").then_some("good")
         );
+    }
+
+    #[test]
+    fn a_valid_key_is_signed_where_there_is_a_secret() {
+        let resolver = resolver(RejectedKeyStatus::Unauthorized);
+        let respond = |lines: &[_]| respond_with(&resolver, "/resolve", lines);
+        let (good, bad) = (("client-key", "good"), ("client-key", "bad"));
+        let name = "x-keygate-handoff";
+        assert_eq!(header(&respond(&[good]), name), None);
+
+        let secret = HandOff::parse("0123456789abcdef0123456789abcdef").unwrap();
+        resolver.replace_hand_off(secret.clone());
+        let response = respond(&[good, (name, "of the caller")]);
+        let caller = HandedOff {
+            client_type: b"A",
+            key_id: b"good",
+        };
+        let now = Timestamp::now().as_second();
+        assert_eq!(secret.verify(response.headers(), caller, now), Ok(()));
+        assert_eq!(header(&respond(&[]), name), None);
+        assert_eq!(header(&respond(&[bad]), name), None);
     }
 
     #[test]
