@@ -21,8 +21,14 @@ pub(crate) const IDENTITY: [&str; 9] = [
     "mia-groups",
     "mia-userproperties",
     "mia-allowed",
-    "x-keygate-token",
+    TOKEN,
 ];
+
+/// The header with the signed identity, for backends.
+pub(crate) const TOKEN: &str = "x-keygate-token";
+
+/// The header with the resolver's signature, for the authorizer.
+pub(crate) const HAND_OFF: &str = "x-keygate-handoff";
 
 /// Headers with another meaning in HTTP, nginx or the services.
 const RESERVED: [&str; 31] = [

@@ -16,7 +16,7 @@ use self::{
 };
 use crate::{
     Names, UserHeaders,
-    names::{BACKOFFICE, CLIENT_ADDRESS, CLIENT_TYPE, IDENTITY},
+    names::{BACKOFFICE, CLIENT_ADDRESS, CLIENT_TYPE, HAND_OFF, IDENTITY, TOKEN},
 };
 
 pub use servers::{Server, ServerError, Servers};
@@ -131,6 +131,10 @@ pub fn includes(
         ("keygate-authorize.conf", location(true)),
         ("keygate-require-key.conf", location(false)),
         ("keygate-users.conf", Users.to_string()),
+        (
+            "keygate-identity-token.conf",
+            Token { token: TOKEN }.to_string(),
+        ),
         ("keygate-limit-failures.conf", LimitFailures.to_string()),
     ];
     let finished = |(name, text): (_, String)| Include {
@@ -184,6 +188,7 @@ struct Steps {
     names: String,
     client_type: String,
     backoffice: String,
+    hand_off: &'static str,
     client_addresses: Vec<String>,
     /// Headers for the service that finds the client type alone.
     resolver: Identity,
@@ -238,6 +243,7 @@ impl Steps {
             names: names.header_value(),
             client_type: names.client_type().to_string(),
             backoffice: names.backoffice().to_string(),
+            hand_off: HAND_OFF,
             client_addresses: with_default(CLIENT_ADDRESS, names.client_address()),
             resolver: Identity::new(names, None),
             authorizer: Identity::new(names, names.user()),
@@ -274,7 +280,7 @@ impl Location {
         let of_settings = of_settings
             .map(HeaderName::as_str)
             .filter(|name| !IDENTITY.contains(name));
-        let removed = IDENTITY.into_iter().chain(of_settings);
+        let removed = IDENTITY.into_iter().chain([HAND_OFF]).chain(of_settings);
         let mut removed: Vec<String> = removed.map(str::to_owned).collect();
         let known: Vec<String> = set.iter().chain(&removed).cloned().collect();
         let others = known.iter().flat_map(|name| spellings(name));
@@ -303,6 +309,12 @@ impl Location {
 #[derive(Template)]
 #[template(path = "nginx/users.conf", escape = "none")]
 struct Users;
+
+#[derive(Template)]
+#[template(path = "nginx/identity-token.conf", escape = "none")]
+struct Token {
+    token: &'static str,
+}
 
 #[derive(Template)]
 #[template(path = "nginx/limit-failures.conf", escape = "none")]

@@ -290,7 +290,7 @@ fn lost_headers_are_shown_where_they_are_lost() {
             }",
     );
     insta::assert_snapshot!(check_text(&text).unwrap().warnings.join("\n\n"), @r"
-    warning: `location /orders/` passes on what the caller wrote as `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `client_type`, `client-key`, `secret`, `cookie`
+    warning: `location /orders/` passes on what the caller wrote as `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `x-keygate-token`, `client_type`, `client-key`, `secret`, `cookie`
       --> site.conf:11:17
        |
     11 |                 proxy_set_header x-a b;
@@ -384,9 +384,10 @@ fn the_other_includes_have_no_findings() {
          location /reports/ {
              include keygate-require-key.conf;
              include keygate-users.conf;
+             include keygate-identity-token.conf;
              proxy_pass http://backend;
          }",
-        "include keygate-users.conf;",
+        "include keygate-users.conf; include keygate-identity-token.conf;",
     );
     let outcome = check_text(&text).unwrap();
     assert_eq!(outcome.warnings, Vec::<String>::new());

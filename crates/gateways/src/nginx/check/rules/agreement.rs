@@ -6,6 +6,7 @@ use super::{
     server::servers,
     warning,
 };
+use crate::names::HAND_OFF;
 
 /// What the settings of the services say that nginx's configuration must know.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Expected {
     pub stated_of_identity: Option<String>,
     /// Whether a denial is a response 200 with a header.
     pub answers_with_header: bool,
+    /// Whether the authorizer accepts only a client type that the resolver signed.
+    pub needs_hand_off: bool,
 }
 
 /// One of Keygate's services.
@@ -53,6 +56,7 @@ impl Default for Expected {
             stated_of_keys: None,
             stated_of_identity: None,
             answers_with_header: false,
+            needs_hand_off: false,
         }
     }
 }
@@ -97,6 +101,7 @@ pub(super) fn findings(configuration: &Configuration, expected: &Expected) -> Ve
             };
             findings.extend(expected.headers_to(service, pass, &scope));
             findings.extend(expected.stated_to(service, &scope));
+            findings.extend(expected.hand_off_to(service, pass, &scope));
             findings.extend(expected.address_of(service, pass, configuration));
             // The services respond by status to includes that name themselves.
             let is_named = scope.replaces("x-keygate-names");
@@ -176,6 +181,28 @@ impl Expected {
             }
         }
         findings
+    }
+
+    /// Includes that do not send the resolver's signature: the authorizer denies every key.
+    fn hand_off_to(
+        &self,
+        service: Service,
+        pass: &Directive,
+        scope: &Scope<'_>,
+    ) -> Option<Finding> {
+        let set = scope.effective("proxy_set_header");
+        let mut values = set
+            .iter()
+            .filter(|it| it.argument(0).eq_ignore_ascii_case(HAND_OFF));
+        let is_sent = values.any(|it| !it.argument(1).is_empty());
+        let is_needed = self.needs_hand_off && service == Service::Authorizer;
+        (is_needed && !is_sent).then(|| {
+            let message = format!(
+                "the authorizer gets no `{HAND_OFF}`: it denies every request with a key (setting \
+                 `handoff-secret-file`)"
+            );
+            warning(pass, message).help(GENERATE)
+        })
     }
 
     /// Includes that name themselves for other settings: the service rejects every request.

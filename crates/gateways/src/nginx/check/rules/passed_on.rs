@@ -12,13 +12,14 @@ use super::{
 const SHOWN: [&str; 4] = ["add_header", "log_format", "proxy_pass", "proxy_set_header"];
 
 /// What keygate-authorize.conf sets, beside the headers that may hold a key.
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 8] = [
     "client-type",
     "x-keygate-key-id",
     "miauserid",
     "miausergroups",
     "miauserproperties",
     "isbackoffice",
+    "x-keygate-token",
     "client_type",
 ];
 

@@ -528,6 +528,35 @@ fn header_mode_is_reported_for_includes_without_their_header(
     assert!(found.iter().all(|it| it.contains("`answer-with: header`")));
 }
 
+#[rstest]
+#[case::of_step_1("$keygate_resolved_handoff", false)]
+#[case::removed("''", true)]
+fn includes_that_lose_the_signature_are_found(#[case] value: &str, #[case] expected: bool) {
+    let text = format!(
+        "server {{ location /_keygate/ {{ internal; location = /_keygate/authorizer {{
+            proxy_set_header x-keygate-handoff {value};
+            proxy_pass http://127.0.0.1:7082/auth; }} }} }}"
+    );
+    let found = |context| {
+        check_text_with(&text, &context)
+            .unwrap()
+            .warnings
+            .join("\n")
+    };
+    let lost = "the authorizer gets no `x-keygate-handoff`";
+    assert_eq!(
+        found(settings(|it| it.needs_hand_off = true)).contains(lost),
+        expected
+    );
+    assert!(!found(settings(|_| ())).contains(lost));
+}
+
+#[test]
+fn the_includes_hand_the_signature_on() {
+    let found = warnings("", "", "", &settings(|it| it.needs_hand_off = true));
+    assert_none(&found);
+}
+
 fn assert_one(found: &[String], expected: &str) {
     let [warning] = found else {
         panic!("expected one warning: {}", found.join("\n"));
