@@ -63,7 +63,9 @@ impl LookUps {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         if let Outcome::User(_, warnings) = outcome {
-            warnings.iter().for_each(|warning| self.warn(warning));
+            for warning in warnings {
+                self.warn(warning);
+            }
         }
         let dropped = record.identity.map_or(0, |it| it.dropped_groups);
         if dropped > 0 {

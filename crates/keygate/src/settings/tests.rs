@@ -145,7 +145,7 @@ fn a_socket_mode_of_another_form_is_rejected() {
 
 #[test]
 fn an_error_names_the_setting_and_the_fix() {
-    let errors = [
+    let errors = vec![
         layered(Role::Serve, None, &[("KEYGATE_LISTN", "x")], &[]),
         layered(Role::Serve, None, &[("KEYGATE_LISTEN", "7081")], &[]),
         layered(
@@ -385,7 +385,7 @@ fn incomplete_sources_of_users_are_rejected(
     #[case] expected: &str,
 ) {
     let error = layered(Role::Authorizer, None, environment, &[]).unwrap_err();
-    assert!(error.to_string().contains(expected), "{error}");
+    assert!(error.contains(expected), "{error}");
 }
 
 #[test]

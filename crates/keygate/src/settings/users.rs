@@ -5,11 +5,7 @@ use keygate_users::settings::Users;
 use serde::Serializer;
 
 /// Serializes nothing: the section is shown as it was written.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    clippy::ref_option,
-    reason = "the signature that serde calls"
-)]
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
 pub(super) fn not_here<S: Serializer>(_: &Option<Users>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_none()
 }
