@@ -1,5 +1,4 @@
-//! What `keygate check --nginx` warns of is true on a real nginx: the request passes, or gets a
-//! response without Keygate.
+//! The findings of `keygate check --nginx` on a real nginx: requests do bypass Keygate.
 
 use std::fs;
 
@@ -55,16 +54,16 @@ const A: &str = "client-key: sample-key-of-client-a";
 const C: &str = "client-key: sample-key-of-client-c";
 
 #[apply(each_nginx)]
-#[case::return_in_a_location("/return", &[], 200, "`return 200 open` answers before Keygate")]
-#[case::redirect("/rewrite", &[], 301, "permanent` answers before Keygate")]
-#[case::condition("/preflight", &[], 204, "`return 204` answers before Keygate")]
+#[case::return_in_a_location("/return", &[], 200, "`return 200 open` responds before the authorization")]
+#[case::redirect("/rewrite", &[], 301, "permanent` responds before the authorization")]
+#[case::condition("/preflight", &[], 204, "`return 204` responds before the authorization")]
 #[case::file("/file", &[], 200, "`location = /file` serves files without")]
 #[case::off("/nested/off", &[], 200, "`auth_request off` lets every request to `location /nested/off`")]
 #[case::open_expression("/orders/x.open", &[], 200, "does not start with `^`")]
-#[case::other_case("/public/ADMIN", &[], 200, "`location ~* ^/public/admin` takes `/public/ADMIN`")]
+#[case::other_case("/public/ADMIN", &[], 200, "`location ~* ^/public/admin` matches `/public/admin` and `/public/ADMIN`")]
 #[case::read_early("/orders/not-a", &[A], 200, "reads `$keygate_client_type`, which is empty")]
 #[case::back_office("/backoffice/any", &[C, "x-office: 1"], 200, "`$http_x_office` lets any caller")]
-fn each_finding_is_true_on_a_real_nginx(
+fn findings_of_the_check_are_true_on_a_real_nginx(
     #[case] target: &str,
     #[case] headers: &[&str],
     #[case] status: u16,
@@ -97,10 +96,7 @@ fn a_zone_keyed_by_client_type_limits_no_request(version: Version) {
         assert_eq!(response.status(), 200);
     }
     assert_found(&gateway, "`limit_req_zone` uses `$keygate_client_type`");
-    report::passed(
-        &version.number(),
-        "check --nginx: a zone that counts nothing",
-    );
+    report::passed(&version.number(), "check --nginx: a zone that never counts");
 }
 
 fn assert_found(gateway: &Gateway, expected: &str) {
@@ -114,7 +110,7 @@ fn assert_found(gateway: &Gateway, expected: &str) {
     assert!(text.contains(expected), "no `{expected}` in {text}");
     assert!(
         output.status.success(),
-        "a warning leaves the exit code at 0: {text}"
+        "warnings must not change the exit code: {text}"
     );
 }
 
@@ -158,11 +154,11 @@ fn settings_of_a_pair_are_compared_with_the_includes() {
     let (text, code) = check(resolver, authorizer, &[]);
     for expected in [
         "`x-api-key`",
-        "the key in the header `x-api-key` goes to the authorizer too",
-        "the key in the cookie `apikey` passes on to backends",
-        "the authorizer believes the caller's own `x-client-type`",
-        "the authorizer believes the caller's own `x-office`",
-        "nginx asks the resolver at `127.0.0.1:7081`, but by its settings it listens on `127.0.0.1:9081`",
+        "the key in the header `x-api-key` is also sent to the authorizer",
+        "the key in the cookie `apikey` is sent to backends",
+        "the authorizer trusts the caller's own `x-client-type`",
+        "the authorizer trusts the caller's own `x-office`",
+        "nginx connects to the resolver at `127.0.0.1:7081`, but its settings say that it listens on `127.0.0.1:9081`",
     ] {
         assert!(text.contains(expected), "no `{expected}` in {text}");
     }
@@ -192,17 +188,17 @@ fn settings_of_a_pair_are_compared_with_the_includes() {
     assert!(text.contains("0 warnings") && code == Some(0), "{text}");
     let (text, _) = check("listen: 127.0.0.1:9081", "", &[]);
     assert!(
-        text.contains("written for other names than the resolver"),
+        text.contains("written for other header and cookie names than the resolver"),
         "{text}"
     );
     assert!(
-        text.contains("written for other names than the authorizer"),
+        text.contains("written for other header and cookie names than the authorizer"),
         "{text}"
     );
 }
 
 #[apply(each_nginx)]
-fn an_own_location_below_keygates_path_lets_everybody_in(version: Version) {
+fn a_user_location_below_keygates_path_allows_every_caller(version: Version) {
     let setup = Setup {
         server: "location = /_keygate/authorize { return 200; }",
         ..Setup::PLAIN

@@ -1,4 +1,4 @@
-//! A pair of which only the authorizer has another name for an identity header.
+//! A resolver and an authorizer whose settings name an identity header differently.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ const SETUP: Setup = Setup {
 
 const RENAMED: [(&str, &str); 1] = [("KEYGATE_CLIENT_TYPE_HEADER", "x-client-type")];
 
-/// A caller with the key of client type `A` that claims another one.
+/// A caller with a key of client type `A` that claims another type.
 const CALLER: [&str; 3] = [
     "client-key: sample-key-of-client-a",
     "client-type: erp",
@@ -33,7 +33,7 @@ fn start_pair(gateway: &Gateway) -> [Service; 2] {
     })
 }
 
-/// What `keygate check` reports of the gateway's configuration and the authorizer's settings.
+/// Returns the output of `keygate check` for the gateway and the authorizer's settings.
 fn findings(gateway: &Gateway) -> String {
     let settings = gateway.file("authorizer.yaml");
     fs::write(
@@ -48,8 +48,8 @@ fn findings(gateway: &Gateway) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The authorizer denies all that it gets. It gets nothing from a location with
-/// `keygate-require-key.conf`: there the check is what finds the header.
+/// The authorizer denies every request. It gets none from a location with `keygate-require-key.conf`;
+/// only the check finds the header there.
 #[apply(each_nginx)]
 fn includes_without_the_authorizers_name_are_found(version: Version) {
     let gateway = Gateway::start(version, &SETUP);
@@ -68,7 +68,7 @@ fn includes_without_the_authorizers_name_are_found(version: Version) {
     assert_eq!(received.header("x-client-type"), Some("erp"));
     let found = findings(&gateway);
     for location in ["location /key-only/", "location /"] {
-        let expected = format!("`{location}` passes on what the caller wrote as `x-client-type`");
+        let expected = format!("`{location}` passes the caller's own `x-client-type`");
         assert!(found.contains(&expected), "{found}");
     }
 }
@@ -86,8 +86,5 @@ fn includes_for_the_authorizers_name_serve_the_pair(version: Version) {
         }
     }
     let found = findings(&gateway);
-    assert!(
-        !found.contains("passes on what the caller wrote"),
-        "{found}"
-    );
+    assert!(!found.contains("passes the caller's own"), "{found}");
 }

@@ -1,4 +1,4 @@
-//! The requirements of gateways.
+//! Integration with gateways.
 //!
 //! `names` are the header and cookie names on which a gateway and the services must agree; `nginx` writes
 //! the includes for them, and checks nginx configurations. *Invariant: no async and no network; only the

@@ -1,7 +1,7 @@
-//! `keygate check --nginx`: what in an nginx configuration could let a request past Keygate.
+//! `keygate check --nginx`: finds what could let a request bypass Keygate.
 //!
-//! It reads what nginx reads, includes too, and follows the way nginx inherits directives. It
-//! knows what stands in the files and nothing else: no warning is no proof.
+//! It reads the same files as nginx, with their includes, and applies nginx's rules of inheritance.
+//! It knows only the files: a configuration without warnings is not proven to be safe.
 
 mod rules;
 mod tree;
@@ -12,21 +12,21 @@ use keygate_documents::{diagnostic::Severity, source::SourceError};
 
 pub use self::rules::{CaseGap, Context, Expected, Service};
 
-/// What is to be said of a configuration.
+/// The findings about a configuration.
 #[derive(Debug)]
 pub struct Outcome {
     /// How many locations Keygate guards.
     pub guarded: usize,
-    /// What lets every request past, ready to be shown.
+    /// What lets every request bypass Keygate, rendered.
     pub errors: Vec<String>,
-    /// What may let a request past, ready to be shown.
+    /// What may let a request bypass Keygate, rendered.
     pub warnings: Vec<String>,
 }
 
-/// Reads a configuration, or a part of one, and what it includes.
+/// Checks a configuration, or a part of one, and the files that it includes.
 ///
 /// # Errors
-/// It cannot be read, or is not a configuration.
+/// A file cannot be read, or is not an nginx configuration.
 pub fn check(path: &Path, context: &Context) -> Result<Outcome, SourceError> {
     let configuration = tree::Configuration::load(path)?;
     let findings = rules::findings(&configuration, context);

@@ -29,17 +29,17 @@ pub(super) struct Finding {
     pub(super) diagnostic: Diagnostic,
 }
 
-/// Where the includes keep their own locations.
+/// The prefix of the includes' own locations.
 const OWN: &str = "/_keygate/";
 
-/// What the rules need to know beside nginx's configuration.
+/// What the rules need in addition to nginx's configuration.
 #[derive(Debug, Default)]
 pub struct Context {
-    /// The names and addresses that the settings of the services say.
+    /// The names and addresses from the settings of the services.
     pub expected: Expected,
-    /// Whether settings were given, or the default ones are assumed.
+    /// Whether settings were given; otherwise the defaults are assumed.
     pub has_settings: bool,
-    /// Where another case leads to another rule of the policy, if one was given.
+    /// The paths of the policy that match another rule in another case, if a policy was given.
     pub case_gaps: Option<Vec<CaseGap>>,
 }
 

@@ -103,13 +103,13 @@ fn the_files_that_users_copy_have_no_findings() {
     "",
     "location /a { proxy_pass http://b; }",
     "",
-    "`location /a` passes requests on without asking Keygate"
+    "`location /a` passes requests to a backend without authorization by Keygate"
 )]
 #[case::open_expression(
     "",
     r"location ~ \.php$ { fastcgi_pass b; }",
     "",
-    r"`location ~ \.php$` passes requests on without"
+    r"`location ~ \.php$` passes requests to a backend without"
 )]
 #[case::switched_off(
     "",
@@ -117,25 +117,25 @@ fn the_files_that_users_copy_have_no_findings() {
     "location /a { auth_request off; proxy_pass http://b; }",
     "`auth_request off` lets every request to `location /a` pass without Keygate"
 )]
-#[case::another_question(
+#[case::another_service(
     "",
     "location /a { auth_request /login; proxy_pass http://b; }",
     "",
-    "`location /a` passes requests on without"
+    "`location /a` passes requests to a backend without"
 )]
 #[case::named(
     "",
     "location @app { proxy_pass http://b; }",
     "",
-    "`location @app` passes on the caller's own identity headers"
+    "`location @app` passes the caller's own identity headers"
 )]
 #[case::nested_headers(
     "",
     "",
     "location /a { proxy_set_header host x; proxy_pass http://b; }",
-    "`location /a` passes on what the caller wrote as `client-type`, `x-keygate-key-id`, `miauserid`"
+    "`location /a` passes the caller's own `client-type`, `x-keygate-key-id`, `miauserid`"
 )]
-#[case::doubled_header(
+#[case::repeated_header(
     "",
     "",
     "proxy_set_header Client-Type $http_client_type;",
@@ -151,13 +151,13 @@ fn the_files_that_users_copy_have_no_findings() {
     "proxy_cache all;",
     "",
     "",
-    "`proxy_cache` may give to one client type"
+    "`proxy_cache` may send the response for one client type"
 )]
 #[case::cache_key(
     "proxy_cache all; proxy_cache_key $uri;",
     "",
     "",
-    "`proxy_cache` may give to one client type"
+    "`proxy_cache` may send the response for one client type"
 )]
 #[case::satisfy(
     "",
@@ -169,25 +169,20 @@ fn the_files_that_users_copy_have_no_findings() {
     "",
     "",
     "error_page 401 =200 /welcome;",
-    "`error_page 401 =200 /welcome` makes a success"
+    "`error_page 401 =200 /welcome` sends Keygate's denial as a success"
 )]
 #[case::error_page_of_its_own(
     "",
     "",
     "error_page 403 = @welcome;",
-    "`error_page 403 = @welcome` makes a success"
+    "`error_page 403 = @welcome` sends Keygate's denial as a success"
 )]
-#[case::rewrite(
-    "",
-    "rewrite ^/a /b;",
-    "",
-    "Keygate decides on the path as the caller wrote it"
-)]
+#[case::rewrite("", "rewrite ^/a /b;", "", "Keygate decides on the original path")]
 #[case::rewrite_in_a_location(
     "",
     "",
     "rewrite ^/a /b break;",
-    "Keygate decides on the path as the caller wrote it"
+    "Keygate decides on the original path"
 )]
 fn what_could_let_a_request_bypass_keygate_is_reported(
     #[case] http: &str,
@@ -234,10 +229,10 @@ fn harmless_configurations_are_not_reported(
 }
 
 #[test]
-fn an_authorized_location_needs_the_server_include() {
+fn a_guarded_location_needs_the_server_include() {
     let text = with("", "", "").replace("        include keygate-server.conf;\n", "");
     insta::assert_snapshot!(check_text(&text).unwrap().errors.join("\n\n"), @r"
-    error: `location /` asks Keygate, but this server does not have Keygate's own locations: the authorization request goes to another one, whose response may allow everybody
+    error: `location /` sends authorization requests to Keygate, but this server lacks Keygate's own locations: another location gets the requests, and its response may allow every caller
      --> site.conf:6:9
       |
     6 |         location / {
@@ -269,18 +264,18 @@ fn a_server_without_keygate_is_reported_once() {
     let text =
         "server { location / { proxy_pass http://b; } location /c { proxy_pass http://c; } }";
     insta::assert_snapshot!(check_text(text).unwrap().warnings.join("\n\n"), @r"
-    warning: no location of this server asks Keygate
+    warning: no location of this server sends authorization requests to Keygate
      --> site.conf:1:23
       |
     1 | server { location / { proxy_pass http://b; } location /c { proxy_pass http://c; } }
       |                       ^^^^^^^^^^^^^^^^^^^
       |
-      = help: include `keygate-authorize.conf` in those that it is to guard
+      = help: include `keygate-authorize.conf` in the locations to protect
     ");
 }
 
 #[test]
-fn lost_headers_are_shown_where_they_are_lost() {
+fn lost_headers_are_reported_at_the_directive_that_drops_them() {
     let text = with(
         "",
         "",
@@ -290,13 +285,13 @@ fn lost_headers_are_shown_where_they_are_lost() {
             }",
     );
     insta::assert_snapshot!(check_text(&text).unwrap().warnings.join("\n\n"), @r"
-    warning: `location /orders/` passes on what the caller wrote as `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `x-keygate-token`, `client_type`, `client-key`, `secret`, `cookie`
+    warning: `location /orders/` passes the caller's own `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `x-keygate-token`, `client_type`, `client-key`, `secret`, `cookie` to the backend
       --> site.conf:11:17
        |
     11 |                 proxy_set_header x-a b;
        |                 ^^^^^^^^^^^^^^^^^^^^^^
        |
-       = help: a block with a `proxy_set_header` of its own inherits none: include `keygate-authorize.conf` in this one
+       = help: a block with its own `proxy_set_header` inherits none: include `keygate-authorize.conf` in this one
     ");
 }
 
@@ -357,7 +352,7 @@ fn a_missing_file_is_reported() {
     "http { server { location / { include keygate-authorize.conf;
      return 301 https://b/?x=1&token=sample-key-1; } } }"
 )]
-fn no_line_with_a_key_is_shown(#[case] text: &str) {
+fn lines_that_may_contain_a_key_are_not_shown(#[case] text: &str) {
     let shown = match check_text(text) {
         Ok(outcome) => [outcome.errors, outcome.warnings].concat().join("\n"),
         Err(error) => error,
@@ -367,7 +362,7 @@ fn no_line_with_a_key_is_shown(#[case] text: &str) {
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_are_read_as_nginx_does() {
+fn bytes_that_are_not_utf_8_are_accepted_as_in_nginx() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.conf");
     fs::write(&path, b"# caf\xe9\r\nmerge_slashes off;\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! An nginx configuration as one tree of directives, whatever files it stands in.
+//! An nginx configuration as one tree of directives, with its includes.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use keygate_documents::{diagnostic::Diagnostic, source::SourceError};
 
 use crate::nginx::syntax::{self, Statement, SyntaxError, Word};
 
-/// A configuration and the texts that it was read from.
+/// A configuration and the text of its files.
 #[derive(Debug)]
 pub(super) struct Configuration {
     files: Vec<File>,
@@ -24,26 +24,26 @@ struct File {
     secrets: Vec<Range<usize>>,
 }
 
-/// A file's place in the configuration.
+/// A file's index in the configuration.
 pub(super) type FileId = usize;
 
-/// One directive, with what stands in its block; includes have been put in their places.
+/// A directive and its block; includes are already replaced by their content.
 #[derive(Debug)]
 pub(super) struct Directive {
     pub(super) name: String,
-    /// Without the quotes.
+    /// The arguments, without quotes.
     pub(super) arguments: Vec<String>,
     pub(super) block: Option<Vec<Directive>>,
     pub(super) file: FileId,
-    /// The name and the arguments, in bytes of the file.
+    /// The span of the name and the arguments, in bytes of the file.
     pub(super) span: Range<usize>,
 }
 
 impl Configuration {
-    /// Reads a file and what it includes.
+    /// Reads a file and its includes.
     ///
     /// # Errors
-    /// A file cannot be read, or is no nginx configuration.
+    /// A file cannot be read, or is not an nginx configuration.
     pub(super) fn load(path: &Path) -> Result<Self, SourceError> {
         let mut configuration = Self {
             files: Vec::new(),
@@ -55,7 +55,7 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// The diagnostic for a person, with its lines of the file, unless one of them may hold a key.
+    /// Renders a diagnostic with its lines of the file, unless one of them may hold a key.
     pub(super) fn render(&self, file: FileId, diagnostic: &Diagnostic) -> String {
         let Some(file) = self.files.get(file) else {
             return diagnostic.render_without_source("", "");
@@ -75,7 +75,7 @@ impl Configuration {
             path: path.to_owned(),
             error,
         })?;
-        // nginx takes any bytes, in comments for one.
+        // nginx accepts any bytes, for example in comments.
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let parsed = syntax::parse(&text);
         let file = self.files.len();
@@ -91,7 +91,7 @@ impl Configuration {
         }
     }
 
-    /// A file that is no nginx configuration may be a keys file: none of its text is shown.
+    /// Renders a syntax error without any text of the file, which may be a keys file.
     fn not_nginx(&self, file: FileId, error: &SyntaxError) -> String {
         let (origin, text) = self.files.get(file).map_or_else(Default::default, |file| {
             (file.path.display().to_string(), file.text.as_str())
@@ -137,7 +137,7 @@ impl Configuration {
         Ok(directives)
     }
 
-    /// What an `include` stands for; a pattern may stand for no file at all, a name may not.
+    /// Reads the files of an `include`; a pattern may match none, a name must exist.
     fn include(
         &mut self,
         pattern: &str,
@@ -147,7 +147,7 @@ impl Configuration {
         if !pattern.contains(['*', '?', '[']) {
             return self.read(&path, &outer.entered(&path)?);
         }
-        // As glob(3), which nginx calls: a name that starts with a dot is not meant by `*`.
+        // As in glob(3), which nginx calls, `*` does not match a leading dot.
         let options = glob::MatchOptions {
             require_literal_leading_dot: true,
             require_literal_separator: true,
@@ -163,12 +163,13 @@ impl Configuration {
         Ok(directives)
     }
 
-    /// A file that cannot be read, shown where it is included.
+    /// Reports an unreadable file at the `include` that names it.
     fn at_include(&self, error: SourceError, file: FileId, span: Range<usize>) -> SourceError {
         match error {
             SourceError::Unreadable { .. } => {
                 let diagnostic = Diagnostic::error(error.to_string()).at(span).help(
-                    "give the main file, e.g. `/etc/nginx/nginx.conf`: nginx looks beside it",
+                    "check the main file, e.g. `/etc/nginx/nginx.conf`: nginx resolves relative \
+                     paths from its directory",
                 );
                 SourceError::Rejected(vec![self.render(file, &diagnostic)])
             }
@@ -179,9 +180,9 @@ impl Configuration {
     }
 }
 
-/// The files that are being read: each is included by the one before it.
+/// The files that are being read, each included by its `outer` one.
 struct Includes<'o> {
-    /// nginx looks for relative names beside its main file (`ngx_conf_full_name`).
+    /// The directory of the main file, from which nginx resolves relative paths (`ngx_conf_full_name`).
     folder: &'o Path,
     path: PathBuf,
     outer: Option<&'o Includes<'o>>,
@@ -218,7 +219,7 @@ fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// The lines that a span touches.
+/// Returns the span of the lines that a span touches.
 fn line_around(text: &str, span: &Range<usize>) -> Range<usize> {
     let before = text.get(..span.start).unwrap_or(text);
     let after = text.get(span.end..).unwrap_or_default();
@@ -230,7 +231,7 @@ fn overlaps(one: &Range<usize>, other: &Range<usize>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
-/// Where keys, passwords and tokens may stand: lines of maps, and constants for such headers.
+/// Returns the spans that may contain secrets: lines of maps, and constants for such headers.
 fn secrets_in(statements: &[Statement]) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut blocks = vec![(statements, false)];
@@ -253,11 +254,12 @@ fn is_secret(statement: &Statement) -> bool {
     may_hold_secret(statement.name.text.as_ref(), &arguments.collect::<Vec<_>>())
 }
 
-/// Whether a directive may hold a key, password or token: a constant for a header or variable of
-/// such a name, or in a query string.
+/// Returns whether a directive may contain a key, password or token.
+///
+/// That is a constant for a header, a variable or a query parameter of such a name.
 fn may_hold_secret(name: &str, arguments: &[&str]) -> bool {
     const WORDS: [&str; 6] = ["auth", "cookie", "key", "secret", "token", "password"];
-    let is_telling = |name: &str| {
+    let is_secret_name = |name: &str| {
         let name = name.to_ascii_lowercase();
         let name = name.replace("keygate", "");
         WORDS.iter().any(|word| name.contains(word))
@@ -267,15 +269,15 @@ fn may_hold_secret(name: &str, arguments: &[&str]) -> bool {
         let fields = argument.split(['?', '&']).skip(1);
         fields
             .filter_map(|field| field.split_once('='))
-            .any(|(name, value)| is_telling(name) && is_constant(value))
+            .any(|(name, value)| is_secret_name(name) && is_constant(value))
     });
     let compared = || match arguments {
         [_, .., value] if name.ends_with("_set_header") => {
             let header = arguments.iter().rev().nth(1);
-            header.is_some_and(|header| is_telling(header)) && is_constant(value)
+            header.is_some_and(|header| is_secret_name(header)) && is_constant(value)
         }
         [variable, .., value] if matches!(name, "if" | "set") => {
-            is_telling(variable) && is_constant(value)
+            is_secret_name(variable) && is_constant(value)
         }
         _ => false,
     };
@@ -283,17 +285,17 @@ fn may_hold_secret(name: &str, arguments: &[&str]) -> bool {
 }
 
 impl Directive {
-    /// The n-th argument.
+    /// Returns the n-th argument, or an empty string.
     pub(super) fn argument(&self, n: usize) -> &str {
         self.arguments.get(n).map_or("", String::as_str)
     }
 
-    /// What stands in its block.
+    /// Returns the directives of its block.
     pub(super) fn children(&self) -> &[Directive] {
         self.block.as_deref().unwrap_or_default()
     }
 
-    /// The directive as a person would write it, e.g. `location ~ \.php$`, without a key.
+    /// Returns the directive as written, e.g. `location ~ \.php$`, without secrets.
     pub(super) fn title(&self) -> String {
         let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
         if may_hold_secret(&self.name, &arguments) {

@@ -92,7 +92,7 @@ fn the_parser_never_panics() {
     }
 }
 
-/// Compares some of these texts with `nginx -t`, if this machine has nginx.
+/// Compares the parser with `nginx -t`, if this machine has nginx.
 #[rstest]
 #[case::windows_line_ends("map $http_x $y {\r\n  a 1;\r\n}\r\n", true)]
 #[case::quoted_variable("map \"$http_x\" $y { a 1; }", true)]

@@ -1,4 +1,4 @@
-//! Where nginx's configuration and the settings of Keygate's services disagree.
+//! Differences between nginx's configuration and the settings of Keygate's services.
 
 use super::{
     Configuration, Directive, Finding, OWN,
@@ -8,26 +8,26 @@ use super::{
 };
 use crate::names::HAND_OFF;
 
-/// What the settings of the services say that nginx's configuration must know.
+/// The names and addresses from the services' settings that nginx must use too.
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// Headers that carry a key.
     pub key_headers: Vec<String>,
     /// Cookies that carry a key.
     pub key_cookies: Vec<String>,
-    /// The header that tells the authorizer the client type.
+    /// The header with the client type, as the authorizer reads it.
     pub client_type_header: String,
-    /// The header that tells the authorizer that the request comes by the back office.
+    /// The header that marks requests of the back office, as the authorizer reads it.
     pub backoffice_header: String,
-    /// The headers that tell the authorizer the user, where a gateway is trusted with that.
+    /// The headers with the user, as the authorizer reads them from a trusted gateway.
     pub user_headers: Vec<String>,
-    /// Where services listen, where that is known.
+    /// The addresses on which services listen, if known.
     pub listeners: Vec<(Service, String)>,
-    /// The first part of `x-keygate-names`, which the resolver compares, where it is known.
+    /// The first part of `x-keygate-names`, which the resolver compares, if known.
     pub stated_of_keys: Option<String>,
-    /// The other part, which the authorizer compares.
+    /// The second part, which the authorizer compares, if known.
     pub stated_of_identity: Option<String>,
-    /// Whether a denial is a response 200 with a header.
+    /// Whether a denied request gets status 200 and a header (`answer-with: header`).
     pub answers_with_header: bool,
     /// Whether the authorizer accepts only a client type that the resolver signed.
     pub needs_hand_off: bool,
@@ -40,7 +40,7 @@ pub enum Service {
     Resolver,
     /// The authorization service.
     Authorizer,
-    /// Both in one process.
+    /// Both services in one process.
     Serve,
 }
 
@@ -62,8 +62,8 @@ impl Default for Expected {
 }
 
 impl Service {
-    /// The service that a `proxy_pass` of the includes asks, by its path.
-    fn asked_by(pass: &Directive) -> Option<Self> {
+    /// Returns the service that a `proxy_pass` of the includes leads to, by its path.
+    fn behind(pass: &Directive) -> Option<Self> {
         let target = pass.argument(0);
         let starts = |path: &str| target.ends_with(path) || target.contains(&format!("{path}/"));
         [
@@ -85,25 +85,25 @@ impl Service {
     }
 }
 
-/// How to write includes that agree.
+/// The hint for includes that disagree with the settings.
 const GENERATE: &str =
-    "write the includes anew with `keygate nginx-includes --config FILE --out DIR`";
+    "generate the includes again with `keygate nginx-includes --config FILE --out DIR`";
 
-/// Everything in which the includes' own locations disagree with the settings.
+/// Returns where the includes' own locations disagree with the settings.
 pub(super) fn findings(configuration: &Configuration, expected: &Expected) -> Vec<Finding> {
     let mut findings = cookie_map(configuration, expected);
     for server in servers(configuration) {
         let mut steps = Vec::new();
         collect_steps(server.directives, &server.scope, &mut steps);
         for (pass, scope) in steps {
-            let Some(service) = Service::asked_by(pass) else {
+            let Some(service) = Service::behind(pass) else {
                 continue;
             };
             findings.extend(expected.headers_to(service, pass, &scope));
             findings.extend(expected.stated_to(service, &scope));
             findings.extend(expected.hand_off_to(service, pass, &scope));
             findings.extend(expected.address_of(service, pass, configuration));
-            // The services respond by status to includes that name themselves.
+            // To includes that send `x-keygate-names`, the services always respond by status.
             let is_named = scope.replaces("x-keygate-names");
             if expected.answers_with_header && service != Service::Resolver && !is_named {
                 findings.push(header_mode(pass));
@@ -113,7 +113,7 @@ pub(super) fn findings(configuration: &Configuration, expected: &Expected) -> Ve
     findings
 }
 
-/// The locations of the includes that ask a service.
+/// Collects the locations of the includes that send authorization requests to a service.
 fn collect_steps<'c>(
     block: &'c [Directive],
     scope: &Scope<'c>,
@@ -130,18 +130,18 @@ fn collect_steps<'c>(
 }
 
 impl Expected {
-    /// Headers that a location must replace or remove: the key's, and the identity's by the names of the
-    /// authorizer, which a resolver alone cannot know.
+    /// Returns the headers that a location must replace or remove: the key's, and the identity headers by
+    /// the authorizer's names.
     pub(super) fn headers_of_backends(&self) -> impl Iterator<Item = &str> {
         let identity = [&self.client_type_header, &self.backoffice_header];
         let all = identity.into_iter().chain(&self.user_headers);
         all.chain(&self.key_headers).map(String::as_str)
     }
 
-    /// Names of headers by which a caller could speak to the service, or a key reach it.
+    /// Reports headers that a caller could send to the service, or that take a key to it.
     fn headers_to(&self, service: Service, pass: &Directive, scope: &Scope<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let mut demand = |header: &str, message: String| {
+        let mut require = |header: &str, message: String| {
             if !scope.replaces(header) {
                 findings.push(warning(pass, message).help(GENERATE));
             }
@@ -149,41 +149,41 @@ impl Expected {
         if service != Service::Resolver {
             let name = &self.backoffice_header;
             let message = format!(
-                "the {} believes the caller's own `{name}` (setting `backoffice-header`)",
+                "the {} trusts the caller's own `{name}` (setting `backoffice-header`)",
                 service.name()
             );
-            demand(name, message);
+            require(name, message);
             for name in &self.user_headers {
                 let message = format!(
-                    "the {} believes the caller's own `{name}` (setting `users.trusted-headers`)",
+                    "the {} trusts the caller's own `{name}` (setting `users.trusted-headers`)",
                     service.name()
                 );
-                demand(name, message);
+                require(name, message);
             }
         }
         if service == Service::Authorizer {
             let name = &self.client_type_header;
             let message = format!(
-                "the authorizer believes the caller's own `{name}` (setting `client-type-header`)"
+                "the authorizer trusts the caller's own `{name}` (setting `client-type-header`)"
             );
-            demand(name, message);
+            require(name, message);
             for name in &self.key_headers {
                 let message = format!(
-                    "the key in the header `{name}` goes to the authorizer too (setting `key-headers`)"
+                    "the key in the header `{name}` is also sent to the authorizer (setting `key-headers`)"
                 );
-                demand(name, message);
+                require(name, message);
             }
             if let Some(name) = self.key_cookies.first() {
                 let message = format!(
-                    "the key in the cookie `{name}` goes to the authorizer too (setting `key-cookies`)"
+                    "the key in the cookie `{name}` is also sent to the authorizer (setting `key-cookies`)"
                 );
-                demand("cookie", message);
+                require("cookie", message);
             }
         }
         findings
     }
 
-    /// Includes that do not send the resolver's signature: the authorizer denies every key.
+    /// Reports includes that do not send the resolver's signature: the authorizer denies every key.
     fn hand_off_to(
         &self,
         service: Service,
@@ -205,7 +205,7 @@ impl Expected {
         })
     }
 
-    /// Includes that name themselves for other settings: the service rejects every request.
+    /// Reports includes whose `x-keygate-names` differs from the settings.
     fn stated_to(&self, service: Service, scope: &Scope<'_>) -> Option<Finding> {
         let set = scope.effective("proxy_set_header").into_iter();
         let mut stated = set.filter(|it| it.argument(0).eq_ignore_ascii_case("x-keygate-names"));
@@ -222,15 +222,15 @@ impl Expected {
         };
         is_other.then(|| {
             let message = format!(
-                "the includes were written for other names than the {} is set to: it rejects \
-                 every request",
+                "the includes were written for other header and cookie names than the {} uses: \
+                 it rejects every request",
                 service.name()
             );
             warning(stated, message).help(GENERATE)
         })
     }
 
-    /// A service that listens elsewhere.
+    /// Reports a service that listens on another address.
     fn address_of(
         &self,
         service: Service,
@@ -238,14 +238,14 @@ impl Expected {
         configuration: &Configuration,
     ) -> Option<Finding> {
         let (_, listener) = self.listeners.iter().find(|(it, _)| *it == service)?;
-        let asked = addresses(pass, configuration);
-        if asked.is_empty() || asked.iter().any(|address| is_same(listener, address)) {
+        let targets = addresses(pass, configuration);
+        if targets.is_empty() || targets.iter().any(|address| is_same(listener, address)) {
             return None;
         }
         let message = format!(
-            "nginx asks the {} at {}, but by its settings it listens on `{listener}`",
+            "nginx connects to the {} at {}, but its settings say that it listens on `{listener}`",
             service.name(),
-            asked
+            targets
                 .iter()
                 .map(|address| format!("`{address}`"))
                 .collect::<Vec<_>>()
@@ -261,12 +261,12 @@ impl Expected {
 fn header_mode(pass: &Directive) -> Finding {
     warning(
         pass,
-        "with `answer-with: header` a denial has the status 200, which nginx takes for allowed",
+        "with `answer-with: header` denied requests get status 200, which nginx treats as allowed",
     )
     .help("leave the setting at `status`: nginx does not read `mia-allowed`")
 }
 
-/// Cookies with a key that the includes' maps do not take out.
+/// Reports cookies with a key that the includes' maps do not remove.
 fn cookie_map(configuration: &Configuration, expected: &Expected) -> Vec<Finding> {
     let mut maps = Vec::new();
     visit(&configuration.directives, &mut |directive| {
@@ -284,7 +284,7 @@ fn cookie_map(configuration: &Configuration, expected: &Expected) -> Vec<Finding
         for name in &expected.key_cookies {
             if !entries.iter().any(|entry| entry.contains(name.as_str())) {
                 let message = format!(
-                    "the key in the cookie `{name}` passes on to backends (setting `key-cookies`)"
+                    "the key in the cookie `{name}` is sent to backends (setting `key-cookies`)"
                 );
                 findings.push(warning(map, message).help(GENERATE));
             }
@@ -293,7 +293,7 @@ fn cookie_map(configuration: &Configuration, expected: &Expected) -> Vec<Finding
     findings
 }
 
-/// Where a `proxy_pass` leads: the servers of its upstream, or what it names itself.
+/// Returns the addresses behind a `proxy_pass`: the servers of its upstream, or its own host.
 fn addresses(pass: &Directive, configuration: &Configuration) -> Vec<String> {
     let target = pass.argument(0);
     let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
@@ -314,19 +314,19 @@ fn addresses(pass: &Directive, configuration: &Configuration) -> Vec<String> {
     servers
 }
 
-/// Whether what listens on one address may be reached at the other.
-fn is_same(listener: &str, asked: &str) -> bool {
-    if listener.starts_with("unix:") || asked.starts_with("unix:") {
-        return listener == asked;
+/// Returns whether a connection to `target` may reach the listener.
+fn is_same(listener: &str, target: &str) -> bool {
+    if listener.starts_with("unix:") || target.starts_with("unix:") {
+        return listener == target;
     }
     let (host, port) = listener.rsplit_once(':').unwrap_or((listener, ""));
-    let (asked_host, asked_port) = asked.rsplit_once(':').unwrap_or((asked, "80"));
+    let (target_host, target_port) = target.rsplit_once(':').unwrap_or((target, "80"));
     let is_ip = |host: &str| {
         host.trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok()
     };
-    // A name may lead anywhere, and a service that listens on every address is at each of them.
-    let may_be_same = !is_ip(host) || !is_ip(asked_host) || matches!(host, "0.0.0.0" | "[::]");
-    port == asked_port && (may_be_same || host == asked_host)
+    // A host name may resolve to any address, and a wildcard listener accepts on all of them.
+    let may_be_same = !is_ip(host) || !is_ip(target_host) || matches!(host, "0.0.0.0" | "[::]");
+    port == target_port && (may_be_same || host == target_host)
 }

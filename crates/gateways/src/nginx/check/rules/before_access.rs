@@ -1,5 +1,5 @@
-//! What nginx does before it asks Keygate: it runs `return`, `rewrite`, `if` and `set`, and counts
-//! for limits, in phases before the access phase.
+//! Directives that nginx runs before the access phase, and so before the authorization request:
+//! `return`, `rewrite`, `if`, `set`, and the keys of limits.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use super::{
 /// Directives that nginx evaluates before the access phase.
 const EARLY: [&str; 4] = ["if", "set", "rewrite", "return"];
 
-/// A directive of a guarded block that answers before Keygate is asked.
+/// Reports a directive of a guarded block that responds before the authorization request.
 pub(super) fn responds(directive: &Directive) -> Option<Finding> {
     let is_response = match directive.name.as_str() {
         // A status from 400 on denies by itself.
@@ -25,15 +25,18 @@ pub(super) fn responds(directive: &Directive) -> Option<Finding> {
         _ => false,
     };
     is_response.then(|| {
-        let message = format!("`{}` answers before Keygate is asked", directive.title());
+        let message = format!(
+            "`{}` responds before the authorization request",
+            directive.title()
+        );
         warning(directive, message).help(
-            "nginx runs it before `auth_request`: whoever sends the request gets this response; \
-             move it to a location that needs no authorization, or leave it out",
+            "nginx runs it before `auth_request`, so every caller gets this response: move it to \
+             a location that needs no authorization, or remove it",
         )
     })
 }
 
-/// What the includes set of a response; those of users are in an include of their own.
+/// The variables that the includes set from the authorization response.
 const OWN_LATE: [&str; 6] = [
     "keygate_client_type",
     "keygate_key_id",
@@ -48,7 +51,7 @@ const OWN_LATE: [&str; 6] = [
 pub(super) struct Late(HashSet<String>);
 
 impl Late {
-    /// What `auth_request_set` sets, and the maps that are made of it.
+    /// Returns the variables of `auth_request_set`, and of the maps that use them.
     pub(super) fn of(configuration: &Configuration) -> Self {
         let mut late = Self(OWN_LATE.map(str::to_owned).into());
         let mut maps = Vec::new();
@@ -62,7 +65,7 @@ impl Late {
                 _ => {}
             },
         );
-        // A map may be made of one that comes later in the file.
+        // A map may use one that comes later in the file.
         loop {
             let known = late.0.len();
             for (source, target) in &maps {
@@ -76,12 +79,12 @@ impl Late {
         }
     }
 
-    /// The first of these variables in a text.
+    /// Returns the first of these variables in a text.
     fn named_in(&self, text: &str) -> Option<String> {
         variables(text).find(|name| self.0.contains(name))
     }
 
-    /// A zone that counts by such a variable: nginx does not count requests with an empty key.
+    /// Reports a zone with such a key: nginx does not count requests with an empty key.
     pub(super) fn zone(&self, directive: &Directive) -> Option<Finding> {
         let name = directive.name.as_str();
         if !matches!(name, "limit_req_zone" | "limit_conn_zone") {
@@ -89,8 +92,8 @@ impl Late {
         }
         let variable = self.named_in(directive.argument(0))?;
         let message = format!(
-            "`{name}` uses `${variable}`, which is empty when nginx counts: that is before Keygate \
-             is asked"
+            "`{name}` uses `${variable}`, which is empty: nginx counts before the authorization \
+             request"
         );
         Some(warning(directive, message).help(
             "nginx does not count requests with an empty key: use `$binary_remote_addr`, or the \
@@ -98,7 +101,7 @@ impl Late {
         ))
     }
 
-    /// A directive of a guarded block that reads such a variable too early.
+    /// Reports a directive of a guarded block that reads such a variable too early.
     pub(super) fn read_early(&self, directive: &Directive) -> Option<Finding> {
         if !EARLY.contains(&directive.name.as_str()) {
             return None;
@@ -108,7 +111,8 @@ impl Late {
             .iter()
             .find_map(|argument| self.named_in(argument))?;
         let message = format!(
-            "`{}` reads `${variable}`, which is empty here: nginx runs it before Keygate is asked",
+            "`{}` reads `${variable}`, which is empty here: nginx runs it before the authorization \
+             request",
             directive.title()
         );
         Some(warning(directive, message).help(

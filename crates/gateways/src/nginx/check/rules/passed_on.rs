@@ -1,5 +1,5 @@
-//! What a guarded location passes on, other than what Keygate has decided on: another protocol,
-//! host or method, and the key itself.
+//! What a guarded location sends to backends other than what Keygate decided on: another
+//! protocol, host or method, and the key itself.
 
 use super::{
     Directive, Expected, Finding,
@@ -23,7 +23,7 @@ const HEADERS: [&str; 8] = [
     "client_type",
 ];
 
-/// Everything that a guarded location passes on to its backend.
+/// Returns the findings about the protocol, host and method that a backend gets.
 pub(super) fn findings(location: &Location<'_>) -> Vec<Finding> {
     let set = location.scope.effective("proxy_set_header");
     let mut findings: Vec<_> = set.iter().filter_map(|it| protocol(it, location)).collect();
@@ -38,13 +38,13 @@ pub(super) fn findings(location: &Location<'_>) -> Vec<Finding> {
 }
 
 impl Location<'_> {
-    /// What the backend is told beside, or instead of, what the include says.
+    /// Reports headers that the include does not replace, or that are set twice.
     pub(super) fn headers(&self, pass: &Directive, expected: &Expected) -> Vec<Finding> {
         if let Some((name, false)) = PASSES.iter().find(|(name, _)| *name == pass.name) {
             let message = format!("`{name}` does not send the headers of Keygate's include");
             return vec![warning(pass, message).help(
-                "its backend sees what the caller wrote as `client-type`, and the API key: use \
-                 `proxy_pass`, or replace each of them here",
+                "its backend gets the caller's own `client-type` and the API key: use \
+                 `proxy_pass`, or replace these headers here",
             )];
         }
         let set = self.scope.effective("proxy_set_header");
@@ -58,29 +58,29 @@ impl Location<'_> {
         if !lost.is_empty() {
             let names: Vec<_> = lost.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
-                "`{}` passes on what the caller wrote as {}",
+                "`{}` passes the caller's own {} to the backend",
                 self.directive.title(),
                 names.join(", ")
             );
             let at = set.first().copied().unwrap_or(pass);
             let help = if lost.iter().all(|name| of_settings.contains(name)) {
-                "these are the names that the settings give: write the includes anew with \
+                "these names come from the settings: generate the includes again with \
                  `keygate nginx-includes --config FILE --out DIR`"
             } else {
-                "a block with a `proxy_set_header` of its own inherits none: include \
+                "a block with its own `proxy_set_header` inherits none: include \
                  `keygate-authorize.conf` in this one"
             };
             return vec![warning(at, message).help(help)];
         }
-        // An empty value removes the header, and adds none beside another one.
+        // nginx does not send a header with an empty value.
         let count_values = |header: &str| {
             let same = set.iter().filter(|it| {
                 it.argument(0).eq_ignore_ascii_case(header) && !it.argument(1).is_empty()
             });
             same.count()
         };
-        let doubled = headers.iter().filter(|header| count_values(header) > 1);
-        doubled
+        let repeated = headers.iter().filter(|header| count_values(header) > 1);
+        repeated
             .filter_map(|header| {
                 let again = set
                     .iter()
@@ -92,9 +92,7 @@ impl Location<'_> {
     }
 }
 
-/// Requests to other locations that nginx makes for a response.
-///
-/// `auth_request` is for a caller's own request alone: nginx skips it in these.
+/// Reports directives that make subrequests, in which nginx skips `auth_request`.
 pub(super) fn subrequests(directive: &Directive) -> Option<Finding> {
     let makes_requests = match directive.name.as_str() {
         "add_before_body" | "add_after_body" => !directive.argument(0).is_empty(),
@@ -103,17 +101,18 @@ pub(super) fn subrequests(directive: &Directive) -> Option<Finding> {
     };
     makes_requests.then(|| {
         let message = format!(
-            "`{}` makes requests that Keygate is not asked about",
+            "`{}` makes subrequests without authorization by Keygate",
             directive.title()
         );
         warning(directive, message).help(
-            "nginx asks about the caller's own request alone, and so includes what callers may not \
-             read: leave it out, or include only locations that need no authorization",
+            "nginx skips `auth_request` in subrequests, so a response may include content that the \
+             caller is not allowed to read: remove it, or include only locations that need no \
+             authorization",
         )
     })
 }
 
-/// An upgrade to whatever the caller asks for, such as HTTP/2 in clear text.
+/// Reports an upgrade to any protocol that the caller requests, such as cleartext HTTP/2.
 fn protocol(set: &Directive, location: &Location<'_>) -> Option<Finding> {
     if !set.argument(0).eq_ignore_ascii_case("upgrade") {
         return None;
@@ -122,18 +121,18 @@ fn protocol(set: &Directive, location: &Location<'_>) -> Option<Finding> {
         .any(|name| name == "http_upgrade" || is_map_that_passes_upgrade(location, &name));
     is_callers.then(|| {
         let message = format!(
-            "`{}` passes on every protocol that the caller names",
+            "`{}` passes every protocol that the caller requests",
             set.argument(0)
         );
         warning(set, message).help(
-            "after `h2c` a caller sends requests that neither nginx nor Keygate sees: \
+            "after an upgrade to `h2c`, a caller sends requests that neither nginx nor Keygate sees: \
              `map $http_upgrade $upgrade { default ''; ~*^websocket$ websocket; }` and \
              `proxy_set_header upgrade $upgrade`",
         )
     })
 }
 
-/// Whether a map gives what the caller wrote as `upgrade`.
+/// Returns whether a map passes the caller's own `upgrade` header.
 fn is_map_that_passes_upgrade(location: &Location<'_>, variable: &str) -> bool {
     location.scope.everything("map").any(|map| {
         map.argument(1)
@@ -146,7 +145,7 @@ fn is_map_that_passes_upgrade(location: &Location<'_>, variable: &str) -> bool {
     })
 }
 
-/// The host as it was written: of a request with a whole URL, Keygate decides on the URL's.
+/// Reports the `host` header as the caller wrote it: for an absolute URL, Keygate decides on its host.
 fn host(set: &Directive) -> Option<Finding> {
     let name = set.argument(0);
     let is_host = ["host", "x-forwarded-host"]
@@ -162,40 +161,40 @@ fn host(set: &Directive) -> Option<Finding> {
     })
 }
 
-/// Another method than the one that Keygate decides on.
+/// Reports another method than the one that Keygate decides on.
 fn method(directive: &Directive) -> Option<Finding> {
     if directive.argument(0) == "$request_method" {
         return None;
     }
     let message = "`proxy_method` sends another method than the one that Keygate decides on";
-    Some(warning(directive, message).help("leave it out"))
+    Some(warning(directive, message).help("remove it"))
 }
 
 impl Expected {
-    /// The caller's key in what goes to a backend, a caller or a log.
+    /// Reports the caller's key in what goes to a backend, a caller or a log.
     pub(super) fn shown_key(&self, directive: &Directive) -> Option<Finding> {
         if !SHOWN.contains(&directive.name.as_str()) {
             return None;
         }
-        // The first argument is the name, but for `proxy_pass`.
+        // Except for `proxy_pass`, the first argument is a name.
         let skipped = usize::from(directive.name != "proxy_pass");
         let values = directive.arguments.iter().skip(skipped);
         let variable = values
             .flat_map(|value| variables(value))
             .find(|name| self.is_key(name))?;
-        // The header of cookies itself, which the rule for headers reports.
+        // The rule for headers reports the `cookie` header itself.
         let is_own_header = directive.name == "proxy_set_header"
             && variable == format!("http_{}", variable_of(directive.argument(0)));
         if is_own_header {
             return None;
         }
         let message = format!(
-            "`${variable}` in `{}` is the key of the caller",
+            "`${variable}` in `{}` contains the caller's key",
             directive.name
         );
         Some(warning(directive, message).help(
-            "`$keygate_key_id` names the key without revealing it; `$keygate_backend_cookie` has \
-             the other cookies",
+            "`$keygate_key_id` identifies the key without revealing it; `$keygate_backend_cookie` \
+             contains the other cookies",
         ))
     }
 
@@ -208,7 +207,7 @@ impl Expected {
     }
 }
 
-/// A header's name as nginx writes it in variables.
+/// Returns a header's name as nginx writes it in variables.
 fn variable_of(header: &str) -> String {
     header.to_ascii_lowercase().replace('-', "_")
 }

@@ -1,4 +1,4 @@
-//! Where the backend gets another path than the one that Keygate decided on.
+//! Locations whose backend gets another path than the one that Keygate decided on.
 
 use super::{
     Directive, Finding,
@@ -7,18 +7,18 @@ use super::{
     warning,
 };
 
-/// One path of a policy that another rule decides when it is written in another case.
+/// A path of a policy that matches another rule when it is written in another case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseGap {
     /// A path that a rule matches.
     pub path: String,
-    /// The same in the other case.
+    /// The same path in the other case.
     pub other: String,
-    /// The rule that decides it then.
+    /// The rule that matches it then.
     pub decided_by: String,
 }
 
-/// Everything that is to be said of the paths of a location.
+/// Returns the findings about the path that a location sends to its backend.
 pub(super) fn findings(location: &Location<'_>, pass: Option<&Directive>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(pass.and_then(|pass| decoded_pass(location, pass)));
@@ -28,21 +28,21 @@ pub(super) fn findings(location: &Location<'_>, pass: Option<&Directive>) -> Vec
         let decoded = variables(header.argument(1)).find(|name| is_decoded(name));
         findings.extend(decoded.map(|name| {
             let message = format!(
-                "`${name}` in a header is decoded: `%0d%0a` in a path ends the header's line"
+                "`${name}` in a header is decoded: `%0d%0a` in a path ends the header line"
             );
-            warning(header, message).help("use `$request_uri`, which is as the caller wrote it")
+            warning(header, message).help("use `$request_uri`, which is not decoded")
         }));
     }
     findings
 }
 
-/// `alias` behind a prefix that ends otherwise than it does.
+/// Reports an `alias` of which only the prefix, or only the replacement, ends with a slash.
 pub(super) fn alias(location: &Location<'_>) -> Option<Finding> {
     let alias = named(location.directive.children(), "alias").last()?;
     joint(location, alias, Some(alias.argument(0)))
 }
 
-/// A location whose regular expression ignores case, where that matters to the policy.
+/// Reports a case-insensitive location, if the policy distinguishes its paths by case.
 pub(super) fn case(location: &Location<'_>, gaps: Option<&[CaseGap]>) -> Option<Finding> {
     let directive = location.directive;
     if directive.name != "location" || directive.argument(0) != "~*" {
@@ -51,11 +51,11 @@ pub(super) fn case(location: &Location<'_>, gaps: Option<&[CaseGap]>) -> Option<
     let title = directive.title();
     let Some(gaps) = gaps else {
         let message = format!(
-            "`{title}` takes a path in any case, but Keygate distinguishes `/orders` from `/ORDERS`"
+            "`{title}` matches paths in any case, but Keygate distinguishes `/orders` from `/ORDERS`"
         );
         return Some(warning(directive, message).help(
-            "use `~`; or give `--policy FILE` too: then only paths that another rule decides are \
-             reported",
+            "use `~`, or add `--policy FILE` to report only paths that match another rule in \
+             another case",
         ));
     };
     let prefix = literal_prefix(directive.argument(1));
@@ -63,8 +63,8 @@ pub(super) fn case(location: &Location<'_>, gaps: Option<&[CaseGap]>) -> Option<
         .iter()
         .find(|gap| gap.path.to_ascii_lowercase().starts_with(&prefix))?;
     let message = format!(
-        "`{title}` takes `{}` as it takes `{}`, but the policy decides it by `{}`",
-        gap.other, gap.path, gap.decided_by
+        "`{title}` matches `{}` and `{}`, but in the policy the latter matches the rule `{}`",
+        gap.path, gap.other, gap.decided_by
     );
     Some(warning(directive, message).help("use `~` instead of `~*`"))
 }
@@ -73,39 +73,39 @@ fn is_decoded(variable: &str) -> bool {
     matches!(variable, "uri" | "document_uri")
 }
 
-/// `proxy_pass` with a path that nginx has decoded: `%3f` has become `?`.
+/// Reports a `proxy_pass` with a path that nginx has decoded (`%3f` has become `?`).
 fn decoded_pass(location: &Location<'_>, pass: &Directive) -> Option<Finding> {
     let pattern = pattern_of(location);
     let decoded = variables(pass.argument(0)).find(|name| {
         is_decoded(name) || pattern.is_some_and(|pattern| is_decoded_capture(pattern, name))
     })?;
     let message = format!(
-        "`${decoded}` in `{}` is decoded: `%3f`, `%23` and `%0d%0a` of the caller's path change \
-         what the backend is asked for, after Keygate decided",
+        "`${decoded}` in `{}` is decoded: `%3f`, `%23` and `%0d%0a` in the caller's path change \
+         the backend's request after Keygate's decision",
         pass.name
     );
     Some(warning(pass, message).help(
-        "use `$request_uri`, or a `proxy_pass` without variables; a capture is safe where it \
+        "use `$request_uri`, or a `proxy_pass` without variables; a capture is safe if it \
          cannot match such characters, e.g. `([a-z0-9-]+)`",
     ))
 }
 
-/// `proxy_pass` to a host or path that the caller writes elsewhere than in the path of the request.
+/// Reports a `proxy_pass` to a host or path from a header, a cookie or the query.
 fn chosen_by_caller(pass: &Directive) -> Option<Finding> {
     let target = pass.argument(0).split('?').next().unwrap_or_default();
     let chosen = variables(target).find(|name| is_from_caller(name))?;
     let message = format!(
-        "`${chosen}` in `{}` lets the caller choose what the backend is asked for, after Keygate decided \
-         on the path",
+        "`${chosen}` in `{}` lets the caller choose the backend's host or path after Keygate's \
+         decision",
         pass.name
     );
     Some(
         warning(pass, message)
-            .help("map the values that you expect: `map $arg_x $target { default ''; a /a; }`"),
+            .help("map the expected values: `map $arg_x $target { default ''; a /a; }`"),
     )
 }
 
-/// The regular expression that the captures here come from.
+/// Returns the regular expression that sets the captures in a location.
 fn pattern_of<'c>(location: &Location<'c>) -> Option<&'c str> {
     let rewrite = named(location.directive.children(), "rewrite").last();
     let is_regex = matches!(location.directive.argument(0), "~" | "~*");
@@ -115,7 +115,7 @@ fn pattern_of<'c>(location: &Location<'c>) -> Option<&'c str> {
     }
 }
 
-/// Whether a variable is a group of the pattern that may match more than plain characters.
+/// Returns whether a variable is a group of the pattern that may match more than plain characters.
 fn is_decoded_capture(pattern: &str, variable: &str) -> bool {
     groups(pattern)
         .iter()
@@ -126,7 +126,7 @@ fn is_decoded_capture(pattern: &str, variable: &str) -> bool {
         })
 }
 
-/// The capturing groups of a regular expression: the name, if any, and what is inside.
+/// Returns the name, if any, and the body of each capturing group.
 fn groups(pattern: &str) -> Vec<(&str, &str)> {
     let (mut groups, mut open) = (Vec::new(), Vec::new());
     let (mut is_escaped, mut in_class) = (false, false);
@@ -163,7 +163,7 @@ fn groups(pattern: &str) -> Vec<(&str, &str)> {
     groups
 }
 
-/// Whether a group can match letters, digits and a few marks alone.
+/// Returns whether a group can only match letters, digits and a few marks.
 fn is_plain(body: &str) -> bool {
     let mut body = body;
     if let Some(named) = body.strip_prefix('?') {
@@ -193,7 +193,7 @@ fn is_plain(body: &str) -> bool {
     !body.is_empty()
 }
 
-/// The path that a `proxy_pass` names, if any.
+/// Returns the path of a `proxy_pass`, if any.
 fn uri_of(target: &str) -> Option<&str> {
     let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
     let rest = rest.strip_prefix("unix:").map_or(Some(rest), |socket| {
@@ -202,7 +202,7 @@ fn uri_of(target: &str) -> Option<&str> {
     rest.find('/').and_then(|at| rest.get(at..))
 }
 
-/// A prefix and its replacement, of which only one ends with a slash.
+/// Reports a prefix and its replacement if only one of them ends with a slash.
 fn joint(location: &Location<'_>, at: &Directive, replacement: Option<&str>) -> Option<Finding> {
     let directive = location.directive;
     let prefix = match (directive.argument(0), directive.arguments.len()) {
@@ -217,7 +217,7 @@ fn joint(location: &Location<'_>, at: &Directive, replacement: Option<&str>) -> 
     let (message, help) = if replacement.ends_with('/') {
         (
             format!(
-                "`{}` takes `{prefix}../x` too, and `{}` makes `{replacement}../x` of it",
+                "`{}` also matches `{prefix}../x`, which `{}` maps to `{replacement}../x`",
                 directive.title(),
                 at.title(),
             ),
@@ -226,7 +226,7 @@ fn joint(location: &Location<'_>, at: &Directive, replacement: Option<&str>) -> 
     } else {
         (
             format!(
-                "`{}` makes `{replacement}x` of `{prefix}x`: the slash is lost",
+                "`{}` maps `{prefix}x` to `{replacement}x`: the slash is lost",
                 at.title()
             ),
             format!("end `{replacement}` with a slash"),
@@ -235,7 +235,7 @@ fn joint(location: &Location<'_>, at: &Directive, replacement: Option<&str>) -> 
     Some(warning(at, message).help(&help))
 }
 
-/// What a pattern starts with, in lower case, as far as it is plain text.
+/// Returns the plain text that a pattern starts with, in lower case.
 fn literal_prefix(pattern: &str) -> String {
     let Some(rest) = pattern.strip_prefix('^') else {
         return String::new();

@@ -1,4 +1,4 @@
-//! What could replace Keygate's denial, or send the response for one caller to another.
+//! Directives that replace Keygate's denial, or send one caller's response to another.
 
 use super::{Directive, Finding, scope::variables, server::Location, warning};
 
@@ -16,28 +16,28 @@ impl Location<'_> {
             .collect();
         let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
         if !has(&["keygate_client_type"]) {
-            let message = "`proxy_cache` may give to one client type what was answered to another";
+            let message = "`proxy_cache` may send the response for one client type to another";
             return Some(warning(cache, message).help(
-                "put `$keygate_client_type` into `proxy_cache_key`, with users `$keygate_user_id` too, \
-                 or say `proxy_cache off`",
+                "add `$keygate_client_type` to `proxy_cache_key`, with users also `$keygate_user_id`, \
+                 or write `proxy_cache off`",
             ));
         }
         let key = key?;
         if !has(&["request_uri", "uri", "document_uri", "request"]) {
             let message =
-                "`proxy_cache_key` has no path: the response to one path is sent for another";
+                "`proxy_cache_key` has no path: the response for one path is sent for another";
             return Some(warning(key, message).help("add `$request_uri`"));
         }
         let server_names = self.scope.one_effective("server_name");
         let has_names = server_names.is_some_and(|it| it.arguments.len() > 1);
         (has_names && !has(&["host", "http_host"])).then(|| {
             let message =
-                "`proxy_cache_key` has no host: the response of one host is sent for another";
+                "`proxy_cache_key` has no host: the response for one host is sent for another";
             warning(key, message).help("add `$host`")
         })
     }
 
-    /// A backend's own error that becomes one of Keygate's.
+    /// Reports errors of the backend that are replaced by Keygate's error pages.
     pub(super) fn intercepted_errors(&self) -> Option<Finding> {
         let intercept = self.scope.one_effective("proxy_intercept_errors")?;
         let pages = self.scope.effective("error_page");
@@ -51,7 +51,7 @@ impl Location<'_> {
                 "with `proxy_intercept_errors on` the backend's own 401, 403 and 500 look like \
                  Keygate's denials",
             )
-            .help("leave it off where the include stands")
+            .help("leave it off in blocks with the include")
         })
     }
 
@@ -60,13 +60,13 @@ impl Location<'_> {
         (satisfy.argument(0) == "any").then(|| {
             warning(
                 satisfy,
-                "`satisfy any` lets another condition stand in for Keygate's answer",
+                "`satisfy any` lets another condition replace Keygate's decision",
             )
-            .help("include `keygate-authorize.conf` in this block, or say `satisfy all`")
+            .help("include `keygate-authorize.conf` in this block, or write `satisfy all`")
         })
     }
 
-    /// A denial that the caller gets as a success.
+    /// Reports error pages that send a denial with a success status.
     pub(super) fn error_pages(&self) -> Vec<Finding> {
         let is_denial =
             |argument: &String| matches!(argument.as_str(), "401" | "403" | "500" | "503");
@@ -85,8 +85,8 @@ impl Location<'_> {
                     && page.arguments.iter().any(succeeds)
             })
             .map(|page| {
-                let message = format!("`{}` makes a success of Keygate's denial", page.title());
-                warning(page, message).help("leave the status as it is")
+                let message = format!("`{}` sends Keygate's denial as a success", page.title());
+                warning(page, message).help("remove the `=` and the status after it")
             })
             .collect()
     }

@@ -13,8 +13,7 @@ impl<'c> Scope<'c> {
         Self(blocks)
     }
 
-    /// The directives of this name that apply: nginx takes those of the innermost block that
-    /// has any, and forgets the others.
+    /// Returns the directives of this name that apply: those of the innermost block that has any.
     pub(super) fn effective(&self, name: &str) -> Vec<&'c Directive> {
         self.0
             .iter()
@@ -24,23 +23,23 @@ impl<'c> Scope<'c> {
             .unwrap_or_default()
     }
 
-    /// The directive of this name that applies, where there is one at most.
+    /// Returns the last directive of this name that applies.
     pub(super) fn one_effective(&self, name: &str) -> Option<&'c Directive> {
         self.effective(name).pop()
     }
 
-    /// All directives of this name that stand in one of the blocks.
+    /// Returns all directives of this name in any of the blocks.
     pub(super) fn everything(&self, name: &'c str) -> impl Iterator<Item = &'c Directive> {
         self.0.iter().flat_map(move |block| named(block, name))
     }
 
-    /// The blocks around the innermost one.
+    /// Returns the scope without the innermost block.
     pub(super) fn outer(&self) -> Self {
         let outer = self.0.split_last().map(|(_, outer)| outer.to_vec());
         Self(outer.unwrap_or_default())
     }
 
-    /// Whether what the caller sent as this header is replaced or removed.
+    /// Returns whether the caller's own value of this header is replaced or removed.
     pub(super) fn replaces(&self, header: &str) -> bool {
         let own = format!("http_{}", header.to_ascii_lowercase().replace('-', "_"));
         self.effective("proxy_set_header").iter().any(|it| {
@@ -51,7 +50,7 @@ impl<'c> Scope<'c> {
 
     pub(super) fn is_guarded(&self) -> bool {
         self.one_effective("auth_request")
-            .is_some_and(|asks| asks.argument(0).starts_with(OWN))
+            .is_some_and(|it| it.argument(0).starts_with(OWN))
     }
 }
 
@@ -59,7 +58,7 @@ pub(super) fn named<'c>(block: &'c [Directive], name: &str) -> impl Iterator<Ite
     block.iter().filter(move |directive| directive.name == name)
 }
 
-/// The names of the variables in a text, in lower case.
+/// Returns the names of the variables in a text, in lower case.
 pub(super) fn variables(text: &str) -> impl Iterator<Item = String> {
     text.split('$').skip(1).map(|rest| {
         let rest = rest.strip_prefix('{').unwrap_or(rest);
@@ -67,7 +66,7 @@ pub(super) fn variables(text: &str) -> impl Iterator<Item = String> {
             .find(|it: char| !it.is_ascii_alphanumeric() && it != '_')
             .unwrap_or(rest.len());
         let name = rest.get(..end).unwrap_or_default();
-        // `$1x` is the first capture, and an `x`.
+        // `$1x` is the first capture, followed by an `x`.
         let digit = name.get(..1).filter(|it| it.parse::<u8>().is_ok());
         digit.unwrap_or(name).to_ascii_lowercase()
     })
@@ -80,7 +79,7 @@ pub(super) fn visit<'c>(block: &'c [Directive], see: &mut impl FnMut(&'c Directi
     }
 }
 
-/// Returns whether the caller writes a variable's value: a header, a cookie, or the query.
+/// Returns whether a variable's value comes from a header, a cookie or the query.
 pub(super) fn is_from_caller(variable: &str) -> bool {
     ["arg_", "cookie_", "http_"]
         .iter()

@@ -1,4 +1,4 @@
-//! The servers of a configuration and their locations, and which of them send requests to Keygate.
+//! The servers of a configuration, their locations, and which of them Keygate guards.
 
 use keygate_documents::diagnostic::Diagnostic;
 
@@ -10,7 +10,7 @@ use super::{
     unguarded, warning,
 };
 
-/// What hands a request to a backend, and whether the include's headers go with it.
+/// The directives that pass requests to a backend, and whether they send the include's headers.
 pub(super) const PASSES: [(&str, bool); 6] = [
     ("proxy_pass", true),
     ("grpc_pass", false),
@@ -20,7 +20,7 @@ pub(super) const PASSES: [(&str, bool); 6] = [
     ("memcached_pass", false),
 ];
 
-/// A location, or an `if` in one, that is not the includes' own.
+/// A location or `if` that is not part of the includes.
 #[derive(Debug)]
 pub(super) struct Location<'c> {
     pub(super) directive: &'c Directive,
@@ -39,7 +39,7 @@ pub(super) fn servers(configuration: &Configuration) -> Vec<Server<'_>> {
     let root = Scope::default().inside(&configuration.directives);
     let mut servers = Vec::new();
     collect_servers(&configuration.directives, &root, &mut servers);
-    // A file that is to be included in a server has locations, and no server.
+    // A file that servers include has locations, and no server.
     if named(&configuration.directives, "location")
         .next()
         .is_some()
@@ -81,8 +81,11 @@ impl<'c> Server<'c> {
         let Some(guarded) = guarded else {
             let passing = self.locations.iter().find_map(Location::pass);
             let unguarded = passing.map(|pass| {
-                warning(pass, "no location of this server asks Keygate")
-                    .help("include `keygate-authorize.conf` in those that it is to guard")
+                warning(
+                    pass,
+                    "no location of this server sends authorization requests to Keygate",
+                )
+                .help("include `keygate-authorize.conf` in the locations to protect")
             });
             return unguarded.into_iter().collect();
         };
@@ -107,7 +110,7 @@ impl<'c> Server<'c> {
         self.locations.iter().filter(is_guarded).count()
     }
 
-    /// Without the includes' own locations, the authorization request goes where any request goes.
+    /// Reports a server without the includes' own locations: authorization requests reach others.
     fn missing_steps(&self, guarded: &Location<'_>) -> Option<Finding> {
         let is_own = |location: &Directive| {
             location.arguments.iter().any(|argument| argument == OWN)
@@ -117,8 +120,8 @@ impl<'c> Server<'c> {
             return None;
         }
         let message = format!(
-            "`{}` asks Keygate, but this server does not have Keygate's own locations: the \
-             authorization request goes to another one, whose response may allow everybody",
+            "`{}` sends authorization requests to Keygate, but this server lacks Keygate's own \
+             locations: another location gets the requests, and its response may allow every caller",
             guarded.directive.title()
         );
         let diagnostic =
@@ -126,7 +129,7 @@ impl<'c> Server<'c> {
         Some(Finding::at(guarded.directive, diagnostic))
     }
 
-    /// A location of the user's own that nginx may take for one of the includes.
+    /// Reports other locations below the includes' own path.
     fn own_steps(&self) -> Vec<Finding> {
         let is_below = |location: &&Directive| {
             let mut arguments = location.arguments.iter();
@@ -140,14 +143,15 @@ impl<'c> Server<'c> {
                     location.title()
                 );
                 warning(location, message).help(
-                    "paths below `/_keygate/` are for `keygate-server.conf` alone: give it another path",
+                    "paths below `/_keygate/` are reserved for `keygate-server.conf`: use another path",
                 )
             })
             .collect()
     }
 
-    /// nginx runs a server's rewrites again for the authorization request. The include stops that if it
-    /// comes before them.
+    /// Reports rewrites of the server, which nginx runs again for the authorization request.
+    ///
+    /// The include prevents that if it comes before them.
     fn rewrites(&self) -> Vec<Finding> {
         let mut is_stopped = false;
         let mut findings = Vec::new();
@@ -197,7 +201,7 @@ fn is_response_of_includes(location: &Directive) -> bool {
 }
 
 impl<'c> Location<'c> {
-    /// What hands the request to a backend here. It is not inherited.
+    /// Returns the directive that passes requests to a backend; nginx does not inherit it.
     fn pass(&self) -> Option<&'c Directive> {
         let block = self.directive.children();
         block
@@ -210,7 +214,7 @@ impl<'c> Location<'c> {
         let mut findings: Vec<_> = paths::alias(self).into_iter().collect();
         if !self.scope.is_guarded() {
             let unguarded = unguarded::turned_off(self)
-                .or_else(|| pass.map(|pass| self.unasked(pass)))
+                .or_else(|| pass.map(|pass| self.open_pass(pass)))
                 .or_else(|| unguarded::content(self));
             findings.extend(unguarded);
             return findings;
@@ -236,27 +240,28 @@ impl<'c> Location<'c> {
         findings
     }
 
-    fn unasked(&self, pass: &Directive) -> Finding {
+    /// Reports a `proxy_pass` or the like without authorization.
+    fn open_pass(&self, pass: &Directive) -> Finding {
         let title = self.directive.title();
         if self.directive.argument(0).starts_with('@') {
             return warning(
                 pass,
-                format!("`{title}` passes on the caller's own identity headers"),
+                format!("`{title}` passes the caller's own identity headers to the backend"),
             )
             .help(
-                "a location that leads there has asked Keygate, but its headers stay behind: \
-                     include `keygate-authorize.conf` here too",
+                "the `proxy_set_header` lines of a location that leads here do not apply here: \
+                 include `keygate-authorize.conf` in this one too",
             );
         }
         warning(
             pass,
-            format!("`{title}` passes requests on without asking Keygate"),
+            format!("`{title}` passes requests to a backend without authorization by Keygate"),
         )
         .help(unguarded::help(self.directive))
     }
 }
 
-/// Whether a rewrite leads to a redirect, not to another path of the same server.
+/// Returns whether a rewrite leads to a redirect, not to another path of the same server.
 pub(super) fn is_redirect(rewrite: &Directive) -> bool {
     matches!(rewrite.argument(2), "redirect" | "permanent")
         || ["http://", "https://", "$scheme"]
@@ -267,7 +272,10 @@ pub(super) fn is_redirect(rewrite: &Directive) -> bool {
 fn rewritten(rewrite: &Directive) -> Finding {
     warning(
         rewrite,
-        "Keygate decides on the path as the caller wrote it, not on what `rewrite` makes of it",
+        "Keygate decides on the original path, not on the result of `rewrite`",
     )
-    .help("write the policy for the caller's paths, and let no rewrite lead from one rule's to another's")
+    .help(
+        "write the policy for the original paths, and do not rewrite a path of one rule to a path \
+         of another",
+    )
 }

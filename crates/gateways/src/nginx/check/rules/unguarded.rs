@@ -1,27 +1,27 @@
-//! Locations beside the guarded ones that respond without Keygate.
+//! Locations that respond without authorization by Keygate.
 
 use super::{Directive, Finding, OWN, scope::named, server::Location, warning};
 
-/// What makes a location respond by itself, and what it then does.
+/// Directives that make a location respond by itself, and what it then does.
 const CONTENT: [(&str, &str); 15] = [
     ("alias", "serves files"),
     ("autoindex", "lists folders"),
-    ("content_by_lua", "responds by Lua"),
-    ("content_by_lua_block", "responds by Lua"),
-    ("content_by_lua_file", "responds by Lua"),
+    ("content_by_lua", "runs Lua"),
+    ("content_by_lua_block", "runs Lua"),
+    ("content_by_lua_file", "runs Lua"),
     ("dav_methods", "writes files"),
     ("empty_gif", "responds"),
     ("flv", "serves files"),
-    ("js_content", "responds by JavaScript"),
+    ("js_content", "runs JavaScript"),
     ("mirror", "sends copies of requests"),
     ("mp4", "serves files"),
-    ("perl", "responds by Perl"),
+    ("perl", "runs Perl"),
     ("root", "serves files"),
     ("stub_status", "shows nginx's counters"),
     ("try_files", "serves files"),
 ];
 
-/// A location that responds without a guard, where nothing else keeps callers out of it.
+/// Reports a location that responds without authorization, and that callers can reach.
 pub(super) fn content(location: &Location<'_>) -> Option<Finding> {
     let block = location.directive.children();
     let (directive, what) = block.iter().find_map(|directive| {
@@ -32,13 +32,13 @@ pub(super) fn content(location: &Location<'_>) -> Option<Finding> {
         return None;
     }
     let message = format!(
-        "`{}` {what} without asking Keygate",
+        "`{}` {what} without authorization by Keygate",
         location.directive.title()
     );
     Some(warning(directive, message).help(help(location.directive)))
 }
 
-/// Keygate turned off, or another service asked, inside a block that has it.
+/// Reports `auth_request off`, or another service's `auth_request`, inside a guarded block.
 pub(super) fn turned_off(location: &Location<'_>) -> Option<Finding> {
     let other = named(location.directive.children(), "auth_request").last()?;
     if other.argument(0).starts_with(OWN) || !location.scope.outer().is_guarded() {
@@ -47,23 +47,23 @@ pub(super) fn turned_off(location: &Location<'_>) -> Option<Finding> {
     let title = location.directive.title();
     let message = match other.argument(0) {
         "off" => format!("`auth_request off` lets every request to `{title}` pass without Keygate"),
-        asked => format!("`{title}` asks `{asked}` in the place of Keygate"),
+        other => format!("`{title}` sends authorization requests to `{other}` instead of Keygate"),
     };
     Some(warning(other, message).help(help(location.directive)))
 }
 
-/// What to do about a location that does not ask.
+/// Returns the hint for a location without authorization.
 pub(super) fn help(location: &Directive) -> &'static str {
     let is_regex = matches!(location.argument(0), "~" | "~*");
     if is_regex && !location.argument(1).starts_with('^') {
         "include `keygate-authorize.conf` in it; its regular expression does not start with `^`, \
-         so it also takes paths of locations that have the include"
+         so it also matches paths of locations that have the include"
     } else {
         "include `keygate-authorize.conf` in it"
     }
 }
 
-/// Whether callers cannot reach it, or get a denial or redirect in any case.
+/// Returns whether callers cannot reach it, or always get a denial or redirect.
 fn is_closed(location: &Location<'_>) -> bool {
     let block = location.directive.children();
     let denies_all = |it: &&Directive| it.argument(0) == "all";
@@ -73,7 +73,7 @@ fn is_closed(location: &Location<'_>) -> bool {
         || location.scope.effective("deny").iter().any(denies_all)
 }
 
-/// Whether it is the one page that an `error_page` leads to.
+/// Returns whether it is the page of an `error_page`.
 fn is_error_page(location: &Location<'_>) -> bool {
     let page = location.directive.argument(1);
     location.directive.argument(0) == "="

@@ -1,4 +1,4 @@
-//! One snippet for each way past Keygate, and one beside it that is harmless.
+//! One snippet for each way to bypass Keygate, and one similar snippet that is harmless.
 
 use rstest::rstest;
 
@@ -12,21 +12,24 @@ fn warnings(http: &str, server: &str, location: &str, context: &Context) -> Vec<
 }
 
 #[rstest]
-#[case::returns("return 200 ok;", "`return 200 ok` answers before Keygate is asked")]
+#[case::returns(
+    "return 200 ok;",
+    "`return 200 ok` responds before the authorization request"
+)]
 #[case::redirect_by_return("return 301 https://x$request_uri;", "`return 301 ")]
-#[case::return_of_a_url("return https://x;", "`return https://x` answers before")]
+#[case::return_of_a_url("return https://x;", "`return https://x` responds before")]
 #[case::redirect(
     "rewrite ^/old /new redirect;",
-    "`rewrite ^/old /new redirect` answers"
+    "`rewrite ^/old /new redirect` responds"
 )]
 #[case::permanent(
     "rewrite ^/old /new permanent;",
-    "`rewrite ^/old /new permanent` answers"
+    "`rewrite ^/old /new permanent` responds"
 )]
-#[case::to_a_url("rewrite ^ https://other/;", "`rewrite ^ https://other/` answers")]
+#[case::to_a_url("rewrite ^ https://other/;", "`rewrite ^ https://other/` responds")]
 #[case::preflight(
     "if ($request_method = OPTIONS) { return 204; }",
-    "`return 204` answers before"
+    "`return 204` responds before"
 )]
 #[case::condition(
     "if ($keygate_client_type = A) { set $x 1; }",
@@ -42,7 +45,7 @@ fn warnings(http: &str, server: &str, location: &str, context: &Context) -> Vec<
 )]
 #[case::nested_other(
     "location /a { auth_request /mine; return 404; }",
-    "`location /a` asks `/mine` in the place of Keygate"
+    "`location /a` sends authorization requests to `/mine` instead of Keygate"
 )]
 #[case::decoded_header(
     "location /a { include keygate-authorize.conf; proxy_set_header x $uri; }",
@@ -50,11 +53,11 @@ fn warnings(http: &str, server: &str, location: &str, context: &Context) -> Vec<
 )]
 #[case::back_office(
     "set $keygate_backoffice $http_x_office;",
-    "`$http_x_office` lets any caller be the back office"
+    "`$http_x_office` lets any caller mark its request as the back office's"
 )]
 #[case::user(
     "set $keygate_trusted_user_id $cookie_user;",
-    "`$cookie_user` lets any caller be any user"
+    "`$cookie_user` lets any caller choose the user"
 )]
 fn a_guarded_location_keeps_its_guard(#[case] location: &str, #[case] expected: &str) {
     assert_one(&warnings("", "", location, &Context::default()), expected);
@@ -81,51 +84,48 @@ fn a_denial_before_keygate_is_harmless(#[case] location: &str) {
 #[case::status("location /a { stub_status; }", "`location /a` shows nginx's counters")]
 #[case::dav("location /a { dav_methods PUT; }", "`location /a` writes files")]
 #[case::gif("location /a { empty_gif; }", "`location /a` responds")]
-#[case::njs(
-    "location /a { js_content m.f; }",
-    "`location /a` responds by JavaScript"
-)]
-#[case::perl("location /a { perl m::f; }", "`location /a` responds by Perl")]
+#[case::njs("location /a { js_content m.f; }", "`location /a` runs JavaScript")]
+#[case::perl("location /a { perl m::f; }", "`location /a` runs Perl")]
 #[case::lua(
     "location /a { content_by_lua_block { say('}') } }",
-    "`location /a` responds by Lua"
+    "`location /a` runs Lua"
 )]
 #[case::mirror("location /a { mirror /m; }", "`location /a` sends copies")]
 #[case::fastcgi(
     "location ~ \\.php$ { fastcgi_pass b; }",
-    "`location ~ \\.php$` passes requests on without"
+    "`location ~ \\.php$` passes requests to a backend without"
 )]
 #[case::uwsgi(
     "location /a { uwsgi_pass b; }",
-    "`location /a` passes requests on without"
+    "`location /a` passes requests to a backend without"
 )]
 #[case::scgi(
     "location /a { scgi_pass b; }",
-    "`location /a` passes requests on without"
+    "`location /a` passes requests to a backend without"
 )]
 #[case::grpc(
     "location /a { grpc_pass b; }",
-    "`location /a` passes requests on without"
+    "`location /a` passes requests to a backend without"
 )]
 #[case::memcached(
     "location /a { memcached_pass b; }",
-    "`location /a` passes requests on"
+    "`location /a` passes requests to a backend"
 )]
 #[case::alias_behind_a_bare_prefix(
     "location /a { internal; alias /srv/; }",
-    "`location /a` takes `/a../x` too, and `alias /srv/` makes `/srv/../x`"
+    "`location /a` also matches `/a../x`, which `alias /srv/` maps to `/srv/../x`"
 )]
 #[case::alias_without_its_slash(
     "location /a/ { internal; alias /srv; }",
-    "`alias /srv` makes `/srvx` of `/a/x`"
+    "`alias /srv` maps `/a/x` to `/srvx`"
 )]
 #[case::off_by_slash(
     "location /a { include keygate-authorize.conf; proxy_pass http://b/; }",
-    "`location /a` takes `/a../x` too"
+    "`location /a` also matches `/a../x`"
 )]
 #[case::off_by_slash_preferred(
     "location ^~ /a { include keygate-authorize.conf; proxy_pass http://b/c/; }",
-    "`location ^~ /a` takes `/a../x` too"
+    "`location ^~ /a` also matches `/a../x`"
 )]
 #[case::decoded(
     "location /a { include keygate-authorize.conf; proxy_pass http://b$uri; }",
@@ -145,7 +145,7 @@ fn a_denial_before_keygate_is_harmless(#[case] location: &str) {
 )]
 #[case::any_case(
     "location ~* ^/orders { include keygate-authorize.conf; proxy_pass http://b; }",
-    "`location ~* ^/orders` takes a path in any case"
+    "`location ~* ^/orders` matches paths in any case"
 )]
 #[case::intercepted(
     "location /a { include keygate-authorize.conf; proxy_intercept_errors on; proxy_pass http://b; }",
@@ -153,9 +153,9 @@ fn a_denial_before_keygate_is_harmless(#[case] location: &str) {
 )]
 #[case::callers_header(
     "location /a { include keygate-authorize.conf; location /a/b { proxy_set_header client-type $http_client_type; proxy_pass http://b; } }",
-    "`location /a/b` passes on what the caller wrote as `client-type`"
+    "`location /a/b` passes the caller's own `client-type`"
 )]
-fn a_location_beside_the_guarded_one_is_checked(#[case] server: &str, #[case] expected: &str) {
+fn locations_beside_a_guarded_one_are_checked(#[case] server: &str, #[case] expected: &str) {
     assert_one(&warnings("", server, "", &Context::default()), expected);
 }
 
@@ -186,11 +186,11 @@ fn a_closed_or_exact_location_is_harmless(#[case] server: &str) {
     "limit_req_zone $y zone=a:1m rate=1r/s; map $x $y { default $x; } map $keygate_client_type $x { A a; }",
     "limit_req_zone` uses `$y`"
 )]
-fn a_zone_on_an_empty_variable_counts_nothing(#[case] http: &str, #[case] expected: &str) {
+fn a_zone_with_an_empty_key_is_reported(#[case] http: &str, #[case] expected: &str) {
     let found = warnings(http, "", "", &Context::default());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
-        found[0].contains(expected) && found[0].contains("before Keygate"),
+        found[0].contains(expected) && found[0].contains("before the authorization request"),
         "{found:?}"
     );
     assert_none(&warnings(
@@ -205,12 +205,12 @@ fn a_zone_on_an_empty_variable_counts_nothing(#[case] http: &str, #[case] expect
 #[case::any_protocol(
     "",
     "proxy_set_header upgrade $http_upgrade; proxy_set_header connection upgrade;",
-    "`upgrade` passes on every protocol that the caller names"
+    "`upgrade` passes every protocol that the caller requests"
 )]
 #[case::any_protocol_by_a_map(
     "map $http_upgrade $u { default $http_upgrade; }",
     "proxy_set_header Upgrade $u;",
-    "`Upgrade` passes on every protocol"
+    "`Upgrade` passes every protocol"
 )]
 #[case::callers_host(
     "",
@@ -231,40 +231,40 @@ fn a_zone_on_an_empty_variable_counts_nothing(#[case] http: &str, #[case] expect
 #[case::key_in_another_header(
     "",
     "proxy_set_header x-copy $http_client_key;",
-    "`$http_client_key` in `proxy_set_header` is the key of the caller"
+    "`$http_client_key` in `proxy_set_header` contains the caller's key"
 )]
 #[case::key_in_a_response(
     "",
     "add_header x-copy 'key=${http_secret}';",
-    "`$http_secret` in `add_header` is the key"
+    "`$http_secret` in `add_header` contains the caller's key"
 )]
 #[case::key_of_a_cookie(
     "",
     "proxy_set_header x-copy $cookie_mia_client_key;",
-    "`$cookie_mia_client_key` in `proxy_set_header` is the key"
+    "`$cookie_mia_client_key` in `proxy_set_header` contains the caller's key"
 )]
 #[case::key_with_all_cookies(
     "",
     "proxy_set_header x-copy $http_cookie;",
-    "`$http_cookie` in `proxy_set_header` is the key"
+    "`$http_cookie` in `proxy_set_header` contains the caller's key"
 )]
 #[case::key_in_the_log(
     "log_format keys '$remote_addr $http_client_key';",
     "",
-    "`$http_client_key` in `log_format` is the key"
+    "`$http_client_key` in `log_format` contains the caller's key"
 )]
 #[case::server_side_includes(
     "",
     "ssi on;",
-    "`ssi on` makes requests that Keygate is not asked about"
+    "`ssi on` makes subrequests without authorization by Keygate"
 )]
 #[case::addition(
     "",
     "add_after_body /a;",
-    "`add_after_body /a` makes requests that Keygate is not asked about"
+    "`add_after_body /a` makes subrequests without authorization by Keygate"
 )]
-#[case::addition_before("", "add_before_body /a;", "`add_before_body /a` makes requests")]
-fn what_reaches_the_backend_is_what_keygate_decided_on(
+#[case::addition_before("", "add_before_body /a;", "`add_before_body /a` makes subrequests")]
+fn requests_that_differ_from_the_authorized_ones_are_found(
     #[case] http: &str,
     #[case] location: &str,
     #[case] expected: &str,
@@ -288,7 +288,7 @@ fn what_reaches_the_backend_is_what_keygate_decided_on(
 #[case::other_cookie("", "proxy_set_header x-session $cookie_session;")]
 #[case::no_includes("", "ssi off;")]
 #[case::limit_by_key("limit_req_zone $http_client_key zone=a:1m rate=1r/s;", "")]
-fn what_names_neither_key_nor_another_request_is_harmless(
+fn headers_without_the_key_of_the_same_request_are_harmless(
     #[case] http: &str,
     #[case] location: &str,
 ) {
@@ -312,7 +312,7 @@ fn what_names_neither_key_nor_another_request_is_harmless(
     "",
     "location /a { include keygate-authorize.conf; proxy_pass http://b/$arg_x; }",
     "",
-    "`$arg_x` in `proxy_pass` lets the caller choose what the backend is asked for"
+    "`$arg_x` in `proxy_pass` lets the caller choose the backend's host or path"
 )]
 #[case::host_of_a_header(
     "",
@@ -332,7 +332,7 @@ fn what_names_neither_key_nor_another_request_is_harmless(
     "proxy_cache all; proxy_cache_key $keygate_client_type$request_uri;",
     "`proxy_cache_key` has no host"
 )]
-#[case::own_answer(
+#[case::own_response(
     "",
     "location = /_keygate/authorize { return 200; }",
     "",
@@ -344,7 +344,7 @@ fn what_names_neither_key_nor_another_request_is_harmless(
     "",
     "`location /_keygate/x` may respond"
 )]
-fn what_a_caller_or_another_location_may_choose_is_found(
+fn choices_of_a_caller_or_of_another_location_are_found(
     #[case] http: &str,
     #[case] server: &str,
     #[case] location: &str,
@@ -372,12 +372,12 @@ fn what_a_caller_or_another_location_may_choose_is_found(
     "proxy_cache all; proxy_cache_key $keygate_client_type$host$request_uri;"
 )]
 #[case::guard_of_the_server("", "include keygate-authorize.conf;", "")]
-#[case::answer_for_denied_callers(
+#[case::response_to_denied_callers(
     "",
     "include keygate-authorize.conf; location /a { proxy_pass http://b; }",
     ""
 )]
-fn what_the_configuration_alone_chooses_is_harmless(
+fn choices_of_the_configuration_alone_are_harmless(
     #[case] http: &str,
     #[case] server: &str,
     #[case] location: &str,
@@ -394,12 +394,12 @@ fn server_side_includes_beside_a_guarded_location_are_found() {
             "",
             &Context::default(),
         ),
-        "`ssi on` makes requests that Keygate is not asked about",
+        "`ssi on` makes subrequests without authorization by Keygate",
     );
 }
 
 #[test]
-fn an_open_regular_expression_is_named_as_the_reason() {
+fn an_unanchored_regular_expression_is_named_as_the_reason() {
     let found = warnings(
         "",
         "location ~ \\.png$ { root /srv; }",
@@ -424,7 +424,7 @@ fn case_matters_where_the_policy_decides_differently() {
     assert_none(&warnings("", server, "", &context(Vec::new())));
     assert_one(
         &warnings("", server, "", &context(vec![gap.clone()])),
-        "`location ~* ^/orders` takes `/ORDERS/1` as it takes `/orders/1`, but the policy decides it by `/`",
+        "`location ~* ^/orders` matches `/orders/1` and `/ORDERS/1`, but in the policy the latter matches the rule `/`",
     );
     let elsewhere = server.replace("orders", "users");
     assert_none(&warnings("", &elsewhere, "", &context(vec![gap])));
@@ -454,27 +454,27 @@ fn the_default_settings_agree_with_the_includes() {
 #[rstest]
 #[case::key_header(
     settings(|it| it.key_headers = vec!["x-api-key".to_owned()]),
-    &["`location /` passes on what the caller wrote as `x-api-key`", "the key in the header `x-api-key` goes to the authorizer"]
+    &["`location /` passes the caller's own `x-api-key`", "the key in the header `x-api-key` is also sent to the authorizer"]
 )]
 #[case::key_cookie(
     settings(|it| it.key_cookies = vec!["apikey".to_owned()]),
-    &["the key in the cookie `apikey` passes on to backends"]
+    &["the key in the cookie `apikey` is sent to backends"]
 )]
 #[case::client_type(
     settings(|it| it.client_type_header = "x-client-type".to_owned()),
-    &["`location /` passes on what the caller wrote as `x-client-type`", "the authorizer believes the caller's own `x-client-type`"]
+    &["`location /` passes the caller's own `x-client-type`", "the authorizer trusts the caller's own `x-client-type`"]
 )]
 #[case::back_office(
     settings(|it| it.backoffice_header = "x-office".to_owned()),
-    &["`location /` passes on what the caller wrote as `x-office`", "the authorizer believes the caller's own `x-office`"]
+    &["`location /` passes the caller's own `x-office`", "the authorizer trusts the caller's own `x-office`"]
 )]
 #[case::other_keys_stated(
     settings(|it| it.stated_of_keys = Some("headers=x".to_owned())),
-    &["the includes were written for other names than the resolver is set to"]
+    &["the includes were written for other header and cookie names than the resolver uses"]
 )]
 #[case::other_identity_stated(
     settings(|it| it.stated_of_identity = Some("client-type=x".to_owned())),
-    &["the includes were written for other names than the authorizer is set to"]
+    &["the includes were written for other header and cookie names than the authorizer uses"]
 )]
 #[case::no_user_stated(
     settings(|it| it.stated_of_identity = Some("isbackoffice;user=a,b,c".to_owned())),
@@ -483,17 +483,17 @@ fn the_default_settings_agree_with_the_includes() {
 #[case::user(
     settings(|it| it.user_headers = vec!["x-user".to_owned()]),
     &[
-        "`location /` passes on what the caller wrote as `x-user`",
-        "the authorizer believes the caller's own `x-user` (setting `users.trusted-headers`)",
+        "`location /` passes the caller's own `x-user`",
+        "the authorizer trusts the caller's own `x-user` (setting `users.trusted-headers`)",
     ]
 )]
 #[case::address(
     settings(|it| it.listeners = vec![(Service::Resolver, "127.0.0.1:9081".to_owned())]),
-    &["nginx asks the resolver at `127.0.0.1:7081`, but by its settings it listens on `127.0.0.1:9081`"]
+    &["nginx connects to the resolver at `127.0.0.1:7081`, but its settings say that it listens on `127.0.0.1:9081`"]
 )]
 #[case::socket(
     settings(|it| it.listeners = vec![(Service::Authorizer, "unix:/run/a.sock".to_owned())]),
-    &["nginx asks the authorizer at `127.0.0.1:7082`"]
+    &["nginx connects to the authorizer at `127.0.0.1:7082`"]
 )]
 fn settings_that_the_includes_do_not_follow_are_found(
     #[case] context: Context,
@@ -506,8 +506,8 @@ fn settings_that_the_includes_do_not_follow_are_found(
 }
 
 #[rstest]
-#[case::of_today("x-keygate-names", 0)]
-#[case::of_ones_own("x-other", 1)]
+#[case::current("x-keygate-names", 0)]
+#[case::without_the_names("x-other", 1)]
 fn header_mode_is_reported_for_includes_without_their_header(
     #[case] header: &str,
     #[case] expected: usize,
