@@ -237,7 +237,7 @@ fn hashing_a_plaintext_keys_file_keeps_its_comments() {
     );
     assert!(!warned.contains(CLEAR));
     let output = keys.run_with("hash", &[], "");
-    assert_eq!(stderr(&output), "2 keys were in clear and are hashed\n");
+    assert_eq!(stderr(&output), "2 plaintext keys are now hashed\n");
     let text = keys.text();
     assert!(!text.contains(CLEAR), "a key is left");
     assert!(

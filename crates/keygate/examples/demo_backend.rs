@@ -1,5 +1,5 @@
-//! A backend for demonstrations: it answers every request with what it received, as JSON, so that
-//! one sees which headers a gateway let through.
+//! A backend for demonstrations: it echoes each request as JSON, which shows the headers that a
+//! gateway passed.
 //!
 //! `cargo run --example demo_backend -- 127.0.0.1:9000` or `-- unix:/run/keygate/backend.sock`
 
@@ -58,7 +58,7 @@ async fn echo(request: Request) -> impl IntoResponse {
     )
 }
 
-/// Every header by name; one that stands there twice is a list.
+/// Returns the headers by name; a repeated header becomes a list.
 fn headers(headers: &HeaderMap) -> Map<String, Value> {
     headers
         .keys()

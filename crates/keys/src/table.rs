@@ -143,7 +143,7 @@ impl KeyTable {
     /// Returns the valid key for these bytes.
     ///
     /// # Errors
-    /// They are not a valid key; the caller is never told the cause.
+    /// They are not a valid key. The cause must not reach the caller.
     pub fn find(&self, presented: &[u8], now: Timestamp) -> Result<KeyRef<'_>, InvalidKey<'_>> {
         if presented.is_empty() || presented.len() > LONGEST_KEY {
             return Err(InvalidKey::Malformed);

@@ -1,11 +1,11 @@
 //! The cost of a decision by the number of endpoints: `cargo bench --bench matching`.
 //!
-//! Two columns: requests to ten endpoints, wherever among the others they are, and to all of them
-//! alike. The first is what finding a rule costs; fails where that is more than one and a half times
-//! as much among 10,000 endpoints as among 10. The second adds what it costs to fetch rules that
-//! are in none of the processor's caches, because nobody has asked for them lately.
+//! Two columns: requests to ten of the endpoints, and requests to all of them. The first is the cost
+//! of finding a rule; the bench fails if it is more than one and a half times as high with 10,000
+//! endpoints as with 10. The second adds the cost of fetching rules that are in none of the
+//! processor's caches.
 
-#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a bench prints its measurements")]
 
 use std::{
     fmt::Write as _,
@@ -40,15 +40,15 @@ fn policy(endpoints: usize) -> Policy {
     Policy::from_yaml(&text).map_or_else(|_| Policy::default(), |loaded| loaded.policy)
 }
 
-/// Requests to some endpoints, spread over the policy, in no order that a cache could guess.
-fn targets(endpoints: usize, asked: usize) -> Vec<String> {
+/// Requests to `requested` endpoints across the policy, in an order that a cache cannot predict.
+fn targets(endpoints: usize, requested: usize) -> Vec<String> {
     let mut number = 1_usize;
     let mut next = || {
         // A linear congruential generator (Numerical Recipes).
         number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) % (1 << 32);
         number >> 8
     };
-    let service = |number: usize| number % asked * (endpoints / asked);
+    let service = |number: usize| number % requested * (endpoints / requested);
     let target = |service, id| format!("/service-{service}/orders/{id}/refund?full=1");
     (0..1_000)
         .map(|_| target(service(next()), next() % 10_000))
@@ -77,24 +77,24 @@ fn round(policy: &Policy, targets: &[String]) -> Duration {
 
 fn main() -> ExitCode {
     let candidates = SIZES.map(|size| {
-        let asked = [SIZES[0], size].map(|asked| targets(size, asked));
-        (size, policy(size), asked)
+        let columns = [SIZES[0], size].map(|requested| targets(size, requested));
+        (size, policy(size), columns)
     });
     let mut best = [[Duration::MAX; 2]; SIZES.len()];
-    // Sizes in turn, and the best round of each: a machine that is busy for a while is no size.
+    // The sizes alternate and the best round counts, so that a busy moment affects no single size.
     for _ in 0..ROUNDS {
-        for ((_, policy, asked), best) in candidates.iter().zip(&mut best) {
-            for (targets, best) in asked.iter().zip(best) {
-                // The first turn warms up; where everything is asked, that changes nothing.
+        for ((_, policy, columns), best) in candidates.iter().zip(&mut best) {
+            for (targets, best) in columns.iter().zip(best) {
+                // Warms the caches; with requests to all endpoints, it has no effect.
                 round(policy, targets);
                 *best = (*best).min(round(policy, targets));
             }
         }
     }
     let nanoseconds = best.map(|best| best.map(|it| it.as_secs_f64() * 1e9 / f64::from(DECISIONS)));
-    println!("endpoints  ns a decision: ten asked  all asked");
+    println!("endpoints  ns per decision: ten requested  all requested");
     for (size, [ten, all]) in SIZES.iter().zip(nanoseconds) {
-        println!("{size:>9}  {ten:>24.0}  {all:>9.0}");
+        println!("{size:>9}  {ten:>30.0}  {all:>13.0}");
     }
     let [[smallest, _], .., [largest, _]] = nanoseconds;
     let ratio = largest / smallest;

@@ -390,31 +390,31 @@ mod tests {
         let resolver = Arc::into_inner(resolver(RejectedKeyStatus::Unauthorized))
             .unwrap()
             .with_failed_keys(failed_keys);
-        let ask = |address: &'static str, key: &'static str| {
+        let resolve = |address: &'static str, key: &'static str| {
             let lines = [("x-address", address), ("client-key", key)];
             decide(&resolver, Presence::Optional, &lines)
         };
         // A known key is not a failed attempt.
         for _ in 0..5 {
-            assert_eq!(ask("192.0.2.1", "off"), Reason::UnknownKey);
-            assert_eq!(ask("192.0.2.1", "good"), Reason::Ok);
+            assert_eq!(resolve("192.0.2.1", "off"), Reason::UnknownKey);
+            assert_eq!(resolve("192.0.2.1", "good"), Reason::Ok);
         }
-        // The minute may end in between: then the count begins anew.
-        let refused = (0..2).any(|_| {
-            ask("192.0.2.1", "bad");
-            ask("192.0.2.1", "");
-            ask("192.0.2.1", "good") == Reason::UnknownKey
+        // A second round, because the minute, and with it the count, may restart in between.
+        let rejected = (0..2).any(|_| {
+            resolve("192.0.2.1", "bad");
+            resolve("192.0.2.1", "");
+            resolve("192.0.2.1", "good") == Reason::UnknownKey
         });
-        assert!(refused);
-        assert_eq!(ask("192.0.2.2", "good"), Reason::Ok);
+        assert!(rejected);
+        assert_eq!(resolve("192.0.2.2", "good"), Reason::Ok);
     }
 
     #[test]
     fn new_keys_replace_the_old_ones_completely() {
         let resolver = resolver(RejectedKeyStatus::Unauthorized);
-        let ask = || decide(&resolver, Presence::Required, &[("client-key", "good")]);
-        assert_eq!(ask(), Reason::Ok);
+        let resolve = || decide(&resolver, Presence::Required, &[("client-key", "good")]);
+        assert_eq!(resolve(), Reason::Ok);
         resolver.replace_keys(KeyTable::new(vec![key("other", "B")], None).unwrap());
-        assert_eq!(ask(), Reason::UnknownKey);
+        assert_eq!(resolve(), Reason::UnknownKey);
     }
 }

@@ -81,7 +81,7 @@ enum Occasion {
     /// shadow does not suppress denials.
     Difference,
     /// An allowed request: logged if the sample selects it.
-    Allowance,
+    Allowed,
 }
 
 /// Why a presented key is rejected.
@@ -200,11 +200,11 @@ impl Decisions {
         let admitted = match occasion {
             Occasion::Denial => self.denials.admits(now),
             Occasion::Difference => self.differences.admits(now),
-            Occasion::Allowance => sample.is_some_and(Sample::picks),
+            Occasion::Allowed => sample.is_some_and(Sample::picks),
         };
         let level = match occasion {
             _ if admitted => Some(Level::INFO),
-            Occasion::Allowance if tracing::enabled!(target: entry::TARGET, Level::DEBUG) => {
+            Occasion::Allowed if tracing::enabled!(target: entry::TARGET, Level::DEBUG) => {
                 Some(Level::DEBUG)
             }
             _ => None,
@@ -238,7 +238,7 @@ impl keygate_resolver::Observer for Decisions {
             }
         }
         let occasion = if reason.is_success() {
-            Occasion::Allowance
+            Occasion::Allowed
         } else {
             Occasion::Denial
         };
@@ -258,7 +258,7 @@ impl keygate_authorizer::Observer for Decisions {
         let occasion = match record.difference() {
             _ if record.reason != keygate_policy::Reason::Ok => Occasion::Denial,
             Some(_) => Occasion::Difference,
-            None => Occasion::Allowance,
+            None => Occasion::Allowed,
         };
         let request = (record.started, record.headers);
         self.note(Step::Authorize, occasion, request, |took| {

@@ -1,7 +1,7 @@
 //! The keys of one issuer: what is held now, and how newer ones are fetched.
 //!
-//! One task an issuer fetches ([`Fetcher::run`]); requests read what it holds, and may ask it for newer
-//! keys, which it fetches for all of them at once and not more often than [`Timing::cooldown`].
+//! One task per issuer fetches the keys ([`Fetcher::run`]); requests read the current ones, and may
+//! trigger a fetch, which they share, at most once in [`Timing::cooldown`].
 
 mod fetcher;
 
@@ -25,7 +25,7 @@ use crate::Client;
 /// How often keys are fetched.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// The shortest time between two fetches that requests ask for, from start to start.
+    /// The shortest time between two fetches that requests trigger, from start to start.
     pub cooldown: Duration,
     /// How long a request waits for newer keys.
     pub wait: Duration,
@@ -188,7 +188,7 @@ impl Keys {
         self.with_attempt(|attempt| attempt.status.clone())
     }
 
-    /// Asks for newer keys, and waits for them; requests that ask at the same time share one fetch.
+    /// Triggers a fetch and waits for it; concurrent requests share one.
     pub async fn refreshed(&self) -> Refreshed {
         if !self.is_fetched {
             return Refreshed::Recent;

@@ -38,7 +38,7 @@ pub enum Rejection {
     /// It is not valid.
     #[error(transparent)]
     Invalid(#[from] Refusal),
-    /// It may be valid, and there are no keys to tell (`user-unavailable`).
+    /// There are no keys to verify it with (`user-unavailable`).
     #[error("the keys of the token's issuer cannot be fetched")]
     Unavailable,
 }
@@ -94,7 +94,7 @@ impl Tokens {
     /// Where a key is unknown, or the signature is wrong, it waits for newer keys if they may be fetched.
     ///
     /// # Errors
-    /// The token is not valid, or nobody can tell.
+    /// The token is invalid, or there are no keys to verify it with.
     pub async fn verify(&self, token: &[u8], now: Timestamp) -> Result<Valid, Rejection> {
         if token.len() > MOST_BYTES {
             return Err(Refusal::TooLong.into());

@@ -155,7 +155,7 @@ impl UserinfoClient {
             return None;
         }
         let service = Arc::clone(&self.service);
-        let look_up: LookUp = async move { service.ask(sent, is_backoffice).await }.boxed();
+        let look_up: LookUp = async move { service.call(sent, is_backoffice).await }.boxed();
         let shared = look_up.shared();
         if let Some(weak) = shared.downgrade() {
             running.insert(digest, weak);
@@ -203,7 +203,7 @@ impl Service {
     }
 
     /// Waiting for others counts as time.
-    async fn ask(&self, mut sent: HeaderMap, is_backoffice: bool) -> LoginResult {
+    async fn call(&self, mut sent: HeaderMap, is_backoffice: bool) -> LoginResult {
         let time = Duration::from_millis(self.settings.timeout_ms.into());
         if !sent.contains_key(ACCEPT) {
             sent.insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -27,7 +27,7 @@ pub struct SelfTestFailed;
 pub fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // Another one is there only where this process used `jsonwebtoken` before; `self_test` tells.
+        // If the process already uses another provider, it stays; `self_test` detects a broken one.
         let _ = crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     });
 }

@@ -20,7 +20,7 @@ pub const PROPERTIES: HeaderName = HeaderName::from_static("miauserproperties");
 /// The default of the setting `identity-header-limit`, in bytes.
 pub const DEFAULT_LIMIT: usize = 4096;
 
-/// The header values that tell a backend who is logged in.
+/// The header values that identify the user to a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The id.

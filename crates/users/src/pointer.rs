@@ -57,7 +57,7 @@ impl FromStr for Pointer {
         let last = segments.rsplit('/').next().unwrap_or_default();
         Ok(Self {
             text: text.to_owned(),
-            // In this order, as RFC 6901, section 4 asks: `~01` is `~1`, not `/`.
+            // In this order, as RFC 6901, section 4 requires: `~01` is `~1`, not `/`.
             name: last.replace("~1", "/").replace("~0", "~"),
         })
     }

@@ -1,4 +1,4 @@
-// Keeps the last decisions fresh. Without it the page is the same, only still.
+// Refreshes the list of recent decisions. The page also works without it.
 "use strict";
 const recent = document.getElementById("recent");
 const live = document.getElementById("live");
@@ -7,13 +7,13 @@ live.hidden = false;
 
 async function refresh() {
   if (!box.checked || document.hidden) return;
-  // Whoever reads or selects something there must not lose it.
+  // Keep the user's focus and selection.
   if (recent.contains(document.activeElement) || !getSelection().isCollapsed) return;
   try {
-    const answer = await fetch("recent");
-    if (answer.ok) recent.innerHTML = await answer.text();
+    const response = await fetch("recent");
+    if (response.ok) recent.innerHTML = await response.text();
   } catch {
-    // The process is restarting: the next round tells.
+    // The process may be restarting: try again in the next interval.
   }
 }
 

@@ -42,7 +42,7 @@ impl Fetcher {
         Self { keys, url, client }
     }
 
-    /// Fetches for ever: at once, before a set gets old, after failures, and where requests ask for it.
+    /// Fetches in a loop: at the start, before a set gets old, after failures, and when a request triggers it.
     pub async fn run(self) {
         let timing = self.keys.timing;
         let mut retry = timing.first_retry;
@@ -64,7 +64,7 @@ impl Fetcher {
         }
     }
 
-    /// Waits until the next try is due, or a request asks for one and the last one is old enough.
+    /// Waits until the next try is due, or a request triggers one and the last one is old enough.
     async fn wait(&self, due: Instant, last: Instant) {
         let may_again = last.checked_add(self.keys.timing.cooldown).unwrap_or(last);
         loop {

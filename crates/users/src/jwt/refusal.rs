@@ -55,7 +55,7 @@ pub enum Refusal {
     /// The algorithm is not known here; `none` is not.
     #[error("the token's `alg` is `none` or not supported")]
     UnknownAlgorithm,
-    /// The header asks for an extension.
+    /// The header requires an extension.
     #[error("the token's header has `crit`, and no extension is supported")]
     Critical,
     /// It is another kind of token, or of something else that is signed.

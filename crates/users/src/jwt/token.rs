@@ -29,7 +29,7 @@ pub struct Unverified<'t> {
 
 /// Whether a text has the shape of a signed token: three parts of base64url, between dots.
 ///
-/// It tells a user's token from an API key where both may stand in one header.
+/// It distinguishes a user's token from an API key if one header may carry both.
 #[must_use]
 pub fn has_token_shape(text: &[u8]) -> bool {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');

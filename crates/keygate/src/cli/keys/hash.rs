@@ -25,8 +25,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), KeysError> {
     let hashed = change(&arguments.keys, &file, |edit| Ok(edit.hash_keys(digest)?))?;
     match hashed {
         0 => say("no key is stored in plaintext"),
-        1 => say("1 key was in clear and is hashed"),
-        _ => say(format_args!("{hashed} keys were in clear and are hashed")),
+        1 => say("1 plaintext key is now hashed"),
+        _ => say(format_args!("{hashed} plaintext keys are now hashed")),
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ keys:
   # The front end.
   - id: cms   # since 2024
     clientType: A
-    key: first-key # still in clear
+    key: first-key # still plaintext
     description: |
       Front end:
         - id: not an entry
