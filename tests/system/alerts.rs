@@ -56,23 +56,23 @@ fn names(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("keygate_")).collect()
 }
 
-/// A service of which everything that there can be is told: it has decided in every way, has a
-/// shadow, and a key that will expire.
-fn telling_all() -> Watched {
+/// A service with every metric: it has decided with each reason, has a shadow, and a key that will
+/// expire.
+fn with_every_metric() -> Watched {
     let shadow = corpus_file("policy.yaml").display().to_string();
     let watched = Watched::start(&[("KEYGATE_SHADOW_POLICY", &shadow)]);
     let keys = fs::read_to_string(watched.path("keys.yaml")).unwrap();
     let expiring = "  - { id: expiring, clientType: A, key: sample-key-of-expiring, \
                     expiresAt: 2999-01-01T00:00:00Z }\n";
     watched.write("keys.yaml", &(keys + expiring));
-    until("the keys are in force", || {
+    until("the keys are active", || {
         watched.metrics().contains(r#"key_id="expiring""#)
     });
     keep_busy(&watched);
     watched
 }
 
-/// A Prometheus that scrapes a service and watches over it by the rules.
+/// A Prometheus that scrapes a service and evaluates the alert rules.
 struct Prometheus {
     address: String,
     _service: Service,
@@ -111,11 +111,12 @@ impl Prometheus {
 
     /// A response; nothing while it is starting.
     fn get(&self, path: &str) -> Value {
-        let answer = caller::get(&self.address, path, &[]);
-        if answer.status() == 503 {
+        let response = caller::get(&self.address, path, &[]);
+        if response.status() == 503 {
             return Value::Null;
         }
-        serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+        serde_json::from_slice(&response.body)
+            .unwrap_or_else(|error| panic!("{error}: {response:?}"))
     }
 
     fn query(&self, query: &str) -> Value {
@@ -137,7 +138,7 @@ fn promtool_accepts_the_alert_rules() {
 }
 
 #[test]
-fn each_alert_fires_where_it_should_and_not_otherwise() {
+fn each_alert_fires_only_when_it_should() {
     promtool(&["test", "rules", "alerts-test.yaml"]);
     let rules = fs::read_to_string(file(ALERTS)).unwrap();
     let cases = fs::read_to_string(file("deploy/prometheus/alerts-test.yaml")).unwrap();
@@ -151,7 +152,7 @@ fn each_alert_fires_where_it_should_and_not_otherwise() {
 
 #[test]
 fn prometheus_returns_data_for_every_dashboard_query() {
-    let watched = telling_all();
+    let watched = with_every_metric();
     let prometheus = Prometheus::watching(&watched);
     // A rate needs two samples.
     until("it has scraped twice", || {
@@ -164,9 +165,9 @@ fn prometheus_returns_data_for_every_dashboard_query() {
     let queries = queries();
     assert!(queries.len() > 12, "{queries:?}");
     for query in queries {
-        let answer = prometheus.query(&query);
-        assert_eq!(answer["status"], "success", "{query}: {answer}");
-        let result = answer["data"]["result"].as_array().unwrap();
+        let response = prometheus.query(&query);
+        assert_eq!(response["status"], "success", "{query}: {response}");
+        let result = response["data"]["result"].as_array().unwrap();
         assert!(!result.is_empty(), "no data: {query}");
     }
     let rules = prometheus.get("/api/v1/rules");
@@ -179,24 +180,26 @@ fn prometheus_returns_data_for_every_dashboard_query() {
 
 #[test]
 fn alerts_use_existing_metrics() {
-    let told = telling_all().metrics();
-    let told = names(&told);
+    let metrics = with_every_metric().metrics();
+    let existing = names(&metrics);
     let rules = fs::read_to_string(file(ALERTS)).unwrap();
     let unknown: Vec<_> = names(&rules)
         .into_iter()
-        .filter(|it| !told.contains(it))
+        .filter(|it| !existing.contains(it))
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 #[test]
 fn the_documentation_has_each_metric_and_no_other() {
-    let told = telling_all().metrics();
-    let types = told.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let told: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).collect();
+    let metrics = with_every_metric().metrics();
+    let types = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    let existing: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).collect();
     let text = fs::read_to_string(file("docs/operating.md")).unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     let documented = rows.filter_map(|row| row.split('`').next());
     let documented: BTreeSet<_> = documented.filter(|it| it.starts_with("keygate_")).collect();
-    assert_eq!(documented, told);
+    assert_eq!(documented, existing);
 }

@@ -43,9 +43,9 @@ transfer-encoding: chunked\r\n\
 \r\n\
 5\r\nhello\r\n0\r\n\r\n";
 
-/// The headers that every step receives about the client request, and those that it does not.
-fn assert_described(question: &Message) {
-    assert_eq!(question.method(), "GET", "{question:?}");
+/// Checks the headers that describe the client request in every step, and those that none receives.
+fn assert_described(request: &Message) {
+    assert_eq!(request.method(), "GET", "{request:?}");
     for (name, value) in [
         ("original-request-uri", Some("/orders/%41?a=%0d%0ab")),
         ("original-request-method", Some("PUT")),
@@ -70,7 +70,7 @@ fn assert_described(question: &Message) {
         ("connection", None),
         ("upgrade", None),
     ] {
-        assert_eq!(question.header(name), value, "`{name}` of {question:?}");
+        assert_eq!(request.header(name), value, "`{name}` of {request:?}");
     }
 }
 
@@ -87,11 +87,11 @@ fn only_the_resolver_receives_the_key(version: Version) {
         .service_addresses
         .each_ref()
         .map(|a| Impostor::start(a));
-    resolver.answers(RESOLVED);
-    authorizer.answers(ALLOWED);
+    resolver.respond_with(RESOLVED);
+    authorizer.respond_with(ALLOWED);
     assert_eq!(caller::send(&gateway.address, REQUEST).status(), 200);
 
-    let first = resolver.asked();
+    let first = resolver.last_request();
     assert_described(&first);
     assert_eq!(first.target(), "/resolve");
     assert_eq!(first.header("x-keygate-next"), Some("/_keygate/authorizer"));
@@ -104,7 +104,7 @@ fn only_the_resolver_receives_the_key(version: Version) {
         Some("a=1; mia_client_key=fourth; b=2")
     );
 
-    let second = authorizer.asked();
+    let second = authorizer.last_request();
     assert_described(&second);
     assert_eq!(second.target(), "/auth");
     assert_eq!(second.header("client-type"), Some("A"));
@@ -123,7 +123,7 @@ fn only_the_resolver_receives_the_key(version: Version) {
 #[apply(each_nginx)]
 fn a_single_service_receives_the_same_headers(
     version: Version,
-    #[values(("/orders/%41?a=%0d%0ab", "/check"), ("/key-only/x", "/require"))] (target, asked): (
+    #[values(("/orders/%41?a=%0d%0ab", "/check"), ("/key-only/x", "/require"))] (target, path): (
         &str,
         &str,
     ),
@@ -134,19 +134,19 @@ fn a_single_service_receives_the_same_headers(
     };
     let gateway = Gateway::start(version, &setup);
     let serve = Impostor::start(&gateway.service_addresses[2]);
-    serve.answers(ALLOWED);
+    serve.respond_with(ALLOWED);
     let request = String::from_utf8_lossy(REQUEST).replace("/orders/%41?a=%0d%0ab", target);
     assert_eq!(
         caller::send(&gateway.address, request.as_bytes()).status(),
         200
     );
-    let question = serve.asked();
-    assert_eq!(question.target(), asked);
-    assert_eq!(question.header("original-request-uri"), Some(target));
-    assert_eq!(question.header("x-keygate-next"), None);
-    assert_eq!(question.header("client-type"), None);
-    assert_eq!(question.all("client-key"), ["first", "second"]);
-    report::passed(&version.number(), &format!("requests: one hop, {asked}"));
+    let request = serve.last_request();
+    assert_eq!(request.target(), path);
+    assert_eq!(request.header("original-request-uri"), Some(target));
+    assert_eq!(request.header("x-keygate-next"), None);
+    assert_eq!(request.header("client-type"), None);
+    assert_eq!(request.all("client-key"), ["first", "second"]);
+    report::passed(&version.number(), &format!("requests: one hop, {path}"));
 }
 
 #[apply(each_nginx)]
@@ -163,15 +163,15 @@ fn user_headers_reach_the_backend_under_their_known_names(version: Version) {
         .service_addresses
         .each_ref()
         .map(|a| Impostor::start(a));
-    resolver.answers(RESOLVED);
-    // Properties longer than a page of memory, nginx's usual room for headers.
+    resolver.respond_with(RESOLVED);
+    // Longer than a page of memory, nginx's default `proxy_buffer_size`.
     let properties = format!("{{\"name\":\"{}\"}}", "x".repeat(8_000));
-    authorizer.answers(&format!(
+    authorizer.respond_with(&format!(
         "HTTP/1.1 200 OK\r\nclient-type: A\r\nmia-userid: 7\r\nmia-groups: staff,admin\r\n\
          mia-userproperties: {properties}\r\ncontent-length: 0\r\n\r\n"
     ));
-    let answer = caller::get(&gateway.address, "/orders", &["miauserid: root"]);
-    assert_eq!(answer.status(), 200, "{}", gateway.logs());
+    let response = caller::get(&gateway.address, "/orders", &["miauserid: root"]);
+    assert_eq!(response.status(), 200, "{}", gateway.logs());
     let received = gateway.backend.take_one();
     assert_eq!(received.header("client-type"), Some("A"));
     assert_eq!(received.header("miauserid"), Some("7"));
@@ -183,7 +183,7 @@ fn user_headers_reach_the_backend_under_their_known_names(version: Version) {
     report::passed(&version.number(), "requests: a user's identity");
 }
 
-/// The authorization request for `/` of a gateway that appends the path of the client request.
+/// Some gateways append the client request's path to that of the authorization request; here it is `/`.
 #[rstest]
 #[case("/resolve/", 200, "no-key")]
 #[case("/require/", 401, "missing-key")]
@@ -196,23 +196,23 @@ fn a_request_for_the_root_is_decided(
     #[case] reason: &str,
 ) {
     let watched = Watched::start(&[]);
-    let answer = caller::get(&watched.data, target, &[]);
-    assert_eq!(answer.status(), status, "{answer:?}");
-    assert_eq!(answer.header("x-keygate-reason"), Some(reason));
+    let response = caller::get(&watched.data, target, &[]);
+    assert_eq!(response.status(), status, "{response:?}");
+    assert_eq!(response.header("x-keygate-reason"), Some(reason));
 }
 
-/// nginx passes on a control character in a header's value.
+/// nginx passes control characters in header values unchanged.
 #[test]
 fn malformed_requests_are_rejected_and_logged_at_a_limited_rate() {
-    const ASKED: usize = 60;
+    const REQUESTS: usize = 60;
     let watched = Watched::start(&[]);
-    for _ in 0..ASKED {
-        let answer = caller::get(&watched.data, "/check", &["client-key: sample-key\u{1}"]);
-        assert_eq!(answer.status(), 400);
+    for _ in 0..REQUESTS {
+        let response = caller::get(&watched.data, "/check", &["client-key: sample-key\u{1}"]);
+        assert_eq!(response.status(), 400);
     }
     let log = watched.log();
-    let told = log.iter().filter(|line| line["target"] == "keygate::data");
-    // The second may end in between.
-    let told = told.count();
-    assert!((1..=ASKED / 2).contains(&told), "{told} lines");
+    let logged = log.iter().filter(|line| line["target"] == "keygate::data");
+    // More than one line, because the loop may take longer than a second.
+    let logged = logged.count();
+    assert!((1..=REQUESTS / 2).contains(&logged), "{logged} lines");
 }

@@ -29,8 +29,8 @@ fn captures_and_custom_error_pages_keep_working(version: Version) {
     };
     let gateway = Gateway::start(version, &setup);
     let cookie = "cookie: a=1; mia_client_key=sample-key-of-client-a";
-    let answer = caller::get(&gateway.address, "/any-key/x/y", &[cookie]);
-    assert_eq!(answer.status(), 200);
+    let response = caller::get(&gateway.address, "/any-key/x/y", &[cookie]);
+    assert_eq!(response.status(), 200);
     let received = gateway.backend.take_one();
     assert_eq!(received.header("x-captured"), Some("x-y"));
     assert_eq!(received.header("cookie"), Some("a=1"));
@@ -38,7 +38,7 @@ fn captures_and_custom_error_pages_keep_working(version: Version) {
     let missing = caller::get(
         &gateway.address,
         "/any-key/x/y",
-        &[KEY, "x-backend-answers: 404"],
+        &[KEY, "x-backend-status: 404"],
     );
     assert_eq!(
         (missing.status(), missing.body.as_slice()),
@@ -46,8 +46,8 @@ fn captures_and_custom_error_pages_keep_working(version: Version) {
     );
     gateway.backend.take();
 
-    let refused = caller::get(&gateway.address, "/any-key/x/y", &[]);
-    is_problem(&refused, 401, "missing-key").unwrap();
+    let denied = caller::get(&gateway.address, "/any-key/x/y", &[]);
+    is_problem(&denied, 401, "missing-key").unwrap();
     report::passed(&version.number(), "settings: captures and error pages");
 }
 
@@ -67,23 +67,23 @@ fn an_intercepted_error_of_the_backend_is_not_keygates(
         ..Setup::PLAIN
     };
     let gateway = Gateway::start(version, &setup);
-    let wanted = format!("x-backend-answers: {status}");
+    let wanted = format!("x-backend-status: {status}");
     let challenge = "x-backend-adds: www-authenticate: Basic realm=\"backend\"";
     for target in ["/any-key/x", "/key-only/x"] {
-        let answer = caller::get(&gateway.address, target, &[KEY, &wanted, challenge]);
+        let response = caller::get(&gateway.address, target, &[KEY, &wanted, challenge]);
         assert_eq!(gateway.backend.take().len(), 1);
-        assert_eq!(answer.status(), status);
-        let body = String::from_utf8(answer.body.clone()).unwrap();
+        assert_eq!(response.status(), status);
+        let body = String::from_utf8(response.body.clone()).unwrap();
         assert!(body.contains(title) && !body.contains("detail"), "{body}");
         if status == 401 {
             assert_eq!(
-                answer.header("www-authenticate"),
+                response.header("www-authenticate"),
                 Some("Basic realm=\"backend\"")
             );
         }
     }
-    let refused = caller::get(&gateway.address, "/any-key/x", &[]);
-    is_problem(&refused, 401, "missing-key").unwrap();
+    let denied = caller::get(&gateway.address, "/any-key/x", &[]);
+    is_problem(&denied, 401, "missing-key").unwrap();
     report::passed(
         &version.number(),
         &format!("settings: intercepted {status}"),
@@ -97,9 +97,9 @@ fn a_backends_accel_redirect_is_ignored(
 ) {
     let gateway = Gateway::start(version, &Setup::PLAIN);
     let redirect = "x-backend-adds: x-accel-redirect: /unprotected/secret";
-    let answer = caller::get(&gateway.address, target, &[KEY, redirect]);
-    assert_eq!(answer.status(), 200);
-    assert_eq!(answer.header("x-accel-redirect"), None);
+    let response = caller::get(&gateway.address, target, &[KEY, redirect]);
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.header("x-accel-redirect"), None);
     assert_eq!(gateway.backend.take_one().target(), target);
     report::passed(&version.number(), "settings: X-Accel-Redirect of a backend");
 }
@@ -152,24 +152,24 @@ fn a_cached_response_is_authorized_for_each_caller(version: Version) {
         ..Setup::PLAIN
     };
     let gateway = Gateway::start(version, &setup);
-    let ask = |target: &str, key: &str| {
-        let answer = caller::get(&gateway.address, target, &[key]);
-        (answer.status(), gateway.backend.take().len())
+    let get = |target: &str, key: &str| {
+        let response = caller::get(&gateway.address, target, &[key]);
+        (response.status(), gateway.backend.take().len())
     };
-    assert_eq!(ask("/any-key/cached", KEY), (200, 1));
+    assert_eq!(get("/any-key/cached", KEY), (200, 1));
     assert_eq!(
-        ask("/any-key/cached", KEY),
+        get("/any-key/cached", KEY),
         (200, 0),
-        "not cached: the test shows nothing"
+        "not cached, so the test proves nothing"
     );
-    assert_eq!(ask("/any-key/cached", "x: y"), (401, 0));
+    assert_eq!(get("/any-key/cached", "x: y"), (401, 0));
     assert_eq!(
-        ask("/any-key/cached", "client-key: sample-key-of-nobody"),
+        get("/any-key/cached", "client-key: sample-key-of-nobody"),
         (401, 0)
     );
-    assert_eq!(ask("/orders/cached", KEY), (200, 1));
+    assert_eq!(get("/orders/cached", KEY), (200, 1));
     assert_eq!(
-        ask("/orders/cached", "client-key: sample-key-of-client-c"),
+        get("/orders/cached", "client-key: sample-key-of-client-c"),
         (403, 0)
     );
     report::passed(&version.number(), "settings: proxy_cache");
@@ -182,10 +182,10 @@ fn a_server_that_includes_keygate_protects_every_location_in_it(version: Version
         ..Setup::PLAIN
     };
     let gateway = Gateway::start(version, &setup);
-    let answer = caller::get(&gateway.address, "/unprotected/x", &[KEY]);
-    is_problem(&answer, 403, "no-endpoint").unwrap();
-    let answer = caller::get(&gateway.address, "/_keygate/authorize", &[KEY]);
-    assert_eq!(answer.status(), 404);
+    let response = caller::get(&gateway.address, "/unprotected/x", &[KEY]);
+    is_problem(&response, 403, "no-endpoint").unwrap();
+    let response = caller::get(&gateway.address, "/_keygate/authorize", &[KEY]);
+    assert_eq!(response.status(), 404);
     assert_eq!(
         caller::get(&gateway.address, "/orders", &[KEY]).status(),
         200
@@ -239,7 +239,7 @@ fn over_http_2(gateway: &Gateway, target: &str, headers: &[&str]) -> (String, St
 }
 
 #[apply(each_nginx)]
-fn callers_over_http_2_are_treated_alike(version: Version) {
+fn requests_over_http_2_get_the_same_decisions(version: Version) {
     let gateway = Gateway::start(
         version,
         &Setup {
@@ -247,7 +247,7 @@ fn callers_over_http_2_are_treated_alike(version: Version) {
             ..Setup::PLAIN
         },
     );
-    // HTTP/2 splits cookies into lines of their own (RFC 9113, section 8.2.3).
+    // HTTP/2 may split cookies into several lines (RFC 9113, section 8.2.3).
     let crumbs = [
         "cookie: a=1",
         "cookie: mia_client_key=sample-key-of-client-a",
@@ -262,8 +262,8 @@ fn callers_over_http_2_are_treated_alike(version: Version) {
     assert_eq!(status, "2 401");
     assert!(body.contains("\"detail\":\"missing-key\""), "{body}");
 
-    let doubled = [KEY, "client-key: sample-key-of-client-c"];
-    let (status, body) = over_http_2(&gateway, "/orders", &doubled);
+    let repeated = [KEY, "client-key: sample-key-of-client-c"];
+    let (status, body) = over_http_2(&gateway, "/orders", &repeated);
     assert_eq!(status, "2 401");
     assert!(body.contains("\"detail\":\"ambiguous-key\""), "{body}");
 

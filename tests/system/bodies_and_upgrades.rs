@@ -56,8 +56,8 @@ fn a_body_of_twenty_megabytes_arrives_whole(
             request.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
             request.extend_from_slice(&body);
         }
-        let answer = caller::send(&gateway.address, &request);
-        assert_eq!(answer.status(), 200, "{framing}: {answer:?}");
+        let response = caller::send(&gateway.address, &request);
+        assert_eq!(response.status(), 200, "{framing}: {response:?}");
         let received = gateway.backend.take_one();
         assert!(
             received.body == body,
@@ -79,16 +79,16 @@ fn a_large_body_of_a_denied_request_is_not_read(version: Version) {
     let head = "POST /admin HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n\
                 content-length: 20000000\r\n\r\nonly the start";
     stream.write_all(head.as_bytes()).unwrap();
-    let answer = Message::read_head(&mut BufReader::new(stream))
+    let response = Message::read_head(&mut BufReader::new(stream))
         .unwrap()
         .unwrap();
-    assert_eq!(answer.status(), 401);
+    assert_eq!(response.status(), 401);
     assert!(gateway.backend.take().is_empty());
-    report::passed(&version.number(), "bodies: refused before it is read");
+    report::passed(&version.number(), "bodies: rejected before they are read");
 }
 
 #[apply(each_nginx)]
-fn an_allowed_websocket_opens_and_carries_both_ways(
+fn an_allowed_websocket_works_in_both_directions(
     version: Version,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
@@ -106,8 +106,8 @@ fn an_allowed_websocket_opens_and_carries_both_ways(
     );
     stream.write_all(upgrade.as_bytes()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let answer = Message::read_head(&mut reader).unwrap().unwrap();
-    assert_eq!(answer.status(), 101, "{answer:?}");
+    let response = Message::read_head(&mut reader).unwrap().unwrap();
+    assert_eq!(response.status(), 101, "{response:?}");
     let received = gateway.backend.take_one();
     assert_eq!(received.header("client-type"), Some("A"));
     assert_eq!(received.header("client-key"), None);
@@ -153,9 +153,9 @@ fn each_request_on_one_connection_is_decided_by_itself(
         for (target, key, status) in kinds {
             let request = format!("GET {target} HTTP/1.1\r\nhost: gateway.example\r\n{key}\r\n");
             (&stream).write_all(request.as_bytes()).unwrap();
-            let mut answer = Message::read_head(&mut reader).unwrap().unwrap();
-            answer.read_body(&mut reader).unwrap();
-            assert_eq!(answer.status(), status, "round {round}: {target} {key}");
+            let mut response = Message::read_head(&mut reader).unwrap().unwrap();
+            response.read_body(&mut reader).unwrap();
+            assert_eq!(response.status(), status, "round {round}: {target} {key}");
             assert_eq!(gateway.backend.take().len(), usize::from(status == 200));
         }
     }

@@ -1,4 +1,4 @@
-//! A change of either file is active within one second, over open connections of nginx too.
+//! A change of either file is active within one second, also on nginx's open connections.
 
 use std::fs;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::support::report;
 
 const KEY: &str = "client-key: sample-key-of-client-a";
 
-/// Changes a file of the gateway's and waits for a status; how long that took.
+/// Changes a file of the gateway, waits for a status, and returns how long that took.
 fn change(gateway: &Gateway, file: &str, from: &str, to: &str, until: u16) -> Duration {
     let path = gateway.file(file);
     let text = fs::read_to_string(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Settings that give one header two meanings stop the start, and write no includes.
+//! Settings that give one header two meanings stop the start and write no includes.
 
 use std::process::Output;
 
@@ -22,7 +22,7 @@ fn stderr(output: &Output) -> String {
     "client-type",
     "used by `client-type-header`"
 )]
-#[case::alike(
+#[case::equal_for_backends(
     "KEYGATE_BACKOFFICE_HEADER",
     "client_type",
     "used by `client-type-header`"

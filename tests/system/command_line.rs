@@ -1,4 +1,4 @@
-//! Flags, addresses and modes that cannot mean what they look like: one clear error and exit code 2.
+//! Misleading flags, addresses and modes are usage errors: one message and exit code 2.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -43,7 +43,7 @@ fn a_flag_that_a_role_does_not_read_is_rejected() {
 }
 
 #[test]
-fn check_without_a_file_names_what_to_give() {
+fn check_without_a_file_names_the_missing_arguments() {
     let text = usage_error(&["check"]);
     for flag in ["`--keys`", "`--policy`", "`--nginx`"] {
         assert!(text.contains(flag), "{text}");
@@ -76,7 +76,7 @@ fn one_port_for_both_listeners_is_rejected() {
 }
 
 #[test]
-fn a_socket_has_the_mode_that_was_written() {
+fn a_socket_has_the_configured_mode() {
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("settings.yaml");
     for (written, mode) in [

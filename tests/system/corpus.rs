@@ -1,4 +1,4 @@
-//! The corpus: what callers send and what comes of it, as data, under every setup of nginx.
+//! The corpus: requests and their expected results, as data, under every setup of nginx.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,32 +13,32 @@ use crate::support::nginx::{Version, each_nginx};
 use crate::support::problem::is_problem;
 use crate::support::report;
 
-/// One request and what must come of it.
+/// A request and its expected result.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     name: String,
-    /// The kind of promise or attack.
+    /// The group of related rows, for reports.
     class: String,
-    /// Request line and headers; a character is a byte. Left out, for shortness: `HTTP/1.1`, and
-    /// with it `host`; `connection: close`.
+    /// Request line and headers; a character is a byte. If they are missing, `connection: close` and
+    /// `HTTP/1.1` are added, the latter with `host`.
     request: String,
     /// The status that the caller gets.
     status: u16,
-    /// The reason in the response: Keygate denied the request. Without it, an error is nginx's own or the
-    /// backend's.
+    /// The reason in the response, if Keygate denied the request; other errors come from nginx or the
+    /// backend.
     reason: Option<String>,
-    /// Headers of the request that the backend received: the one value, or `null` for none.
+    /// Headers of the request that the backend received: the only value, or `null` for none.
     #[serde(default)]
     backend: BTreeMap<String, Option<String>>,
-    /// The setups that it is true under; all, where left out.
+    /// The setups to which it applies; all by default.
     setups: Option<Vec<String>>,
 }
 
-/// What stands in every sample key: `tests/corpus/keys.yaml` says so.
+/// The prefix of every sample key in `tests/corpus/keys.yaml`.
 const KEY_MARK: &str = "sample-key-of-";
 
-/// The ways of setting up nginx that a decision must not depend on.
+/// The setups of nginx under which every decision must be the same.
 const SETUPS: [Setup; 6] = [
     Setup::PLAIN,
     Setup {
@@ -122,7 +122,7 @@ fn every_row_holds_under_every_setup(
         }
         let logs = gateway.logs();
         let leak = logs.lines().find(|line| line.contains(KEY_MARK));
-        assert_eq!(leak, None, "a log holds a key");
+        assert_eq!(leak, None, "a log contains a key");
     }
     assert!(
         failures.is_empty(),
@@ -140,7 +140,7 @@ fn setups_named_by_rows_exist_and_row_names_are_unique() {
         names.sort();
         let count = names.len();
         names.dedup();
-        assert_eq!(names.len(), count, "{file} names two rows alike");
+        assert_eq!(names.len(), count, "two rows of {file} have the same name");
         for setup in rows.iter().filter_map(|row| row.setups.as_ref()).flatten() {
             assert!(
                 SETUPS.iter().any(|known| known.name == setup),
@@ -158,18 +158,18 @@ impl Row {
     }
 
     fn check(&self, gateway: &Gateway, setup: &Setup) -> Result<(), String> {
-        let answer = caller::send(&gateway.address, &self.bytes());
+        let response = caller::send(&gateway.address, &self.bytes());
         let received = gateway.backend.take();
-        let context = || format!("answered {answer:?}, the backend received {received:?}");
-        if answer.status() != self.status {
+        let context = || format!("got {response:?}, the backend received {received:?}");
+        if response.status() != self.status {
             return Err(format!("expected {}, {}", self.status, context()));
         }
-        if self.reason.is_some() || self.is_nginx_refusal() {
+        if self.reason.is_some() || self.is_rejected_by_nginx() {
             if !received.is_empty() {
                 return Err(format!("reached the backend: {}", context()));
             }
             return match &self.reason {
-                Some(reason) => is_problem(&answer, self.status, reason),
+                Some(reason) => is_problem(&response, self.status, reason),
                 None => Ok(()),
             }
             .map_err(|wrong| format!("{wrong}, {}", context()));
@@ -184,8 +184,8 @@ impl Row {
             .map_err(|wrong| format!("{wrong}, {}", context()))
     }
 
-    /// nginx itself rejects requests with these; other statuses come from the backend.
-    fn is_nginx_refusal(&self) -> bool {
+    /// Returns whether nginx itself rejects the request; other statuses come from the backend.
+    fn is_rejected_by_nginx(&self) -> bool {
         self.reason.is_none() && matches!(self.status, 400 | 404 | 405 | 413 | 414 | 501 | 505)
     }
 
@@ -206,7 +206,7 @@ impl Row {
         if head.contains(KEY_MARK) {
             return Err("a key reached the backend".to_owned());
         }
-        // What a backend may take for the identity: anything that reads alike.
+        // Every spelling that a backend may accept as the identity header.
         let alike = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric(), "");
         for name in [
             "client-type",

@@ -1,5 +1,5 @@
-//! The data listener under idle connections, half heads and slow readers: bounded memory and time, and no
-//! effect on gateways or the stop.
+//! The data listener under idle connections, partial request heads and slow readers: bounded memory and
+//! time, and no effect on gateways or the shutdown.
 
 use std::fs;
 use std::io::{BufReader, ErrorKind, Read, Write};
@@ -16,14 +16,14 @@ use crate::support::http_message::Message;
 use crate::support::program::{Service, keygate};
 
 const IDLE: usize = 10_000;
-const HALF: usize = 1_000;
-const HALF_A_HEAD: &[u8] = b"GET /resolve HTTP/1.1\r\nhost: h\r\nclient-key: sample-";
+const PARTIAL: usize = 1_000;
+const PARTIAL_HEAD: &[u8] = b"GET /resolve HTTP/1.1\r\nhost: h\r\nclient-key: sample-";
 const REQUEST: &[u8] = b"GET /resolve HTTP/1.1\r\nhost: h\r\n\r\n";
 
-/// In the folder of the test.
+/// A socket in the folder of the test.
 const SOCKET: &str = "unix:FOLDER/resolver.sock";
 
-/// What connections may cost the process: more than the allocator and the tables of the runtime take.
+/// The memory that connections may use, including the allocator's and the runtime's overhead.
 const MEMORY: u64 = 64 << 20;
 
 struct Data {
@@ -104,7 +104,7 @@ fn raise_descriptor_limit() {
     setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
 }
 
-/// Whether the other side has closed, within the time that a caller waits.
+/// Returns whether the other side closes the connection before the read times out.
 fn is_closed<S>(mut stream: &S) -> bool
 where
     for<'s> &'s S: Read,
@@ -116,38 +116,38 @@ where
 }
 
 #[test]
-fn idle_connections_and_half_heads_delay_no_gateway() {
+fn idle_connections_and_partial_heads_delay_no_gateway() {
     raise_descriptor_limit();
     let data = Data::start_at(SOCKET, &[("KEYGATE_HEAD_TIMEOUT_SECONDS", "5")]);
     let before = data.memory();
     let mut gateway = BufReader::new(data.connect_unix());
     let idle: Vec<_> = (0..IDLE).map(|_| data.connect_unix()).collect();
     let started = Instant::now();
-    let half: Vec<_> = (0..HALF)
+    let partial: Vec<_> = (0..PARTIAL)
         .map(|_| {
             let mut stream = data.connect_unix();
-            stream.write_all(HALF_A_HEAD).unwrap();
+            stream.write_all(PARTIAL_HEAD).unwrap();
             stream
         })
         .collect();
     for _ in 0..200 {
-        let asked = Instant::now();
+        let started = Instant::now();
         let mut other = BufReader::new(data.connect_unix());
         for gateway in [&mut gateway, &mut other] {
             gateway.get_mut().write_all(REQUEST).unwrap();
             let response = Message::read_head(gateway).unwrap().unwrap();
             assert_eq!(response.status(), 200);
         }
-        let took = asked.elapsed();
+        let took = started.elapsed();
         assert!(took < Duration::from_secs(2), "{took:?}");
     }
     let grown = data.memory().saturating_sub(before);
     assert!(grown < MEMORY, "{grown} bytes");
-    assert!(half.iter().all(is_closed));
+    assert!(partial.iter().all(is_closed));
     assert!(started.elapsed() >= Duration::from_secs(5));
-    // One line a second, with the number of those that were suppressed.
+    // One line per second, with the number of suppressed ones.
     let lines = data.log_lines("head-timeout-seconds");
-    assert!((1..HALF / 10).contains(&lines), "{lines} lines");
+    assert!((1..PARTIAL / 10).contains(&lines), "{lines} lines");
     let mut used = &idle[IDLE - 1];
     used.write_all(REQUEST).unwrap();
     let response = Message::read_head(&mut BufReader::new(used));
@@ -157,7 +157,7 @@ fn idle_connections_and_half_heads_delay_no_gateway() {
 #[test]
 fn connections_above_the_limit_are_closed_at_once() {
     let data = Data::start(&[("KEYGATE_MAX_CONNECTIONS", "20")]);
-    // The test itself has looked whether the service listens: that connection goes away.
+    // The connection that waited for the start still counts for a moment.
     let mut open: Vec<TcpStream> = Vec::new();
     while open.len() < 20 {
         let stream = data.connect();
@@ -191,10 +191,10 @@ fn is_closed_after_a_request(data: &Data) -> bool {
 }
 
 #[test]
-fn a_half_head_does_not_hold_up_the_stop() {
+fn a_partial_head_does_not_delay_the_shutdown() {
     let mut data = Data::start(&[("KEYGATE_DRAIN_SECONDS", "60")]);
-    let mut half = data.connect();
-    half.write_all(HALF_A_HEAD).unwrap();
+    let mut partial = data.connect();
+    partial.write_all(PARTIAL_HEAD).unwrap();
     let mut trickling = data.connect();
     trickling.write_all(b"G").unwrap();
     assert_eq!(data.status(), 200);
@@ -203,29 +203,32 @@ fn a_half_head_does_not_hold_up_the_stop() {
 }
 
 #[test]
-fn slow_readers_that_pipeline_cost_little_memory() {
+fn slow_readers_that_pipeline_use_little_memory() {
     const READERS: usize = 20;
     const BATCHES: usize = 100;
     // The buffers of a Unix socket are small.
     let data = Data::start_at(SOCKET, &[]);
     let before = data.memory();
     let batch = REQUEST.repeat(1_000);
-    let mut taken = 0;
+    let mut accepted = 0;
     let readers: Vec<_> = (0..READERS)
         .map(|_| {
             let mut stream = data.connect_unix();
             let patience = Some(Duration::from_millis(300));
             stream.set_write_timeout(patience).unwrap();
-            // Until the service takes no more of them.
+            // Until the service stops reading.
             let written = (0..BATCHES).map(|_| stream.write_all(&batch));
-            taken += written.take_while(Result::is_ok).count();
+            accepted += written.take_while(Result::is_ok).count();
             stream
         })
         .collect();
-    assert!(taken < READERS * BATCHES / 10, "{taken} batches were taken");
+    assert!(
+        accepted < READERS * BATCHES / 10,
+        "{accepted} batches were accepted"
+    );
     let grown = data.memory().saturating_sub(before);
     assert!(grown < MEMORY / 8, "{grown} bytes");
-    // Who reads on gets every response to what was sent.
+    // A client that resumes reading gets every response.
     let mut reader = BufReader::new(&readers[0]);
     for _ in 0..1_000 {
         let response = Message::read_head(&mut reader).unwrap().unwrap();
@@ -234,12 +237,12 @@ fn slow_readers_that_pipeline_cost_little_memory() {
 }
 
 #[test]
-fn unfinished_heads_have_limited_room() {
+fn the_memory_for_partial_heads_is_limited() {
     const HEADS: usize = 600;
     let data = Data::start(&[("KEYGATE_HEAD_TIMEOUT_SECONDS", "60")]);
     let before = data.memory();
-    let long = [HALF_A_HEAD, "a".repeat(120_000).as_bytes()].concat();
-    let half: Vec<_> = (0..HEADS)
+    let long = [PARTIAL_HEAD, "a".repeat(120_000).as_bytes()].concat();
+    let partial: Vec<_> = (0..HEADS)
         .map(|_| {
             let mut stream = data.connect();
             let _ = stream.write_all(&long);
@@ -250,7 +253,7 @@ fn unfinished_heads_have_limited_room() {
     let grown = data.memory().saturating_sub(before);
     assert!(grown < 2 * MEMORY, "{grown} bytes");
     assert_eq!(data.status(), 200);
-    drop(half);
+    drop(partial);
 }
 
 /// Mia-Platform's Envoy sends `isbackoffice` twice.

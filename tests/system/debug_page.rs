@@ -20,13 +20,13 @@ fn a_browser_and_axe_report_no_problem_on_the_page() {
         "  - {{ id: ending, clientType: A, key: sample-key-of-ending, expiresAt: {soon} }}\n"
     );
     watched.write("keys.yaml", &(keys + &expiring));
-    until("the keys are in force", || {
+    until("the keys are active", || {
         watched.page("/debug/").text().contains("ending")
     });
     keep_busy(&watched);
     // A problem is shown too.
     watched.write("policy.yaml", "version: 1\nendpoint: []\n");
-    until("the policy is refused", || {
+    until("the policy is rejected", || {
         watched.page("/-/check-up").status() == 503
     });
     let root = Path::new(ROOT);
@@ -67,7 +67,7 @@ fn the_page_runs_no_inline_and_no_external_scripts() {
 }
 
 #[test]
-fn each_role_shows_what_it_knows() {
+fn each_role_shows_its_own_data() {
     let folder = tempfile::tempdir().unwrap();
     for (role, setting, file, shown, not_shown) in [
         (
@@ -139,7 +139,7 @@ fn an_impossible_client_type_is_a_warning(
     let keys = fs::read_to_string(watched.path("keys.yaml")).unwrap();
     let later = "  - { id: later, clientType: LATER, key: sample-key-of-later, notBefore: 2999-01-01T00:00:00Z }\n";
     watched.write("keys.yaml", &(keys + later));
-    until("the keys are in force", || {
+    until("the keys are active", || {
         watched.page("/debug/").text().contains("later")
     });
     let query = format!("?uri=/orders&client-type={client_type}");

@@ -1,5 +1,4 @@
-//! The decision log: one line for each denial, with the client, the request and the reason, and no
-//! secret.
+//! The decision log: one line per denial, with client, request and reason, and without secrets.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use crate::support::nginx::{Version, each_nginx};
 use crate::support::operations::{Watched, until};
 use crate::support::report;
 
-/// A line or an entry without what differs from run to run.
+/// Returns a line or an entry without its times.
 fn without_times(value: &Value) -> Value {
     let mut value = value.clone();
     let fields = value.as_object_mut().unwrap();
@@ -82,7 +81,7 @@ fn a_denial_is_one_line_with_client_request_and_reason() {
     "inactive",
     Some("inactive")
 )]
-#[case::nobodys("client-key: sample-key-of-nobody", "unknown-key", "unknown", None)]
+#[case::unknown("client-key: sample-key-of-nobody", "unknown-key", "unknown", None)]
 #[case::two("client-key: a\r\nsecret: b", "ambiguous-key", "ambiguous", None)]
 fn the_id_and_cause_of_a_rejected_key_are_only_logged(
     #[case] credential: &str,
@@ -91,8 +90,8 @@ fn the_id_and_cause_of_a_rejected_key_are_only_logged(
     #[case] key_id: Option<&str>,
 ) {
     let watched = Watched::start(&[]);
-    let answer = watched.check(&["original-request-uri: /orders", credential]);
-    assert!(!format!("{answer:?}").contains(cause) || cause == "unknown" || cause == "ambiguous");
+    let response = watched.check(&["original-request-uri: /orders", credential]);
+    assert!(!format!("{response:?}").contains(cause) || cause == "unknown" || cause == "ambiguous");
     let lines = watched.decision_log();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["step"], "resolve");
@@ -255,16 +254,17 @@ fn denials_over_the_limit_are_counted_and_the_loss_is_logged() {
         watched.json("/-/check-up")["dropped"]["denials"],
         json!(40 - written)
     );
-    let told = |line: &Value| line["denials"] == json!(40 - written) && line["level"] == "WARN";
+    let counts_them =
+        |line: &Value| line["denials"] == json!(40 - written) && line["level"] == "WARN";
     let patience = Duration::from_secs(15);
-    while !watched.log().iter().any(told) {
+    while !watched.log().iter().any(counts_them) {
         assert!(started.elapsed() < patience, "{}", watched.service.output());
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
 #[test]
-fn the_last_decisions_are_shown() {
+fn recent_decisions_are_shown() {
     let watched = Watched::start(&[
         ("KEYGATE_RECENT_DECISIONS", "5"),
         ("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1"),
@@ -278,7 +278,7 @@ fn the_last_decisions_are_shown() {
     assert_eq!(
         entries.len(),
         6,
-        "five allowances, and the denial that they do not push out"
+        "five allowed requests, which do not evict the denial"
     );
     assert_eq!(entries[0]["path"], "/public/19", "newest first");
     assert_eq!(
@@ -307,7 +307,7 @@ fn the_last_decisions_are_shown() {
 #[case("?step=resolve", &[""])]
 #[case("?step=authorize&allowed=false", &["/x", "/orders"])]
 #[case("?reason=ok&allowed=false", &[])]
-fn the_last_decisions_can_be_filtered(#[case] query: &str, #[case] paths: &[&str]) {
+fn recent_decisions_can_be_filtered(#[case] query: &str, #[case] paths: &[&str]) {
     let watched = Watched::start(&[("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")]);
     watched.decide("/x", Some("client-a"));
     watched.decide("/orders", Some("client-c"));
@@ -337,9 +337,9 @@ fn the_last_decisions_can_be_filtered(#[case] query: &str, #[case] paths: &[&str
 #[case("allowed=maybe", "allowed: provided string was not `true` or `false`")]
 fn an_invalid_filter_is_an_error(#[case] query: &str, #[case] expected: &str) {
     let watched = Watched::start(&[]);
-    let answer = watched.page(&format!("/debug/decisions?{query}"));
-    assert_eq!(answer.status(), 400);
-    let error: Value = serde_json::from_slice(&answer.body).unwrap();
+    let response = watched.page(&format!("/debug/decisions?{query}"));
+    assert_eq!(response.status(), 400);
+    let error: Value = serde_json::from_slice(&response.body).unwrap();
     let error = error["error"].as_str().unwrap();
     assert!(error.contains(expected), "{error}");
 }
@@ -356,11 +356,11 @@ fn the_lines_of_one_request_have_its_id_and_its_key_id(
         server,
         ..Setup::PLAIN
     };
-    let allowances = [("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")];
-    let gateway = Gateway::start_with(version, &setup, &allowances);
-    let ask = |target: &str, client: &str| {
+    let log_allowed = [("KEYGATE_DECISION_LOG_ALLOW_SAMPLE", "1")];
+    let gateway = Gateway::start_with(version, &setup, &log_allowed);
+    let status = |target: &str, client: &str| {
         let key = format!("client-key: sample-key-of-{client}");
-        // Neither is taken from a caller.
+        // Both of the caller's own values must be ignored.
         let spoofed = ["x-request-id: spoofed", "x-keygate-key-id: spoofed"];
         caller::get(&gateway.address, target, &[&key, spoofed[0], spoofed[1]]).status()
     };
@@ -371,9 +371,9 @@ fn the_lines_of_one_request_have_its_id_and_its_key_id(
             .map(crate::support::program::Service::output);
         outputs.flat_map(|output| lines_of(&output)).collect()
     };
-    assert_eq!(ask("/admin", "client-b"), 403);
-    assert_eq!(ask("/orders", "expired"), 401);
-    // The first passes step 1 and fails at step 2.
+    assert_eq!(status("/admin", "client-b"), 403);
+    assert_eq!(status("/orders", "expired"), 401);
+    // The first request is allowed by step 1 and denied by step 2.
     until("the decisions are written", || lines().len() == 3);
     until("nginx has written its lines", || {
         gateway.nginx.file("ids.log").lines().count() == 2

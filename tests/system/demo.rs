@@ -1,4 +1,4 @@
-//! The demo that `make run` starts does what it prints.
+//! The demo that `make run` starts: the commands that it prints work.
 
 use std::env;
 use std::ffi::OsString;
@@ -25,11 +25,10 @@ const PORTS: [&str; 6] = [
     "BACKEND_PORT",
 ];
 
-/// The demo's script, on ports of its own.
+/// Returns the demo's script, on free ports.
 fn demo(version: Version) -> Command {
     let programs = Path::new(env!("CARGO_BIN_EXE_keygate")).parent().unwrap();
-    // A shell cannot trap a signal that is ignored when it starts, as Ctrl-C is in whatever a
-    // script runs in the background: CI, say.
+    // A shell cannot trap signals that it inherits as ignored, as SIGINT is for background processes.
     let mut command = Command::new("env");
     command
         .arg("--default-signal=INT")
@@ -43,7 +42,7 @@ fn demo(version: Version) -> Command {
     command
 }
 
-/// Waits for the demo to say that it is up; what it has printed.
+/// Waits until the demo is up, and returns its output.
 fn printed(child: &mut Child, output: &Path) -> String {
     let started = Instant::now();
     loop {
@@ -84,10 +83,10 @@ fn the_demos_curl_lines_work_and_it_can_be_started_again(version: Version) {
             let (status, _) = pair[1].split_once(':').unwrap();
             let Output { stdout, .. } =
                 Command::new("bash").args(["-c", pair[0]]).output().unwrap();
-            let answer = String::from_utf8_lossy(&stdout).into_owned();
+            let response = String::from_utf8_lossy(&stdout).into_owned();
             assert!(
-                answer.starts_with(&format!("HTTP/1.1 {status} ")),
-                "{}: {answer}",
+                response.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{}: {response}",
                 pair[0]
             );
             let reason = pair[1]
@@ -95,12 +94,12 @@ fn the_demos_curl_lines_work_and_it_can_be_started_again(version: Version) {
                 .map(|(_, r)| r.trim_end_matches('`'));
             if let Some(reason) = reason {
                 assert!(
-                    answer.contains(&format!("\"detail\":\"{reason}\"")),
-                    "{answer}"
+                    response.contains(&format!("\"detail\":\"{reason}\"")),
+                    "{response}"
                 );
             } else {
-                assert!(answer.contains("\"client-type\": \"A\""), "{answer}");
-                assert!(!answer.contains("demo-key"), "{answer}");
+                assert!(response.contains("\"client-type\": \"A\""), "{response}");
+                assert!(!response.contains("demo-key"), "{response}");
             }
         }
         let pid = child.id().to_string();
@@ -117,7 +116,7 @@ fn the_demos_curl_lines_work_and_it_can_be_started_again(version: Version) {
             fs::read_to_string(&output).unwrap()
         );
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
-        assert_eq!(left.len(), 1, "it leaves {left:?} behind");
+        assert_eq!(left.len(), 1, "files remain: {left:?}");
         report::passed(&version.number(), "demo: curl lines");
     }
 }

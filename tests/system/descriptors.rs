@@ -1,4 +1,4 @@
-//! Few file descriptors, many connections: what the limit on descriptors does to a service.
+//! A service with many connections and few file descriptors.
 
 use std::fs;
 use std::io::{BufReader, Write};
@@ -13,7 +13,7 @@ use crate::support::gateway::{corpus_file, free_port};
 use crate::support::http_message::Message;
 use crate::support::program::{Service, keygate};
 
-/// Runs the program as `ulimit -n` of a shell limits it.
+/// Returns the command under a shell's `ulimit`.
 fn under_limit(limit: &str, command: &Command) -> Command {
     let mut limited = Command::new("/bin/sh");
     limited.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
@@ -41,7 +41,7 @@ fn the_start_raises_the_soft_descriptor_limit() {
     assert_eq!(numbers[0], numbers[1], "soft and hard limit");
 }
 
-/// The status that a key gets on a connection that is open already.
+/// Returns the status for a key on an open connection.
 fn status(connection: &mut BufReader<TcpStream>, key: &str) -> u16 {
     let request = format!("GET /require HTTP/1.1\r\nhost: x\r\nclient-key: {key}\r\n\r\n");
     connection.get_mut().write_all(request.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! Error pages of a user's own server, which nginx also applies to its authorization requests.
+//! Error pages of a user's server, which nginx would also apply to authorization requests.
 
 use rstest_reuse::apply;
 

@@ -1,4 +1,4 @@
-//! What `keygate explain` and `keygate test` say where a request is incomplete.
+//! The hints of `keygate explain` and `keygate test` for incomplete requests.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ cases:
     endpoint: GET,POST /orders
 ";
 
-/// Everything that a command prints.
+/// Runs a command and returns its output.
 fn said(arguments: &[&str]) -> String {
     let folder: TempDir = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("policy.yaml"), POLICY).unwrap();
@@ -52,7 +52,7 @@ fn explained(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn explain_without_a_host_says_that_one_is_missing() {
+fn explain_reports_a_missing_host() {
     for arguments in [
         &["--uri", "/orders"][..],
         &["--uri", "/orders", "--host", ""],
@@ -77,7 +77,7 @@ fn explain_without_a_host_says_that_one_is_missing() {
 }
 
 #[test]
-fn explain_names_the_rules_that_take_other_methods() {
+fn explain_names_the_rules_for_other_methods() {
     let host = ["--host", "api.example.com"];
     let said = explained(&[&["--uri", "/orders", "--method", "DELETE"], &host[..]].concat());
     assert!(said.contains("method-not-allowed"), "{said}");
@@ -107,7 +107,7 @@ fn an_empty_client_type_is_none_as_in_a_header(#[case] arguments: &[&str]) {
 }
 
 #[test]
-fn a_failed_case_says_what_its_request_lacks() {
+fn a_failed_case_names_what_its_request_lacks() {
     let said = said(&["test", "cases.yaml"]);
     assert!(said.contains("`host: api.example.com`"), "{said}");
     assert!(

@@ -1,4 +1,4 @@
-//! Commands and the running service explain decisions in the same way.
+//! Commands and the running service give the same explanations of decisions.
 
 use std::fs;
 use std::process::Output;
@@ -55,7 +55,7 @@ cases:
     expect: allowed
 ";
 
-/// A folder with the policy and what else a test needs.
+/// Returns a folder with the policy and these files.
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files.iter().chain(&[("policy.yaml", POLICY)]) {
@@ -64,7 +64,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-/// Runs a command where these files are.
+/// Runs a command in the folder.
 fn run_in(folder: &TempDir, arguments: &[&str]) -> Output {
     run_to_end(keygate().args(arguments).current_dir(folder.path()))
 }
@@ -76,7 +76,8 @@ fn run(arguments: &[&str]) -> Output {
     )
 }
 
-fn answer(output: &Output) -> (Option<i32>, String) {
+/// Returns the exit code and the text of both outputs.
+fn result_of(output: &Output) -> (Option<i32>, String) {
     let said = [output.stdout.clone(), output.stderr.clone()].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }
@@ -84,12 +85,12 @@ fn answer(output: &Output) -> (Option<i32>, String) {
 fn test_file(text: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let folder = folder(&[("cases.yaml", text)]);
     let command = ["test", "cases.yaml", "--policy", "policy.yaml"];
-    answer(&run_in(&folder, &[&command, arguments].concat()))
+    result_of(&run_in(&folder, &[&command, arguments].concat()))
 }
 
 #[test]
 fn explain_names_the_deciding_rule_and_expression_part() {
-    let (code, said) = answer(&run(&[
+    let (code, said) = result_of(&run(&[
         "explain",
         "--method",
         "POST",
@@ -107,7 +108,7 @@ fn the_matrix_shows_each_client_type_at_each_endpoint() {
     let keys = "version: 1\nkeys: [{ id: k, clientType: other, key: x }]\n";
     let folder = folder(&[("keys.yaml", keys)]);
     let files = ["--policy", "policy.yaml", "--keys", "keys.yaml"];
-    let (code, said) = answer(&run_in(&folder, &[&["matrix"][..], &files].concat()));
+    let (code, said) = result_of(&run_in(&folder, &[&["matrix"][..], &files].concat()));
     assert_eq!(code, Some(0));
     insta::assert_snapshot!(said);
 }
@@ -118,15 +119,15 @@ fn commands_evaluate_a_shadow_policy_too() {
         "version: 1\nendpoints: [{ path: /orders, groupExpression: clientType === 'C' }]\n";
     let folder = folder(&[("shadow.yaml", shadow)]);
     let files = ["--policy", "policy.yaml", "--shadow-policy", "shadow.yaml"];
-    let (_, said) = answer(&run_in(&folder, &[&["matrix"][..], &files].concat()));
+    let (_, said) = result_of(&run_in(&folder, &[&["matrix"][..], &files].concat()));
     let orders = said.lines().nth(1).unwrap();
     assert_eq!(
         orders.split_whitespace().collect::<Vec<_>>(),
         ["/orders", "k", "✓~", "✓~", "✗~"]
     );
-    let question = ["explain", "--uri", "/orders", "--client-type", "A"];
-    let (code, said) = answer(&run_in(&folder, &[&question[..], &files].concat()));
-    assert_eq!(code, Some(0), "a shadow changes no answer");
+    let explain = ["explain", "--uri", "/orders", "--client-type", "A"];
+    let (code, said) = result_of(&run_in(&folder, &[&explain[..], &files].concat()));
+    assert_eq!(code, Some(0), "a shadow changes no decision");
     assert!(
         said.contains("shadow    would deny (expression-false)"),
         "{said}"
@@ -212,8 +213,8 @@ fn the_policy_of_a_cases_file_is_relative_to_that_file() {
     let naming = CASES.replace("cases:", "policy: policy.yaml\ncases:");
     let folder = folder(&[("cases.yaml", &naming), ("nameless.yaml", CASES)]);
     let output = run_to_end(keygate().arg("test").arg(folder.path().join("cases.yaml")));
-    assert_eq!(answer(&output).0, Some(0));
-    let (code, said) = answer(&run_in(&folder, &["test", "nameless.yaml"]));
+    assert_eq!(result_of(&output).0, Some(0));
+    let (code, said) = result_of(&run_in(&folder, &["test", "nameless.yaml"]));
     assert_eq!(code, Some(2));
     assert!(said.contains("no policy to test"), "{said}");
 }
@@ -270,10 +271,10 @@ fn an_explanation_is_of_the_active_policy_and_its_shadow() {
 #[case("?uri=/&user=x", "not a JSON object")]
 fn an_invalid_explain_query_is_an_error(#[case] query: &str, #[case] expected: &str) {
     let watched = Watched::start(&[]);
-    let answer =
+    let response =
         caller::get_operations(&watched.operations, &format!("/debug/explain{query}"), &[]);
-    assert_eq!(answer.status(), 400);
-    let error: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(response.status(), 400);
+    let error: Value = serde_json::from_slice(&response.body).unwrap();
     let error = error["error"].as_str().unwrap();
     assert!(error.contains(expected), "{error}");
 }

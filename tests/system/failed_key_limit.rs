@@ -10,7 +10,7 @@ use crate::support::nginx::{Version, each_nginx};
 use crate::support::program::{Service, keygate};
 use crate::support::report;
 
-const GOOD: &str = "client-key: sample-key-of-client-a";
+const VALID: &str = "client-key: sample-key-of-client-a";
 
 #[apply(each_nginx)]
 fn a_failed_key_is_logged_with_its_real_address_and_tag(version: Version) {
@@ -18,9 +18,9 @@ fn a_failed_key_is_logged_with_its_real_address_and_tag(version: Version) {
     let spoofed = "x-keygate-client-address: 192.0.2.66";
     for key in ["sample-key-1", "sample-key-1", "sample-key-2"] {
         let key = format!("client-key: {key}");
-        let answer = caller::get(&gateway.address, "/orders", &[&key, spoofed]);
-        assert_eq!(answer.status(), 401);
-        assert!(answer.text().contains("unknown-key"));
+        let response = caller::get(&gateway.address, "/orders", &[&key, spoofed]);
+        assert_eq!(response.status(), 401);
+        assert!(response.text().contains("unknown-key"));
     }
     let log = gateway.services[0].output();
     let lines = log
@@ -33,10 +33,13 @@ fn a_failed_key_is_logged_with_its_real_address_and_tag(version: Version) {
     assert_eq!(tags.len(), 3, "{log}");
     assert!(tags[0] == tags[1] && tags[1] != tags[2], "{tags:?}");
     assert!(!log.contains("192.0.2.66"), "{log}");
-    report::passed(&version.number(), "a guess is logged with address and tag");
+    report::passed(
+        &version.number(),
+        "a failed key is logged with address and tag",
+    );
 }
 
-/// A key that was switched off may still be in use somewhere: the log says where.
+/// A client may still use a disabled key: the log contains its address.
 #[test]
 fn a_rejected_known_key_is_logged_with_its_address() {
     let folder = tempfile::tempdir().unwrap();
@@ -53,7 +56,7 @@ fn a_rejected_known_key_is_logged_with_its_address() {
     }
 }
 
-/// A resolver that lets an address fail three times a minute.
+/// Starts a resolver with a limit of three failures per minute.
 fn limited(folder: &std::path::Path) -> (Service, String) {
     let listen = format!("127.0.0.1:{}", free_port());
     let mut command = keygate();
@@ -70,29 +73,29 @@ fn limited(folder: &std::path::Path) -> (Service, String) {
 fn an_address_over_the_limit_is_rejected_without_a_lookup() {
     let folder = tempfile::tempdir().unwrap();
     let (service, listen) = limited(folder.path());
-    let ask = |address: &str, key: &str| {
+    let resolve = |address: &str, key: &str| {
         let address = format!("x-address: {address}");
-        let answer = caller::get(&listen, "/resolve", &[&address, key]);
-        let reason = answer.header("x-keygate-reason").map(str::to_owned);
-        (answer.status(), reason.unwrap())
+        let response = caller::get(&listen, "/resolve", &[&address, key]);
+        let reason = response.header("x-keygate-reason").map(str::to_owned);
+        (response.status(), reason.unwrap())
     };
-    let (good, unknown) = ((200, "ok".to_owned()), (401, "unknown-key".to_owned()));
-    // The minute may end in between, and the count starts again at zero.
-    let refused = (0..2).any(|_| {
+    let (ok, unknown) = ((200, "ok".to_owned()), (401, "unknown-key".to_owned()));
+    // A second round, because the minute, and with it the count, may restart in between.
+    let rejected = (0..2).any(|_| {
         for n in 0..3 {
-            let guess = format!("client-key: sample-key-guess-{n}");
-            assert_eq!(ask("192.0.2.1", &guess), unknown);
+            let attempt = format!("client-key: sample-key-unknown-{n}");
+            assert_eq!(resolve("192.0.2.1", &attempt), unknown);
         }
-        ask("192.0.2.1", GOOD) == unknown
+        resolve("192.0.2.1", VALID) == unknown
     });
-    assert!(refused, "{}", service.output());
+    assert!(rejected, "{}", service.output());
     assert!(service.output().contains("too-many-failures"));
-    assert_eq!(ask("192.0.2.2", GOOD), good);
+    assert_eq!(resolve("192.0.2.2", VALID), ok);
     // A request without a key is not a failed attempt.
-    assert_eq!(ask("192.0.2.1", "x: y"), (200, "no-key".to_owned()));
+    assert_eq!(resolve("192.0.2.1", "x: y"), (200, "no-key".to_owned()));
 
-    let answer = caller::get(&listen, "/resolve", &[GOOD]);
-    assert_eq!(answer.status(), 200);
+    let response = caller::get(&listen, "/resolve", &[VALID]);
+    assert_eq!(response.status(), 200);
     let warning = "failed keys are not limited for such requests";
     assert!(service.output().contains(warning), "{}", service.output());
 }
@@ -111,34 +114,41 @@ fn the_example_for_nginx_slows_down_failed_keys_only(version: Version) {
     };
     let gateway = Gateway::start(version, &setup);
     let get = |target: &str, key| caller::get(&gateway.address, target, &[key]);
-    let bad = "client-key: sample-key-wrong";
+    let invalid = "client-key: sample-key-wrong";
     let started = Instant::now();
     for _ in 0..5 {
-        let answer = get("/limited/", bad);
-        assert_eq!(answer.status(), 401);
+        let response = get("/limited/", invalid);
+        assert_eq!(response.status(), 401);
         assert_eq!(
-            answer.header("content-type"),
+            response.header("content-type"),
             Some("application/problem+json")
         );
-        assert!(answer.header("www-authenticate").is_some());
-        assert!(answer.text().contains("unknown-key"), "{}", answer.text());
+        assert!(response.header("www-authenticate").is_some());
+        assert!(
+            response.text().contains("unknown-key"),
+            "{}",
+            response.text()
+        );
     }
     let took = started.elapsed();
     assert!(took.as_millis() >= 350, "five failures in {took:?}");
-    // Thirty at once are more than the twenty that may wait.
+    // Thirty concurrent requests exceed the burst of twenty.
     let statuses: Vec<_> = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..30)
-            .map(|_| scope.spawn(|| get("/limited/", bad).status()))
+            .map(|_| scope.spawn(|| get("/limited/", invalid).status()))
             .collect();
         let statuses = callers.into_iter().map(|caller| caller.join().unwrap());
         statuses.collect()
     });
-    let refused = statuses.iter().filter(|status| **status == 429);
-    assert!(refused.count() >= 5, "{statuses:?}");
+    let rejected = statuses.iter().filter(|status| **status == 429);
+    assert!(rejected.count() >= 5, "{statuses:?}");
     let started = Instant::now();
     for _ in 0..10 {
-        assert_eq!(get("/limited/", GOOD).status(), 200);
+        assert_eq!(get("/limited/", VALID).status(), 200);
     }
-    assert!(started.elapsed().as_millis() < 900, "good requests wait");
+    assert!(
+        started.elapsed().as_millis() < 900,
+        "requests with valid keys were delayed"
+    );
     report::passed(&version.number(), "failures are slowed down");
 }

@@ -1,5 +1,5 @@
-//! A file that is still being written is never active: neither its first half, which may allow more
-//! than the file before and after, nor at the start.
+//! A file that is still being written is never active, neither at a reload nor at the start: its first
+//! part may allow more than the previous and the complete file.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,8 +15,8 @@ use crate::support::caller;
 use crate::support::gateway::{Role, free_port};
 use crate::support::program::{Service, keygate, run_to_end};
 
-/// `/orders/secret` is denied to `A` by both versions, but not by each part of the second one: without
-/// its route, or with the route's expression up to its first condition, `A` is allowed.
+/// Both versions deny `/orders/secret` to `A`. Parts of the second one allow it: without the route, or
+/// with the route's expression up to its first condition.
 const POLICIES: [&str; 2] = [
     "version: 1\nendpoints:\n  - path: /orders\n    groupExpression: clientType === 'A'\n    routes:\n\
      \x20     - path: /secret\n        groupExpression: 'false'\n",
@@ -24,8 +24,8 @@ const POLICIES: [&str; 2] = [
      \x20   routes:\n      - path: /secret\n        groupExpression: clientType === 'A' && isBackoffice\n",
 ];
 
-/// The key `sample-key-off` is not valid in both versions, but it is in parts of the second one: up to
-/// its client type, `A-off`, or before that one's end, and as long as it is not inactive.
+/// The key `sample-key-off` is invalid in both versions. It is valid in parts of the second one that end
+/// within or after its client type, `A-off`, and before `active: false`.
 fn keys() -> [String; 2] {
     let digest = |key: &str| Digest::sha256(key.as_bytes());
     let first = format!(
@@ -52,12 +52,12 @@ fn status(listen: &str, key: &str, target: &str) -> u16 {
 fn wait_for(what: &str, patience: Duration, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
-        assert!(started.elapsed() < patience, "never: {what}");
+        assert!(started.elapsed() < patience, "timed out: {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Ends the callers however the test ends.
+/// Stops the callers, also if the test panics.
 struct End<'f>(&'f AtomicBool);
 
 impl Drop for End<'_> {
@@ -66,20 +66,20 @@ impl Drop for End<'_> {
     }
 }
 
-/// The pause after each byte: longer than a service waits until it looks at its files again.
+/// The pause after each byte: longer than the interval in which a service checks its files.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// How many services share the bytes of a file, each with a writer of its own.
+/// The number of services that share the bytes of a file, each with its own writer.
 const SERVICES: usize = 4;
 
-/// What both versions of both files deny.
+/// Keys and targets that both versions of both files deny.
 const DENIED: [(&str, &str); 3] = [
     ("sample-key-a", "/orders/secret"),
     ("sample-key-off", "/orders"),
     ("sample-key-off", "/orders/secret"),
 ];
 
-/// The generation of the file that a service reads from `name`: how often a version became active.
+/// Returns the generation of a service's file: the number of versions that became active.
 fn generation(folder: &Path, name: &str) -> f64 {
     let page = caller::get_unix(&Role::Serve.operations(folder), "/metrics");
     let text = String::from_utf8(page.body).unwrap();
@@ -125,7 +125,7 @@ fn write_slowly(name: &str, versions: [(&str, [&str; 2]); 2], cuts: Range<usize>
         let before = generation(folder.path(), name);
         assert!((before - 1.0).abs() < 0.1, "{name}: a part became active");
         service.signal("HUP");
-        // The log does not rest while there are requests.
+        // While there are requests, the log never pauses.
         let log = || fs::read_to_string(folder.path().join("serve.log")).unwrap();
         wait_for("SIGHUP is reported", Duration::from_secs(5), || {
             log().contains("not reloaded yet")

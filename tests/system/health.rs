@@ -1,4 +1,4 @@
-//! `keygate health` reports the readiness of the operations listener, by its exit code too.
+//! `keygate health` reports the readiness of a service, also by its exit code.
 
 use std::process::Output;
 
@@ -8,7 +8,7 @@ use crate::support::gateway::{corpus_file, free_port};
 use crate::support::impostor::Impostor;
 use crate::support::program::{Service, keygate, run_to_end};
 
-/// An authorizer that keeps running for a while after the signal, not ready.
+/// Starts an authorizer that delays its shutdown after the signal, and is not ready meanwhile.
 fn authorizer(operations: &str, folder: &std::path::Path) -> Service {
     let listen = format!("unix:{}/data.sock", folder.display());
     let mut command = keygate();
@@ -32,9 +32,9 @@ fn a_service_is_ready_until_its_shutdown_starts(#[case] operations: &str) {
     let operations = operations.replace("FOLDER", &folder.path().display().to_string());
     let service = authorizer(&operations, folder.path());
 
-    let answer = health(&operations);
-    let text = String::from_utf8(answer.stdout).unwrap();
-    assert_eq!(answer.status.code(), Some(0), "{text}");
+    let response = health(&operations);
+    let text = String::from_utf8(response.stdout).unwrap();
+    assert_eq!(response.status.code(), Some(0), "{text}");
     assert!(text.contains("\"ready\":true"), "{text}");
     let by_setting = run_to_end(
         keygate()
@@ -62,14 +62,14 @@ fn a_service_is_ready_until_its_shutdown_starts(#[case] operations: &str) {
 #[test]
 fn a_service_that_is_not_running_is_not_ready() {
     let address = format!("127.0.0.1:{}", free_port());
-    let answer = health(&address);
-    let text = String::from_utf8(answer.stdout).unwrap();
-    assert_eq!(answer.status.code(), Some(1));
+    let response = health(&address);
+    let text = String::from_utf8(response.stdout).unwrap();
+    assert_eq!(response.status.code(), Some(1));
     assert_eq!(text, format!("not ready: no response from {address}\n"));
 }
 
 #[rstest]
-#[case::nothing("")]
+#[case::empty("")]
 #[case::another_protocol("220 mail ESMTP\r\n\r\n")]
 #[case::no_status("HTTP/1.1 \r\n\r\n")]
 #[case::short_status("HTTP/1.1 20")]
@@ -78,16 +78,16 @@ fn a_service_that_is_not_running_is_not_ready() {
 fn any_other_response_is_not_ready(#[case] bytes: &str) {
     let address = format!("127.0.0.1:{}", free_port());
     let impostor = Impostor::start(&address);
-    impostor.answers(bytes);
+    impostor.respond_with(bytes);
     assert_eq!(health(&address).status.code(), Some(1));
 }
 
 #[test]
 fn an_invalid_setting_is_a_usage_error() {
-    let answer = run_to_end(keygate().arg("health").env("KEYGATE_OPERATIONS", "7091"));
-    assert_eq!(answer.status.code(), Some(2));
+    let response = run_to_end(keygate().arg("health").env("KEYGATE_OPERATIONS", "7091"));
+    assert_eq!(response.status.code(), Some(2));
     assert!(
-        String::from_utf8(answer.stderr)
+        String::from_utf8(response.stderr)
             .unwrap()
             .contains("KEYGATE_OPERATIONS")
     );

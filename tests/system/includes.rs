@@ -1,11 +1,11 @@
-//! Variants of an include differ only where they have to.
+//! Variants of an include differ only where necessary.
 
 use std::fs;
 use std::path::Path;
 
 use crate::support::gateway::ROOT;
 
-/// The directives of an include: no comments, no empty lines, no indentation.
+/// Returns the directives of an include, without comments, empty lines and indentation.
 fn directives(name: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(ROOT).join("nginx").join(name)).unwrap();
     text.lines()
@@ -15,7 +15,7 @@ fn directives(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// The lines that one of two lists alone has, in their order.
+/// Returns the lines that occur in only one of two lists, in their order.
 fn difference(left: &[String], right: &[String]) -> (Vec<String>, Vec<String>) {
     let only = |these: &[String], those: &[String]| {
         these
@@ -99,7 +99,7 @@ fn the_single_variant_differs_in_its_steps_only() {
             "proxy_pass http://keygate_serve/require;"
         ]
     );
-    // Without its second step, and with the one upstream, the pair is the single variant.
+    // Without its second step, and with the single upstream, the pair equals the single variant.
     let second = pair
         .iter()
         .position(|line| line.contains("= /_keygate/authorizer"))
@@ -121,7 +121,7 @@ fn the_single_variant_differs_in_its_steps_only() {
         })
         .map(str::to_owned)
         .collect();
-    // The key's id is kept between two steps alone.
+    // Only two steps have to store the key's id.
     let without_id = |lines: Vec<String>| -> Vec<String> {
         let is_id = |line: &String| line.starts_with("set $keygate_resolved_key_id ");
         lines.into_iter().filter(|line| !is_id(line)).collect()
@@ -131,7 +131,7 @@ fn the_single_variant_differs_in_its_steps_only() {
 
 #[test]
 fn every_step_replaces_the_same_headers() {
-    // `proxy_set_header` of the outer location is lost in the second step, which has its own.
+    // The second step has its own `proxy_set_header`, so it inherits none from the outer location.
     let lines = directives("keygate-server.conf");
     let second = lines
         .iter()

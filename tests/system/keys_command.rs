@@ -1,4 +1,4 @@
-//! `keygate keys`: a key from its creation to its deletion, as an operator sees it.
+//! `keygate keys`: the life of a key from its creation to its deletion.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 use crate::support::gateway::ROOT;
 use crate::support::program::{keygate, run_to_end};
 
-/// A plaintext key that tests pass in; no output may contain it.
+/// A plaintext key for tests; no output may contain it.
 const CLEAR: &str = "sample-key-q7LmZ2xVb9KtR4wNc6Yp";
 
-/// A keys file and a way to run commands on it.
+/// A keys file, on which a test runs commands.
 struct Keys {
     folder: TempDir,
     path: PathBuf,
@@ -35,7 +35,7 @@ impl Keys {
         keys
     }
 
-    /// Runs `keygate keys COMMAND --keys FILE …`; what stands in `input` is its standard input.
+    /// Runs `keygate keys COMMAND --keys FILE …` with `input` as its standard input.
     fn run_with(&self, command: &str, arguments: &[&str], input: &str) -> Output {
         let stdin = self.folder.path().join("stdin");
         fs::write(&stdin, input).unwrap();
@@ -45,7 +45,7 @@ impl Keys {
         run_to_end(&mut keygate)
     }
 
-    /// Runs a command that must succeed; its standard output.
+    /// Runs a command that must succeed, and returns its standard output.
     fn run(&self, command: &str, arguments: &[&str]) -> String {
         let output = self.run_with(command, arguments, "");
         assert!(output.status.success(), "{command}: {output:?}");
@@ -113,7 +113,7 @@ fn a_created_key_is_printed_once_and_stored_as_a_digest() {
 }
 
 #[test]
-fn a_key_can_be_switched_rotated_and_deleted() {
+fn a_key_can_be_disabled_enabled_rotated_and_deleted() {
     let keys = Keys::none();
     keys.create(&[
         "--client-type",
@@ -162,7 +162,7 @@ fn a_key_can_be_switched_rotated_and_deleted() {
 }
 
 #[test]
-fn a_rotation_never_lets_a_key_live_longer() {
+fn a_rotation_never_extends_the_validity_of_a_key() {
     let keys = Keys::none();
     keys.create(&[
         "--client-type",
@@ -208,10 +208,10 @@ fn a_key_from_standard_input_is_stored_and_not_printed() {
     assert!(!stderr(&again).contains(CLEAR));
 
     let weak = ["--client-type", "A", "--key-stdin"];
-    let refused = keys.run_with("create", &weak, "shop-key\n");
-    assert_eq!(refused.status.code(), Some(1));
+    let rejected = keys.run_with("create", &weak, "shop-key\n");
+    assert_eq!(rejected.status.code(), Some(1));
     assert_eq!(
-        stderr(&refused),
+        stderr(&rejected),
         "error: the key is weak: it is shorter than 20 characters; `--allow-weak` takes it all the \
          same\n"
     );
@@ -396,7 +396,7 @@ fn an_invalid_file_is_rejected_with_its_line_and_no_secret(
     assert_eq!(checked.status.code(), Some(1), "{checked:?}");
     let checked = String::from_utf8(checked.stdout).unwrap();
     assert!(checked.contains(message), "{checked}");
-    assert!(checked.contains("keys.yaml:"), "no place: {checked}");
+    assert!(checked.contains("keys.yaml:"), "no location: {checked}");
     let listed = keys.run_with("list", &[], "");
     let created = keys.run_with("create", &["--client-type", "A"], "");
     for output in [&listed, &created] {

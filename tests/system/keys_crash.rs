@@ -1,4 +1,4 @@
-//! A crash at any moment of a write leaves the old keys file or the new one, never half of one.
+//! A crash during a write leaves the old keys file or the new one, never a part of one.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use crate::support::program::{keygate, run_to_end};
 
-/// Enough for a write to take some time.
+/// Enough keys for a write to take some time.
 const KEYS: usize = 500;
 
 const ROUNDS: u32 = 40;
 
-/// Starts to switch the first key.
+/// Starts a command that enables or disables the first key.
 fn start(path: &Path, command: &str) -> Child {
     let mut keygate = keygate();
     keygate.args(["keys", command, "key-0", "--keys"]).arg(path);
@@ -22,10 +22,10 @@ fn start(path: &Path, command: &str) -> Child {
     keygate.spawn().unwrap()
 }
 
-/// Kills a writer; whether it was still at work.
+/// Kills a writer, and returns whether it was still running.
 fn kill(mut writer: Child) -> bool {
     let at_work = writer.try_wait().unwrap().is_none();
-    // SIGKILL, and no error where it has ended but was not waited for.
+    // This sends SIGKILL; it is no error if the process has already ended.
     writer.kill().unwrap();
     at_work && !writer.wait().unwrap().success()
 }
@@ -56,14 +56,14 @@ fn a_killed_writer_leaves_either_the_old_or_the_new_file() {
         let (command, before, after) = match fs::read_to_string(&path).unwrap() {
             text if text == on => ("disable", &on, &off),
             text if text == off => ("enable", &off, &on),
-            _ => panic!("half a file before round {round}"),
+            _ => panic!("a partial file before round {round}"),
         };
         let mut writer = start(&path, command);
         if round % 2 == 0 {
-            // Anywhere in its life.
+            // At a random moment.
             thread::sleep(whole * round / ROUNDS);
         } else {
-            // Where it has begun to write.
+            // After it has begun to write.
             while !fresh.exists() && writer.try_wait().unwrap().is_none() {}
         }
         let was_at_work = kill(writer);
@@ -81,7 +81,7 @@ fn a_killed_writer_leaves_either_the_old_or_the_new_file() {
     );
     assert!(killed > ROUNDS / 2 && mid_write > 0 && old > 0 && new > 0);
 
-    // They leave one file at most, and it blocks no other writer.
+    // Killed writers leave one file at most, which does not block other writers.
     let names = fs::read_dir(folder.path()).unwrap().count();
     assert!(names <= 2, "{names} files");
     for command in ["disable", "enable"] {

@@ -1,4 +1,4 @@
-//! `keygate import`: the keys of other gateways, in a keys file with their digests only.
+//! `keygate import`: the keys of other gateways become a keys file with digests only.
 
 use std::fs;
 use std::process::Output;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::program::{keygate, run_to_end};
 
-/// A Console configuration, as far as it matters.
+/// The relevant part of a Console configuration.
 const CONSOLE: &str = r#"{
 	"version": "0.50.0",
 	"secrets": [
@@ -62,7 +62,7 @@ impl Import {
         output
     }
 
-    /// Type, state and description of each key in the file that was written.
+    /// Returns type, state and description of each key in the written file.
     fn keys(&self) -> Vec<[String; 3]> {
         let mut list = keygate();
         let path = self.folder.path().join("keys.yaml");
@@ -114,7 +114,7 @@ fn keys_of_a_console_configuration_are_imported_hashed(#[case] text: &str) {
         "{said}"
     );
 
-    // Once more would be the same keys twice.
+    // A second import would add the same keys again.
     let again = import.run("mia", &["--keys-out", "keys.yaml"]);
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("are the same key"), "{again:?}");

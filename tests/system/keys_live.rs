@@ -1,4 +1,4 @@
-//! Keys that change while requests come in.
+//! Changes of the keys file under load.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -97,13 +97,13 @@ fn the_debug_page_shows_states_and_last_uses_and_no_digest(
 
 const RELOADS: u32 = 1_000;
 
-/// Keys in each version of the file; every caller has one of its own.
+/// The number of keys in each version of the file; every caller has its own.
 const KEYS: u32 = 50;
 
-/// Clients of the resolver itself, each on one connection.
+/// The number of clients of the resolver, each on one connection.
 const CALLERS: u32 = 3;
 
-/// A version of the keys file: every key has the version in its id and in its client type.
+/// Writes a version of the keys file: each key has the version in its id and its client type.
 fn write_version(version: u32, path: &Path) {
     let mut text = "version: 1\nkeys:\n".to_owned();
     for key in 0..KEYS {
@@ -119,7 +119,7 @@ fn write_version(version: u32, path: &Path) {
     fs::rename(next, path).unwrap();
 }
 
-/// A connection to the resolver that stays open.
+/// A persistent connection to the resolver.
 struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -129,18 +129,18 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
-    /// The version of the file that a response is from; id and client type must be of the same one.
+    /// Returns the version of the file that a response comes from; id and client type must agree.
     fn version(&mut self, key: u32) -> u32 {
         let request =
             format!("GET /require HTTP/1.1\r\nhost: x\r\nclient-key: sample-key-{key}\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
-        let answer = Message::read_head(&mut self.0).unwrap().unwrap();
-        assert_eq!(answer.status(), 200, "a request is lost: {answer:?}");
-        let id = answer.header("x-keygate-key-id").unwrap();
+        let response = Message::read_head(&mut self.0).unwrap().unwrap();
+        assert_eq!(response.status(), 200, "a request failed: {response:?}");
+        let id = response.header("x-keygate-key-id").unwrap();
         let (version, of_key) = id.split_once('-').unwrap();
         assert_eq!(of_key, key.to_string());
         assert_eq!(
-            answer.header("client-type"),
+            response.header("client-type"),
             Some(&*format!("T{version}")),
             "a mixture of two versions"
         );
@@ -157,9 +157,12 @@ fn a_thousand_reloads_under_load_lose_and_mix_nothing() {
     let mut reload = |version| {
         write_version(version, &keys);
         service.signal("HUP");
-        let asked = Instant::now();
+        let started = Instant::now();
         while watcher.version(0) != version {
-            assert!(asked.elapsed() < Duration::from_secs(5), "never {version}");
+            assert!(
+                started.elapsed() < Duration::from_secs(5),
+                "never {version}"
+            );
         }
     };
     write_version(0, &keys);
@@ -185,12 +188,12 @@ fn a_thousand_reloads_under_load_lose_and_mix_nothing() {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 let key = "client-key: sample-key-7";
-                let answer = caller::get(&gateway.address, "/key-only/x", &[key]);
-                assert_eq!(answer.status(), 200, "{}", gateway.logs());
+                let response = caller::get(&gateway.address, "/key-only/x", &[key]);
+                assert_eq!(response.status(), 200, "{}", gateway.logs());
                 through_nginx.fetch_add(1, Ordering::Relaxed);
             }
         });
-        // However this ends, the callers end too.
+        // Stops the callers, also if the test panics.
         let _end = End(&over);
         for version in 1..=RELOADS {
             reload(version);

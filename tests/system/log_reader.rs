@@ -1,4 +1,4 @@
-//! A log reader that stops reading costs log lines, and never a decision.
+//! A log reader that stops reading loses log lines, but delays no decision.
 
 use std::io::{BufReader, Read, Write};
 use std::process::{Child, Stdio};
@@ -16,7 +16,7 @@ use crate::support::program::{accepts, keygate};
 
 const DENIALS: usize = 100_000;
 
-/// How many requests are sent before their responses are read.
+/// The number of requests that are sent before their responses are read.
 const PIPELINED: usize = 100;
 
 struct Unread {
@@ -26,7 +26,7 @@ struct Unread {
 }
 
 impl Unread {
-    /// A process whose standard error is a pipe that has no reader yet.
+    /// Starts a process whose standard error is a pipe without a reader.
     fn start() -> Self {
         let data = format!("127.0.0.1:{}", free_port());
         let operations = format!("127.0.0.1:{}", free_port());
@@ -51,7 +51,7 @@ impl Unread {
         (page.status(), serde_json::from_slice(&page.body).unwrap())
     }
 
-    /// Sends this many requests that are denied, and expects a 401 for each.
+    /// Sends requests without a key, and expects a 401 for each.
     fn deny(&self, count: usize) {
         let mut stream = BufReader::new(caller::connect(&self.data));
         let request = "GET /check HTTP/1.1\r\nhost: x\r\noriginal-request-uri: /orders\r\n\
@@ -109,7 +109,7 @@ fn a_blocked_log_does_not_delay_decisions() {
         "{metrics}"
     );
 
-    // The pipe is read again.
+    // Start reading the pipe again.
     let mut pipe = unread.child.stderr.take().unwrap();
     let text = Arc::new(Mutex::new(String::new()));
     let read = Arc::clone(&text);
@@ -127,7 +127,7 @@ fn a_blocked_log_does_not_delay_decisions() {
     assert!(unread.stop());
     reader.join().unwrap();
 
-    // Each line is whole, the counts of dropped ones are all of them, and the last line is there.
+    // Every line is complete, the counts cover all dropped lines, and the last line is present.
     let text = text.lock().unwrap();
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
     let lines: Vec<Value> = lines.collect();

@@ -1,9 +1,8 @@
-//! System tests: real callers, real nginx, the real program, and a backend that records what
-//! reaches it.
+//! System tests: callers, nginx, the program, and a backend that records the requests that reach it.
 //!
 //! Cases with a gateway run on each nginx that Keygate supports (`support::nginx::each_nginx`);
 //! `support::report` counts them. Requests and their expected results are data:
-//! `tests/corpus/*.yaml`. Code is for what a row cannot describe: services that stop, long bodies,
+//! `tests/corpus/*.yaml`. Code tests what a row cannot describe: services that stop, long bodies,
 //! connections that change protocol.
 
 #![expect(

@@ -1,4 +1,4 @@
-//! The memory of a resolver holds no key after its response.
+//! A resolver's memory contains no key after the response.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Write};
@@ -17,7 +17,7 @@ const KEY: &str = "sample-key-in-memory";
 
 const CONNECTIONS: usize = 8;
 
-/// Every part of a process's memory that it can write to, stacks and heaps among them.
+/// The writable memory of a process, including stacks and heaps.
 struct Memory(Vec<(String, Vec<u8>)>);
 
 impl Memory {
@@ -44,11 +44,11 @@ impl Memory {
         Self(writable)
     }
 
-    /// Where a text stands.
+    /// Returns the locations of a text.
     fn find(&self, text: &str) -> Vec<String> {
         let mut found = Vec::new();
         for (map, bytes) in &self.0 {
-            let at = places(bytes, text.as_bytes());
+            let at = indexes(bytes, text.as_bytes());
             found.extend(at.into_iter().map(|at| {
                 let around = &bytes[at.saturating_sub(60)..(at + 60).min(bytes.len())];
                 format!("{map} +{at:#x}: {}", String::from_utf8_lossy(around))
@@ -58,7 +58,7 @@ impl Memory {
     }
 }
 
-fn places(bytes: &[u8], text: &[u8]) -> Vec<usize> {
+fn indexes(bytes: &[u8], text: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(at) = bytes[from..].iter().position(|byte| *byte == text[0]) {
@@ -70,7 +70,7 @@ fn places(bytes: &[u8], text: &[u8]) -> Vec<usize> {
     found
 }
 
-/// Bytes to send, and the number of responses to expect.
+/// Returns the bytes to send, and the expected number of responses.
 fn request(n: usize) -> (String, usize) {
     let key = format!("{KEY}{}", n % 3);
     let get = |lines: &str| format!("GET /resolve HTTP/1.1\r\nhost: x\r\n{lines}\r\n\r\n");
@@ -109,7 +109,7 @@ fn no_key_is_in_memory_after_ten_thousand_requests() {
         .map(|_| BufReader::new(caller::connect(&address)))
         .collect();
     {
-        // What a search for keys can find: one on its way.
+        // The search must find the key of a request in progress.
         let mut half = caller::connect(&address);
         let head = format!("GET /resolve HTTP/1.1\r\nclient-key: {KEY}-half");
         half.write_all(head.as_bytes()).unwrap();
@@ -119,11 +119,11 @@ fn no_key_is_in_memory_after_ten_thousand_requests() {
     }
     for n in 0..REQUESTS {
         let connection = &mut connections[n % CONNECTIONS];
-        let (request, answers) = request(n);
+        let (request, responses) = request(n);
         connection.get_mut().write_all(request.as_bytes()).unwrap();
-        for _ in 0..answers {
-            let answer = Message::read_head(connection).unwrap().unwrap();
-            if answer.header("connection") == Some("close") {
+        for _ in 0..responses {
+            let response = Message::read_head(connection).unwrap().unwrap();
+            if response.header("connection") == Some("close") {
                 *connection = BufReader::new(caller::connect(&address));
             }
         }
@@ -144,7 +144,7 @@ fn no_key_is_in_memory_after_ten_thousand_requests() {
     let memory = Memory::of(service.pid());
     assert!(!memory.find("findable-type").is_empty());
     assert!(memory.find(KEY).is_empty(), "{:#?}", memory.find(KEY));
-    // Neither while the gateway keeps its connections, nor after.
+    // Both while the gateway keeps its connections open, and afterwards.
     drop(connections);
     thread::sleep(Duration::from_millis(300));
     let memory = Memory::of(service.pid());

@@ -1,4 +1,4 @@
-//! Metrics count what happened, and the reference tools accept their formats.
+//! Metrics count decisions and reloads, and the reference tools accept their formats.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::support::operations::{Watched, keep_busy, prometheus_tool, until};
 
 const OPENMETRICS: &str = "accept: application/openmetrics-text; version=1.0.0";
 
-/// Runs a checker over a text and expects that it finds nothing.
+/// Runs a checker over a text, and expects no findings.
 fn assert_accepted(checker: &mut Command, text: &[u8]) {
     let mut child = checker
         .stdin(Stdio::piped())
@@ -29,7 +29,7 @@ fn assert_accepted(checker: &mut Command, text: &[u8]) {
     );
 }
 
-/// A service that has decided in every way that it can.
+/// Returns a service that has decided with every reason.
 fn busy() -> Watched {
     let watched = Watched::start(&[]);
     keep_busy(&watched);
@@ -102,12 +102,12 @@ fn the_keys_that_expire_next_are_exported_one_by_one() {
     let keys: String = (0..150).map(key).collect();
     let old = "  - { id: old, clientType: A, key: sample-old, expiresAt: 2001-01-01T00:00:00Z }\n";
     watched.write("keys.yaml", &format!("version: 1\nkeys:\n{keys}{old}"));
-    until("the keys are in force", || {
+    until("the keys are active", || {
         watched.metrics().contains(r#"key_id="k0""#)
     });
     let text = watched.metrics();
-    let told = |line: &&str| line.starts_with("keygate_key_expiry_timestamp_seconds{");
-    assert_eq!(text.lines().filter(told).count(), 100);
+    let is_expiry = |line: &&str| line.starts_with("keygate_key_expiry_timestamp_seconds{");
+    assert_eq!(text.lines().filter(is_expiry).count(), 100);
     let soonest =
         r#"keygate_key_expiry_timestamp_seconds{key_id="k60",client_type="A"} 32472144000"#;
     assert!(text.lines().any(|line| line == soonest), "{text}");
@@ -132,7 +132,7 @@ fn a_reload_is_counted_and_resets_no_counter() {
         "policy.yaml",
         "version: 1\nendpoints: [{ path: /new }, { path: /public, apiKeyRequired: false }]\n",
     );
-    until("the new policy is in force", || metric(generation) == "2");
+    until("the new policy is active", || metric(generation) == "2");
     watched.decide("/public", None);
     assert_eq!([metric(ok), metric(successful)], ["2", "1"]);
     let text = watched.metrics();
@@ -140,7 +140,7 @@ fn a_reload_is_counted_and_resets_no_counter() {
 
     watched.write("policy.yaml", "version: 1\nendpoint: []\n");
     let failures = r#"keygate_reload_failures_total{source="policy"}"#;
-    until("the bad policy is refused", || metric(failures) == "1");
+    until("the bad policy is rejected", || metric(failures) == "1");
     assert_eq!([metric(generation), metric(successful)], ["2", "0"]);
     let loaded =
         watched.metric(r#"keygate_reload_last_success_timestamp_seconds{source="policy"}"#);
@@ -165,9 +165,9 @@ fn promtool_accepts_the_metrics_text() {
 
 #[test]
 fn the_reference_parser_accepts_the_openmetrics_text() {
-    let answer = caller::get_operations(&busy().operations, "/metrics", &[OPENMETRICS]);
+    let response = caller::get_operations(&busy().operations, "/metrics", &[OPENMETRICS]);
     assert_eq!(
-        answer.header("content-type"),
+        response.header("content-type"),
         Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
     );
     let parse = "import sys; from prometheus_client.openmetrics import parser; \
@@ -177,7 +177,7 @@ fn the_reference_parser_accepts_the_openmetrics_text() {
     python
         .env("PYTHONPATH", Path::new(ROOT).join("target/tools/python"))
         .args(["-c", parse]);
-    assert_accepted(&mut python, &answer.body);
+    assert_accepted(&mut python, &response.body);
 }
 
 #[test]
@@ -204,18 +204,21 @@ fn listing_many_keys_does_not_delay_decisions() {
         .collect();
     let text = format!(r#"{{"version":1,"keys":[{}]}}"#, keys.join(","));
     watched.write("keys.yaml", &text);
-    until("the keys are in force", || {
+    until("the keys are active", || {
         watched.metric(r#"keygate_keys{state="valid"}"#) >= 30_000.0
     });
     let mut looking = caller::connect(&watched.operations);
-    let question =
+    let request =
         b"GET /debug/keys?limit=10000 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    looking.write_all(question).unwrap();
+    looking.write_all(request).unwrap();
     looking.set_nonblocking(true).unwrap();
-    let mut answered = 0;
+    let mut responses = 0;
     while looking.peek(&mut [0]).is_err() {
         caller::get(&watched.data, "/check", &["original-request-uri: /"]);
-        answered += 1;
+        responses += 1;
     }
-    assert!(answered > 10, "{answered} answers before the first byte");
+    assert!(
+        responses > 10,
+        "{responses} responses before the first byte"
+    );
 }

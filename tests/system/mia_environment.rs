@@ -1,4 +1,4 @@
-//! The environment that Mia-Platform documents for its Authorization Service starts the authorizer.
+//! The authorizer starts with the environment that Mia-Platform documents for its service.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::gateway::free_port;
 use crate::support::operations::until;
 use crate::support::program::{Service, keygate, run_to_end};
 
-/// Every variable of their page, with a value as they show it, but for the port and the folder.
+/// Every variable of their page with the value shown there, except for the port and the folder.
 const DOCUMENTED: [(&str, &str); 19] = [
     ("LOG_LEVEL", "info"),
     ("CONFIGURATION_FILE_NAME", "auth"),

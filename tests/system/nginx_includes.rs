@@ -1,4 +1,4 @@
-//! `keygate nginx-includes`: what it reads, what it writes, and that nginx takes it.
+//! `keygate nginx-includes`: its input, its output, and that nginx accepts the output.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +10,7 @@ use rstest::rstest;
 use crate::support::nginx::Version;
 use crate::support::program::{keygate, run_to_end};
 
-/// Writes includes into `out` below a folder, by these settings files and arguments.
+/// Writes includes into `out` below a folder, for these settings files and arguments.
 fn write(folder: &Path, files: &[&str], arguments: &[&str]) -> Output {
     let mut command = keygate();
     command
@@ -99,7 +99,7 @@ fn files_are_replaced_whole() {
 }
 
 #[rstest]
-fn nginx_takes_includes_for_unusual_names(
+fn nginx_accepts_includes_for_unusual_names(
     #[values(Version::Packaged, Version::Mainline)] version: Version,
     #[values("keygate-server.conf", "keygate-server-single.conf")] server: &str,
 ) {
@@ -132,7 +132,7 @@ fn nginx_takes_includes_for_unusual_names(
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{text}");
-    // Current nginx says this of its own variables and a few more; it then takes a larger table.
+    // Current nginx logs this for its own variables and a few more; it then uses a larger table.
     let mut warnings = text.lines().filter(|line| line.contains("[warn]"));
     assert!(
         warnings.all(|line| line.contains("variables_hash")),

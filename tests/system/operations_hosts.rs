@@ -1,4 +1,4 @@
-//! The operations listener serves its own host names only, so that no other web page can read it.
+//! The operations listener serves only its own host names, so that no other web page can read it.
 
 use crate::support::caller;
 use crate::support::gateway::{corpus_file, free_port};
@@ -79,7 +79,7 @@ fn addresses_localhost_and_listed_names_are_accepted() {
         );
     }
     assert_eq!(status(&watched, "/-/ready", "host: shop.svc\r\n"), 421);
-    // A probe that speaks HTTP/1.0 names no host.
+    // An HTTP/1.0 probe sends no host.
     let response = caller::send(&watched.operations, b"GET /-/ready HTTP/1.0\r\n\r\n");
     assert_eq!(response.status(), 200);
 }
@@ -99,7 +99,7 @@ fn no_response_allows_content_sniffing() {
 }
 
 #[test]
-fn a_listener_that_others_reach_is_logged_as_a_warning() {
+fn a_publicly_reachable_listener_is_logged_as_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     for (operations, warns) in [("0.0.0.0", true), ("[::]", true), ("127.0.0.1", false)] {
         let data = format!("127.0.0.1:{}", free_port());

@@ -1,5 +1,5 @@
-//! The operations listener under slow readers and half heads: bounded memory and time, and no effect on
-//! decisions, probes or the stop.
+//! The operations listener under slow readers and partial request heads: bounded memory and time, and
+//! no effect on decisions, probes or the shutdown.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,7 +18,7 @@ const KEYS: usize = 20_000;
 const CLIENT_TYPES: usize = 100;
 const RULES: usize = 500;
 
-/// What readers that are slow may cost in all.
+/// The memory that slow readers may use in total.
 const MEMORY: u64 = 100 << 20;
 
 struct Large {
@@ -29,7 +29,7 @@ struct Large {
 }
 
 impl Large {
-    /// A process with more keys and rules than fit onto a page.
+    /// Starts a service with more keys and rules than fit on one page.
     fn start(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (keys, policy) = (
@@ -77,7 +77,7 @@ impl Large {
         }
     }
 
-    /// Sends a beginning to the operations listener, and reads nothing.
+    /// Sends the start of a request to the operations listener, and reads nothing.
     fn send(&self, beginning: &str) -> TcpStream {
         let mut stream = caller::connect(&self.operations);
         let beginning = beginning.replace("HOST", &self.operations);
@@ -93,7 +93,7 @@ impl Large {
             .collect()
     }
 
-    /// The memory that it has, in bytes.
+    /// The resident memory, in bytes.
     fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.service.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -106,7 +106,7 @@ impl Large {
     }
 }
 
-/// Whether the server closes a connection within a time.
+/// Returns whether the server closes a connection in time.
 fn is_closed(stream: &mut TcpStream, patience: Duration) -> bool {
     let started = Instant::now();
     stream.set_read_timeout(Some(patience)).unwrap();
@@ -124,7 +124,7 @@ fn is_closed(stream: &mut TcpStream, patience: Duration) -> bool {
 }
 
 #[test]
-fn slow_readers_and_half_heads_cost_bounded_memory() {
+fn slow_readers_and_partial_heads_use_bounded_memory() {
     let large = Large::start(&[]);
     caller::get_operations(&large.operations, "/debug/", &[]);
     let before = large.memory();
@@ -171,7 +171,7 @@ fn the_oldest_operator_connection_makes_room() {
 }
 
 #[test]
-fn slow_readers_do_not_hold_up_the_stop() {
+fn slow_readers_do_not_delay_the_shutdown() {
     let mut large = Large::start(&[]);
     let _open = large.slow_readers(20);
     let _half = large.send("GET / HTTP/1.1\r\nhost: HO");
@@ -181,7 +181,7 @@ fn slow_readers_do_not_hold_up_the_stop() {
 }
 
 #[test]
-fn keys_come_in_pages_that_hold_all_of_them() {
+fn the_pages_of_keys_are_complete() {
     let large = Large::start(&[]);
     let (mut seen, mut path) = (0, "/debug/keys".to_owned());
     loop {

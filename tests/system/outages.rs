@@ -14,16 +14,16 @@ use crate::support::report;
 
 const KEY: &str = "client-key: sample-key-of-client-a";
 
-/// Two services, each given up after two seconds, and some time for a busy machine.
+/// Two services, each with a timeout of two seconds, and some time for a busy machine.
 const TIMEOUTS: Duration = Duration::from_secs(6);
 
-/// What each kind of request to a gateway whose services fail comes to.
+/// Checks the 503 responses of a gateway whose services fail.
 fn assert_unavailable(gateway: &Gateway, targets: &[&str]) {
     for target in targets {
         let started = Instant::now();
-        let answer = caller::get(&gateway.address, target, &[KEY]);
-        is_problem(&answer, 503, "authorization-unavailable")
-            .unwrap_or_else(|wrong| panic!("{target}: {wrong}, answered {answer:?}"));
+        let response = caller::get(&gateway.address, target, &[KEY]);
+        is_problem(&response, 503, "authorization-unavailable")
+            .unwrap_or_else(|wrong| panic!("{target}: {wrong}, got {response:?}"));
         assert!(
             started.elapsed() < TIMEOUTS,
             "{target}: 503 after {:?}",
@@ -37,8 +37,8 @@ fn assert_unavailable(gateway: &Gateway, targets: &[&str]) {
 }
 
 fn assert_allowed(gateway: &Gateway) {
-    let answer = caller::get(&gateway.address, "/orders", &[KEY]);
-    assert_eq!(answer.status(), 200, "{answer:?}, {}", gateway.logs());
+    let response = caller::get(&gateway.address, "/orders", &[KEY]);
+    assert_eq!(response.status(), 200, "{response:?}, {}", gateway.logs());
     assert_eq!(gateway.backend.take_one().header("client-type"), Some("A"));
 }
 
@@ -62,7 +62,7 @@ fn a_killed_service_denies_until_it_is_started_again(
             assert_unavailable(&gateway, &["/key-only/report"]);
         }
         gateway.restart(role);
-        // Connections in the pool are stale now.
+        // Connections in the pool are stale at this point.
         assert_allowed(&gateway);
         report::passed(
             &version.number(),
@@ -96,7 +96,7 @@ fn a_hanging_service_times_out_and_is_used_again_afterwards(
     }
 }
 
-/// Answers that no service of ours gives, the last ones in the service's place for anybody's.
+/// Responses that no service of Keygate sends; the last ones are those of an unrelated server.
 const GARBAGE: [&str; 14] = [
     "",
     "\r\n\r\n",
@@ -137,17 +137,17 @@ fn a_malformed_response_of_a_service_denies(version: Version) {
         .map(|text| (*text).to_owned())
         .chain([too_large])
     {
-        resolver.answers(&garbage);
-        authorizer.answers("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        resolver.respond_with(&garbage);
+        authorizer.respond_with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         assert_unavailable(&gateway, &["/orders", "/key-only/report"]);
-        resolver.answers(next);
-        authorizer.answers(&garbage);
+        resolver.respond_with(next);
+        authorizer.respond_with(&garbage);
         assert_unavailable(&gateway, &["/orders"]);
         let start: String = garbage.chars().take(40).collect();
         report::passed(&version.number(), &format!("outages: garbage {start:?}"));
     }
-    // The authorization request is valid: with valid responses the request passes.
-    authorizer.answers("HTTP/1.1 200 OK\r\nclient-type: A\r\ncontent-length: 0\r\n\r\n");
+    // With valid responses, the same request is allowed.
+    authorizer.respond_with("HTTP/1.1 200 OK\r\nclient-type: A\r\ncontent-length: 0\r\n\r\n");
     assert_allowed(&gateway);
 }
 
@@ -215,14 +215,14 @@ fn a_reason_that_would_break_the_json_is_replaced(version: Version) {
         "",
         "\u{e9}",
     ] {
-        resolver.answers(&format!(
+        resolver.respond_with(&format!(
             "HTTP/1.1 403 Forbidden\r\nx-keygate-reason: {reason}\r\ncontent-length: 0\r\n\r\n"
         ));
-        let answer = caller::get(&gateway.address, "/orders", &[KEY]);
-        // Recent nginx rejects a response with a byte that is not valid in a header.
-        if answer.status() != 503 {
-            is_problem(&answer, 403, "denied")
-                .unwrap_or_else(|wrong| panic!("{reason:?}: {wrong}, answered {answer:?}"));
+        let response = caller::get(&gateway.address, "/orders", &[KEY]);
+        // Recent nginx rejects a response with an invalid byte in a header.
+        if response.status() != 503 {
+            is_problem(&response, 403, "denied")
+                .unwrap_or_else(|wrong| panic!("{reason:?}: {wrong}, got {response:?}"));
         }
         assert!(gateway.backend.take().is_empty());
         report::passed(&version.number(), &format!("outages: reason {reason:?}"));
@@ -244,9 +244,9 @@ fn more_headers_than_a_service_accepts_are_rejected(
     let headers: Vec<String> = (0..300).map(|n| format!("x-{n}: y")).collect();
     let headers: Vec<&str> = headers.iter().map(String::as_str).chain([KEY]).collect();
     for target in ["/orders", "/public/page", "/key-only/report"] {
-        let answer = caller::get(&gateway.address, target, &headers);
-        is_problem(&answer, 403, "malformed-request")
-            .unwrap_or_else(|wrong| panic!("{target}: {wrong}, answered {answer:?}"));
+        let response = caller::get(&gateway.address, target, &headers);
+        is_problem(&response, 403, "malformed-request")
+            .unwrap_or_else(|wrong| panic!("{target}: {wrong}, got {response:?}"));
         assert!(
             gateway.backend.take().is_empty(),
             "{target}: reached the backend"

@@ -1,8 +1,8 @@
-//! Real nginx and Keygate interpret every request target alike, or Keygate rejects it.
+//! nginx and Keygate interpret every request target in the same way, or Keygate rejects it.
 //!
-//! nginx answers with its own `$uri` and with the location that it chose; the policy has a rule for
-//! each location. `KEYGATE_PATH_CASES` is how many targets are tried, `KEYGATE_PATH_SEED` where
-//! the random numbers begin.
+//! nginx responds with its `$uri` and the location that it chose; the policy has a rule for each
+//! location. `KEYGATE_PATH_CASES` is the number of targets, `KEYGATE_PATH_SEED` the seed of the
+//! random ones.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Write};
@@ -26,8 +26,8 @@ use crate::support::report;
 #[path = "../differential/paths_grammar.rs"]
 mod grammar;
 
-/// Every rule lets in the client type of its own number alone, so a request that is allowed has
-/// been decided by a known rule.
+/// Every rule allows only the client type with its number, which identifies the rule that allowed a
+/// request.
 const POLICY: &str = "
 version: 1
 endpoints:
@@ -46,10 +46,10 @@ endpoints:
       - { path: /a,      groupExpression: clientType === '9' }
 ";
 
-/// The locations that stand for the same requests as the policy's rules, in the same order.
+/// The locations for the same requests as the policy's rules, in the same order.
 ///
-/// A base path covers itself and what is below it; nginx's prefixes know no segments, so it takes
-/// two locations to say so.
+/// A base path covers itself and the paths below it. nginx's prefixes ignore segments, so this takes
+/// two locations.
 const LOCATIONS: [&[&str]; 10] = [
     &["= /a", "^~ /a/"],
     &["= /a/b", "^~ /a/b/"],
@@ -63,7 +63,7 @@ const LOCATIONS: [&[&str]; 10] = [
     &["= /b/a", "= /b/a/"],
 ];
 
-/// What went wrong elsewhere, tried before what chance brings.
+/// Targets of known attacks, tried before the random ones.
 const KNOWN: [&[u8]; 24] = [
     b"/a/../b",
     b"/a/%2e%2e/b",
@@ -98,19 +98,19 @@ fn keygate_interprets_targets_as_nginx_or_rejects_them(version: Version) {
     let mut tally = Tally::default();
     for target in targets() {
         let Some(read) = server.read(&target) else {
-            tally.refused_by_nginx += 1;
+            tally.rejected_by_nginx += 1;
             continue;
         };
         tally.rules.insert(read.rule);
-        // As nginx hands it on, and as it was sent: other gateways may hand on that.
-        let handed_on = CanonicalPath::parse(&read.request_uri);
+        // The target from nginx, and the one that was sent: other gateways may pass the latter.
+        let passed = CanonicalPath::parse(&read.request_uri);
         let sent = CanonicalPath::parse(&target);
-        if handed_on.is_err() && sent.is_err() {
-            tally.refused += 1;
+        if passed.is_err() && sent.is_err() {
+            tally.rejected += 1;
             continue;
         }
-        let readings = [(&read.request_uri, handed_on), (&target, sent)];
-        let wrong = readings
+        let interpretations = [(&read.request_uri, passed), (&target, sent)];
+        let wrong = interpretations
             .into_iter()
             .find_map(|(target, path)| compare(&policies, target, path.ok()?.as_bytes(), &read));
         let clients = allowed_clients(&policies[0], &read.request_uri).count();
@@ -119,10 +119,11 @@ fn keygate_interprets_targets_as_nginx_or_rejects_them(version: Version) {
     tally.finish(version, "");
 }
 
-/// With `merge_slashes off` nginx's `$uri` is another interpretation than Keygate's, so it is not a setting
-/// to turn on. What is left of the promise: nobody gets by it to what another rule guards. What is
-/// lost: `//a/b`, allowed as `/a/b` is, goes to `location /`, which no endpoint covers; a backend
-/// there gets requests that its own rule would not have let in.
+/// With `merge_slashes off`, nginx's `$uri` differs from Keygate's canonical path, so users must not set
+/// it.
+///
+/// Even then, no request reaches a location that another rule guards. But `//a/b`, which the rule for
+/// `/a/b` allows, reaches `location /`, which no endpoint covers.
 #[apply(each_nginx)]
 fn unmerged_slashes_reach_only_locations_without_an_endpoint(version: Version) {
     let mut server = Server::start(version, "off");
@@ -132,44 +133,44 @@ fn unmerged_slashes_reach_only_locations_without_an_endpoint(version: Version) {
         ..Interpretation::NGINX
     };
     let mut tally = Tally::default();
-    let mut astray = 0;
+    let mut misrouted = 0;
     for target in targets() {
         let Some(read) = server.read(&target) else {
-            tally.refused_by_nginx += 1;
+            tally.rejected_by_nginx += 1;
             continue;
         };
         tally.rules.insert(read.rule);
         let Ok(path) = CanonicalPath::parse(&target) else {
-            tally.refused += 1;
+            tally.rejected += 1;
             continue;
         };
         let known = unmerged.path(&target);
         let mut wrong =
-            (known != read.path).then(|| format!("no known reading: `{}`", known.escape_ascii()));
+            (known != read.path).then(|| format!("expected `{}`", known.escape_ascii()));
         let strictly = allowed_clients(&policies[0], &target).count();
         for policy in &policies {
             let others = allowed_clients(policy, &target);
             let others: Vec<_> = others.filter(|client| Some(*client) != read.rule).collect();
             let repeats = path.ambiguities().contains(Ambiguity::RepeatedSlash);
             if !others.is_empty() && read.rule.is_none() && repeats {
-                astray += 1;
+                misrouted += 1;
             } else if !others.is_empty() {
-                wrong = Some(format!("Keygate lets in {others:?}"));
+                wrong = Some(format!("Keygate allows {others:?}"));
             }
         }
         tally.note(&target, &read, strictly, wrong);
     }
-    assert!(astray > 0, "then the documentation is wrong");
+    assert!(misrouted > 0, "the documentation says that there are some");
     tally.finish(
         version,
-        &format!(" with `merge_slashes off` ({astray} astray)"),
+        &format!(" with `merge_slashes off` ({misrouted} misrouted)"),
     );
 }
 
-/// How nginx's interpretation differs from Keygate's, or what Keygate allows that it does not.
+/// Returns how Keygate's interpretation or decision differs from nginx's location.
 fn compare(policies: &[Policy], target: &[u8], path: &[u8], read: &Read) -> Option<String> {
     if path != read.path {
-        return Some(format!("Keygate reads `{}`", path.escape_ascii()));
+        return Some(format!("Keygate's path is `{}`", path.escape_ascii()));
     }
     policies.iter().find_map(|policy| {
         let found = rule_of(policy, path);
@@ -178,7 +179,7 @@ fn compare(policies: &[Policy], target: &[u8], path: &[u8], read: &Read) -> Opti
         }
         let others = allowed_clients(policy, target);
         let others: Vec<_> = others.filter(|client| Some(*client) != read.rule).collect();
-        (!others.is_empty()).then(|| format!("Keygate lets in {others:?}"))
+        (!others.is_empty()).then(|| format!("Keygate allows {others:?}"))
     })
 }
 
@@ -195,7 +196,7 @@ fn request<'a>(target: &'a [u8], client_type: &'a str) -> Request<'a> {
     }
 }
 
-/// The rule that Keygate matches, whatever it then decides.
+/// Returns the rule that Keygate matches, regardless of its decision.
 fn rule_of(policy: &Policy, path: &[u8]) -> Option<usize> {
     match policy.find(&request(path, ""), path) {
         Match::Rule(rule) => Some(rule.index()),
@@ -204,7 +205,7 @@ fn rule_of(policy: &Policy, path: &[u8]) -> Option<usize> {
     }
 }
 
-/// The rules whose own client type may make this request.
+/// Returns the rules whose client type is allowed this request.
 fn allowed_clients(policy: &Policy, target: &[u8]) -> impl Iterator<Item = usize> {
     (0..LOCATIONS.len()).filter(move |client| {
         policy
@@ -213,7 +214,7 @@ fn allowed_clients(policy: &Policy, target: &[u8]) -> impl Iterator<Item = usize
     })
 }
 
-/// A policy with a rule for each location; a lenient one lets through whatever a policy can.
+/// Returns a policy with a rule for each location; a lenient one allows every ambiguity that it can.
 fn policy(lenient: bool) -> Policy {
     let classes: Vec<_> = Ambiguity::ALL
         .into_iter()
@@ -232,7 +233,7 @@ fn policy(lenient: bool) -> Policy {
     policy
 }
 
-/// The known targets, then random ones; the same each time.
+/// Returns the known targets, then random ones; the same in every run.
 fn targets() -> impl Iterator<Item = Vec<u8>> {
     let random = std::iter::repeat_with({
         let mut state = setting("KEYGATE_PATH_SEED", SEED);
@@ -248,7 +249,7 @@ const SEED: u64 = 20_261_124;
 fn setting(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| {
         text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: `{text}`"))
+            .unwrap_or_else(|_| panic!("{name} is not a number: `{text}`"))
     })
 }
 
@@ -262,14 +263,14 @@ fn choose(state: &mut u64, below: usize) -> usize {
     usize::try_from(mixed % u64::try_from(below).unwrap()).unwrap()
 }
 
-/// What came of the targets.
+/// The number of targets by result.
 #[derive(Default)]
 struct Tally {
-    alike: usize,
-    /// Of these, the ones that some client type may ask for.
+    equal: usize,
+    /// Those among the equal ones that some client type is allowed.
     allowed: usize,
-    refused: usize,
-    refused_by_nginx: usize,
+    rejected: usize,
+    rejected_by_nginx: usize,
     disagreements: Vec<String>,
     /// The rules whose locations nginx chose.
     rules: BTreeSet<Option<usize>>,
@@ -278,41 +279,41 @@ struct Tally {
 impl Tally {
     fn note(&mut self, target: &[u8], read: &Read, clients: usize, wrong: Option<String>) {
         let Some(wrong) = wrong else {
-            self.alike += 1;
+            self.equal += 1;
             self.allowed += clients;
             return;
         };
         self.disagreements.push(format!(
-            "`{}`: nginx reads `{}`, rule {:?}: {wrong}",
+            "`{}`: nginx's path is `{}`, rule {:?}: {wrong}",
             target.escape_ascii(),
             read.path.escape_ascii(),
             read.rule
         ));
     }
 
-    /// Prints the result, past the test harness that would keep it, and fails on a disagreement.
+    /// Prints the result, although the test harness captures output, and fails on a disagreement.
     fn finish(self, version: Version, how: &str) {
         let Self {
-            alike,
+            equal,
             allowed,
-            refused,
-            refused_by_nginx,
+            rejected,
+            rejected_by_nginx,
             disagreements,
             rules,
         } = self;
         let number = version.number();
-        let count = alike + refused + refused_by_nginx + disagreements.len();
+        let count = equal + rejected + rejected_by_nginx + disagreements.len();
         let line = format!(
             "nginx {number}{how}: {count} targets, {} disagreements \
-             ({alike} read alike, {allowed} of them allowed to somebody; {refused} \
-             refused by Keygate alone, {refused_by_nginx} by nginx; seed {})\n",
+             ({equal} equal, {allowed} of them allowed for some client type; {rejected} \
+             rejected by Keygate only, {rejected_by_nginx} by nginx; seed {})\n",
             disagreements.len(),
             setting("KEYGATE_PATH_SEED", SEED),
         );
         io::stderr().write_all(line.as_bytes()).unwrap();
         let shown: Vec<_> = disagreements.iter().take(20).map(String::as_str).collect();
         assert!(disagreements.is_empty(), "{line}{}", shown.join("\n"));
-        // A test of targets that lead nowhere would show nothing.
+        // The targets must cover every location.
         assert_eq!(
             rules.len(),
             1 + LOCATIONS.len(),
@@ -322,17 +323,17 @@ impl Tally {
     }
 }
 
-/// How nginx read a target.
+/// nginx's interpretation of a target.
 struct Read {
     /// `$uri`
     path: Vec<u8>,
     /// `$request_uri`: what the includes send to the authorizer.
     request_uri: Vec<u8>,
-    /// The rule that the chosen location stands for.
+    /// The rule of the chosen location.
     rule: Option<usize>,
 }
 
-/// nginx, and a connection to it for one request after another.
+/// nginx, and a persistent connection to it.
 struct Server {
     _nginx: Nginx,
     _folder: TempDir,
@@ -354,7 +355,7 @@ impl Server {
         }
     }
 
-    /// Requests a target; `None` where nginx rejects it.
+    /// Requests a target; `None` if nginx rejects it.
     fn read(&mut self, target: &[u8]) -> Option<Read> {
         let request = [b"GET ", target, b" HTTP/1.1\r\nhost: h\r\n\r\n"].concat();
         let mut connection = self
@@ -362,39 +363,42 @@ impl Server {
             .take()
             .unwrap_or_else(|| BufReader::new(caller::connect(&self.address)));
         connection.get_mut().write_all(&request).unwrap();
-        let mut answer = Message::read_head(&mut connection)
+        let mut response = Message::read_head(&mut connection)
             .unwrap()
-            .unwrap_or_else(|| panic!("no answer to `{}`", target.escape_ascii()));
-        answer.read_body(&mut connection).unwrap();
-        if answer.header("connection") != Some("close") {
+            .unwrap_or_else(|| panic!("no response to `{}`", target.escape_ascii()));
+        response.read_body(&mut connection).unwrap();
+        if response.header("connection") != Some("close") {
             self.connection = Some(connection);
         }
-        match answer.status() {
+        match response.status() {
             200 => Some(Read {
-                request_uri: request_uri(&answer),
-                rule: answer.header("x-rule").map(|rule| rule.parse().unwrap()),
-                path: answer.body,
+                request_uri: request_uri(&response),
+                rule: response.header("x-rule").map(|rule| rule.parse().unwrap()),
+                path: response.body,
             }),
             400 => None,
-            other => panic!("nginx answered {other} to `{}`", target.escape_ascii()),
+            other => panic!(
+                "nginx responded with {other} to `{}`",
+                target.escape_ascii()
+            ),
         }
     }
 }
 
-/// Its header has a mark at each end: a blank of some alphabet may stand there.
-fn request_uri(answer: &Message) -> Vec<u8> {
-    let marked = answer.header("x-request-uri").unwrap();
+/// Returns `$request_uri` from its header, where marks enclose it, since it may end with white space.
+fn request_uri(response: &Message) -> Vec<u8> {
+    let marked = response.header("x-request-uri").unwrap();
     let plain = marked.strip_prefix('<').and_then(|it| it.strip_suffix('>'));
     bytes_of(plain.unwrap())
 }
 
-/// A server whose every location says which rule it stands for, and how the target reads.
+/// Returns the configuration of a server that responds with rule, `$request_uri` and `$uri`.
 fn config(address: &str, merge_slashes: &str) -> String {
-    let answer = "add_header x-request-uri \"<$request_uri>\"; return 200 $uri;";
-    let locations = LOCATIONS.iter().enumerate().flat_map(|(rule, places)| {
+    let response = "add_header x-request-uri \"<$request_uri>\"; return 200 $uri;";
+    let locations = LOCATIONS.iter().enumerate().flat_map(|(rule, patterns)| {
         let location =
-            move |place| format!("location {place} {{ add_header x-rule {rule}; {answer} }}");
-        places.iter().map(location)
+            move |pattern| format!("location {pattern} {{ add_header x-rule {rule}; {response} }}");
+        patterns.iter().map(location)
     });
     let locations = locations.collect::<Vec<_>>().join("\n        ");
     format!(
@@ -417,7 +421,7 @@ http {{
     server {{
         listen {address};
         {locations}
-        location / {{ {answer} }}
+        location / {{ {response} }}
     }}
 }}
 "

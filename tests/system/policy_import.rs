@@ -1,4 +1,4 @@
-//! `keygate import mia`: endpoints, in a policy file that decides the same.
+//! `keygate import mia`: endpoints become a policy file with the same decisions.
 
 use std::{fs, process::Output};
 
@@ -39,7 +39,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Whether the policy that was written allows a request.
+/// Returns whether the written policy allows a request.
 fn allows(folder: &TempDir, client_type: &str, method: &str, uri: &str) -> bool {
     let request = [
         "explain",
@@ -78,7 +78,7 @@ fn an_auth_json_and_its_extension_become_one_policy() {
     assert!(allows(&folder, "B", "POST", "/orders"));
     assert!(!allows(&folder, "A", "POST", "/orders"));
 
-    // A file that may have been edited since is not overwritten.
+    // An existing file is not overwritten, because it may have been edited.
     let before = fs::read(folder.path().join("policy.yaml")).unwrap();
     let again = run(&folder, &import);
     assert_eq!(again.status.code(), Some(1));
@@ -139,7 +139,7 @@ fn an_expression_warning_names_its_location(#[case] name: &str, #[case] text: &s
 #[rstest]
 #[case::one_output(&[("a.json", CONSOLE)], "name a file for one of them")]
 #[case::two_policies(&[("a.json", AUTH), ("b.json", CONSOLE)], "b.json has endpoints, and a file before it had")]
-#[case::two_policies_turned(&[("a.json", CONSOLE), ("b.json", AUTH)], "b.json has endpoints, and a file before it had")]
+#[case::two_policies_reversed(&[("a.json", CONSOLE), ("b.json", AUTH)], "b.json has endpoints, and a file before it had")]
 #[case::an_expression(
     &[("a.json", "{\"/a\": {\"GET\": {\"authorization\": {\"expression\": \"clientTyp == 1\", \"public\": true}}}}")],
     "unknown name `clientTyp`\n --> a.json:1:"

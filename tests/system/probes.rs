@@ -16,7 +16,7 @@ fn shutdown_is_not_ready_first_then_serves_then_drains() {
     });
     assert_eq!(watched.json("/-/ready")["ready"], false);
     assert_eq!(watched.page("/-/healthz").status(), 200);
-    // Whoever has not heard of it yet is served on new connections.
+    // New connections of clients that do not know yet are served.
     while signalled.elapsed() < Duration::from_millis(1500) {
         assert_eq!(watched.decide("/public", None), "ok");
         std::thread::sleep(Duration::from_millis(100));
@@ -31,7 +31,7 @@ fn a_rejected_file_fails_the_check_up_and_not_readiness() {
     let watched = Watched::start(&[]);
     assert_eq!(watched.page("/-/check-up").status(), 200);
     watched.write("policy.yaml", "version: 1\nendpoints: [{ pth: /a }]\n");
-    until("the file is refused", || {
+    until("the file is rejected", || {
         watched.page("/-/check-up").status() == 503
     });
     assert_eq!(watched.page("/-/ready").status(), 200);
@@ -50,7 +50,7 @@ fn a_rejected_file_fails_the_check_up_and_not_readiness() {
     assert_eq!(policy["generation"], 1);
 
     watched.write("policy.yaml", "version: 1\nendpoints: [{ path: /a }]\n");
-    until("a good file mends it", || {
+    until("a valid file clears the error", || {
         watched.page("/-/check-up").status() == 200
     });
 }

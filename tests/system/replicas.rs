@@ -1,4 +1,4 @@
-//! Two replicas of each service: one that is restarted, killed or stopped costs no allowed request.
+//! Two replicas of each service: no allowed request fails if one is restarted, killed or hangs.
 
 use std::fs;
 use std::path::Path;
@@ -16,14 +16,14 @@ use crate::support::nginx::{Nginx, Version, each_nginx};
 use crate::support::program::{Service, keygate, run_to_end};
 use crate::support::report;
 
-/// How many callers send requests, one after another, during an incident.
+/// The number of callers that send requests during an incident.
 const CALLERS: usize = 4;
 
 /// A gateway before two replicas of each service.
 struct Replicated {
     replicas: Vec<Replica>,
     address: String,
-    // The order in which they end.
+    // The fields are dropped in this order.
     _nginx: Nginx,
     _backend: Backend,
     _folder: tempfile::TempDir,
@@ -108,7 +108,7 @@ impl Replicated {
         }
     }
 
-    /// Sends allowed requests as long as `incident` takes; how many, and those that failed.
+    /// Sends allowed requests during `incident`; returns their number, and the failed responses.
     fn during(&mut self, incident: impl FnOnce(&mut [Replica])) -> (usize, Vec<String>) {
         let (ended, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
         let failed = Mutex::new(Vec::new());
@@ -164,7 +164,7 @@ fn losing_one_replica_fails_no_allowed_request(
             pause();
         }
     });
-    assert!(sent > 20, "{sent} requests show nothing");
+    assert!(sent > 20, "{sent} requests are too few");
     assert!(
         failed.is_empty(),
         "{} of {sent}: {}",
@@ -194,7 +194,7 @@ fn a_replica_that_hangs_delays_requests_and_fails_none(
     });
     assert!(
         sent > CALLERS,
-        "{sent} requests in {:?} show nothing",
+        "{sent} requests in {:?} are too few",
         started.elapsed()
     );
     assert!(

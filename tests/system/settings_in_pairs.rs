@@ -1,5 +1,5 @@
-//! Settings in pairs, with the includes that follow them and with the default ones: no request passes
-//! that the defaults deny, and no key reaches the backend.
+//! Pairs of settings, with includes for them and with the default ones: requests that the defaults deny
+//! stay denied, and no key reaches the backend.
 
 use std::thread;
 
@@ -12,7 +12,7 @@ use crate::support::nginx::Version;
 use crate::support::problem::is_problem;
 use crate::support::report;
 
-/// What each setting is set to, beside its default.
+/// The values that each setting gets in addition to its default.
 const SETTINGS: [(&str, &str); 8] = [
     ("KEYGATE_KEY_HEADERS", "x-api-key"),
     ("KEYGATE_KEY_HEADERS", "authorization,x_partner_key"),
@@ -24,7 +24,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("KEYGATE_REJECTED_KEY_STATUS", "403"),
 ];
 
-/// Settings without an effect on what the includes must contain.
+/// Settings that do not affect the includes.
 const NOT_FOLLOWED: [&str; 2] = ["KEYGATE_ANSWER_WITH", "KEYGATE_REJECTED_KEY_STATUS"];
 
 const KEY: &str = "sample-key-of-client-a";
@@ -32,7 +32,7 @@ const KEY_MARK: &str = "sample-key-of-";
 
 type Pair = [(&'static str, &'static str); 2];
 
-/// Every two of the settings, and each alone.
+/// Returns each pair of settings, and each setting alone.
 fn pairs() -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (n, first) in SETTINGS.iter().enumerate() {
@@ -51,7 +51,7 @@ fn value<'p>(pair: &'p Pair, setting: &str, default: &'p str) -> &'p str {
         .map_or(default, |(_, value)| value)
 }
 
-/// Identity as a caller would claim it, under every name.
+/// Spoofed identity headers, under every name.
 const CLAIMED: [&str; 12] = [
     "client-type: A",
     "client_type: A",
@@ -67,7 +67,7 @@ const CLAIMED: [&str; 12] = [
     "x-real-ip: 192.0.2.66",
 ];
 
-/// Requests that the default settings deny, whatever else the caller sends.
+/// Requests that the default settings deny, regardless of other headers.
 const DENIED: [(&str, &[&str]); 6] = [
     ("/orders", &[]),
     ("/key-only/report", &[]),
@@ -83,7 +83,7 @@ fn send(gateway: &Gateway, target: &str, lines: &[String]) -> (Message, Vec<Mess
     (response, gateway.backend.take())
 }
 
-/// The backend's request has our identity headers alone, and no key.
+/// Checks that the backend's request has only Keygate's identity headers, and no key.
 fn assert_clean(pair: &Pair, received: &Message, client_type: Option<&str>, context: &str) {
     for (name, value) in &received.headers {
         assert!(!value.contains(KEY_MARK), "{context}: a key in `{name}`");
@@ -115,7 +115,7 @@ fn assert_clean(pair: &Pair, received: &Message, client_type: Option<&str>, cont
     }
 }
 
-/// Every way to send the key under these settings.
+/// Returns every way to send the key under these settings.
 fn keys(pair: &Pair) -> Vec<String> {
     let headers = value(pair, "KEYGATE_KEY_HEADERS", "client-key,secret");
     let cookies = value(pair, "KEYGATE_KEY_COOKIES", "mia_client_key");
@@ -185,7 +185,7 @@ fn check(version: Version, services: Services, pair: &Pair, follows: bool) {
     } else {
         assert!(
             gateway.logs().contains("keygate nginx-includes"),
-            "{context}: the log does not say why: {}",
+            "{context}: the log does not name the cause: {}",
             gateway.logs()
         );
     }
@@ -193,11 +193,11 @@ fn check(version: Version, services: Services, pair: &Pair, follows: bool) {
 }
 
 #[rstest]
-fn no_two_settings_let_a_request_pass_or_a_key_on(
+fn no_pair_of_settings_allows_a_denied_request_or_leaks_a_key(
     #[values(false, true)] follows: bool,
     #[values(Services::PairOverUnix, Services::Single)] services: Services,
 ) {
-    // The versions of nginx take turns, and so do the threads.
+    // One thread per version of nginx, each with half of the pairs.
     let pairs = pairs();
     let half = pairs.len().div_ceil(2);
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! A shadow is evaluated for real requests: it never changes a response, and each difference is
+//! A shadow is evaluated for client requests: it never changes a response, and each difference is
 //! counted by endpoint and logged with both decisions.
 
 use rstest::rstest;
@@ -24,7 +24,7 @@ endpoints:
     groupExpression: 'false'
 ";
 
-/// A whole policy that is stricter here and laxer there.
+/// A policy that is stricter for some requests and laxer for others.
 const SHADOW_POLICY: &str = "
 version: 1
 endpoints:
@@ -38,7 +38,7 @@ fn without_a_shadow(policy: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The shadow's part of the log lines.
+/// Returns the shadow's fields of the log lines.
 fn differences(watched: &Watched) -> Vec<[Value; 5]> {
     let mut lines = watched.decision_log();
     lines.retain(|line| !line["shadowVerdict"].is_null());
@@ -95,13 +95,13 @@ fn a_shadow_changes_no_response(#[case] policy: &str, #[case] shadow: Option<&st
             let key = client.map(|client| format!("client-key: sample-key-of-{client}"));
             let mut headers = vec![uri.as_str()];
             headers.extend(key.as_deref());
-            let mut answers = [&with, &without].map(|watched| watched.check(&headers));
-            for answer in &mut answers {
-                answer.headers.retain(|(name, _)| name != "date");
+            let mut responses = [&with, &without].map(|watched| watched.check(&headers));
+            for response in &mut responses {
+                response.headers.retain(|(name, _)| name != "date");
             }
             assert_eq!(
-                (&answers[0].start, &answers[0].headers),
-                (&answers[1].start, &answers[1].headers),
+                (&responses[0].start, &responses[0].headers),
+                (&responses[1].start, &responses[1].headers),
                 "{target} by {client:?}"
             );
         }
@@ -188,13 +188,13 @@ fn a_shadow_expression_is_counted_and_logged_where_it_differs() {
 #[test]
 fn a_shadow_replaces_only_the_expression_beside_it() {
     let watched = start(WITH_SHADOWS, None);
-    let ask = [
+    let headers = [
         "original-request-uri: /orders",
         "isbackoffice: 1",
         "client-key: sample-key-of-client-a",
     ];
-    assert_eq!(watched.check(&ask).status(), 200);
-    // The back office has an expression of its own there.
+    assert_eq!(watched.check(&headers).status(), 200);
+    // There, the back office has its own expression.
     assert!(differences(&watched).is_empty());
     let text = watched.metrics();
     let mut counted = text
@@ -274,14 +274,14 @@ fn an_invalid_shadow_policy_keeps_the_last_valid_one() {
     let watched = Watched::start(&[("KEYGATE_SHADOW_POLICY", shadow.to_str().unwrap())]);
     std::fs::write(&shadow, "version: 1\nendpoint: []\n").unwrap();
     let failures = r#"keygate_reload_failures_total{source="shadow-policy"}"#;
-    until("it is refused", || {
+    until("it is rejected", || {
         (watched.metric(failures) - 1.0).abs() < f64::EPSILON
     });
     assert_eq!(watched.decide("/orders", Some("client-a")), "ok");
     assert_eq!(differences(&watched).len(), 1);
     std::fs::write(&shadow, "version: 1\nendpoints: [{ path: /orders }]\n").unwrap();
     let generation = r#"keygate_reload_generation{source="shadow-policy"}"#;
-    until("it is in force", || {
+    until("it is active", || {
         (watched.metric(generation) - 2.0).abs() < f64::EPSILON
     });
     watched.decide("/orders", Some("client-a"));
@@ -289,12 +289,12 @@ fn an_invalid_shadow_policy_keeps_the_last_valid_one() {
 }
 
 #[test]
-fn differences_have_a_limit_of_their_own() {
+fn differences_have_a_separate_limit() {
     let settings = [("KEYGATE_DECISION_LOG_DENY_LIMIT", "3")];
     let watched = Watched::start(&settings);
     watched.write("policy.yaml", WITH_SHADOWS);
     let generation = r#"keygate_reload_generation{source="policy"}"#;
-    until("it is in force", || {
+    until("it is active", || {
         (watched.metric(generation) - 2.0).abs() < f64::EPSILON
     });
     for _ in 0..60 {

@@ -1,5 +1,4 @@
-//! SIGTERM and SIGINT: requests in flight get their responses, new ones are not accepted, and the
-//! exit is clean.
+//! SIGTERM and SIGINT: requests in flight complete, new ones are not accepted, and the exit code is 0.
 
 use std::fs;
 use std::io::{BufReader, Write};
@@ -42,17 +41,17 @@ fn a_request_that_ends_after_the_signal_gets_a_response(
     stream
         .write_all(b"GET /resolve HTTP/1.1\r\nhost: x\r\nclient-key: sample-")
         .unwrap();
-    // Time for the first half to arrive; then the signal comes in the middle of a request.
+    // The first half must arrive before the signal.
     std::thread::sleep(Duration::from_millis(300));
     service.signal(signal);
     std::thread::sleep(Duration::from_millis(300));
     assert!(!accepts(&address), "a new connection is taken");
     stream.write_all(b"key-of-client-a\r\n\r\n").unwrap();
-    let answer = Message::read_head(&mut BufReader::new(stream))
+    let response = Message::read_head(&mut BufReader::new(stream))
         .unwrap()
         .unwrap();
     assert_eq!(
-        (answer.status(), answer.header("client-type")),
+        (response.status(), response.header("client-type")),
         (200, Some("A"))
     );
     assert!(
@@ -73,10 +72,10 @@ fn idle_connections_of_nginx_do_not_delay_the_shutdown() {
         stream
             .write_all(b"GET /resolve HTTP/1.1\r\nhost: x\r\n\r\n")
             .unwrap();
-        let answer = Message::read_head(&mut BufReader::new(&stream))
+        let response = Message::read_head(&mut BufReader::new(&stream))
             .unwrap()
             .unwrap();
-        assert_eq!(answer.status(), 200);
+        assert_eq!(response.status(), 200);
         idle.push(stream);
     }
     service.signal("TERM");
@@ -155,5 +154,5 @@ fn restarts_under_load_never_allow_a_denied_request(version: Version) {
     );
     assert_eq!(statuses.last(), Some(&403));
     assert!(gateway.backend.take().is_empty());
-    report::passed(&version.number(), "restarts: never an allowance");
+    report::passed(&version.number(), "restarts: no denied request is allowed");
 }

@@ -25,7 +25,7 @@ impl Resolver {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("run")).unwrap();
         let path = |name: &str| folder.path().join("run").join(name);
-        // The test's own requests go to this one as they need; nobody else does.
+        // The test's requests use the operations listener; nothing else does.
         let (data, operations) = (path("data.sock"), path("pages.sock"));
         let address = |path: &Path| format!("unix:{}", path.display());
         let mut command = keygate();
@@ -44,7 +44,7 @@ impl Resolver {
         }
     }
 
-    /// The status of the check-up, and the state of the data listener's socket.
+    /// Returns the status of the check-up and the state of the data listener's socket.
     fn check_up(&self) -> (u16, String) {
         let page = caller::get_unix(&self.operations, "/-/check-up");
         let condition: Value = serde_json::from_slice(&page.body).unwrap();
@@ -63,7 +63,7 @@ fn replace(path: &Path) -> UnixListener {
 }
 
 #[test]
-fn a_socket_of_another_process_survives_the_stop() {
+fn a_socket_of_another_process_survives_the_shutdown() {
     let mut resolver = Resolver::start();
     let _others = [replace(&resolver.data), replace(&resolver.operations)];
     resolver.service.signal("TERM");
@@ -72,7 +72,7 @@ fn a_socket_of_another_process_survives_the_stop() {
 }
 
 #[test]
-fn its_own_sockets_are_removed_at_the_stop() {
+fn a_services_own_sockets_are_removed_at_shutdown() {
     let mut resolver = Resolver::start();
     resolver.service.signal("TERM");
     assert!(resolver.service.wait(Duration::from_secs(5)).success());
@@ -99,7 +99,7 @@ fn a_removed_socket_file_is_bound_again() {
 }
 
 #[test]
-fn a_replaced_socket_file_is_reported_until_it_goes() {
+fn a_replaced_socket_file_is_reported_until_it_is_removed() {
     let resolver = Resolver::start();
     assert_eq!(resolver.check_up(), (200, "listening".to_owned()));
     let other = replace(&resolver.data);
@@ -121,7 +121,7 @@ fn a_replaced_socket_file_is_reported_until_it_goes() {
 }
 
 #[test]
-fn a_removed_folder_is_reported_and_bound_once_it_is_back() {
+fn a_socket_is_bound_again_when_its_removed_folder_is_back() {
     let resolver = Resolver::start();
     let (run, away) = (
         resolver.folder.path().join("run"),

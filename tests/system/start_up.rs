@@ -9,7 +9,7 @@ use rstest::rstest;
 use crate::support::gateway::{corpus_file, free_port};
 use crate::support::program::{accepts, keygate, run_to_end};
 
-/// Starts `keygate serve` on files that need not be valid, and waits for its end.
+/// Runs `keygate serve` with files that need not be valid, until it exits.
 struct Start {
     folder: tempfile::TempDir,
     listen: String,
@@ -51,8 +51,8 @@ impl Start {
         run_to_end(&mut command)
     }
 
-    /// Runs it and expects a refusal whose text holds each of these.
-    fn refused(&self, holds: &[&str]) -> String {
+    /// Runs it and expects an error with each of these texts.
+    fn fails(&self, holds: &[&str]) -> String {
         let output = self.run();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "started: {text}");
@@ -92,14 +92,14 @@ const GOOD_KEY: &str =
     "version: 1\nendpoints:\n  - path: /a\n    groupExpression: clienttype === 'A'\n",
     &["policy.yaml:4:22", "`clienttype`", "clientType"]
 )]
-#[case::two_rules_alike(
+#[case::two_equal_rules(
     "version: 1\nendpoints:\n  - path: /a\n  - path: /a\n",
     &["policy.yaml:4:11", "3 |   - path: /a", "this one has the same path"]
 )]
 fn an_invalid_policy_is_rejected_with_its_location(#[case] text: &str, #[case] holds: &[&str]) {
     let mut start = Start::new();
     start.policy = start.file("policy.yaml", text);
-    start.refused(holds);
+    start.fails(holds);
 }
 
 #[rstest]
@@ -123,7 +123,7 @@ fn an_invalid_policy_is_rejected_with_its_location(#[case] text: &str, #[case] h
 fn an_invalid_keys_file_is_rejected_with_its_location(#[case] text: &str, #[case] holds: &[&str]) {
     let mut start = Start::new();
     start.keys = start.file("keys.yaml", text);
-    let message = start.refused(holds);
+    let message = start.fails(holds);
     assert!(
         !message.contains("-secret"),
         "the message holds a key:\n{message}"
@@ -138,17 +138,17 @@ fn an_invalid_keys_file_is_rejected_with_its_location(#[case] text: &str, #[case
 fn a_missing_file_is_named() {
     let mut start = Start::new();
     start.policy = "/no/such/policy.yaml".into();
-    start.refused(&["/no/such/policy.yaml"]);
+    start.fails(&["/no/such/policy.yaml"]);
     start = Start::new();
     start.keys = "/no/such/keys.yaml".into();
-    start.refused(&["/no/such/keys.yaml"]);
+    start.fails(&["/no/such/keys.yaml"]);
 }
 
 #[test]
 fn a_directory_in_place_of_a_file_is_an_error() {
     let mut start = Start::new();
     start.policy = start.folder.path().to_owned();
-    start.refused(&[&start.folder.path().display().to_string()]);
+    start.fails(&[&start.folder.path().display().to_string()]);
 }
 
 #[test]
@@ -157,11 +157,11 @@ fn a_file_without_read_permission_is_named() {
     start.keys = start.file("keys.yaml", "version: 1\nkeys: []\n");
     fs::set_permissions(&start.keys, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&start.keys).is_ok() {
-        // Root reads everything; what root cannot read is a file that is not text.
+        // Root can read every file, so this case uses one that is not text.
         start.keys = start.file("keys.yaml", "");
         fs::write(&start.keys, [0xff, 0xfe, 0x00]).unwrap();
     }
-    start.refused(&["keys.yaml"]);
+    start.fails(&["keys.yaml"]);
 }
 
 #[test]
@@ -171,12 +171,12 @@ fn a_port_in_use_is_named_and_stops_the_start() {
 
     let mut start = Start::new();
     start.listen.clone_from(&address);
-    start.refused(&[&address, "in use"]);
+    start.fails(&[&address, "in use"]);
     assert!(!accepts(&start.operations));
 
     start = Start::new();
     start.operations.clone_from(&address);
-    start.refused(&[&address, "in use"]);
+    start.fails(&[&address, "in use"]);
     assert!(!accepts(&start.listen));
 }
 
@@ -186,13 +186,13 @@ fn a_socket_path_of_a_file_or_directory_is_left_untouched() {
     let folder = start.folder.path().join("here");
     fs::create_dir(&folder).unwrap();
     start.listen = format!("unix:{}", folder.display());
-    start.refused(&[&folder.display().to_string(), "directory"]);
+    start.fails(&[&folder.display().to_string(), "directory"]);
     assert!(folder.is_dir());
 
     start = Start::new();
     let file = start.file("precious", "do not delete");
     start.listen = format!("unix:{}", file.display());
-    start.refused(&[&file.display().to_string()]);
+    start.fails(&[&file.display().to_string()]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "do not delete");
 }
 
@@ -202,7 +202,7 @@ fn a_socket_that_another_service_listens_on_is_not_taken_over() {
     let socket = start.folder.path().join("taken.sock");
     let _other = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     start.listen = format!("unix:{}", socket.display());
-    start.refused(&[&socket.display().to_string(), "in use"]);
+    start.fails(&[&socket.display().to_string(), "in use"]);
     assert!(accepts(&start.listen), "the other service was cut off");
 }
 
@@ -217,7 +217,7 @@ fn an_invalid_address_is_rejected() {
     ] {
         let mut start = Start::new();
         start.listen = bad.to_owned();
-        start.refused(&[bad]);
+        start.fails(&[bad]);
     }
 }
 
@@ -226,7 +226,7 @@ fn an_unknown_setting_is_rejected_with_a_suggestion() {
     let mut start = Start::new();
     let settings = start.file("keygate.yaml", "listten: 127.0.0.1:7080\n");
     start.more = vec!["--config".to_owned(), settings.display().to_string()];
-    start.refused(&["`listten`", "`listen`"]);
+    start.fails(&["`listten`", "`listen`"]);
 
     let start = Start::new();
     let mut command = keygate();

@@ -27,26 +27,26 @@ const PARENT: &str = "00f067aa0ba902b7";
 
 type Received = Mutex<Vec<(Message, ExportTraceServiceRequest)>>;
 
-/// A collector that takes OTLP over HTTP.
+/// A collector for OTLP over HTTP.
 struct Collector {
     endpoint: String,
     received: Arc<Received>,
 }
 
-/// Takes what comes on one connection.
+/// Receives the spans of one connection.
 fn take(mut stream: TcpStream, sink: &Received, status: &str) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Ok(Some(mut request)) = Message::read_head(&mut reader) {
         request.read_body(&mut reader).unwrap();
         let batch = ExportTraceServiceRequest::decode(&*request.body).unwrap();
         sink.lock().unwrap().push((request, batch));
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-        stream.write_all(answer.as_bytes()).unwrap();
+        let response = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(response.as_bytes()).unwrap();
     }
 }
 
 impl Collector {
-    /// A collector that responds with this status.
+    /// Starts a collector that responds with this status.
     fn start(status: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -157,7 +157,7 @@ fn each_step_adds_a_span_to_the_gateways_trace() {
 }
 
 #[test]
-fn sampling_follows_the_gateway_and_else_starts_a_trace() {
+fn sampling_follows_the_gateway_or_else_starts_a_trace() {
     let collector = Collector::start("200 OK");
     let watched = traced(&collector, &[("OTEL_SERVICE_NAME", "edge")]);
     watched.check(&["original-request-uri: /public", &parent("00")]);
@@ -187,7 +187,7 @@ fn remaining_spans_are_sent_at_shutdown() {
     assert_eq!(collector.spans().len(), 2);
 }
 
-/// Has it stop, and so send what it has not sent yet.
+/// Stops the service, which then sends the remaining spans.
 fn end(watched: &mut Watched) {
     watched.service.signal("TERM");
     let patience = std::time::Duration::from_secs(8);
@@ -259,11 +259,11 @@ fn nginx_passes_the_trace_on_to_both_services(version: Version) {
     ];
     let gateway = Gateway::start_with(version, &Setup::PLAIN, &settings);
     let key = "client-key: sample-key-of-client-a";
-    let answer = caller::get(&gateway.address, "/orders", &[key, &parent("01")]);
-    assert_eq!(answer.status(), 200);
+    let response = caller::get(&gateway.address, "/orders", &[key, &parent("01")]);
+    assert_eq!(response.status(), 200);
     until("both spans are there", || collector.spans().len() == 2);
     for span in collector.spans() {
         assert_eq!(hex(&span.trace_id), TRACE);
     }
-    report::passed(&version.number(), "the trace goes on");
+    report::passed(&version.number(), "the trace is propagated");
 }

@@ -37,7 +37,7 @@ fn a_request_that_a_service_cannot_read_is_403(
         for target in ["/orders", "/public/page", "/key-only/report"] {
             let response = caller::get(&gateway.address, target, &lines);
             assert!(gateway.backend.take().is_empty(), "{name}: {response:?}");
-            // nginx of late rejects control characters itself.
+            // Recent nginx rejects control characters itself.
             if response.status() != 400 {
                 is_problem(&response, 403, "malformed-request")
                     .unwrap_or_else(|wrong| panic!("{name}: {target}: {wrong}, {response:?}"));
@@ -50,7 +50,7 @@ fn a_request_that_a_service_cannot_read_is_403(
     }
 }
 
-/// What the authorizer counts as an error of the gateway, and the alert `KeygateMalformedRequests` fires on.
+/// Returns the metric of the alert `KeygateMalformedRequests`.
 fn gateway_errors(gateway: &Gateway) -> String {
     let operations = Role::Authorizer.operations(&gateway.file(""));
     let page = caller::get_unix(&operations, "/metrics");
@@ -61,7 +61,7 @@ fn gateway_errors(gateway: &Gateway) -> String {
 }
 
 #[apply(each_nginx)]
-fn a_host_that_is_no_text_raises_no_alert(version: Version) {
+fn a_host_that_is_not_text_raises_no_alert(version: Version) {
     let gateway = Gateway::start(version, &Setup::PLAIN);
     let key = "client-key: sample-key-of-client-a\r\nconnection: close\r\n\r\n";
     for request in [
@@ -84,7 +84,7 @@ fn a_host_that_is_no_text_raises_no_alert(version: Version) {
         }
     }
     assert_eq!(gateway_errors(&gateway), "0");
-    // As a gateway that passes on what it should replace.
+    // Like a gateway that passes headers that it should replace.
     let mut stream = TcpStream::connect(&gateway.service_addresses[1]).unwrap();
     let request = "GET /auth HTTP/1.1\r\nhost: a\r\noriginal-request-uri: /\r\nclient-type: A\r\nclient-type: B\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();

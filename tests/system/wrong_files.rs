@@ -1,4 +1,4 @@
-//! A file of the wrong kind may hold API keys: no message and no log quotes any part of it.
+//! A file of the wrong kind may contain API keys: no message and no log quotes any part of it.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::support::gateway::free_port;
 use crate::support::program::{Service, keygate, run_to_end};
 use crate::support::yaml_file::File;
 
-/// Texts that hold the secret `sample-key-zq`, and parts of it where a line is cut.
+/// Texts with the secret `sample-key-zq`, and with parts of it where a line is cut.
 const TEXTS: [(&str, &str); 28] = [
     (
         "keys file",
@@ -97,7 +97,7 @@ const TEXTS: [(&str, &str); 28] = [
     ("tabs", "version: 1\nkeys:\n\t- sample-key-zq\n"),
 ];
 
-/// Every command that reads a file of some kind.
+/// Returns every command that reads a file.
 fn commands(file: &Path, good_policy: &Path, good_cases: &Path) -> Vec<Command> {
     let command = |arguments: &[&str], more: &[&Path]| {
         let mut command = keygate();
@@ -147,7 +147,7 @@ fn no_command_repeats_a_file_of_another_kind(
     for (what, text) in TEXTS {
         fs::write(&file, text).unwrap();
         for mut command in commands(&file, &policy, &cases) {
-            // That fails where a sample key is in the output; here, where a part of one is.
+            // `run_to_end` fails if the output contains a sample key; this also searches for parts.
             let output = run_to_end(&mut command);
             let said = [output.stdout.as_slice(), &output.stderr].concat();
             let said = String::from_utf8_lossy(&said);
@@ -195,7 +195,7 @@ fn no_log_repeats_a_file_of_another_kind() {
     }
 }
 
-/// The line with its mark is worth much: a policy that has an error is still shown.
+/// A policy with an error is still shown, with the line and a mark.
 #[rstest]
 #[case::expression("groupExpression: clientType = 'A'", "clientType = 'A'", "^")]
 #[case::tag("groupExpression: !isBackoffice", "!isBackoffice", "^^^^")]
@@ -205,7 +205,7 @@ fn no_log_repeats_a_file_of_another_kind() {
 #[case::wrong_kind("methods: GET", "methods: GET", "^^^")]
 fn a_policy_with_an_error_is_shown(#[case] field: &str, #[case] line: &str, #[case] mark: &str) {
     let text = format!("version: 1\nendpoints:\n  - path: /a\n    {field}\n");
-    let said = File::Policy.is_taken(&text).unwrap_err();
+    let said = File::Policy.is_accepted(&text).unwrap_err();
     assert!(said.contains(&format!("4 |     {field}")), "{said}");
     assert!(said.contains(line) && said.contains(mark), "{said}");
 }

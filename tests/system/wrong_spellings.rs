@@ -1,4 +1,4 @@
-//! Common errors in files: each message names the location and the right spelling.
+//! Common errors in files: each message names the location and the correct spelling.
 
 use std::fs;
 use std::process::Output;
@@ -41,7 +41,7 @@ fn policy(endpoint: &str) -> String {
 #[case::every_path("path: /*", "write `/`: an endpoint's path covers everything")]
 #[case::no_slash("path: orders/{id}", "write `/orders/{id}`")]
 #[case::neither("path: orders/*", "write `/orders`")]
-fn an_error_of_a_policy_has_the_right_spelling(#[case] endpoint: &str, #[case] expected: &str) {
+fn an_error_of_a_policy_shows_the_correct_spelling(#[case] endpoint: &str, #[case] expected: &str) {
     let output = run(
         "p.yaml",
         &policy(endpoint),
@@ -61,7 +61,7 @@ fn a_path_of_an_auth_json_without_its_slash_is_shown() {
     for expected in ["auth.json:3:3", "\"orders\": {", "write `/orders`"] {
         assert!(shown.contains(expected), "{shown}");
     }
-    // Without any path it may be a file of another kind.
+    // Without any path, it may be a file of another kind.
     let other = text.replace("\"/a\"", "\"b\"");
     let shown = said(&run("auth.json", &other, &check));
     assert!(shown.contains("a path starts with a slash"), "{shown}");
@@ -92,7 +92,7 @@ fn explain_names_the_target_with_its_slash() {
     assert!(said.contains("write `/orders?x=1`"), "{said}");
 }
 
-/// The names of fields are searched for sample keys by `run_to_end`.
+/// `run_to_end` searches the names of fields for sample keys.
 #[test]
 fn an_import_names_no_field_that_may_be_a_key() {
     let text = r#"{
@@ -172,9 +172,9 @@ fn a_route_that_inherits_client_types_cannot_be_public() {
     assert!(said.contains("allows no request without a key"), "{said}");
 }
 
-/// `check --nginx` says of a configuration that nginx loads that it is not safe.
+/// nginx loads the configuration, but `check --nginx` reports it as not safe.
 #[test]
-fn a_configuration_that_lets_everybody_in_is_not_safe() {
+fn a_configuration_that_allows_every_caller_is_not_safe() {
     let text =
         "http { server { location / { auth_request /_keygate/authorize; proxy_pass http://b; } } }";
     let output = run("nginx.conf", text, &["check", "--nginx", "nginx.conf"]);

@@ -1,6 +1,6 @@
-//! Every file that is read as YAML holds plain data: tags, anchors, aliases, merge keys and
-//! directives are rejected everywhere, with a hint. YAML drops most of them silently, so
-//! `!isBackoffice && …` would load as what follows the tag.
+//! YAML files contain only plain data: tags, anchors, aliases, merge keys and directives are
+//! rejected everywhere, with a hint. YAML drops most of them silently, so `!isBackoffice && …` would
+//! load without its tag.
 
 use std::{fs, path::Path};
 
@@ -49,7 +49,7 @@ fn yaml_features_are_rejected_in_every_file(#[case] spelling: &str, #[case] what
                 .replace("@V", value)
                 .replace("@I", indent)
         });
-        refused(file, &text, what);
+        assert_rejected(file, &text, what);
     }
 }
 
@@ -62,16 +62,16 @@ fn yaml_features_are_rejected_in_every_file(#[case] spelling: &str, #[case] what
 #[case::unknown_directive("%FOO bar\n---\n", "directive")]
 fn yaml_features_are_rejected_at_the_document_start(#[case] start: &str, #[case] what: &str) {
     for file in FILES {
-        refused(file, &format!("{start}{}", file.plain()), what);
+        assert_rejected(file, &format!("{start}{}", file.plain()), what);
     }
 }
 
-fn refused(file: File, text: &str, what: &str) {
-    let said = file.is_taken(text).expect_err(text);
+fn assert_rejected(file: File, text: &str, what: &str) {
+    let said = file.is_accepted(text).expect_err(text);
     assert!(said.contains(what), "{file:?}\n{text}\n{said}");
     assert!(said.contains(file.name()), "{file:?}\n{text}\n{said}");
     assert!(said.contains("help: "), "{file:?}\n{text}\n{said}");
-    // Line and column: 1 to 9 is enough for texts so short.
+    // One digit each for line and column, because the texts are short.
     let place = said.split(file.name()).nth(1).unwrap();
     assert!(place.starts_with(':'), "{file:?}\n{text}\n{said}");
 }
@@ -89,11 +89,11 @@ fn refused(file: File, text: &str, what: &str) {
 #[case::quoted_name("'description': a")]
 fn plain_data_is_accepted_unchanged(#[case] field: &str) {
     let policy = format!("version: 1\nendpoints:\n  - path: /a\n    {field}\n");
-    File::Policy.is_taken(&policy).unwrap();
+    File::Policy.is_accepted(&policy).unwrap();
     let keys = format!(
         "version: 1\nkeys:\n  - id: a\n    {field}\n    clientType: A\n    digest: {DIGEST}\n"
     );
-    File::Keys.is_taken(&keys).unwrap();
+    File::Keys.is_accepted(&keys).unwrap();
 }
 
 #[rstest]
@@ -108,7 +108,7 @@ fn plain_data_is_accepted_unchanged(#[case] field: &str) {
 #[case("methods: [GET] # all but the others")]
 fn expressions_in_quotes_and_blocks_are_accepted(#[case] field: &str) {
     File::Policy
-        .is_taken(&format!(
+        .is_accepted(&format!(
             "version: 1\nendpoints:\n  - path: /a\n    {field}\n"
         ))
         .unwrap();
@@ -117,13 +117,15 @@ fn expressions_in_quotes_and_blocks_are_accepted(#[case] field: &str) {
 #[test]
 fn every_valid_file_is_accepted() {
     for file in FILES {
-        file.is_taken(&file.plain()).unwrap();
-        file.is_taken(&format!("\u{feff}{}", file.plain())).unwrap();
-        file.is_taken(&format!("---\n{}", file.plain())).unwrap();
-        file.is_taken(&file.plain().replace('\n', "\r\n")).unwrap();
+        file.is_accepted(&file.plain()).unwrap();
+        file.is_accepted(&format!("\u{feff}{}", file.plain()))
+            .unwrap();
+        file.is_accepted(&format!("---\n{}", file.plain())).unwrap();
+        file.is_accepted(&file.plain().replace('\n', "\r\n"))
+            .unwrap();
     }
     File::Keys
-        .is_taken(&fs::read_to_string(corpus_file("keys.yaml")).unwrap())
+        .is_accepted(&fs::read_to_string(corpus_file("keys.yaml")).unwrap())
         .unwrap();
 }
 
@@ -147,7 +149,7 @@ fn the_hint_is_the_value_in_quotes() {
         ("!isBackoffice # in the shop", "`\"!isBackoffice\"`"),
     ] {
         let text = format!("version: 1\nendpoints:\n  - path: /a\n    groupExpression: {value}\n");
-        let said = File::Policy.is_taken(&text).unwrap_err();
+        let said = File::Policy.is_accepted(&text).unwrap_err();
         assert!(said.contains(quoted), "{said}");
         assert!(said.contains("policy.yaml:4:"), "{said}");
     }
@@ -163,12 +165,12 @@ fn a_field_without_a_value_is_rejected() {
         (File::Policy, "groupExpression:"),
     ] {
         let text = file.with(|_, _| empty.to_owned());
-        let said = file.is_taken(&text).expect_err(empty);
+        let said = file.is_accepted(&text).expect_err(empty);
         assert!(said.contains("has no value"), "{said}");
     }
 }
 
-/// The examples of a page of the docs, each with the lines that belong to it.
+/// Returns the expressions of the examples in the docs.
 fn documented_expressions() -> Vec<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/expressions.md");
     let page = fs::read_to_string(page).unwrap();
@@ -187,7 +189,7 @@ fn documented_expressions() -> Vec<String> {
 }
 
 #[test]
-fn every_documented_expression_loads_as_it_is_printed() {
+fn every_documented_expression_loads_as_printed() {
     let examples = documented_expressions();
     assert!(examples.len() > 7, "{examples:?}");
     for example in examples {
@@ -197,12 +199,12 @@ fn every_documented_expression_loads_as_it_is_printed() {
             "{example}"
         );
         let text = format!("version: 1\nendpoints:\n  - path: /a\n    {example}\n");
-        File::Policy.is_taken(&text).unwrap();
+        File::Policy.is_accepted(&text).unwrap();
     }
 }
 
 #[test]
-fn a_comment_that_holds_operators_is_a_warning() {
+fn a_comment_that_contains_operators_is_a_warning() {
     let text = "version: 1\nendpoints:\n  - path: /a\n    groupExpression: clientType === 'A' # && groups.x\n";
     let (output, said) = File::Policy.load(text);
     assert!(output.status.success(), "{said}");

@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::support::http_message::Message;
 
-/// A backend on a port of its own. Its threads end with the test process.
+/// A backend on a free port. Its threads end with the test process.
 pub(crate) struct Backend {
     pub(crate) address: String,
     received: Arc<Mutex<Vec<Message>>>,
@@ -22,19 +22,19 @@ impl Backend {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let record = Arc::clone(&record);
-                // A connection that breaks off is the gateway's affair.
+                // The gateway may close a connection at any time.
                 thread::spawn(move || drop(serve(&stream, &record)));
             }
         });
         Self { address, received }
     }
 
-    /// What has arrived since the last call.
+    /// Returns the requests since the last call.
     pub(crate) fn take(&self) -> Vec<Message> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
 
-    /// The one request that has arrived since the last call.
+    /// Returns the only request since the last call.
     pub(crate) fn take_one(&self) -> Message {
         let mut received = self.take();
         assert_eq!(received.len(), 1, "the backend received {received:?}");
@@ -48,7 +48,7 @@ fn serve(stream: &TcpStream, received: &Mutex<Vec<Message>>) -> io::Result<()> {
     while let Some(mut request) = Message::read_head(&mut reader)? {
         request.read_body(&mut reader)?;
         let status = request
-            .header("x-backend-answers")
+            .header("x-backend-status")
             .unwrap_or("200")
             .to_owned();
         let header = request.header("x-backend-adds").map(str::to_owned);

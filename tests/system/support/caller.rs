@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::support::http_message::Message;
 
-/// Longer than any response takes, a hanging service included.
+/// Longer than any response takes, even if a service hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connects to a gateway.
@@ -26,14 +26,14 @@ pub(crate) fn send(address: &str, request: &[u8]) -> Message {
     let written = stream.write_all(request);
     let mut reader = BufReader::new(stream);
     loop {
-        let mut answer = Message::read_head(&mut reader)
-            .unwrap_or_else(|error| panic!("no answer: {error} (sending: {written:?})"))
-            .unwrap_or_else(|| panic!("closed without an answer (sending: {written:?})"));
+        let mut response = Message::read_head(&mut reader)
+            .unwrap_or_else(|error| panic!("no response: {error} (sending: {written:?})"))
+            .unwrap_or_else(|| panic!("closed without a response (sending: {written:?})"));
         // `100 Continue` goes before the final response.
-        if answer.status() >= 200 {
-            answer.read_body_to_end(&mut reader).unwrap();
-            answer.assert_no_key();
-            return answer;
+        if response.status() >= 200 {
+            response.read_body_to_end(&mut reader).unwrap();
+            response.assert_no_key();
+            return response;
         }
     }
 }
@@ -47,7 +47,7 @@ pub(crate) fn get(address: &str, target: &str, headers: &[&str]) -> Message {
     send(address, request.as_bytes())
 }
 
-/// Sends a `GET` to an operations listener, by its own address.
+/// Sends a `GET` to an operations listener, with its address as the host.
 pub(crate) fn get_operations(address: &str, target: &str, headers: &[&str]) -> Message {
     let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
     let request =
@@ -61,8 +61,8 @@ pub(crate) fn get_unix(socket: &Path, target: &str) -> Message {
     let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut reader = BufReader::new(stream);
-    let mut answer = Message::read_head(&mut reader).unwrap().unwrap();
-    answer.read_body_to_end(&mut reader).unwrap();
-    answer.assert_no_key();
-    answer
+    let mut response = Message::read_head(&mut reader).unwrap().unwrap();
+    response.read_body_to_end(&mut reader).unwrap();
+    response.assert_no_key();
+    response
 }

@@ -1,5 +1,4 @@
-//! Everything between caller and backend, running: nginx with the includes, the services, the
-//! backend.
+//! A running gateway: nginx with the includes, the services and the backend.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,7 +15,7 @@ use crate::support::program::{Service, keygate, run_to_end};
 /// The repository's root.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// A role of the program, as the gateway knows it.
+/// A role of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Resolver,
@@ -53,7 +52,7 @@ impl Role {
         folder.join(format!("{}-operations.sock", self.name()))
     }
 
-    /// Starts it on the policy and the keys of a folder.
+    /// Starts it with the policy and the keys of a folder.
     pub(crate) fn start(self, listen: &str, folder: &Path, settings: &[(&str, &str)]) -> Service {
         let name = self.name();
         let mut command = keygate();
@@ -84,9 +83,9 @@ pub(crate) enum Services {
     PairOverUnix,
     /// `keygate serve`, over TCP.
     Single,
-    /// Whatever the test itself puts at the addresses of the pair.
+    /// The test's own servers, at the addresses of the pair.
     ImpostorsOfPair,
-    /// Whatever the test itself puts at the address of `keygate serve`.
+    /// The test's own server, at the address of `keygate serve`.
     ImpostorOfSingle,
 }
 
@@ -104,12 +103,12 @@ impl Services {
     }
 }
 
-/// A way to set up nginx around the includes.
+/// A configuration of nginx around the includes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
     pub(crate) services: Services,
-    /// What follows the address in `listen`.
+    /// The parameters of `listen`.
     pub(crate) listen: &'static str,
     /// Lines at http level.
     pub(crate) http: &'static str,
@@ -117,12 +116,12 @@ pub(crate) struct Setup {
     pub(crate) server: &'static str,
     /// Lines in each location that leads to the backend.
     pub(crate) location: &'static str,
-    /// What follows the backend's name in `proxy_pass`.
+    /// The URI of `proxy_pass`, after the backend's name.
     pub(crate) proxy_pass_uri: &'static str,
 }
 
 impl Setup {
-    /// The pair over TCP and nothing else.
+    /// The pair over TCP, without other directives.
     pub(crate) const PLAIN: Self = Self {
         name: "plain",
         services: Services::PairOverTcp,
@@ -134,33 +133,33 @@ impl Setup {
     };
 }
 
-/// A running gateway with all that stands around it.
+/// A running gateway with its services and its backend.
 pub(crate) struct Gateway {
-    // In this order they end.
+    // The fields are dropped in this order.
     pub(crate) nginx: Nginx,
     /// In the order of [`Services::roles`].
     pub(crate) services: Vec<Service>,
     roles: &'static [Role],
     pub(crate) backend: Backend,
-    /// Where callers connect.
+    /// The address for callers.
     pub(crate) address: String,
-    /// Where nginx looks for resolver, authorizer and `serve`.
+    /// The addresses in the upstreams of resolver, authorizer and `serve`.
     pub(crate) service_addresses: [String; 3],
     folder: TempDir,
 }
 
 impl Gateway {
-    /// Starts all of it with the corpus' policy and keys.
+    /// Starts everything with the corpus' policy and keys.
     pub(crate) fn start(version: Version, setup: &Setup) -> Self {
         Self::start_with(version, setup, &[])
     }
 
-    /// The same, with settings for the services.
+    /// Starts everything with settings for the services.
     pub(crate) fn start_with(version: Version, setup: &Setup, settings: &[(&str, &str)]) -> Self {
         Self::start_on(version, setup, settings, &Path::new(ROOT).join("nginx"))
     }
 
-    /// The same, with includes that are written for the settings.
+    /// Starts everything with settings, and with includes that are generated for them.
     pub(crate) fn start_followed(
         version: Version,
         setup: &Setup,
@@ -177,7 +176,7 @@ impl Gateway {
         Self::start_on(version, setup, settings, written.path())
     }
 
-    /// The same as [`Self::start_with`], with the includes of a folder.
+    /// Starts everything with settings and the includes of a folder.
     fn start_on(
         version: Version,
         setup: &Setup,
@@ -224,7 +223,7 @@ impl Gateway {
         }
     }
 
-    /// Ends a service as a crash would and starts it again where it was.
+    /// Kills a service and starts it again at the same address.
     pub(crate) fn restart(&mut self, n: usize) {
         let role = self.roles[n];
         self.services[n].kill();
@@ -235,30 +234,30 @@ impl Gateway {
         );
     }
 
-    /// A file that the services read, or one beside it.
+    /// Returns the path of a file in the services' folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Everything that the services and nginx have written.
+    /// Returns the logs of the services and of nginx.
     pub(crate) fn logs(&self) -> String {
         let services: String = self.services.iter().map(Service::output).collect();
         services + &self.nginx.log()
     }
 }
 
-/// The corpus' own policy or keys.
+/// Returns the path of a file of the corpus.
 pub(crate) fn corpus_file(name: &str) -> PathBuf {
     Path::new(ROOT).join("tests/corpus").join(name)
 }
 
-/// Where everything listens.
+/// The listeners of nginx and of the services.
 pub(crate) struct Addresses {
     nginx: String,
     services: [String; 3],
 }
 
-/// Writes `nginx.conf` and the includes into a folder, for addresses of their own.
+/// Writes `nginx.conf` and the includes into a folder, for free ports or sockets there.
 pub(crate) fn write_configuration(setup: &Setup, backend: &str, folder: &Path) -> Addresses {
     write_configuration_with(setup, backend, folder, &Path::new(ROOT).join("nginx"))
 }
@@ -381,7 +380,7 @@ http {{
     )
 }
 
-/// A free port, below those that the kernel gives to outgoing connections.
+/// Returns a free port below the kernel's range for outgoing connections.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 1000).unwrap() * 10;

@@ -1,4 +1,4 @@
-//! HTTP/1.1 messages as sent on the wire, parsed no further than the tests need.
+//! HTTP/1.1 messages as sent on the wire, with minimal parsing.
 //!
 //! A library would normalize what these tests check: repeated headers, invalid bytes, spelling.
 
@@ -25,7 +25,7 @@ impl fmt::Debug for Message {
 }
 
 impl Message {
-    /// Reads a message up to its empty line; `None` where the other side has closed.
+    /// Reads a message up to its empty line; `None` if the other side has closed.
     pub(crate) fn read_head(stream: &mut impl BufRead) -> io::Result<Option<Self>> {
         let mut lines = Vec::new();
         loop {
@@ -78,7 +78,7 @@ impl Message {
         Ok(())
     }
 
-    /// Every value under a name.
+    /// Returns every value of a header.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers
             .iter()
@@ -87,12 +87,12 @@ impl Message {
             .collect()
     }
 
-    /// The value under a name that may stand there once at most.
+    /// Returns the value of a header; panics if it is repeated.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let values = self.all(name);
         assert!(
             values.len() < 2,
-            "`{name}` stands there {} times: {self:?}",
+            "`{name}` occurs {} times: {self:?}",
             values.len()
         );
         values.first().copied()
@@ -113,13 +113,13 @@ impl Message {
         self.word(1)
     }
 
-    /// Fails the test where a response contains a key.
+    /// Panics if the message contains a key.
     pub(crate) fn assert_no_key(&self) {
         for (name, value) in &self.headers {
-            secrets::assert_none_in(name.as_bytes(), "an answer");
-            secrets::assert_none_in(value.as_bytes(), "an answer");
+            secrets::assert_none_in(name.as_bytes(), "a response");
+            secrets::assert_none_in(value.as_bytes(), "a response");
         }
-        secrets::assert_none_in(&self.body, "an answer");
+        secrets::assert_none_in(&self.body, "a response");
     }
 
     /// The body as text.
@@ -153,7 +153,7 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// The bytes of a text whose characters stand for one byte each.
+/// Returns the bytes of a text in which each character is one byte.
 pub(crate) fn bytes_of(text: &str) -> Vec<u8> {
     text.chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap_or_else(|_| panic!("`{c}` is no Latin-1")))

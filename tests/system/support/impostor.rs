@@ -1,5 +1,5 @@
-//! A server in place of a service: it sends the same bytes to every request and keeps the last
-//! request.
+//! A server in place of a service: it sends the same bytes to every request and records the last
+//! one.
 
 use std::io::{BufReader, Write};
 use std::net::TcpListener;
@@ -10,8 +10,8 @@ use crate::support::http_message::Message;
 
 #[derive(Default)]
 struct Part {
-    answer: String,
-    asked: Option<Message>,
+    response: String,
+    request: Option<Message>,
 }
 
 /// An impostor; its thread ends with the test process.
@@ -24,30 +24,30 @@ impl Impostor {
         let shared = Arc::clone(&part);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A gateway that goes away early is no fault of ours.
-                let Ok(Some(question)) = Message::read_head(&mut BufReader::new(&stream)) else {
+                // The gateway may close the connection early.
+                let Ok(Some(request)) = Message::read_head(&mut BufReader::new(&stream)) else {
                     continue;
                 };
                 let mut part = shared.lock().unwrap();
-                part.asked = Some(question);
-                let _ = (&stream).write_all(part.answer.as_bytes());
+                part.request = Some(request);
+                let _ = (&stream).write_all(part.response.as_bytes());
             }
         });
         Self(part)
     }
 
     /// Sets the response to every request.
-    pub(crate) fn answers(&self, text: &str) {
-        text.clone_into(&mut self.0.lock().unwrap().answer);
+    pub(crate) fn respond_with(&self, text: &str) {
+        text.clone_into(&mut self.0.lock().unwrap().response);
     }
 
-    /// The last request since this was called.
-    pub(crate) fn asked(&self) -> Message {
+    /// Returns the last request since the previous call.
+    pub(crate) fn last_request(&self) -> Message {
         self.0
             .lock()
             .unwrap()
-            .asked
+            .request
             .take()
-            .expect("nothing was asked")
+            .expect("no request was received")
     }
 }

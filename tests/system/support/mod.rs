@@ -1,5 +1,5 @@
-//! What the tests share: the gateway under test, the program, callers and backends, and the search
-//! for keys in everything that they write.
+//! Shared by the tests: the gateway under test, the program, callers and backends, and the search for
+//! keys in all output.
 
 pub(crate) mod backend;
 pub(crate) mod caller;

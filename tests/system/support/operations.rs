@@ -1,4 +1,4 @@
-//! A service with its operations listener, for tests of what operators see.
+//! A service with its operations listener.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::support::gateway::{ROOT, corpus_file, free_port};
 use crate::support::http_message::Message;
 use crate::support::program::{Service, keygate};
 
-/// `keygate serve` with the corpus' keys and policy, which a test may change.
+/// `keygate serve` with copies of the corpus' keys and policy, which a test may change.
 pub(crate) struct Watched {
     pub(crate) service: Service,
     pub(crate) data: String,
@@ -47,7 +47,7 @@ impl Watched {
         }
     }
 
-    /// A file beside its own.
+    /// Returns the path of a file in its folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -57,7 +57,7 @@ impl Watched {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// The reason of the decision on a `GET` with a client's key.
+    /// Returns the reason of the decision on a `GET` with a client's key.
     pub(crate) fn decide(&self, target: &str, client: Option<&str>) -> String {
         let key = client.map(|client| format!("client-key: sample-key-of-{client}"));
         let mut headers = vec![format!("original-request-uri: {target}")];
@@ -75,22 +75,22 @@ impl Watched {
         caller::get(&self.data, "/check", &[headers, &[host]].concat())
     }
 
-    /// A page of the operations listener.
+    /// Gets a page of the operations listener.
     pub(crate) fn page(&self, path: &str) -> Message {
         caller::get_operations(&self.operations, path, &[])
     }
 
-    /// A page that is JSON.
+    /// Gets a JSON page of the operations listener.
     pub(crate) fn json(&self, path: &str) -> Value {
         serde_json::from_slice(&self.page(path).body).unwrap()
     }
 
-    /// The samples of the metrics now: `name{labels} value` lines.
+    /// Returns the current metrics: `name{labels} value` lines.
     pub(crate) fn metrics(&self) -> String {
         String::from_utf8(self.page("/metrics").body).unwrap()
     }
 
-    /// The value of one sample, given with its labels.
+    /// Returns the value of a sample, given with its labels.
     pub(crate) fn metric(&self, sample: &str) -> f64 {
         let text = self.metrics();
         let line = text.lines().find_map(|line| line.strip_prefix(sample));
@@ -100,7 +100,7 @@ impl Watched {
             .unwrap()
     }
 
-    /// The lines that it has logged.
+    /// Returns the log so far.
     pub(crate) fn log(&self) -> Vec<Value> {
         until("its log is written", || {
             self.json("/-/check-up")["log"]["waitingBytes"] == 0
@@ -112,7 +112,7 @@ impl Watched {
         text.lines().map(line).collect()
     }
 
-    /// The lines of its decision log.
+    /// Returns the lines of its decision log.
     pub(crate) fn decision_log(&self) -> Vec<Value> {
         let mut lines = self.log();
         lines.retain(|line| line["target"] == "keygate::decision");
@@ -126,13 +126,13 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     while !holds() {
         assert!(
             started.elapsed() < Duration::from_secs(10),
-            "it does not come to be that {what}"
+            "timed out waiting until {what}"
         );
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Makes a service decide with every reason.
+/// Sends requests that a service decides with every reason.
 pub(crate) fn keep_busy(watched: &Watched) {
     let decisions = [
         ("/orders", Some("client-a"), "ok"),
@@ -167,7 +167,7 @@ pub(crate) fn keep_busy(watched: &Watched) {
     );
 }
 
-/// A tool of Prometheus, where `make tools` has put it or the system has it.
+/// Returns the path of a Prometheus tool, from `make tools` or the system.
 pub(crate) fn prometheus_tool(name: &str) -> PathBuf {
     let tools = Path::new(ROOT).join("target/tools/prometheus/usr/bin");
     [tools, "/usr/bin".into(), "/usr/local/bin".into()]

@@ -2,7 +2,7 @@
 
 use crate::support::http_message::Message;
 
-/// Whether a response is the problem document that Keygate sends with this status and detail.
+/// Checks that a response is the problem document that Keygate sends with this status and detail.
 pub(crate) fn is_problem(response: &Message, status: u16, detail: &str) -> Result<(), String> {
     let title = match status {
         401 => "Unauthorized",
@@ -26,7 +26,9 @@ pub(crate) fn is_problem(response: &Message, status: u16, detail: &str) -> Resul
         return Err("a cache may keep it".to_owned());
     }
     if response.header("www-authenticate").is_some() != (status == 401) {
-        return Err("www-authenticate belongs to 401 and to nothing else".to_owned());
+        return Err(
+            "`www-authenticate` must be sent with 401, and with no other status".to_owned(),
+        );
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{net::TcpStream, os::unix::net::UnixStream, thread};
 
 use crate::support::{caller, secrets};
 
-/// A command of the program, without the environment of the test run.
+/// Returns a command of the program, without the environment of the test run.
 pub(crate) fn keygate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keygate"));
     command.env_clear().stdin(Stdio::null());
@@ -46,15 +46,15 @@ pub(crate) fn run_to_end(command: &mut Command) -> Output {
     output
 }
 
-/// A role that is running; it ends with this value.
+/// A running role; dropping it stops the process.
 pub(crate) struct Service {
     child: Child,
     output: PathBuf,
-    /// The socket of its operations listener, where it has one.
+    /// The socket of its operations listener, if it has one.
     operations: Option<PathBuf>,
 }
 
-/// What a service shows to operators; some of it is not every role's.
+/// The pages of the operations listener; a role may lack some.
 const PAGES: [&str; 7] = [
     "/-/ready",
     "/-/check-up",
@@ -65,11 +65,11 @@ const PAGES: [&str; 7] = [
     "/debug/",
 ];
 
-/// How long a service writes nothing when it has written all of its log.
+/// The pause after which the log is assumed to be complete.
 const QUIET: Duration = Duration::from_millis(100);
 
 impl Service {
-    /// Starts a role and waits until it listens at `listen`, which its own arguments name too.
+    /// Starts a role and waits until it listens at `listen`, which its arguments must name too.
     pub(crate) fn start(mut command: Command, listen: &str, output: &Path) -> Self {
         let file = File::create(output).unwrap();
         let operations = command.get_args().find_map(|argument| {
@@ -104,8 +104,8 @@ impl Service {
         );
     }
 
-    /// Everything that it has written, as soon as it has written nothing more for a while: a thread of
-    /// its own writes the log, after the response.
+    /// Returns its output, after a pause without new output: a separate thread writes the log after the
+    /// response.
     pub(crate) fn output(&self) -> String {
         let read = || fs::read(&self.output).unwrap();
         let mut written = read();
@@ -134,7 +134,7 @@ impl Service {
         assert!(status.success(), "kill -{name} {pid}");
     }
 
-    /// Ends it as a crash would.
+    /// Kills it.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -176,7 +176,7 @@ impl Drop for Service {
     }
 }
 
-/// Whether a listener, `HOST:PORT` or `unix:/path`, takes a connection.
+/// Returns whether a listener, `HOST:PORT` or `unix:/path`, accepts a connection.
 pub(crate) fn accepts(listen: &str) -> bool {
     match listen.strip_prefix("unix:") {
         Some(path) => UnixStream::connect(path).is_ok(),

@@ -1,9 +1,9 @@
-//! How many cases ran on which nginx: one line a case, for `make` to count.
+//! The cases that ran on each nginx: one line per case, which `make` counts.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Notes one case that passed.
+/// Records a case that passed.
 pub(crate) fn passed(nginx: &str, case: &str) {
     let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/system-cases.tsv");
     let mut file = OpenOptions::new()
@@ -11,7 +11,7 @@ pub(crate) fn passed(nginx: &str, case: &str) {
         .append(true)
         .open(path)
         .unwrap();
-    // One write, for tests run side by side.
+    // A single write, because tests run in parallel.
     file.write_all(format!("{nginx}\t{case}\n").as_bytes())
         .unwrap();
 }

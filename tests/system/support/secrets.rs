@@ -1,18 +1,18 @@
-//! The search for keys in everything that a program writes or sends.
+//! The search for keys in the output of the program and in responses.
 //!
-//! The helpers that start a program or send a request call it, so that every test does.
+//! The functions that start a program or send a request call it, so that every test does.
 
 use std::thread;
 
 use keygate_keys::generated::is_generated;
 
-/// Every key that these tests present begins with this.
+/// The prefix of every key that the tests present.
 pub(crate) const MARK: &str = "sample-key";
 
 /// The length of a generated key.
 const GENERATED: usize = 52;
 
-/// Fails the test where a key of the tests or a generated one is in `text`.
+/// Panics if `text` contains a key of the tests or a generated one.
 pub(crate) fn assert_none_in(text: &[u8], what: &str) {
     assert_no_sample_in(text, what);
     let text = String::from_utf8_lossy(text);
@@ -25,7 +25,7 @@ pub(crate) fn assert_none_in(text: &[u8], what: &str) {
     );
 }
 
-/// The same for the command that makes a key.
+/// Panics if `text` contains a key of the tests; for commands that print a generated key.
 pub(crate) fn assert_no_sample_in(text: &[u8], what: &str) {
     let text = String::from_utf8_lossy(text);
     let line = text.lines().find(|line| line.contains(MARK));
@@ -86,15 +86,15 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a key is in an answer")]
+    #[should_panic(expected = "a key is in a response")]
     fn a_key_in_a_response_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let _ = stream.read(&mut [0; 1024]).unwrap();
-            let answer = format!("HTTP/1.1 200 OK\r\nx: {MARK}-1\r\nconnection: close\r\n\r\n");
-            stream.write_all(answer.as_bytes()).unwrap();
+            let response = format!("HTTP/1.1 200 OK\r\nx: {MARK}-1\r\nconnection: close\r\n\r\n");
+            stream.write_all(response.as_bytes()).unwrap();
         });
         caller::get(&address, "/", &[]);
     }

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Output};
 use crate::support::gateway::free_port;
 use crate::support::program::{keygate, run_to_end};
 
-/// A kind of file, with one valid text of it.
+/// A kind of file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum File {
     Policy,
@@ -40,8 +40,7 @@ impl File {
         }
     }
 
-    /// A valid text. Each has a block mapping with `field: value`, here between bars, and a flow
-    /// mapping at its end.
+    /// Returns a valid text, in which bars enclose one `field: value` of a block mapping.
     fn text(self) -> String {
         match self {
             Self::Policy => {
@@ -70,7 +69,7 @@ impl File {
         }
     }
 
-    /// The text with `field: value` rewritten.
+    /// Returns the text with `field: value` rewritten.
     pub(crate) fn with(self, rewrite: impl Fn(&str, &str) -> String) -> String {
         let text = self.text();
         let parts: Vec<&str> = text.split('|').collect();
@@ -82,7 +81,7 @@ impl File {
         self.text().replace('|', "")
     }
 
-    /// What the program says of a text.
+    /// Loads a text, and returns the program's output.
     pub(crate) fn load(self, text: &str) -> (Output, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(self.name());
@@ -104,7 +103,7 @@ impl File {
                 "--policy-out".as_ref(),
                 folder.join("imported.yaml").as_os_str(),
             ]),
-            // A policy that is not there ends the start, once the settings are read.
+            // The missing policy stops the start after the settings were read.
             Self::Settings => command
                 .args(["authorizer", "--policy", "/no/such/policy", "--config"])
                 .arg(path)
@@ -113,7 +112,7 @@ impl File {
         run_to_end(&mut command)
     }
 
-    pub(crate) fn is_taken(self, text: &str) -> Result<(), String> {
+    pub(crate) fn is_accepted(self, text: &str) -> Result<(), String> {
         let (output, said) = self.load(text);
         match self {
             Self::Settings if said.contains("/no/such/policy") => Ok(()),
