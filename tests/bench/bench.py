@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What authorization costs, side by side: `make bench`.
+"""Compares the cost of authorization: `make bench`.
 
-Everything is started once; then each round measures every variant in turn (A B C … A B C …), so that
-whatever else the machine does meets all of them. What counts is the ratio to bare nginx of the same
-round; times and rates of one machine say little about another.
+All variants run at the same time, and each round measures them in turn (A B C … A B C …), so that other
+load on the machine affects all of them. The result is the ratio to bare nginx in the same round; times
+and rates depend on the machine.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main():
     crates = {"oha": arguments.rate > 0, "akas": "akas" in arguments.variants}
     tools.install([name for name, is_needed in crates.items() if is_needed])
     with tempfile.TemporaryDirectory(prefix="keygate-bench-") as folder:
-        # nginx's worker is another user where the benchmark runs as root.
+        # nginx's worker is another user if the benchmark runs as root.
         os.chmod(folder, 0o755)
         lab = Lab(Path(folder))
         try:

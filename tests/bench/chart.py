@@ -1,4 +1,4 @@
-"""A picture of the table: one bar a variant, its parts beside one another."""
+"""The table as a chart: one stacked bar per variant."""
 
 from html import escape
 from statistics import median
@@ -8,7 +8,7 @@ ROW, BAR, LEFT, WIDTH, TOP = 24, 16, 320, 930, 56
 
 
 def stacked(bars, parts) -> str:
-    """SVG of (title, summary) pairs; widths are microseconds of CPU a request."""
+    """Returns the SVG of (title, summary) pairs; widths are microseconds of CPU per request."""
     longest = max(median(one["total"]) for _, one in bars)
     scale = (WIDTH - LEFT - 130) / longest
     height = TOP + ROW * len(bars) + 12

@@ -41,7 +41,7 @@ def upstream(name, address):
 
 
 def proxy(port, backend, location, server="", http=""):
-    """nginx in front of the backend, with what a variant adds to each level."""
+    """nginx in front of the backend, with a variant's lines at each level."""
     return f"""{upstream("backend", f"127.0.0.1:{backend}")}{http}
     server {{
         listen 127.0.0.1:{port};
@@ -52,8 +52,8 @@ def proxy(port, backend, location, server="", http=""):
 """
 
 
-def fixed_answer(listen, headers):
-    """An nginx that gives the same empty answer to everybody: the least that a service can do."""
+def fixed_response(listen, headers):
+    """An nginx that sends the same empty response to every request: the minimum for a service."""
     lines = "".join(f'add_header {name} "{value}"; ' for name, value in headers.items())
     return f'    server {{ listen {listen}; location / {{ {lines}return 200 ""; }} }}\n'
 
@@ -65,7 +65,7 @@ BACKEND = """    server {{
 """
 
 
-# auth_request as most people write it.
+# A typical configuration of auth_request.
 AUTH_REQUEST_LOCATION = """
             auth_request /_auth;
             auth_request_set $client_type $upstream_http_client_type;
@@ -73,7 +73,7 @@ AUTH_REQUEST_LOCATION = """
 """
 
 
-def ask(name, address, extra=""):
+def authorization_location(name, address, extra=""):
     return f"""
         location = {name} {{
             internal;
@@ -90,7 +90,7 @@ def ask(name, address, extra=""):
 """
 
 
-# Tuning, as docs/speed.md says it: what stands in the includes, and what takes its place.
+# Tuning as in docs/speed.md: the lines of the includes, and their replacements.
 NEEDED_HEADERS = (
     "proxy_pass_request_headers on;",
     """proxy_pass_request_headers off;
@@ -114,7 +114,7 @@ def cache_path(folder):
 
 
 def nginx_map():
-    """In nginx itself: key to client type by a map, and for each endpoint who may call it."""
+    """nginx alone: a map from key to client type, and the allowed client types of each endpoint."""
     keys = "".join(
         f'        "{traffic.key(number)}" {traffic.client_type(number)};\n' for number in range(traffic.KEYS)
     )
@@ -189,7 +189,7 @@ def caddy(port, backend, service):
 
 
 def envoy(port, backend, filters=(), routes=None, clusters=()):
-    """Envoy in front of the backend; YAML is a superset of JSON, so JSON it is."""
+    """Envoy in front of the backend, configured in JSON, which is valid YAML."""
     manager = {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "in",
@@ -247,7 +247,7 @@ RBAC_TYPE = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3."
 
 
 def envoy_keys_and_rules():
-    """Envoy's own way: api_key_auth tells the client, and each route has the RBAC rule of its endpoint."""
+    """Envoy alone: api_key_auth identifies the client, and each route has the RBAC rule of its endpoint."""
     filters = [
         {
             "name": API_KEY_AUTH,
@@ -284,7 +284,7 @@ def envoy_keys_and_rules():
 
 
 def envoy_ext_authz(port, path_prefix):
-    """Asks a service over HTTP, as docs of Envoy show it."""
+    """ext_authz with a service over HTTP, as in Envoy's documentation."""
     names = lambda *exact: {"patterns": [{"exact": name} for name in exact]}  # noqa: E731
     return {
         "name": "envoy.filters.http.ext_authz",

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Instructions of one request, counted by callgrind: `make instructions`.
 
-Instructions are the same on a busy machine and on a quiet one, so a change that makes a request dearer
-is seen at once. What is counted is in user space, from the bytes of a question to those of its answer.
+The number of instructions does not depend on the machine's load, so it shows every change in the cost of
+a request. It covers user space, from the bytes of an authorization request to those of its response.
 """
 
 import argparse
@@ -15,34 +15,34 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXPECTED = Path(__file__).with_suffix(".json")
-QUESTIONS = ["resolve", "auth", "check"]
+REQUESTS = ["resolve", "auth", "check"]
 MARGIN = 0.05
-# A difference of two counts leaves out the start.
+# The difference of two counts excludes the start.
 FEW, MANY = 1000, 3000
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program", type=Path, help="the built example `hot_path`")
-    parser.add_argument("--update", action="store_true", help=f"write {EXPECTED.name} anew")
-    parser.add_argument("--functions", action="store_true", help="print where the instructions go, too")
+    parser.add_argument("--update", action="store_true", help=f"update {EXPECTED.name}")
+    parser.add_argument("--functions", action="store_true", help="also print the instructions by function")
     arguments = parser.parse_args()
     counts = {}
-    for question in QUESTIONS:
-        few, many = (collect(arguments.program, question, count) for count in (FEW, MANY))
-        counts[question] = round((many["total"] - few["total"]) / (MANY - FEW))
+    for request in REQUESTS:
+        few, many = (collect(arguments.program, request, count) for count in (FEW, MANY))
+        counts[request] = round((many["total"] - few["total"]) / (MANY - FEW))
         if arguments.functions:
-            functions(question, few, many)
+            functions(request, few, many)
     if arguments.update:
         EXPECTED.write_text(json.dumps(counts, indent=1) + "\n")
     sys.exit(compare(counts, json.loads(EXPECTED.read_text())))
 
 
-def collect(program, question, count):
-    """Instructions of a run: of all, and of each function by itself."""
+def collect(program, request, count):
+    """Returns the instructions of a run: the total, and those of each function."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "callgrind"
-        run("valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", program, question, count)
+        run("valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", program, request, count)
         lines = run("callgrind_annotate", "--auto=no", "--threshold=100", file).splitlines()
     found = {"total": 0}
     for line in lines:
@@ -53,25 +53,25 @@ def collect(program, question, count):
     return found
 
 
-def functions(question, few, many):
+def functions(request, few, many):
     each = {name: (many[name] - few.get(name, 0)) / (MANY - FEW) for name in many if name != "total"}
-    print(f"\n{question}")
+    print(f"\n{request}")
     for name, count in sorted(each.items(), key=lambda one: -one[1])[:25]:
         print(f"{count:8.0f}  {name[:110]}")
 
 
 def compare(counts, expected):
-    """Prints the table; 1 where a count is out of the margin, either way."""
-    print(f"{'question':10} {'instructions':>12} {'expected':>9}")
+    """Prints the table, and returns whether a count differs by more than the margin."""
+    print(f"{'request':10} {'instructions':>12} {'expected':>9}")
     worse = better = False
-    for question, count in counts.items():
-        of = expected[question]
+    for request, count in counts.items():
+        of = expected[request]
         worse |= count > of * (1 + MARGIN)
         better |= count < of * (1 - MARGIN)
-        print(f"{question:10} {count:12} {of:9} {count / of - 1:+7.1%}")
+        print(f"{request:10} {count:12} {of:9} {count / of - 1:+7.1%}")
     if worse or better:
-        what = "dearer" if worse else "cheaper"
-        print(f"error: a request became {what} by more than {MARGIN:.0%}: mend it, or say why in the commit "
+        what = "more expensive" if worse else "cheaper"
+        print(f"error: a request became {what} by more than {MARGIN:.0%}: fix it, or explain it in the commit "
               "and run `make instructions INSTRUCTIONS=--update`", file=sys.stderr)  # fmt: skip
     return worse or better
 

@@ -1,4 +1,4 @@
-"""Load, and what is read off it."""
+"""Load, and its measurements."""
 
 import json
 import re
@@ -14,16 +14,16 @@ WARM_UP = 0.4
 
 @dataclass
 class Saturated:
-    """As many requests as 32 connections can make."""
+    """The throughput of 32 connections without a pause."""
 
     requests: int
     per_second: float
-    cpu: dict  # part -> microseconds a request, of each of its processes
+    cpu: dict  # part -> microseconds per request, for each of its processes
 
 
 @dataclass
 class Paced:
-    """Requests at a fixed rate, timed from when they were due."""
+    """The latency of requests at a fixed rate, measured from their scheduled time."""
 
     p50: float  # milliseconds
     p99: float
@@ -41,7 +41,7 @@ def saturate(variant, script, seconds) -> Saturated:
 
 
 def wrk(variant, script, seconds):
-    # wrk takes whole seconds; a short warm-up is ended by the clock.
+    # wrk only supports whole seconds; a timeout ends a shorter warm-up.
     whole = seconds >= 1
     argv = ["wrk", "--threads", "1", "--connections", CONNECTIONS, "--duration", f"{max(1, round(seconds))}s",
             "--script", script, f"http://127.0.0.1:{variant.port}"]  # fmt: skip
@@ -50,10 +50,10 @@ def wrk(variant, script, seconds):
                              timeout=None if whole else seconds)  # fmt: skip
     except subprocess.TimeoutExpired:
         return 0, 0.0
-    refused = re.search(r"(Non-2xx or 3xx responses|Socket errors).*", run.stdout)
+    failed = re.search(r"(Non-2xx or 3xx responses|Socket errors).*", run.stdout)
     requests = re.search(r"(\d+) requests in", run.stdout)
-    if refused or not requests or int(requests[1]) == 0:
-        raise Failed(f"`{variant.name}` did not answer every request with 200:\n{run.stdout}{run.stderr}")
+    if failed or not requests or int(requests[1]) == 0:
+        raise Failed(f"`{variant.name}` did not respond to every request with 200:\n{run.stdout}{run.stderr}")
     return int(requests[1]), float(re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)[1])
 
 
@@ -70,5 +70,5 @@ def pace(variant, oha, rate, seconds) -> Paced:
     report = json.loads(run.stdout)
     percentiles = report["latencyPercentiles"]
     if set(report["statusCodeDistribution"]) != {"200"}:
-        raise Failed(f"`{variant.name}` did not answer every request with 200: {report['statusCodeDistribution']}")
+        raise Failed(f"`{variant.name}` did not respond to every request with 200: {report['statusCodeDistribution']}")
     return Paced(percentiles["p50"] * 1e3, percentiles["p99"] * 1e3)

@@ -1,4 +1,4 @@
-"""Processes of a variant: started on free ports, waited for, and what they cost."""
+"""The processes of a variant, and their use of CPU and memory."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Failed(Exception):
-    """Something that the benchmark needs does not work."""
+    """A requirement of the benchmark does not work."""
 
 
 def free_port() -> int:
@@ -20,15 +20,15 @@ def free_port() -> int:
 
 @dataclass
 class Process:
-    """A program with its children, in one of the parts `gateway`, `authorization`, `backend`."""
+    """A program and its children, in one of the parts `gateway`, `authorization`, `backend`."""
 
     part: str
     popen: subprocess.Popen
     pids: list = field(default_factory=list)
 
     def find_children(self):
-        """Reads /proc once: none of our programs starts a child later, and the one that ends by itself,
-        nginx's cache loader, has little to do."""
+        """Reads /proc once: no program starts a child later, and only one child ends by itself, nginx's
+        cache loader, which does little."""
         parents = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -40,7 +40,7 @@ class Process:
             self.pids += [child for child, parent in parents.items() if parent == pid]
 
     def cpu_seconds(self) -> float:
-        """Time on a processor, user and system, by the scheduler's own nanoseconds."""
+        """Returns the CPU time, user and system, from the scheduler's nanosecond counters."""
         nanoseconds = 0
         for pid in self.pids:
             for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
@@ -48,7 +48,7 @@ class Process:
         return nanoseconds / 1e9
 
     def memory(self) -> int:
-        """Resident bytes, shared pages counted once (PSS)."""
+        """Returns the resident bytes, with shared pages counted proportionally (PSS)."""
         total = 0
         for pid in self.pids:
             try:
@@ -60,7 +60,7 @@ class Process:
 
 
 class Lab:
-    """Starts programs, and ends all of them."""
+    """Starts programs, and stops all of them."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -78,7 +78,7 @@ class Lab:
         process = Process(part, popen)
         self.running.append(process)
         deadline = time.monotonic() + 20
-        while not answers(listens):
+        while not accepts(listens):
             if popen.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"`{argv[0]}` does not start:\n{log_path.read_text()[-2000:]}")
             time.sleep(0.02)
@@ -94,7 +94,7 @@ class Lab:
                 process.popen.kill()
 
 
-def answers(listens) -> bool:
+def accepts(listens) -> bool:
     unix = isinstance(listens, Path)
     with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as caller:
         try:

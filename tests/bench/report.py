@@ -1,4 +1,4 @@
-"""The results as a table, as JSON and as a picture."""
+"""The results as a table, as JSON and as a chart."""
 
 import json
 from statistics import median
@@ -7,7 +7,7 @@ import chart
 
 PARTS = ["gateway", "authorization", "backend"]
 
-# What Keygate is to cost of something else: its variant, the other, the ratio that is aimed at.
+# Targets: a variant of Keygate, another variant, and the maximum ratio of their costs.
 AIMS = [
     ("pair-unix", "trivial-pair-unix", 1.05),
     ("pair-unix", "trivial-pair-unix-includes", 1.05),
@@ -32,12 +32,12 @@ def table(results) -> str:
     for headers in sets:
         lines += [f"### {headers} headers", "", *rows(variants, headers), ""]
     if sets and "small" in sets:
-        lines += ["### Against what was aimed at, small headers", "", *aims(variants), ""]
+        lines += ["### Ratios against their targets, small headers", "", *aims(variants), ""]
     return "\n".join(lines)
 
 
 def aims(variants):
-    """Ratios of the CPU of all processes, round by round."""
+    """Yields the ratios of the CPU of all processes, per round."""
     yield "| Keygate | against | at most | measured |"
     yield "|---|---|---|---|"
     for ours, theirs, most in AIMS:
@@ -49,7 +49,7 @@ def aims(variants):
 
 
 def measured(results) -> str:
-    """The tables as they stand in the docs."""
+    """Returns the tables for the docs."""
     settings = results["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     return (
@@ -79,7 +79,7 @@ def rows(variants, headers):
 
 
 def summary(variants, name, headers):
-    """Of one variant: the ratio of every round, total of every round, medians of each part's processes."""
+    """Returns a variant's ratio and total per round, and the medians of each part's processes."""
     measured, bare = variants[name][headers], variants["bare"][headers]
     total = lambda one: sum(map(sum, one["cpu"].values()))  # noqa: E731
     totals, base = list(map(total, measured)), list(map(total, bare))
@@ -98,18 +98,18 @@ def percentile(variant, which):
 
 
 def spread(values, digits) -> str:
-    """Median, with minimum and maximum."""
+    """Returns the median, with minimum and maximum."""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
 def memory(variant) -> str:
-    """Of gateway and authorization together."""
+    """Returns the memory of gateway and authorization together."""
     used = sum(size for part, size in variant["memory"].items() if part != "backend")
     return f"{used / 2**20:.0f}"
 
 
 def write(results, folder):
-    """The numbers, the picture, and the page's own tables where there is a page."""
+    """Writes the numbers, the chart, and the tables of the page if it exists."""
     (folder / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
     page = folder / "speed.md"
     if page.exists():

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What many keys and many endpoints cost: `make bench-scale`.
+"""The cost of many keys and many endpoints: `make bench-scale`.
 
-Look-ups and decisions are timed by the benches of the crates, in their process; loading by `keygate
-check`, reloading by `keygate serve` under a steady load. Everything is measured in turns, and what
-counts is the ratio within one run.
+The benches of the crates measure look-ups and decisions in their process; `keygate check` measures
+loading, and `keygate serve` under a steady load measures reloading. The measurements alternate, and the
+result is the ratio within one run.
 """
 
 import argparse
@@ -30,7 +30,7 @@ CONNECTIONS = 16
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--keys", type=int, default=1_000_000, help="keys that are loaded")
+    parser.add_argument("--keys", type=int, default=1_000_000, help="number of keys to load")
     parser.add_argument("--rounds", type=int, default=9, help="rounds (default 9)")
     parser.add_argument("--seconds", type=int, default=6, help="of load in each round (default 6)")
     parser.add_argument("--rate", type=int, default=500, help="requests per second (default 500)")
@@ -63,12 +63,12 @@ def main():
 
 
 def lookups():
-    """Nanoseconds and bytes by the number of keys."""
+    """Returns nanoseconds and bytes by the number of keys."""
     return [json.loads(line) for line in bench("keygate-keys", "scale") if line.startswith("{")]
 
 
 def endpoints():
-    """Nanoseconds of a decision by the number of endpoints: ten of them asked, and all of them."""
+    """Returns nanoseconds per decision by the number of endpoints, for requests to ten and to all of them."""
     rows = [line.split() for line in bench("keygate-policy", "matching")]
     rows = [row for row in rows if len(row) == 3 and all(re.fullmatch(r"\d+", cell) for cell in row)]
     return [{"endpoints": int(n), "ten_asked": int(ten), "all_asked": int(all_)} for n, ten, all_ in rows]
@@ -97,7 +97,7 @@ def entries(count):
 
 
 def write_files(folder, count):
-    """The same keys as JSON and as YAML, JSON with another key behind them, and a policy."""
+    """Writes the same keys as JSON and as YAML, JSON with one more key, and a policy."""
     for name, number in {"keys": count, "more": count + 1}.items():
         with (folder / f"{name}.json").open("w") as file:
             file.write('{"version": 1, "keys": [\n')
@@ -114,7 +114,7 @@ def write_files(folder, count):
 
 
 def loads(folder, tools, rounds):
-    """Seconds and memory of a process that reads the file into a table, and ends."""
+    """Returns the time and memory of a process that reads the file into a table."""
     found = {"json": [], "yaml": []}
     for number in range(rounds):
         say(f"loading, round {number + 1} of {rounds}, load average {os.getloadavg()[0]:.1f}")
@@ -136,12 +136,12 @@ def load(keygate, file):
     seconds = time.monotonic() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
-        raise Failed(f"`keygate check --keys {file}` says no")
+        raise Failed(f"`keygate check --keys {file}` failed")
     return seconds, usage.ru_maxrss * 1024
 
 
 def reloads(lab, tools, arguments):
-    """Latencies at a steady rate: in quiet, and while one reload follows the other."""
+    """Returns latencies at a steady rate, without and with continuous reloads."""
     port, operations = free_port(), free_port()
     file = lab.folder / "served.json"
     os.link(lab.folder / "keys.json", file)
@@ -152,13 +152,13 @@ def reloads(lab, tools, arguments):
     found = {"quiet": [], "reloading": []}
     resident = process.memory()
     scrapes = [scrape(operations) for _ in range(5)]
-    ask(tools.oha, port, arguments.rate, 2)
+    send_load(tools.oha, port, arguments.rate, 2)
     count = 0
     for number in range(arguments.rounds):
         say(f"reloading, round {number + 1} of {arguments.rounds}, load average {os.getloadavg()[0]:.1f}")
-        found["quiet"].append(ask(tools.oha, port, arguments.rate, arguments.seconds))
+        found["quiet"].append(send_load(tools.oha, port, arguments.rate, arguments.seconds))
         with Reloading(process.popen, file, operations) as reloading:
-            found["reloading"].append(ask(tools.oha, port, arguments.rate, arguments.seconds))
+            found["reloading"].append(send_load(tools.oha, port, arguments.rate, arguments.seconds))
         count += reloading.count
     pairs = list(zip(found["quiet"], found["reloading"]))
     return {
@@ -171,16 +171,16 @@ def reloads(lab, tools, arguments):
 
 
 def scrape(operations):
-    """Milliseconds for the metrics, which look at every key."""
+    """Returns the milliseconds of a scrape, which counts every key."""
     start = time.monotonic()
-    with urllib.request.urlopen(f"http://127.0.0.1:{operations}/metrics") as answer:
-        answer.read()
+    with urllib.request.urlopen(f"http://127.0.0.1:{operations}/metrics") as response:
+        response.read()
     return (time.monotonic() - start) * 1e3
 
 
 class Reloading:
-    """Has one version of the file take the place of the other, sooner than a reload is done: one follows
-    the other. Nothing is asked of the process meanwhile, for an answer to us keeps others waiting."""
+    """Replaces the file before each reload is done, so that reloads run continuously. Meanwhile it sends no
+    requests to the operations listener, which would delay others."""
 
     def __init__(self, popen, file, operations):
         self.popen, self.file, self.operations = popen, file, operations
@@ -197,7 +197,7 @@ class Reloading:
         self.thread.join()
         last, now = None, self.generation()
         self.count = now - self.before
-        while now != last:  # what was begun ends before anything else is measured
+        while now != last:  # wait for the last reload before the next measurement
             time.sleep(2)
             last, now = now, self.generation()
 
@@ -210,12 +210,12 @@ class Reloading:
             self.popen.send_signal(signal.SIGHUP)
 
     def generation(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.operations}/-/ready") as answer:
-            sources = json.load(answer)["sources"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.operations}/-/ready") as response:
+            sources = json.load(response)["sources"]
         return next(source["generation"] for source in sources if source["name"] == "keys")
 
 
-def ask(oha, port, rate, seconds):
+def send_load(oha, port, rate, seconds):
     argv = [oha, "--no-tui", "--output-format", "json", "-z", f"{seconds}s", "-c", CONNECTIONS, "-q", rate,
             "--latency-correction", "--wait-ongoing-requests-after-deadline",
             "-H", f"client-key: {secret(1)}", "-H", "original-request-uri: /orders/1",
@@ -225,34 +225,34 @@ def ask(oha, port, rate, seconds):
         raise Failed(f"oha: {run.stderr}")
     report = json.loads(run.stdout)
     if set(report["statusCodeDistribution"]) != {"200"}:
-        raise Failed(f"not every request was answered with 200: {report['statusCodeDistribution']}")
+        raise Failed(f"not every response has status 200: {report['statusCodeDistribution']}")
     return {name: report["latencyPercentiles"][name] * 1e3 for name in ("p50", "p99")}
 
 
-# What is shown
+# Output
 
 
 def spread(values):
-    """Minimum, median, maximum."""
+    """Returns minimum, median and maximum."""
     return [min(values), statistics.median(values), max(values)]
 
 
 def table(results):
     show = lambda values, digits: "{1:.{d}f} ({0:.{d}f}–{2:.{d}f})".format(*values, d=digits)  # noqa: E731
-    lines = ["     keys   bytes each   ns a look-up, 100 keys asked  ratio              all keys asked    ratio"]
+    lines = ["     keys   bytes each   ns per look-up of 100 keys    ratio              of all keys       ratio"]
     for row in results["lookup"]:
         cells = (f"{show(row[kind]['nanoseconds'], 0):<16}  {show(row[kind]['ratio'], 2):<17}"
                  for kind in ("hundred_asked", "all_asked"))  # fmt: skip
         lines.append(f"{row['keys']:>9,}   {row['bytes_per_key']:>10.1f}   {'  '.join(cells)}")
-    lines += ["", "endpoints   ns a decision: ten asked, all asked"]
+    lines += ["", "endpoints   ns per decision: ten requested  all requested"]
     for row in results["endpoints"]:
-        lines.append(f"{row['endpoints']:>9,}   {row['ten_asked']:>24}  {row['all_asked']:>9}")
-    lines += ["", f"{results['keys']:,} keys      seconds to load       MB at most, of a file of MB"]
+        lines.append(f"{row['endpoints']:>9,}   {row['ten_asked']:>30}  {row['all_asked']:>13}")
+    lines += ["", f"{results['keys']:,} keys      seconds to load       peak MB, file MB"]
     for kind, row in results["load"].items():
         lines.append(f"{kind:>14}      {show(row['seconds'], 2):<20}  {row['peak_bytes'] / 1e6:.0f}, "
                      f"{row['file_bytes'] / 1e6:.0f}")  # fmt: skip
     reload = results["reload"]
-    lines += ["", f"{reload['rate']} requests a second; {reload['reloads']} reloads, one after the other"]
+    lines += ["", f"{reload['rate']} requests per second; {reload['reloads']} consecutive reloads"]
     lines.append(f"        memory      {reload['resident_bytes'] / 1e6:.0f} MB; metrics {show(reload['scrape_milliseconds'], 0)} ms")
     for kind in ("quiet", "reloading", "ratio"):
         unit = "" if kind == "ratio" else " ms"

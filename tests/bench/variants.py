@@ -1,4 +1,4 @@
-"""The variants: what stands between the caller and the same backend."""
+"""The variants: different gateways and services in front of the same backend."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from processes import Failed, Lab, Process, free_port
 
 HERE = Path(__file__).parent
 INCLUDES = HERE.parent.parent / "nginx"
-# nginx's worker is another user. Former builds know the digits alone.
+# nginx's worker is another user. Former builds support only the digits.
 MODE = "0666 any-local-user"
-# As the systemd units run it.
+# As in the systemd units.
 BATCH = ["chrt", "--batch", "0"]
 
 
@@ -26,27 +26,27 @@ class Variant:
     port: int
     processes: list[Process]
     checks_keys: bool = True
-    tells_identity: bool = True
+    sends_identity: bool = True
 
     def check(self):
-        """A good key passes with its client type, a wrong one does not: else it is no comparison."""
-        status, seen = self.ask(traffic.key(1), 1)
-        if status != 200 or (self.tells_identity and seen != traffic.client_type(1)):
-            raise Failed(f"`{self.name}` answers a good key with {status}, client type {seen!r}")
-        status, _ = self.ask(traffic.WRONG_KEY, 1)
+        """Checks that the variant allows a valid key with its client type, and denies an invalid one."""
+        status, seen = self.request(traffic.key(1), 1)
+        if status != 200 or (self.sends_identity and seen != traffic.client_type(1)):
+            raise Failed(f"`{self.name}` responds to a valid key with {status}, client type {seen!r}")
+        status, _ = self.request(traffic.WRONG_KEY, 1)
         if self.checks_keys and status not in (401, 403):
-            raise Failed(f"`{self.name}` answers a wrong key with {status}")
-        status, _ = self.ask(traffic.key(1), 7)
-        if self.checks_keys and self.tells_identity and status not in (401, 403):
-            raise Failed(f"`{self.name}` answers a client type at another's endpoint with {status}")
+            raise Failed(f"`{self.name}` responds to an invalid key with {status}")
+        status, _ = self.request(traffic.key(1), 7)
+        if self.checks_keys and self.sends_identity and status not in (401, 403):
+            raise Failed(f"`{self.name}` responds to a client type that is not allowed with {status}")
 
-    def ask(self, key, endpoint):
+    def request(self, key, endpoint):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{traffic.target(endpoint)}", headers={"client-key": key, "host": "api.example.com"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return answer.status, answer.headers.get("seen-client-type")
+            with urllib.request.urlopen(request, timeout=5) as response:
+                return response.status, response.headers.get("seen-client-type")
         except urllib.error.HTTPError as error:
             return error.code, None
 
@@ -68,7 +68,7 @@ class Builder:
     # Programs
 
     def nginx(self, part, listens, http, edits=(), includes=INCLUDES) -> Process:
-        """Starts nginx beside the includes as they are, but for `edits`: pairs of old and new text."""
+        """Starts nginx with a copy of the includes, changed by `edits`: pairs of old and new text."""
         folder = self.lab.folder / f"nginx-{len(self.lab.running):02}"
         folder.mkdir()
         for include in includes.glob("keygate*.conf"):
@@ -88,7 +88,7 @@ class Builder:
         files = {"resolver": ["--keys", "keys.yaml"], "authorizer": ["--policy", "policy.yaml"]}
         files["serve"] = files["resolver"] + files["authorizer"]
         argv = [*before, program or self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
-        # nginx's worker is another user where the benchmark runs as root.
+        # nginx's worker is another user if the benchmark runs as root.
         return self.lab.start("authorization", [*argv, "--listen", listen(address)], address,
                               env={"KEYGATE_SOCKET_MODE": MODE if program is None else MODE.split()[0]})  # fmt: skip
 
@@ -97,7 +97,7 @@ class Builder:
 
     def trivial(self, address, headers) -> Process:
         where = f"unix:{address}" if isinstance(address, Path) else f"127.0.0.1:{address}"
-        return self.nginx("authorization", address, gateways.fixed_answer(where, headers))
+        return self.nginx("authorization", address, gateways.fixed_response(where, headers))
 
     # Variants: nginx
 
@@ -113,10 +113,10 @@ class Builder:
         return Variant("nginx map, in process", port, [gateway, self.backend])
 
     def one_hop(self, name, service, address, path="/auth", extra="", **kinds):
-        """`auth_request` as people write it, to one service."""
+        """A typical `auth_request` with one service."""
         port = free_port()
         http = gateways.upstream("service", nginx_address(address))
-        server = gateways.ask("/_auth", f"http://service{path}", extra)
+        server = gateways.authorization_location("/_auth", f"http://service{path}", extra)
         gateway = self.gateway(port, location=gateways.AUTH_REQUEST_LOCATION, http=http, server=server)
         return Variant(name, port, [gateway, service, self.backend], **kinds)
 
@@ -126,12 +126,12 @@ class Builder:
         return self.one_hop(f"trivial nginx, {over(unix)}", service, address, checks_keys=False)
 
     def two_hops(self, name, services, addresses, **kinds):
-        """The same to two services: the first answers with the way to the second."""
+        """The same with two services: the first one redirects to the second."""
         port = free_port()
         http = "".join(gateways.upstream(*it) for it in zip(("first", "second"), map(nginx_address, addresses)))
         step = "set $resolved $upstream_http_client_type;\nproxy_set_header client-type $resolved;"
-        server = gateways.ask("/_auth", "http://first/resolve", "proxy_set_header x-keygate-next /_second;")
-        server += gateways.ask("/_second", "http://second/auth", step)
+        server = gateways.authorization_location("/_auth", "http://first/resolve", "proxy_set_header x-keygate-next /_second;")
+        server += gateways.authorization_location("/_second", "http://second/auth", step)
         gateway = self.gateway(port, location=gateways.AUTH_REQUEST_LOCATION, http=http, server=server)
         return Variant(name, port, [gateway, *services, self.backend], **kinds)
 
@@ -156,7 +156,7 @@ class Builder:
         port = free_port()
         service = self.tools.start_akas(self.lab, port)
         bearer = 'proxy_set_header authorization "Bearer $http_client_key";'
-        return self.one_hop("AKAS, TCP", service, port, extra=bearer, tells_identity=False)
+        return self.one_hop("AKAS, TCP", service, port, extra=bearer, sends_identity=False)
 
     def node(self):
         port = free_port()
@@ -207,10 +207,10 @@ class Builder:
         return self.keygate_gateway(f"Keygate serve, {over(unix)}{what}", {"serve": address}, services,
                                     "keygate-server-single.conf", includes=includes)  # fmt: skip
 
-    # Variants: what docs/speed.md says of tuning
+    # Variants: the tuning in docs/speed.md
 
     def tuned(self, what, edits=(), before=(), http=""):
-        """`keygate serve` over a Unix socket, and one thing changed."""
+        """`keygate serve` over a Unix socket, with one change."""
         address = self.address(unix=True)
         services = [self.keygate("serve", address, before)]
         return self.keygate_gateway(f"Keygate serve, Unix, {what}", {"serve": address}, services,
@@ -223,14 +223,14 @@ class Builder:
         return self.tuned("8 connections kept", [("keepalive 128;", "keepalive 8;")])
 
     def decision_cache(self):
-        # The key is part of what is cached: it stays in memory.
+        # The cache contains keys, so it stays in memory.
         self.memory = tempfile.TemporaryDirectory(prefix="keygate-bench-", dir="/dev/shm")
         return self.tuned("decisions cached 1 s", [gateways.DECISION_CACHE],
                           http=gateways.cache_path(self.memory.name))  # fmt: skip
 
     def keygate_gateway(self, name, addresses, services, server, edits=(), http="", includes=INCLUDES, **kinds):
         port = free_port()
-        # The includes as they are, but for where the services are.
+        # The includes with the services' addresses.
         conf = (includes / "keygate.conf").read_text()
         for old, new in edits:
             conf = conf.replace(old, new)
@@ -256,34 +256,34 @@ class Builder:
         gateway = self.lab.start("gateway", ["haproxy", "-db", "-f", file], port)
         return Variant("HAProxy map, in process", port, [gateway, self.backend])
 
-    def envoy(self, name, services=(), checks_keys=True, tells_identity=True, **parts):
+    def envoy(self, name, services=(), checks_keys=True, sends_identity=True, **parts):
         port = free_port()
         file = self.lab.folder / f"envoy-{port}.json"
         file.write_text(gateways.envoy(port, self.backend_port, **parts))
         argv = [self.tools.envoy, "--config-path", file, "--concurrency", 1, "--use-dynamic-base-id",
                 "--log-level", "error"]  # fmt: skip
         gateway = self.lab.start("gateway", argv, port)
-        return Variant(name, port, [gateway, *services, self.backend], checks_keys, tells_identity)
+        return Variant(name, port, [gateway, *services, self.backend], checks_keys, sends_identity)
 
     def envoy_bare(self):
-        return self.envoy("Envoy, no authorization", checks_keys=False, tells_identity=False)
+        return self.envoy("Envoy, no authorization", checks_keys=False, sends_identity=False)
 
     def envoy_own(self):
         filters, routes = gateways.envoy_keys_and_rules()
         return self.envoy("Envoy api_key_auth + RBAC", filters=filters, routes=routes)
 
-    def envoy_asks(self, name, service, port, path_prefix, checks_keys):
+    def envoy_with_service(self, name, service, port, path_prefix, checks_keys):
         return self.envoy(name, [service], checks_keys, filters=[gateways.envoy_ext_authz(port, path_prefix)],
                           clusters=[gateways.cluster("authorization", port)])  # fmt: skip
 
     def envoy_trivial(self):
         port = free_port()
         service = self.trivial(port, {"client-type": traffic.client_type(1)})
-        return self.envoy_asks("Envoy ext_authz, trivial nginx", service, port, "/check", False)
+        return self.envoy_with_service("Envoy ext_authz, trivial nginx", service, port, "/check", False)
 
     def envoy_keygate(self):
         port = free_port()
-        return self.envoy_asks("Envoy ext_authz, Keygate serve", self.keygate("serve", port), port, "/check", True)
+        return self.envoy_with_service("Envoy ext_authz, Keygate serve", self.keygate("serve", port), port, "/check", True)
 
     def caddy(self):
         port, address = free_port(), free_port()
@@ -307,7 +307,7 @@ def nginx_address(address):
     return listen(address)
 
 
-# In the order of the table; the first is what every other is held against.
+# In the order of the table; every other variant is compared with the first one.
 ALL = {
     "bare": Builder.bare,
     "map": Builder.map,
@@ -341,7 +341,7 @@ ALL = {
 }
 
 # Another checkout with a release build, such as an earlier commit: FORMER=/path/to/checkout. Its program
-# stands behind its own includes, and behind these.
+# runs behind its own includes, and behind these.
 FORMER = os.environ.get("FORMER")
 if FORMER:
     former = {"what": ", former", "program": Path(FORMER, "target/release/keygate"), "includes": Path(FORMER, "nginx")}

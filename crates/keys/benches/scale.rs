@@ -6,7 +6,7 @@
 //! cache. Sizes take turns in each round; the result is the ratio to the smallest table in the same
 //! round.
 
-#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a bench prints its measurements")]
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-"""An authorizer as people write one: FastAPI, keys and endpoints in dicts.
+"""A typical authorizer: FastAPI, keys and endpoints in dicts.
 
 RULES=rules.json uvicorn fastapi_app:app
 """

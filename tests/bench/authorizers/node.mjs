@@ -1,4 +1,4 @@
-// An authorizer as people write one: node:http, keys and endpoints in maps.
+// A typical authorizer: node:http, keys and endpoints in maps.
 // node node.mjs PORT KEYS.json
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
