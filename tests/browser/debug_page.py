@@ -1,7 +1,7 @@
-"""Tries the debug page in a real browser, as a person would: `debug_page.py OPERATIONS DATA`.
+"""Tests the debug page in a browser: `debug_page.py OPERATIONS DATA`.
 
-Every check fails with an exception that says what is wrong. axe-core, the engine behind most
-accessibility checkers, looks at each state of the page in light and dark.
+Every check fails with an exception that names the problem. axe-core, the engine of most accessibility
+checkers, checks each state of the page in light and dark.
 """
 
 import re
@@ -24,8 +24,8 @@ FLAGS = [
 ]
 
 
-def ask(target, key):
-    """Has the service decide a request."""
+def authorize(target, key):
+    """Sends an authorization request."""
     headers = {
         "original-request-uri": target,
         "original-request-host": "gateway.example",
@@ -40,20 +40,20 @@ def ask(target, key):
 def accessible(page, what):
     results = Axe().run(page)
     assert results.violations_count == 0, f"{what}: {results.generate_report()}"
-    assert len(results.response["passes"]) > 20, f"{what}: axe has looked at next to nothing"
+    assert len(results.response["passes"]) > 20, f"{what}: axe has checked too little"
 
 
 def watched(context):
-    """A page of which every complaint of the browser and every request is noted."""
+    """Returns a page that records the browser's errors and its requests."""
     page = context.new_page()
-    page.complaints, page.requests = [], []
-    page.on("console", lambda it: page.complaints.append(it.text))
-    page.on("pageerror", lambda it: page.complaints.append(str(it)))
+    page.errors, page.requests = [], []
+    page.on("console", lambda it: page.errors.append(it.text))
+    page.on("pageerror", lambda it: page.errors.append(str(it)))
     page.on("request", lambda it: page.requests.append(it.url))
     return page
 
 
-def looks(context, scheme):
+def appearance(context, scheme):
     page = watched(context)
     page.goto(PAGE)
     accessible(page, f"{scheme}: at first")
@@ -66,7 +66,7 @@ def looks(context, scheme):
     back = page.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(it) for it in back.removeprefix("rgb(").removesuffix(")").split(","))
     assert (brightness > 382) == (scheme == "light"), f"{scheme} is {back}"
-    assert not page.complaints, page.complaints
+    assert not page.errors, page.errors
     elsewhere = [it for it in page.requests if not it.startswith((f"http://{OPERATIONS}/", "data:"))]
     assert not elsewhere, elsewhere
 
@@ -97,20 +97,20 @@ def by_keyboard(context):
     expect(page.locator(".verdict")).to_contain_text("allowed")
     page.locator(".matrix a").first.focus()
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline != "none", "nobody sees where the keyboard is"
+    assert outline != "none", "the keyboard focus is not visible"
 
 
-def mistakes(context):
+def form_errors(context):
     page = context.new_page()
-    answer = page.goto(f"{PAGE}?method=POST&uri=/orders&host=h&user=x#explanation")
-    assert answer.status == 400, answer.status
+    response = page.goto(f"{PAGE}?method=POST&uri=/orders&host=h&user=x#explanation")
+    assert response.status == 400, response.status
     expect(page.get_by_label("Method", exact=True)).to_have_value("POST")
     field = page.get_by_label("User, as JSON", exact=True)
     expect(field).to_have_value("x")
     expect(field).to_be_focused()
     expect(field).to_be_in_viewport()
     expect(field).to_have_accessible_description(re.compile("not a JSON object"))
-    accessible(page, "with a mistake")
+    accessible(page, "with an error")
     field.fill("")
     page.get_by_role("button", name="Explain").click()
     expect(page.locator(".verdict")).to_contain_text("missing-key")
@@ -122,36 +122,36 @@ def mistakes(context):
 def live(context):
     page = watched(context)
     page.goto(PAGE)
-    ask("/orders/seen-live", "sample-" + "key-of-client-c")
+    authorize("/orders/seen-live", "sample-" + "key-of-client-c")
     expect(page.locator("#recent")).to_contain_text("/orders/seen-live", timeout=8000)
     page.get_by_label("live").uncheck()
-    ask("/orders/not-seen", "sample-" + "key-of-client-c")
+    authorize("/orders/not-seen", "sample-" + "key-of-client-c")
     page.wait_for_timeout(3000)
     expect(page.locator("#recent")).not_to_contain_text("/orders/not-seen")
     page.reload()
     page.get_by_role("link", name="GET /orders/not-seen").click()
     expect(page.locator(".verdict")).to_contain_text("expression-false")
-    assert not page.complaints, page.complaints
+    assert not page.errors, page.errors
 
 
 def text_stays_text(browser):
-    """What callers and askers write is shown, and never run, with a script and without."""
+    """Text from callers and users is shown and never executed, with and without scripts."""
     for scripts in (True, False):
         page = watched(browser.new_context(java_script_enabled=scripts))
-        page.on("dialog", lambda it: page.complaints.append(it.message))
-        ask("/orders/<script>alert(1)</script>", "sample-" + "key-of-client-c")
+        page.on("dialog", lambda it: page.errors.append(it.message))
+        authorize("/orders/<script>alert(1)</script>", "sample-" + "key-of-client-c")
         evil = "%22%3E%3Cimg%20src=x%20onerror=alert(2)%3E"
         page.goto(f"{PAGE}?uri=/{evil}&client-type={evil}&host={evil}")
         expect(page.locator("#explanation")).to_contain_text("<img src=x")
         expect(page.locator(".verdict")).to_contain_text("denied")
-        assert not page.complaints, page.complaints
+        assert not page.errors, page.errors
 
 
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
     for scheme in ("light", "dark"):
-        looks(browser.new_context(color_scheme=scheme), scheme)
-        mistakes(browser.new_context(color_scheme=scheme))
+        appearance(browser.new_context(color_scheme=scheme), scheme)
+        form_errors(browser.new_context(color_scheme=scheme))
     fits_a_phone(browser)
     by_keyboard(browser.new_context())
     live(browser.new_context())

@@ -1,4 +1,4 @@
-"""The tests have network and mounts of their own: every port is free, and nothing is left behind."""
+"""The tests run in their own network and mount namespaces: every port is free, and nothing remains."""
 
 import ctypes
 import fcntl
@@ -27,7 +27,7 @@ def own_namespaces():
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")
         Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-    # What is mounted here stays here.
+    # Mounts must not propagate to the host.
     libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
 
 

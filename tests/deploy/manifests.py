@@ -1,4 +1,4 @@
-"""What kustomize makes of an overlay, and how to find one's way in it."""
+"""The manifests that kustomize builds from an overlay."""
 
 import os
 import subprocess
@@ -11,13 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "target/tools/deploy"
 KUBECTL = TOOLS / "bin/kubectl"
 
-# Each as it is applied: monitoring comes on top of another one, and makes nothing run.
+# The overlays that run Pods; monitoring is applied on top of one of them.
 OVERLAYS = ["nginx", "sidecar", "single", "demo"]
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A Pod as one of the workloads makes it."""
+    """The Pod of a workload."""
 
     workload: str
     labels: dict
@@ -28,7 +28,7 @@ class Pod:
         return self.spec.get("initContainers", []) + self.spec["containers"]
 
     def port_number(self, port):
-        """The number of a port that is named or numbered; None where no container has it."""
+        """Returns the number of a port, given by name or number; None if no container has it."""
         for container in self.containers:
             for declared in container.get("ports", []):
                 if port in (declared.get("name"), declared["containerPort"]):
@@ -50,7 +50,7 @@ class Manifests:
         return next((entry for entry in self.of_kind(kind) if entry["metadata"]["name"] == name), None)
 
     def starting_with(self, kind, name):
-        """An object whose name may bear a hash of its content."""
+        """Returns an object whose name may end with a hash of its content."""
         return next(entry for entry in self.of_kind(kind) if entry["metadata"]["name"].startswith(name))
 
     @property
@@ -71,5 +71,5 @@ def build(overlay, root=ROOT):
     environment = os.environ | {"PYTHONPATH": str(TOOLS)}
     outcome = subprocess.run(command, capture_output=True, text=True, env=environment)
     if outcome.returncode != 0:
-        raise ValueError(f"kustomize refuses {overlay}: {outcome.stderr}")
+        raise ValueError(f"kustomize cannot build {overlay}: {outcome.stderr}")
     return Manifests(outcome.stdout)

@@ -1,4 +1,4 @@
-"""What the monitoring overlay says, held against the operator's models and against another overlay."""
+"""Checks the monitoring overlay against the operator's models and against another overlay."""
 
 import json
 
@@ -23,11 +23,11 @@ def problems(monitoring, watched, root=ROOT):
 
 
 def models(monitoring):
-    """The operator's own fields, strictly: its kinds are not among Kubernetes' schemas."""
+    """Validates the operator's own kinds, which Kubernetes' schemas lack, and rejects unknown fields."""
     for kind in ("ServiceMonitor", "PrometheusRule"):
         entries = monitoring.of_kind(kind)
         if not entries:
-            yield f"there is no {kind}"
+            yield f"no {kind} in the overlay"
         for entry in entries:
             try:
                 getattr(v1, kind).model_validate(entry, extra="forbid")
@@ -38,11 +38,11 @@ def models(monitoring):
 def alerts(monitoring, root):
     source = yaml.safe_load((root / "deploy/prometheus/alerts.yaml").read_text())
     if any(entry["spec"] != source for entry in monitoring.of_kind("PrometheusRule")):
-        yield "the alerts are not those of deploy/prometheus/alerts.yaml: run `make alerts`"
+        yield "the alerts differ from deploy/prometheus/alerts.yaml: run `make alerts`"
 
 
 def scraped(monitoring, watched):
-    """Every operations port of the other overlay is scraped, past its NetworkPolicies."""
+    """Checks that every operations port of the other overlay is scraped, and open in its NetworkPolicies."""
     found = set()
     for monitor in monitoring.of_kind("ServiceMonitor"):
         wanted = {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]}
@@ -54,9 +54,9 @@ def scraped(monitoring, watched):
                 if port["name"] in wanted:
                     found |= {pod.port_number(port["targetPort"]) for pod in watched.selected(service["spec"]["selector"])}
     for number in operations_ports(watched) - found:
-        yield f"nobody scrapes the port {number}"
+        yield f"no ServiceMonitor scrapes the port {number}"
     for number in operations_ports(watched) - open_to_monitoring(watched):
-        yield f"monitoring may not reach the port {number}"
+        yield f"no NetworkPolicy opens the port {number} to monitoring"
 
 
 def operations_ports(watched):

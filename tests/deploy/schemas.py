@@ -1,8 +1,8 @@
-"""Kubernetes' own schemas, strictly: a field that they do not know is a mistake."""
+"""Kubernetes' own schemas; an unknown field is an error."""
 
 import kubernetes_validate
 
-# The oldest version that Kubernetes itself still maintains, and the newest.
+# The oldest version that Kubernetes maintains, and the newest.
 VERSIONS = ["1.34", "1.37"]
 
 

@@ -1,4 +1,4 @@
-"""The commands and files of docs/kubernetes.md are the ones that work."""
+"""The commands and files of docs/kubernetes.md work."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ import yaml
 import schemas
 from manifests import KUBECTL, ROOT, TOOLS, Manifests, build
 from pods import KEYGATE, playing
-from test_running import ask, with_what_is_yours
+from test_running import send, with_user_files
 
 TEXT = (ROOT / "docs/kubernetes.md").read_text()
 YAML, SH = (re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.M | re.S) for kind in ("yaml", "sh"))
@@ -33,7 +33,7 @@ def test_a_kustomization_of_yours_builds(tmp_path):
 
 
 def command(words, folder, **names):
-    """A command of the page, without its comment and without what needs a cluster."""
+    """Runs a command of the page, without its comment and without the part that needs a cluster."""
     line = next(line for block in SH for line in block.replace("\\\n", "").splitlines() if words in line)
     line = line.split("  #")[0].removesuffix("|").strip()
     for name, value in names.items():
@@ -58,16 +58,16 @@ def test_a_key_goes_into_the_secret_and_is_revoked_from_there(tmp_path):
     files = tmp_path / "files"
     files.mkdir()
     key = command("keygate keys create", files).strip()
-    manifests = with_what_is_yours("nginx")
+    manifests = with_user_files("nginx")
     manifests.find("ConfigMap", "keygate-policy")["data"]["policy.yaml"] = "version: 1\nendpoints: [{path: /orders}]\n"
     manifests.objects.append(secret(files))
     assert manifests.find("Secret", "keygate-keys")["metadata"]["namespace"] == "keygate"
     identity = yaml.safe_load((files / "keys.yaml").read_text())["keys"][0]["id"]
 
     with playing(manifests, tmp_path / "played") as containers:
-        assert ask(key, "/orders")[0] == 200
+        assert send(key, "/orders")[0] == 200
         newer = command("keygate keys rotate", files, shop_2026_11_24=identity).strip()
         command("keygate keys disable", files, erp_2025_03_01=identity)
         containers["keygate-resolver"].renew("keys", files_of(secret(files)))
-        assert ask(key, "/orders") == (401, "unknown-key")
-        assert ask(newer, "/orders")[0] == 200
+        assert send(key, "/orders") == (401, "unknown-key")
+        assert send(newer, "/orders")[0] == 200

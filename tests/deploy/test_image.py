@@ -1,4 +1,4 @@
-"""The image, as far as it can be shown without a container engine."""
+"""The image, as far as it can be tested without a container engine."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def test_all_sources_reach_the_builder():
 
 
 def test_the_image_health_check_reports_readiness(tmp_path):
-    """`docker run --volume policy.yaml:/policy.yaml keygate authorizer …`, and what Docker asks."""
+    """`docker run --volume policy.yaml:/policy.yaml keygate authorizer …`, with Docker's health check."""
     user, group = map(int, re.search(r"^USER (\d+):(\d+)$", DOCKERFILE.read_text(), re.M).groups())
     policy = tmp_path / "policy"
     policy.mkdir()
@@ -62,10 +62,10 @@ def test_the_image_health_check_reports_readiness(tmp_path):
         container.stop()
 
 
-def until(ask, wanted):
-    # Without /proc a young file is loaded once it has rested for ten seconds.
+def until(probe, expected):
+    # Without /proc, a new file is loaded once it has not changed for ten seconds.
     for _ in range(1000):
-        if ask() == wanted:
+        if probe() == expected:
             return True
         time.sleep(0.02)
     return False

@@ -1,4 +1,4 @@
-"""Each overlay as kustomize builds it: what Kubernetes would refuse, and what it would not notice."""
+"""Each overlay as kustomize builds it: errors that Kubernetes rejects, and those that it accepts."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_kubernetes_knows_every_field(manifests, version):
 
 
 def test_every_referenced_object_exists(overlay, manifests):
-    # The demo leaves nothing out.
+    # The demo is complete.
     left = set() if overlay == "demo" else LEFT_TO_THE_USER
     assert list(references.problems(manifests, left)) == []
 
@@ -41,7 +41,7 @@ def test_no_policy_check_fails_without_a_reason(manifests, tmp_path):
 def test_the_pair_lacks_only_your_gateway():
     pair = build("base")
     assert list(schemas.problems(pair, schemas.VERSIONS[0])) == []
-    gateway = [problem for problem in references.problems(pair) if "lets in Pods that are not there" not in problem]
+    gateway = [problem for problem in references.problems(pair) if "allows Pods that do not exist" not in problem]
     assert gateway == []
 
 

@@ -1,4 +1,4 @@
-"""The systemd units on a machine of their own: who runs, who reads the keys, who may connect."""
+"""The systemd units: their users, and who can read the keys and connect to the sockets."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ ROLES = ["resolver", "authorizer", "serve"]
 
 
 def unit(role):
-    """The settings of the unit: each a list, since a line may come again."""
+    """Returns the settings of the unit, each as a list, because a line may be repeated."""
     settings = {}
     for line in (SYSTEMD / "keygate@.service").read_text().replace("%i", role).splitlines():
         name, assigned, value = line.partition("=")
@@ -33,7 +33,7 @@ def unit(role):
 
 @pytest.fixture
 def machine(tmp_path):
-    """The root of a machine with the program, its units and the demo's files."""
+    """The root directory of a machine with the program, its units and the demo's files."""
     root = tmp_path / "machine"
     for name, place in INSTALLED.items():
         (root / place).parent.mkdir(parents=True)
@@ -51,7 +51,7 @@ def machine(tmp_path):
 
 
 def test_systemd_understands_the_units(machine):
-    # What the unit wants beside itself.
+    # The units that this one depends on.
     shutil.copytree("/usr/lib/systemd/system", machine / "usr/lib/systemd/system", dirs_exist_ok=True, symlinks=True)
     (machine / "bin").mkdir()
     shutil.copy("/bin/kill", machine / "bin/kill")
@@ -72,7 +72,7 @@ def test_the_units_are_hardened():
 
 
 def ids(machine, user):
-    """The user's id, its own group and all its groups."""
+    """Returns the user's id, its primary group and all its groups."""
     passwd = {line.split(":")[0]: line.split(":") for line in (machine / "etc/passwd").read_text().splitlines()}
     groups = [line.split(":") for line in (machine / "etc/group").read_text().splitlines()]
     number, own = int(passwd[user][2]), int(passwd[user][3])
@@ -80,7 +80,7 @@ def ids(machine, user):
 
 
 def may(machine, user, act, *arguments):
-    """Whether something succeeds that a user of the machine does."""
+    """Returns whether an action of a user of the machine succeeds."""
     number, own, groups = ids(machine, user)
     child = os.fork()
     if child == 0:
@@ -96,8 +96,8 @@ def may(machine, user, act, *arguments):
 
 
 def connect(path):
-    with socket.socket(socket.AF_UNIX) as asking:
-        asking.connect(str(path))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
 
 
 @pytest.mark.skipif(in_user_namespace(), reason="only root may become the users of the units")
@@ -112,7 +112,7 @@ def test_each_role_runs_as_its_user_and_reads_only_its_files(machine):
         for role, process in zip(ROLES, running):
             path = machine / f"run/keygate/{role}.sock"
             wait_for(path, process)
-            assert may(machine, "www-data", connect, path), f"nginx cannot ask the {role}"
+            assert may(machine, "www-data", connect, path), f"nginx cannot connect to the {role}"
         keys = machine / "etc/keygate/keys.yaml"
         readers = {role: may(machine, f"keygate-{role}", keys.read_text) for role in ROLES}
         assert readers == {"resolver": True, "authorizer": False, "serve": True}
@@ -137,11 +137,11 @@ def start(machine, role):
 
 
 def wait_for(path, process):
-    # Without /proc a young file is loaded once it has rested for ten seconds.
+    # Without /proc, a new file is loaded once it has not changed for ten seconds.
     for _ in range(2000):
         try:
             return connect(path)
         except OSError:
             assert process.poll() is None, process.stdout.read()
             time.sleep(0.01)
-    raise AssertionError(f"nobody listens on {path}")
+    raise AssertionError(f"no process listens on {path}")
