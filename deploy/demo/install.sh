@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs a Debian package where that can be done, and else says the command to run.
+# Installs a Debian package as root, or prints the command to run.
 set -euo pipefail
 
 package=$1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the demo until Ctrl-C: resolver, authorizer, an echoing backend, and nginx in front.
-# `make run` builds what it needs and calls it. Ports are taken from the environment:
+# `make run` builds the programs and calls it. The environment sets the ports:
 # PORT (nginx), RESOLVER_PORT, AUTHORIZER_PORT, RESOLVER_OPERATIONS_PORT,
 # AUTHORIZER_OPERATIONS_PORT, BACKEND_PORT. NGINX names another nginx, DEMO_PROGRAMS another build.
 set -euo pipefail
@@ -21,7 +21,7 @@ fail() {
 }
 
 find_nginx() {
-    # /usr/sbin is not on an ordinary user's path on Debian.
+    # On Debian, /usr/sbin is not in the path of ordinary users.
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "${NGINX:-nginx}"
 }
 
@@ -39,7 +39,7 @@ check_ports() {
     done
 }
 
-# Puts the includes where nginx is to find them, as a user would, with the ports of this run.
+# Copies the includes into nginx's directory, with the ports of this run.
 write_nginx_configuration() {
     mkdir "$run/temp"
     cp "$root"/nginx/*.conf "$run"
@@ -51,7 +51,7 @@ write_nginx_configuration() {
         "$run/nginx.conf" "$run/keygate.conf"
 }
 
-# Starts a program in the background, under a name for messages, and waits until it listens.
+# Starts a program in the background, with a name for messages, and waits until it listens.
 start() {
     local name=$1 port=$2
     shift 2
@@ -87,7 +87,7 @@ declare -A children=()
 run=$(mktemp -d "${TMPDIR:-/tmp}/keygate-demo.XXXXXX")
 trap 'stop; printf "\nstopped\n"; exit 0' INT TERM
 trap stop EXIT
-# nginx's workers are another user where its master is root.
+# nginx's workers are another user if its master is root.
 chmod 755 "$run"
 write_nginx_configuration
 
@@ -102,22 +102,23 @@ start nginx "$PORT" "$nginx" -p "$run" -c nginx.conf -e "$run/error.log" -g 'dae
 
 cat <<TEXT
 
-Keygate is up: nginx on port $PORT asks it about every request. Try, in another terminal:
+Keygate is running: nginx on port $PORT sends it an authorization request for each client request. Try, in
+another terminal:
 
   curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-client-a'
-    200: client A may; the backend shows what it received: \`client-type\`, and no key
+    200: client A is allowed; the backend received \`client-type\` and no key
 
   curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-client-c'
-    403: client C may not; the reason is \`expression-false\`
+    403: client C is denied; the reason is \`expression-false\`
 
   curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-nobody'
-    401: nobody has this key; the reason is \`unknown-key\`
+    401: the key is not in the keys file; the reason is \`unknown-key\`
 
 The policy is deploy/demo/policy.yaml, the keys are deploy/demo/keys.yaml. Ctrl-C stops it.
 
 TEXT
 
-# Something that ends by itself ends the demo.
+# If one program exits, the demo ends.
 ended=0
 wait -n -p ended || true
-fail "${children[$ended]} ended by itself"
+fail "${children[$ended]} exited unexpectedly"

@@ -1,15 +1,15 @@
-// JavaScript as group expressions promise it: run in a fresh realm, by whichever engine.
+// Evaluates group expressions as JavaScript, in a fresh realm of any engine.
 //
-// One thing is changed: nothing is inherited by name. Without `groups.constructor` and the like
-// coming from prototypes, JavaScript itself says what the rest must be: an object has no text, for
-// it has no `toString`. Arrays keep theirs, by a symbol that no expression can name, and `includes`.
+// The only change is that nothing is inherited by name, so `groups.constructor` and the like do not come
+// from prototypes. The rest follows: an object cannot be converted to a string, because it has no
+// `toString`. Arrays can, by a symbol that no expression can name, and they keep `includes`.
 "use strict";
 
 globalThis.verdict = (() => {
   const join = Function.prototype.call.bind(Array.prototype.join);
   for (const { prototype } of [Array, String, Number, Boolean, Object]) {
     for (const name of Object.getOwnPropertyNames(prototype)) {
-      // `length` of Array.prototype and String.prototype stays: each array and string has its own.
+      // `length` stays, because each array and string has its own.
       if (prototype !== Array.prototype || name !== "includes") {
         Reflect.deleteProperty(prototype, name);
       }
@@ -21,7 +21,7 @@ globalThis.verdict = (() => {
     },
   });
 
-  // "true", "false" or "error"; anything else is a disagreement whatever Keygate says.
+  // "true", "false" or "error"; any other text is a disagreement.
   return (expression, json) => {
     const facts = JSON.parse(json);
     let evaluate;

@@ -1,6 +1,6 @@
-// Compares Keygate's answers with Node's. Cases come on standard input, a line of JSON each, from
+// Compares Keygate's results with Node's. Standard input has the cases, as JSON lines from
 //   cargo run --release -p keygate-expression --example differential -- COUNT [SEED]
-// The argument is how many there must be.
+// The argument is the expected number of cases.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { createContext, runInContext } from "node:vm";
@@ -12,12 +12,12 @@ runInContext(readFileSync(new URL("expressions-realm.js", import.meta.url), "utf
 const counts = { true: 0, false: 0, error: 0 };
 let disagreements = 0;
 for await (const line of createInterface({ input: process.stdin })) {
-  const { expression, facts, answer } = JSON.parse(line);
+  const { expression, facts, result } = JSON.parse(line);
   const verdict = realm.verdict(expression, JSON.stringify(facts));
-  counts[answer] += 1;
-  if (verdict !== answer) {
+  counts[result] += 1;
+  if (verdict !== result) {
     disagreements += 1;
-    console.error(`${expression}\n  over ${JSON.stringify(facts)}\n  Keygate: ${answer}; Node: ${verdict}`);
+    console.error(`${expression}\n  over ${JSON.stringify(facts)}\n  Keygate: ${result}; Node: ${verdict}`);
   }
 }
 

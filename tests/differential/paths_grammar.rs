@@ -1,20 +1,20 @@
-//! Request targets as those write them who look for a way around a rule.
+//! Generates request targets of attackers who try to bypass a rule.
 //!
-//! One grammar for the differential against nginx and for the fuzz target: it asks `choose` for
-//! every choice, so a seeded generator and a fuzzer's bytes can both drive it.
+//! The comparison with nginx and the fuzz target use the same grammar: it calls `choose` for every choice,
+//! so that a seeded generator or a fuzzer's bytes can drive it.
 
-/// Segments that the policies under test name, and some that only look alike.
+/// Segments in the policies under test, and some similar ones.
 const WORDS: [&str; 12] = [
     "a", "a", "b", "b", "ab", "a.b", "a%25b", "x", "A", "%61", "\u{e4}", "%c3%a4",
 ];
 
-/// What separates segments for somebody.
+/// Separators of segments on some server.
 const SEPARATORS: [&str; 14] = [
     "//", "///", "%2f", "%2F", "%252f", "\\", "%5c", "%5C", "%255c", ";/", "/;/", "/.;/", "%c0%af",
     "%00/",
 ];
 
-/// What leads up, or stays, for somebody.
+/// Dot segments on some server.
 const DOTS: [&str; 20] = [
     ".",
     "..",
@@ -38,16 +38,16 @@ const DOTS: [&str; 20] = [
     ".%20",
 ];
 
-/// Characters that some reader gives a meaning to.
+/// Characters with a special meaning for some parser.
 const SPECIAL: &[u8] = b"%./;\\#?&=:@+~*'\"<>[]{}|^`!$(), \t\0\x01\x1f\x7f\x80\xaf\xc0\xe2\xff";
 
-/// How a path may go on or end.
+/// The ends of paths.
 const TAILS: [&str; 18] = [
     "", "", "", "", "/", "//", "/.", "/..", "?", "?a=/../b", "#", "#/../b", "?#", "%3f",
     "%23/../b", ";x", "/b", "/%2e%2e/",
 ];
 
-/// What stands before the path in other forms of the target (RFC 9112, section 3.2).
+/// Texts before the path in other forms of the target (RFC 9112, section 3.2).
 const AUTHORITIES: [&str; 22] = [
     "http://host",
     "http://host:8080",
@@ -73,12 +73,12 @@ const AUTHORITIES: [&str; 22] = [
     "http://host?",
 ];
 
-/// Targets that are no path.
+/// Targets without a path.
 const OTHER_FORMS: [&str; 8] = ["*", "host:80", "host", "a/b", "?a", "#", ".", "%2fa"];
 
-/// One target. `choose(n)` chooses a number below `n`.
+/// Returns a target; `choose(n)` returns a number below `n`.
 ///
-/// It never holds a line break, which ends a request line and so cannot stand in a target.
+/// It contains no line break, which would end the request line.
 pub(crate) fn target(choose: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
     let mut target = Vec::new();
     match choose(40) {
@@ -116,14 +116,14 @@ fn path(choose: &mut impl FnMut(usize) -> usize, target: &mut Vec<u8>) {
             0..=4 => target.extend(one_of(choose, &WORDS).bytes()),
             5 => (0..=choose(3)).for_each(|_| character(choose, target)),
             6 => {}
-            // Not at the start: nginx refuses what leads above the root.
+            // Not at the start: nginx rejects targets above the root.
             _ => target.extend(one_of(choose, &DOTS).bytes()),
         }
     }
     target.extend(one_of(choose, &TAILS).bytes());
 }
 
-/// A character, plain or escaped.
+/// Appends a character, plain or escaped.
 fn character(choose: &mut impl FnMut(usize) -> usize, target: &mut Vec<u8>) {
     let byte = match choose(3) {
         0 => SPECIAL[choose(SPECIAL.len())],
@@ -145,7 +145,7 @@ fn escape(choose: &mut impl FnMut(usize) -> usize, byte: u8) -> Vec<u8> {
     }
 }
 
-/// Changes one place.
+/// Changes one character.
 fn mutate(choose: &mut impl FnMut(usize) -> usize, target: &mut Vec<u8>) {
     if target.is_empty() {
         return;
@@ -160,7 +160,7 @@ fn mutate(choose: &mut impl FnMut(usize) -> usize, target: &mut Vec<u8>) {
             character(choose, &mut inserted);
             target.splice(at..at, inserted);
         }
-        // The most telling one: the same path, written otherwise.
+        // The most useful case: another spelling of the same path.
         _ => {
             let escaped = escape(choose, target[at]);
             target.splice(at..=at, escaped);

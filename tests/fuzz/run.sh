@@ -1,10 +1,10 @@
 #!/bin/sh
-# Fuzzes each target, from the seeds in the repository, for a number of seconds:
+# Fuzzes each target for a number of seconds, starting from the seeds in the repository:
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]
 #
-# libFuzzer comes with the crate libfuzzer-sys and needs a C++ compiler, nothing else: its coverage
-# passes are in stable rustc (cargo-fuzz sets the same ones; its sanitizers, which need nightly, would
-# only look for what safe Rust excludes). A finding ends the run with an error and stays in artifacts/.
+# libFuzzer is part of the crate libfuzzer-sys, and only needs a C++ compiler: its coverage passes are in
+# stable rustc. cargo-fuzz sets the same passes; its sanitizers need nightly, and search only for errors that
+# safe Rust excludes. A finding ends the run with an error, and is stored in artifacts/.
 set -eu
 
 cd "$(dirname "$0")"
@@ -17,7 +17,7 @@ if ! command -v c++ >/dev/null; then
 fi
 
 host=$(rustc -vV | sed -n 's/^host: //p')
-# With --target, these flags are for the targets alone and not for build scripts.
+# With --target, these flags do not apply to build scripts.
 RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
 -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

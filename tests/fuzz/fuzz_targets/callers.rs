@@ -1,4 +1,4 @@
-//! A few callers to evaluate over.
+//! The facts about a few callers.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ static USER: LazyLock<User> = LazyLock::new(|| User {
     .expect("an object"),
 });
 
-/// Nobody, a key, and a user.
+/// An unidentified caller, one with a key, and one with a key and a user.
 pub fn callers() -> [Facts<'static>; 3] {
     let key = Facts { client_type: Some("A"), ..Facts::default() };
     [Facts::default(), key, Facts { user: Some(&USER), is_backoffice: true, ..key }]

@@ -1,4 +1,4 @@
-//! Any text is parsed or refused with a message, and what is parsed can be asked everything.
+//! Any text is parsed or rejected with a message; a parsed one can be evaluated and explained.
 
 #![no_main]
 
@@ -13,22 +13,22 @@ fuzz_target!(|source: &str| {
         Err(error) => {
             let diagnostic = error.diagnostic();
             let range = diagnostic.span.clone().unwrap_or_default();
-            assert!(source.get(range).is_some(), "{error:?} is off the text");
+            assert!(source.get(range).is_some(), "{error:?} is outside of the text");
             assert!(!diagnostic.render("expression", source).is_empty());
             return;
         }
     };
     for warning in expression.warnings(Some(&["A", "B"])) {
-        assert!(source.get(warning.span()).is_some(), "{warning:?} is off the text");
+        assert!(source.get(warning.span()).is_some(), "{warning:?} is outside of the text");
         assert!(!warning.diagnostic().render("expression", source).is_empty());
     }
     for facts in callers::callers() {
-        let answer = expression.evaluate(&facts);
-        if let Err(error) = &answer {
-            assert!(source.get(error.span()).is_some(), "{error:?} is off the text");
+        let result = expression.evaluate(&facts);
+        if let Err(error) = &result {
+            assert!(source.get(error.span()).is_some(), "{error:?} is outside of the text");
         }
         let explanation = expression.explain(&facts);
-        assert_eq!(explanation.satisfied, answer.ok());
+        assert_eq!(explanation.satisfied, result.ok());
         assert!(explanation.to_string().contains("decided"));
     }
 });

@@ -1,4 +1,4 @@
-//! What is parsed prints to text that parses to the same, and answers the same.
+//! A printed expression parses to the same tree, with the same results.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ fuzz_target!(|source: &str| {
     let canonical = expression.to_string();
     let again = match Expression::parse(&canonical) {
         Ok(again) => again,
-        // Blanks and escapes can make it longer.
+        // The canonical form may be longer, because of spaces and escapes.
         Err(ExpressionError::TooLong { .. }) if canonical.len() > source.len() => return,
         Err(error) => panic!("`{canonical}`: {error}"),
     };

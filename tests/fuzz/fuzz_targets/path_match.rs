@@ -1,15 +1,15 @@
-//! Any request target has a canonical path or none, and the matcher finds by it what the slow
-//! reference finds.
+//! Any request target has a canonical path or is rejected, and the matcher finds the same rule as the
+//! slow reference.
 //!
-//! The first byte chooses a policy, the second one a method, a host and how to take the rest: as
-//! the target itself, or as choices in the grammar of hostile targets.
+//! The first byte chooses a policy, the second one a method, a host and the use of the rest: as the
+//! target itself, or as choices in the grammar of hostile targets.
 
 #![no_main]
 
 #[path = "../../differential/paths_grammar.rs"]
 mod grammar;
 #[path = "../../../crates/policy/tests/policy/reference.rs"]
-#[expect(dead_code, reason = "what it says of errors is for the tests beside it")]
+#[expect(dead_code, reason = "the policy's own tests use the rest")]
 mod reference;
 
 use std::sync::LazyLock;
@@ -22,7 +22,7 @@ use reference::{Endpoint, Entry, Found, Model, Segment};
 const METHODS: [&str; 4] = ["GET", "HEAD", "POST", "PURGE"];
 const HOSTS: [&str; 4] = ["a.x", "b.a.x", "x", "z"];
 
-/// Policies that load, with the models that they are written from.
+/// Valid policies, with their models.
 static POLICIES: LazyLock<Vec<(Model, Policy)>> = LazyLock::new(|| {
     let mut state = 1_u64;
     let mut choose = move |below: usize| {
@@ -57,33 +57,33 @@ fuzz_target!(|data: &[u8]| {
             Found::MethodNotAllowed | Found::NoEndpoint => None,
         }
     });
-    // Only the one whom the rule names may pass, if anybody may.
-    for asking in [None, Some("rule-0"), Some("rule-1"), client_type.as_deref()] {
-        let may_pass = asking.is_some() && asking == client_type.as_deref();
-        let decision = policy.decide(&request(&target, host, method, asking));
-        assert!(!decision.is_allowed() || may_pass, "{asking:?}");
+    // Only the client type of the matched rule can be allowed.
+    for caller in [None, Some("rule-0"), Some("rule-1"), client_type.as_deref()] {
+        let can_pass = caller.is_some() && caller == client_type.as_deref();
+        let decision = policy.decide(&request(&target, host, method, caller));
+        assert!(!decision.is_allowed() || can_pass, "{caller:?}");
     }
 });
 
-/// What every canonical path is, and the second opinion on this one.
+/// Checks the properties of a canonical path, and compares it with the slow interpretation.
 fn check_canonical(target: &[u8], path: &[u8]) {
-    assert_eq!(path, Interpretation::NGINX.path(target), "the slow reading differs");
+    assert_eq!(path, Interpretation::NGINX.path(target), "the slow interpretation differs");
     let segments = path.strip_prefix(b"/").expect("a slash").split(|byte| *byte == b'/');
     let last = segments.clone().count() - 1;
     for (at, segment) in segments.enumerate() {
         assert!(at == last || !segment.is_empty(), "an empty segment");
         assert!(![&b"."[..], b".."].contains(&segment), "a dot segment");
     }
-    // Spelled out, byte by byte, it is still itself.
-    let spelled: String = path
+    // With every byte escaped, the canonical path is the same.
+    let escaped: String = path
         .iter()
         .map(|byte| match byte {
             b'/' => "/".to_owned(),
             byte => format!("%{byte:02x}"),
         })
         .collect();
-    let again = CanonicalPath::parse(spelled.as_bytes()).expect("a canonical path");
-    assert_eq!(again.as_bytes(), path, "it is another path once spelled out");
+    let again = CanonicalPath::parse(escaped.as_bytes()).expect("a canonical path");
+    assert_eq!(again.as_bytes(), path, "the escaped path is another one");
 }
 
 fn request<'a>(
@@ -109,7 +109,7 @@ fn found(policy: &Policy, request: &Request<'_>, path: &str) -> Found {
     }
 }
 
-/// The target that these bytes choose; where they end, it chooses the first of everything.
+/// Returns the target that these bytes choose; after their end, the first option is chosen.
 fn target_of(choices: &[u8]) -> Vec<u8> {
     let mut choices = choices.iter();
     grammar::target(&mut |below| choices.next().map_or(0, |byte| usize::from(*byte) % below))
@@ -134,7 +134,7 @@ fn endpoint(choose: &mut impl FnMut(usize) -> usize) -> Endpoint {
 fn route(choose: &mut impl FnMut(usize) -> usize) -> Entry {
     let mut path = segments(choose);
     let rest = choose(5) == 0;
-    // `/` is how the route to the base itself is written.
+    // The route to the base path itself is written as `/`.
     let slash = (path.is_empty() || choose(2) == 0) && !rest;
     if rest {
         path.push(Segment::Rest);

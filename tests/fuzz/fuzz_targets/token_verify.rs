@@ -1,7 +1,7 @@
-//! Any token is rejected or verified, and a verified one says what the settings ask for.
+//! Any token is rejected or verified, and a verified one satisfies the settings.
 //!
-//! The bytes are tried as a token; and where a blank line stands among them, what is before it as a
-//! header and what is behind it as claims, with a right signature.
+//! The bytes are parsed as a token. If they contain an empty line, the parts before and after it are also
+//! used as header and claims of a token with a valid signature.
 
 #![no_main]
 
@@ -41,7 +41,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    // Nobody knows the secret.
+    // The bytes cannot contain a valid signature.
     assert!(verify(data).is_err());
 
     let Some(blank) = data.windows(2).position(|it| it == b"\n\n") else { return };
@@ -53,7 +53,7 @@ fuzz_target!(|data: &[u8]| {
         Err(_) => return,
     };
     check(&verified, &serde_json::from_slice(claims).expect("JSON"));
-    // One bit of the signature more or less.
+    // A changed signature is invalid.
     let last = token.len() - 5;
     let other = if token.as_bytes()[last] == b'A' { "B" } else { "A" };
     let changed = format!("{}{other}{}", &token[..last], &token[last + 1..]);
