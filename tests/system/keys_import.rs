@@ -191,8 +191,8 @@ fn a_map_of_another_variable_is_imported_if_named() {
 
 #[rstest]
 #[case::not_json("mia", "{\"secrets\": [", "from:1:")]
-#[case::nothing("mia", "{}", "holds nothing to import")]
-#[case::no_lists("mia", "{\"services\": {}}", "holds nothing to import")]
+#[case::nothing("mia", "{}", "contains nothing to import")]
+#[case::no_lists("mia", "{\"services\": {}}", "contains nothing to import")]
 #[case::no_key("mia", "[{\"clientType\": \"A\"}]", "secret")]
 #[case::no_client_type("mia", "[{\"secret\": \"sample-key\"}]", "clientType")]
 #[case::active_is_text(
@@ -220,7 +220,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
     "[\n{\"secret\": \"sample-key\", \"clientType\": \"A\"},\n{\"secret\": \"sample-key\", \"clientType\": \"B\"}]",
     "twice\n --> from:3:1\n  = help: it is also at from:2:1"
 )]
-#[case::no_map("nginx-map", "http { }", "holds nothing to import")]
+#[case::no_map("nginx-map", "http { }", "contains nothing to import")]
 #[case::not_nginx(
     "nginx-map",
     "map $http_client_key $t { sample-key",

@@ -83,7 +83,7 @@ fn an_auth_json_and_its_extension_become_one_policy() {
     let again = run(&folder, &import);
     assert_eq!(again.status.code(), Some(1));
     assert!(
-        stderr(&again).contains("policy.yaml is there already"),
+        stderr(&again).contains("policy.yaml already exists"),
         "{again:?}"
     );
     assert_eq!(fs::read(folder.path().join("policy.yaml")).unwrap(), before);
@@ -138,8 +138,8 @@ fn an_expression_warning_names_its_location(#[case] name: &str, #[case] text: &s
 
 #[rstest]
 #[case::one_output(&[("a.json", CONSOLE)], "name a file for one of them")]
-#[case::two_policies(&[("a.json", AUTH), ("b.json", CONSOLE)], "b.json has endpoints, and a file before it had")]
-#[case::two_policies_reversed(&[("a.json", CONSOLE), ("b.json", AUTH)], "b.json has endpoints, and a file before it had")]
+#[case::two_policies(&[("a.json", AUTH), ("b.json", CONSOLE)], "b.json has endpoints, but so does a file before it")]
+#[case::two_policies_reversed(&[("a.json", CONSOLE), ("b.json", AUTH)], "b.json has endpoints, but so does a file before it")]
 #[case::an_expression(
     &[("a.json", "{\"/a\": {\"GET\": {\"authorization\": {\"expression\": \"clientTyp == 1\", \"public\": true}}}}")],
     "unknown name `clientTyp`\n --> a.json:1:"

@@ -1,4 +1,4 @@
-//! What is kept beside each rule of the policy: its name for headers, and how often it decided.
+//! The data of each rule of the policy: its label for headers, and its counters.
 
 use std::{
     collections::HashMap,

@@ -3,9 +3,9 @@
 //! This crate turns the headers of a gateway into the facts of a decision, and the decision into
 //! headers again. The rules themselves are `keygate-policy`'s; key material is unknown here.
 //!
-//! A request's way is one line: [`Request`] → [`Request::describe`] → [`keygate_policy::Policy::matched`] → the
-//! look-up of its user, if the rule needs one → [`Decision`] → response headers. [`Authorizer::authorize`] goes
-//! it on any transport; [`router()`] is the transport for gateways that speak HTTP.
+//! A request takes these steps: [`Request`] → [`Request::describe`] → [`keygate_policy::Policy::matched`] → the
+//! look-up of its user, if the rule needs one → [`Decision`] → response headers. [`Authorizer::authorize`] takes
+//! them on any transport; [`router()`] is the transport for gateways that speak HTTP.
 
 pub mod endpoint;
 mod login;

@@ -157,7 +157,7 @@ impl Authorizer {
     pub async fn authorize(&self, request: &Request<'_>) -> Decision {
         let started = Instant::now();
         let sender = self.expected.sender(request.headers);
-        // nginx's `auth_request` reads the status and nothing else.
+        // nginx's `auth_request` only reads the status.
         let answer_with = match sender {
             Ok(Sender::Other) => self.answer_with,
             Ok(Sender::Includes) | Err(_) => AnswerWith::Status,

@@ -1,4 +1,4 @@
-//! Recognizes the kind of a file by its fields, for hints where it is given in the place of another.
+//! Recognizes the kind of a file by its fields, for hints if it is given instead of another kind.
 
 /// A kind of file that commands read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

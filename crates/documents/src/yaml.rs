@@ -1,6 +1,6 @@
 //! YAML as plain data into serde types, with errors reported as [`Diagnostic`]s.
 //!
-//! Tags, anchors, aliases, merge keys, directives and fields without a value are refused in every
+//! Tags, anchors, aliases, merge keys, directives and fields without a value are rejected in every
 //! file. YAML libraries drop most of these silently, and `!isBackoffice && …` would be read as what
 //! follows the tag.
 

@@ -1,5 +1,4 @@
 //! Explains decisions, for `keygate explain`, `matrix` and `test` and the debug page.
-//! the debug page shows.
 //!
 //! *Invariant: pure, except that warnings about keys read the time.* It depends on neither service:
 //! callers pass the active policy and keys.

@@ -40,7 +40,7 @@ fn left_for_connections(limit: usize) -> usize {
     limit.saturating_sub(RESERVED).max(limit / 2)
 }
 
-/// Whether an error says that no descriptor is left, to this process or on the whole machine.
+/// Returns whether an error means that this process or the machine has no descriptor left.
 #[must_use]
 pub fn are_exhausted(error: &io::Error) -> bool {
     let codes = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);

@@ -1,7 +1,7 @@
 //! The program `keygate`: everything that waits, opens or listens.
 //!
 //! The services themselves are `keygate-resolver` and `keygate-authorizer`, the rules are
-//! `keygate-policy`. Here they get their settings, their files, their listeners and their end.
+//! `keygate-policy`. This crate adds settings, files, listeners and the shutdown.
 
 pub mod addresses;
 pub mod check;

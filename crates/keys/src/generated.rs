@@ -95,7 +95,7 @@ pub enum Weakness {
     TooShort,
     /// It repeats itself, or uses too few distinct characters.
     #[error(
-        "it is easy to guess: about {bits} bits, and {} are wanted",
+        "it is easy to guess: about {bits} bits, but at least {} are required",
         Weakness::FEWEST_BITS
     )]
     TooSimple {

@@ -1,4 +1,4 @@
-//! `keygate check`: would these files load, and what looks wrong in them?
+//! `keygate check`: validates files, and warns of likely errors in them.
 
 use std::{
     path::{Path, PathBuf},
@@ -34,25 +34,25 @@ pub(super) struct Arguments {
     /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// nginx configuration, e.g. /etc/nginx/nginx.conf: warns of what could let requests past
+    /// nginx configuration, e.g. /etc/nginx/nginx.conf: warns of what could let requests bypass Keygate
     #[arg(long, value_name = "FILE")]
     nginx: Option<PathBuf>,
     /// Settings file of a service, to compare with nginx's configuration; repeat it for a pair
     #[arg(long, value_name = "FILE", requires = "nginx")]
     config: Vec<PathBuf>,
-    /// Exit with 1 also where there are only warnings
+    /// Exit with 1 also if there are only warnings
     #[arg(long)]
     deny_warnings: bool,
 }
 
-/// What is to be said of one file.
+/// The findings in one file.
 struct Report {
     summary: String,
     errors: Vec<String>,
     warnings: Vec<String>,
 }
 
-/// What the files have shown together.
+/// The result for all files.
 #[derive(Default)]
 struct Total {
     is_bad: bool,
@@ -107,7 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 impl Total {
-    /// Prints what is to be said of a file; `failure` says what an error means for it.
+    /// Prints the findings in a file; `failure` is the verdict on an error.
     fn show(&mut self, path: &Path, outcome: Result<Report, SourceError>, failure: &str) {
         let path = path.display();
         match outcome {
@@ -152,7 +152,7 @@ fn keys(path: &Path, pepper_file: Option<&Path>) -> Result<(Report, KeyTable), S
     Ok((report, table))
 }
 
-/// Where the keys are known, a client type that no key has is worth a warning.
+/// Checks a policy, and warns of client types that no key has, if the keys are known.
 fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, SourceError> {
     let text = source::read(path)?;
     let mut loaded = policy_file::parse(path, &text)?;
@@ -194,8 +194,8 @@ fn nginx(path: &Path, arguments: &Arguments) -> Result<Report, SourceError> {
     })
 }
 
-/// Where another case of a path leads to another rule; a policy that does not load is reported
-/// beside this.
+/// Returns the paths that match another rule in another case; `None` if the policy does not load, which
+/// is reported separately.
 fn case_gaps(policy: &Path) -> Option<Vec<CaseGap>> {
     let policy = policy_file::parse(policy, &source::read(policy).ok()?)
         .ok()?
@@ -223,7 +223,7 @@ fn case_gaps(policy: &Path) -> Option<Vec<CaseGap>> {
     Some(policy.examples().flatten().filter_map(gap).collect())
 }
 
-/// A path as often as it has segments, each time with another segment in the other case.
+/// Returns the paths that differ from this one by the case of one segment.
 fn in_other_cases(path: &str) -> impl Iterator<Item = String> {
     let segments: Vec<_> = path.split('/').collect();
     (0..segments.len()).map(move |other| {

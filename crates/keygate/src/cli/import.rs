@@ -1,4 +1,4 @@
-//! `keygate import`: what other gateways know, written as Keygate's own files.
+//! `keygate import`: converts files of other gateways to Keygate's.
 
 mod keys;
 mod mia;
@@ -34,22 +34,22 @@ enum Command {
     NginxMap(nginx_map::Arguments),
 }
 
-/// Why nothing is imported. Nothing is written then.
+/// The error of an import. Nothing is written then.
 #[derive(Debug, thiserror::Error)]
 enum ImportError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
     Keys(#[from] KeysError),
-    #[error("{} holds nothing to import: {wanted}", path.display())]
+    #[error("{} contains nothing to import: {wanted}", path.display())]
     Nothing { path: PathBuf, wanted: String },
-    #[error("{} has endpoints, and a file before it had: import one of them alone", .0.display())]
+    #[error("{} has endpoints, but so does a file before it: import only one of them", .0.display())]
     TwoPolicies(PathBuf),
     #[error(
         "there are endpoints and API keys: name a file for one of them, with `--policy-out` or `--keys-out`"
     )]
     OneOutput,
-    #[error("{} is there already: remove it, or name another file", .0.display())]
+    #[error("{} already exists: remove it, or name another file", .0.display())]
     Exists(PathBuf),
     #[error("cannot write {}", path.display())]
     Unwritable {

@@ -91,20 +91,20 @@ pub(super) enum KeysError {
          `KEYGATE_PEPPER`"
     )]
     NoPepper,
-    #[error("the key is weak: {0}; `--allow-weak` takes it all the same")]
+    #[error("the key is weak: {0}; `--allow-weak` accepts it anyway")]
     Weak(Weakness),
-    #[error("standard input holds no key: {0}")]
+    #[error("standard input contains no key: {0}")]
     NotAKey(PlaintextError),
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
-    #[error("the system gives no random bytes: {0}")]
+    #[error("the system provides no random bytes: {0}")]
     Random(getrandom::Error),
-    #[error("no id can be made of `{0}`: give one with `--id`")]
+    #[error("no id can be derived from `{0}`: give one with `--id`")]
     NoId(String),
-    #[error("the end lies beyond the calendar")]
+    #[error("the expiry is beyond the calendar")]
     TooFar,
     #[error(
-        "`--expires-in` of no time makes a key that is never valid: write e.g. `90d`, or leave it out"
+        "with `--expires-in` of zero the key is never valid: write e.g. `90d`, or omit the flag"
     )]
     ExpiresAtOnce,
     #[error("a key that expires at {end} is never valid: it is {now}")]
@@ -115,7 +115,7 @@ pub(super) enum KeysError {
     )]
     RotatesDisabled { id: KeyId, client_type: ClientType },
     /// The file has changed.
-    #[error("the key `{id}` stands in the file but could not be shown ({error}): delete it")]
+    #[error("the key `{id}` is in the file but could not be printed ({error}): delete it")]
     NotShown { id: KeyId, error: io::Error },
 }
 

@@ -1,4 +1,4 @@
-//! `keygate matrix`: what each client type may do, endpoint by endpoint.
+//! `keygate matrix`: the decision for each client type at each endpoint.
 
 use std::{path::PathBuf, process::ExitCode};
 

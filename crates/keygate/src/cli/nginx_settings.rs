@@ -1,4 +1,4 @@
-//! What the settings of Keygate's services say that nginx's configuration must agree with.
+//! The settings of Keygate's services with which nginx's configuration must agree.
 
 use std::{
     env,

@@ -50,7 +50,7 @@ enum TestError {
         .0.display()
     )]
     NoPolicy(PathBuf),
-    #[error("no cases in {}: a test that tries nothing shows nothing", .0.display())]
+    #[error("no cases in {}: add one, or the test checks nothing", .0.display())]
     NoCases(PathBuf),
 }
 
@@ -69,7 +69,7 @@ fn test(arguments: &Arguments) -> Result<bool, TestError> {
     if cases.is_empty() {
         return Err(TestError::NoCases(arguments.cases.clone()));
     }
-    // A path in the file is meant from where the file is, wherever the command is given.
+    // A relative path in the file starts from the folder of the file.
     let beside = |path: &PathBuf| arguments.cases.with_file_name("").join(path);
     let path = arguments
         .policy

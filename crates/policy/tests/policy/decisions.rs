@@ -107,7 +107,7 @@ fn the_policy_decides(#[case] request: &str, #[case] expected: &str) {
 }
 
 #[test]
-fn the_first_reason_by_the_contracts_order_is_given() {
+fn the_reason_is_the_first_in_the_documented_order() {
     let text = "
 version: 1
 endpoints:

@@ -11,7 +11,7 @@ use rstest::rstest;
 
 use crate::{generate::model, reference::Model};
 
-/// Every combination of the habits that any server is known to have, whatever the target.
+/// Returns every combination of the known properties of servers.
 fn every_reading() -> Vec<Interpretation> {
     let habits: [&[fn(&mut Interpretation)]; 9] = [
         &[
@@ -65,7 +65,7 @@ fn every_reading() -> Vec<Interpretation> {
         })
 }
 
-/// The classes that a policy may let through.
+/// The classes that a policy can allow.
 const CLASSES: [&str; 9] = [
     "encoded-slash",
     "backslash",
@@ -78,7 +78,7 @@ const CLASSES: [&str; 9] = [
     "fragment",
 ];
 
-/// What an attacker would try: pieces of paths and everything that some server reads otherwise.
+/// Returns targets of attackers: parts of paths, and spellings that servers interpret differently.
 fn target() -> impl Strategy<Value = Vec<u8>> {
     let plain = select(&["/", "a", "b", "/a", "/b", "/a/", "/a/b"][..]);
     let odd = select(
@@ -93,7 +93,7 @@ fn target() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|pieces| format!("/{}", pieces.concat()).into_bytes())
 }
 
-/// The model as far as it loads, with every third rule letting nobody pass and the others everybody.
+/// Returns the valid part of a model, in which every third rule denies every request and the others none.
 fn policy(mut model: Model, allowed: &[&str]) -> Option<(Model, Policy)> {
     while !model.endpoints.is_empty() {
         if let Ok(loaded) = Policy::from_yaml(&text(&model, allowed)) {

@@ -21,7 +21,7 @@ pub(crate) enum Segment {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) path: Vec<Segment>,
-    /// With a slash at its end; only where these count.
+    /// Whether it ends with a slash; only if these are distinguished.
     pub(crate) slash: bool,
     pub(crate) methods: Option<Vec<&'static str>>,
 }

@@ -120,10 +120,10 @@ impl Text {
 }
 
 impl<'t> FoundKey<'t> {
-    /// A key that stands at a place of a file.
+    /// Returns a key at an offset of a file.
     ///
     /// # Errors
-    /// It can be no key of ours, or its client type can be none; what is wrong is said without it.
+    /// The key or the client type is invalid; the message does not contain the key.
     pub(super) fn new(
         secret: Zeroizing<String>,
         client_type: &str,

@@ -73,7 +73,7 @@ const IGNORED: [&str; 40] = [
     "version",
 ];
 
-/// What the files hold.
+/// The content of the files.
 #[derive(Default)]
 struct Found<'t> {
     policy: Option<policy::Found>,

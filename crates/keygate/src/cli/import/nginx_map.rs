@@ -137,8 +137,8 @@ fn key<'t>(
                 "the default allows callers without a valid key, which cannot be imported";
             return Err(message.to_owned());
         }
-        "hostnames" => return Err("host names are no keys".to_owned()),
-        "include" => return Err("put the lines of the included file here".to_owned()),
+        "hostnames" => return Err("host names are not keys".to_owned()),
+        "include" => return Err("replace it by the lines of the included file".to_owned()),
         name if name.starts_with('~') => {
             return Err("a regular expression is no key".to_owned());
         }
