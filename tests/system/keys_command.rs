@@ -212,8 +212,8 @@ fn a_key_from_standard_input_is_stored_and_not_printed() {
     assert_eq!(rejected.status.code(), Some(1));
     assert_eq!(
         stderr(&rejected),
-        "error: the key is weak: it is shorter than 20 characters; `--allow-weak` takes it all the \
-         same\n"
+        "error: the key is weak: it is shorter than 20 characters; `--allow-weak` accepts it \
+         anyway\n"
     );
     let allowed = keys.run_with(
         "create",

@@ -239,7 +239,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::an_include(
     "nginx-map",
     "map $http_client_key $t { include keys.map; }",
-    "put the lines"
+    "by the lines"
 )]
 #[case::host_names(
     "nginx-map",
