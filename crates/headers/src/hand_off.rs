@@ -1,7 +1,7 @@
 //! The signed hand-off: the resolver signs who the caller is, and the authorizer accepts nobody else's word
 //! for it.
 //!
-//! Without it, whoever reaches the authorizer may name any client type. The signature covers the client
+//! Without it, a client of the authorizer can claim any client type. The signature covers the client
 //! type, the key's id and the time, and not the request: who reads one on its way can use it for ten
 //! seconds.
 
@@ -127,7 +127,7 @@ impl HandOff {
     /// Checks that the resolver named this caller within the last seconds.
     ///
     /// # Errors
-    /// It did not, or nobody can tell.
+    /// It did not, or this cannot be verified.
     pub fn verify(
         &self,
         headers: &HeaderMap,

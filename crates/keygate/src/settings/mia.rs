@@ -18,7 +18,7 @@ const HEADERS: &str = "HEADERS_TO_PROXY";
 /// Whether headers of the gateway name the user.
 const TRUST: &str = "TRUST_MIA_USER_HEADERS";
 
-/// The peers that these headers are accepted from, which Mia-Platform's service does not ask for.
+/// The peers that these headers are accepted from, which Mia-Platform's service does not require.
 const TRUSTED_PEERS: &str = "KEYGATE_TRUSTED_PEERS";
 
 /// The folder of the policy file.

@@ -478,7 +478,7 @@ fn the_default_settings_agree_with_the_includes() {
 )]
 #[case::no_user_stated(
     settings(|it| it.stated_of_identity = Some("isbackoffice;user=a,b,c".to_owned())),
-    &["the includes were written for other names than the authorizer is set to"]
+    &["the includes were written for other header and cookie names than the authorizer uses"]
 )]
 #[case::user(
     settings(|it| it.user_headers = vec!["x-user".to_owned()]),
