@@ -163,7 +163,7 @@ fn a_503_names_the_users_source_only_if_the_service_does(
     let gateway = Gateway::start(version, &setup);
     let [resolver, authorizer, serve] = &gateway.service_addresses;
     let service = if services == Services::ImpostorsOfPair {
-        Impostor::start(resolver).answers(
+        Impostor::start(resolver).respond_with(
             "HTTP/1.1 200 OK\r\nclient-type: A\r\nx-accel-redirect: /_keygate/authorizer\r\n\
              x-keygate-reason: user-unavailable\r\ncontent-length: 0\r\n\r\n",
         );
@@ -178,7 +178,7 @@ fn a_503_names_the_users_source_only_if_the_service_does(
         (503, "", "authorization-unavailable"),
         (500, "ok", "authorization-unavailable"),
     ] {
-        service.answers(&format!(
+        service.respond_with(&format!(
             "HTTP/1.1 {status} X\r\nx-keygate-reason: {reason}\r\ncontent-length: 0\r\n\r\n"
         ));
         let spoofed = "x-keygate-reason: user-unavailable";
@@ -187,7 +187,7 @@ fn a_503_names_the_users_source_only_if_the_service_does(
             .unwrap_or_else(|wrong| panic!("{reason:?}: {wrong}, received {response:?}"));
         assert!(gateway.backend.take().is_empty(), "{reason:?}");
     }
-    service.answers("");
+    service.respond_with("");
     assert_unavailable(&gateway, &["/orders"]);
     report::passed(
         &version.number(),
