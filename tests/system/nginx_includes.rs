@@ -95,7 +95,7 @@ fn files_are_replaced_whole() {
     let location = written(folder.path(), "keygate-authorize.conf");
     assert!(!location.contains("proxy_ignore_headers X-Accel-Redirect;"));
     let left = fs::read_dir(folder.path().join("out")).unwrap().count();
-    assert_eq!(left, 9, "a temporary file is left");
+    assert_eq!(left, 10, "a temporary file remains");
 }
 
 #[rstest]
