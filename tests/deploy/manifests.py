@@ -64,6 +64,18 @@ class Manifests:
     def selected(self, labels):
         return [pod for pod in self.pods if labels.items() <= pod.labels.items()]
 
+    def selected_by(self, selector):
+        """The Pods of a label selector, which may have expressions."""
+        pods = self.selected(selector.get("matchLabels", {}))
+        for expression in selector.get("matchExpressions", []):
+            assert expression["operator"] == "In", expression
+            pods = [pod for pod in pods if pod.labels.get(expression["key"]) in expression["values"]]
+        return pods
+
+    def with_users(self, root=ROOT):
+        """These objects, with those of the overlay `users` on top."""
+        return Manifests(f"{self.text}---\n{build('overlays/users', root).text}")
+
 
 def build(overlay, root=ROOT):
     """Builds an overlay of a checkout, or of a copy of one."""

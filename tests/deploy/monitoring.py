@@ -67,7 +67,7 @@ def operations_ports(watched):
 def open_to_monitoring(watched):
     numbers = set()
     for policy in watched.of_kind("NetworkPolicy"):
-        for rule in policy["spec"]["ingress"]:
+        for rule in policy["spec"].get("ingress", []):
             if any("namespaceSelector" in peer for peer in rule.get("from", [])):
                 for pod in watched.selected(policy["spec"]["podSelector"]["matchLabels"]):
                     numbers |= {pod.port_number(port["port"]) for port in rule["ports"]}

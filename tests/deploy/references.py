@@ -120,7 +120,7 @@ def network(manifests):
     guarded = set()
     for policy in manifests.of_kind("NetworkPolicy"):
         name, spec = policy["metadata"]["name"], policy["spec"]
-        pods = manifests.selected(spec["podSelector"].get("matchLabels", {}))
+        pods = manifests.selected_by(spec["podSelector"])
         if not pods:
             yield f"the NetworkPolicy `{name}` selects no Pod"
         guarded |= {pod.workload for pod in pods}
@@ -136,6 +136,23 @@ def network(manifests):
     for pod in manifests.pods:
         if pod.workload not in guarded:
             yield f"no NetworkPolicy selects {pod.workload}"
+
+
+def user_sources(manifests):
+    """Checks that name servers and HTTPS servers can be reached from the Pods that look users up."""
+    needed = {("UDP", 53), ("TCP", 53), ("TCP", 443)}
+    for pod in manifests.pods:
+        if pod.labels["app.kubernetes.io/component"] not in ("authorizer", "serve"):
+            continue
+        rules = [
+            rule
+            for policy in manifests.of_kind("NetworkPolicy")
+            if pod in manifests.selected_by(policy["spec"]["podSelector"])
+            for rule in policy["spec"].get("egress", [])
+        ]
+        allowed = {(port.get("protocol", "TCP"), port["port"]) for rule in rules for port in rule["ports"]}
+        for protocol, port in sorted(needed - allowed):
+            yield f"{pod.workload} cannot connect to {protocol} {port}"
 
 
 def spread(manifests):

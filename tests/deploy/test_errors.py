@@ -24,6 +24,7 @@ AUTHORIZER = f"{BASE}/base/authorizer/authorizer.yaml"
 SERVE = f"{BASE}/overlays/single/serve"
 SIDECARS = f"{BASE}/overlays/sidecar/sidecars.yaml"
 MONITORING = f"{BASE}/overlays/monitoring"
+USERS = f"{BASE}/overlays/users"
 BACKEND = f"{BASE}/overlays/demo/backend.yaml"
 
 # Overlay, file, correct text, wrong text, the check that finds it, and words of its message.
@@ -147,6 +148,11 @@ ERRORS = [
     ("sidecar", f"{MONITORING}/service-monitor.yaml", "part-of: keygate", "part-of: keygte", "monitoring", "no ServiceMonitor scrapes"),
     ("nginx", f"{MONITORING}/alerts.yaml", "for: 2m", "for: 3m", "monitoring", "make alerts"),
     ("nginx", f"{BASE}/base/network-policies.yaml", "name: monitoring\n      ports:\n        - port: operations", "name: monitoring\n      ports:\n        - port: data", "monitoring", "to monitoring"),
+    ("users", f"{USERS}/kustomization.yaml", "  - network-policy.yaml\n", "  - network-polices.yaml\n", "kustomize", "network-polices.yaml"),
+    ("nginx", f"{USERS}/network-policy.yaml", "[authorizer, serve]", "[authoriser, serve]", "users", "`keygate-user-sources` selects no Pod"),
+    ("single", f"{USERS}/network-policy.yaml", "[authorizer, serve]", "[authorizer, server]", "users", "`keygate-user-sources` selects no Pod"),
+    ("nginx", f"{USERS}/network-policy.yaml", "- port: 443", "- port: 8443", "users", "cannot connect to TCP 443"),
+    ("nginx", f"{USERS}/network-policy.yaml", "protocol: UDP", "protocol: SCTP", "users", "cannot connect to UDP 53"),
     ("nginx", "deploy/grafana/kustomization.yaml", "grafana_dashboard:", "grafana_dashbord:", "monitoring", "does not see the dashboard"),
     ("monitoring", "deploy/grafana/kustomization.yaml", "=dashboard.json", "=dashbord.json", "kustomize", "dashbord.json"),
     ("demo", f"{BASE}/overlays/demo/kustomization.yaml", "  - ../../../demo\n", "  - ../../../demos\n", "kustomize", "demos"),
@@ -191,6 +197,11 @@ def closed(manifests, folder, root):
         yield str(error)
 
 
+def users(manifests):
+    yield from references.problems(manifests)
+    yield from references.user_sources(manifests)
+
+
 def problems(finder, overlay, root, folder):
     """Returns the findings of a check in an overlay of a checkout."""
     match finder:
@@ -203,6 +214,8 @@ def problems(finder, overlay, root, folder):
         case "references":
             left = set() if overlay == "demo" else references.LEFT_TO_THE_USER
             return references.problems(build(f"overlays/{overlay}", root), left, root)
+        case "users":
+            return users(build(f"overlays/{overlay}", root).with_users(root))
         case "policies":
             return policies.results(build(f"overlays/{overlay}", root), folder)[0]
         case "monitoring":

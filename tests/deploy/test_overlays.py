@@ -47,3 +47,13 @@ def test_the_pair_lacks_only_your_gateway():
 
 def test_monitoring_finds_every_overlay(manifests):
     assert list(monitoring.problems(build("overlays/monitoring"), manifests)) == []
+
+
+@pytest.mark.parametrize("below", ["nginx", "single"])
+def test_users_can_be_looked_up_on_top_of(below, tmp_path):
+    manifests = build(f"overlays/{below}").with_users()
+    assert list(schemas.problems(manifests, schemas.VERSIONS[-1])) == []
+    assert list(references.problems(manifests, LEFT_TO_THE_USER)) == []
+    assert list(references.user_sources(manifests)) == []
+    assert policies.results(manifests, tmp_path)[0] == []
+    assert list(references.user_sources(build(f"overlays/{below}"))) != []

@@ -17,8 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from manifests import ROOT
-from pods import KEYGATE, NGINX
+import references
+import schemas
+from manifests import ROOT, build
+from pods import KEYGATE, NGINX, playing
+from test_running import KEYS, with_user_files
 
 TEXT = (ROOT / "docs/users.md").read_text()
 HOSTS = "127.0.0.1 localhost id.example.com session.internal shop.example\n"
@@ -75,7 +78,7 @@ def certificates(folder):
     """A CA, and certificates for the servers and for the client `ada`."""
     request = "openssl req -newkey rsa:2048 -nodes -subj"
     names = "subjectAltName=DNS:id.example.com,DNS:shop.example"
-    shell(f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -keyout ca.key -out ca.pem", folder)
+    shell("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -keyout ca.key -out ca.pem", folder)
     for name, subject in (("server", "/CN=server"), ("ada", "/CN=ada")):
         extension = f"-extfile <(echo {names})" if name == "server" else ""
         shell(
@@ -241,12 +244,28 @@ def test_a_userinfo_service(folder):
         assert_true(title, folder)
 
 
-def test_trusted_headers(folder):
-    title = "Log users in with headers of a trusted gateway"
-    [command] = blocks("sh", section(title))
-    includes = folder / "includes"
-    (folder / "authorizer.yaml").write_text(settings_of(title))
-    shell(command.replace("/etc/nginx", str(includes)).replace("keygate ", f"{KEYGATE} ", 1), folder)
-    [server] = blocks("nginx", section(title))
-    with gateway(folder, settings_of(title), f"http {{\ninclude keygate.conf;\n{server}}}\n", includes):
-        assert_true(title, folder)
+def test_the_files_for_kubernetes(folder):
+    kustomization, settings = blocks("yaml", section("On Kubernetes"))
+    (folder / "keygate").symlink_to(ROOT)
+    (folder / "kustomization.yaml").write_text(kustomization)
+    (folder / "settings.yaml").write_text(settings)
+    yours = build(folder)
+    assert list(schemas.problems(yours, schemas.VERSIONS[-1])) == []
+    assert list(references.problems(yours)) == []
+    assert list(references.user_sources(yours)) == []
+    backend = with_user_files("nginx").objects
+    yours.objects += [entry for entry in backend if entry["metadata"]["name"].startswith("backend")]
+    with playing(yours, folder / "played", KEYS):
+        # There is no provider: the Pods start without it, and the check-up says why.
+        [issuer] = json.loads(check_up())["issuers"]
+        assert (issuer["issuer"], issuer["keys"]) == ("https://id.example.com/", 0)
+
+
+def check_up():
+    """The check-up of the authorizer, once the first fetch of keys has failed."""
+    for _ in range(1000):
+        text = shell("curl -s http://127.0.0.1:7092/-/check-up", "/")
+        if "lastError" in text:
+            return text
+        time.sleep(0.02)
+    pytest.fail(text)
