@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use keygate_expression::Facts;
-use keygate_headers::{OtherNames, Repeated, single};
+use keygate_headers::{KEY_ID, OtherNames, Repeated, hand_off::InvalidHandOff, single};
 use keygate_users::peers::Peer;
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
@@ -83,6 +83,9 @@ pub enum Malformed {
          not pass on a caller's `original-request-*` headers"
     )]
     Contradicted(HeaderName),
+    /// The resolver has not signed the client type.
+    #[error(transparent)]
+    HandOff(#[from] InvalidHandOff),
     /// The back-office header is neither on nor off.
     #[error("the header `{0}` is not one of `1`, `true`, `0`, `false` or empty")]
     NotASwitch(HeaderName),
@@ -159,6 +162,14 @@ impl<'h> Request<'h> {
             }
         }
         Ok(())
+    }
+
+    /// Returns the id of the caller's key, which the gateway forwards from the resolver.
+    pub(crate) fn key_id(&self) -> Result<Option<&'h str>, Malformed> {
+        match self.client_type {
+            ClientTypeSource::Gateway => text(self.headers, &KEY_ID),
+            ClientTypeSource::Resolver(caller) => Ok(caller.and_then(|it| it.key_id.to_str().ok())),
+        }
     }
 
     /// Returns the client type for the response headers.

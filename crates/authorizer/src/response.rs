@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, REASON};
 use keygate_policy::Reason;
-use keygate_users::Identity;
+use keygate_users::{Identity, identity_token};
 
 const USER_ID: HeaderName = HeaderName::from_static("mia-userid");
 const GROUPS: HeaderName = HeaderName::from_static("mia-groups");
@@ -34,6 +34,8 @@ pub struct Decision {
     pub client_type: Option<HeaderValue>,
     /// The user of an allowed request, if the rule needs one.
     pub identity: Option<Identity>,
+    /// The signed identity of an allowed request, if identities are signed.
+    pub token: Option<HeaderValue>,
 }
 
 impl Decision {
@@ -50,6 +52,9 @@ impl Decision {
         }
         if let Some(client_type) = self.client_type {
             headers.insert(CLIENT_TYPE, client_type);
+        }
+        if let Some(token) = self.token {
+            headers.insert(identity_token::HEADER, token);
         }
         if let Some(identity) = self.identity {
             headers.insert(USER_ID, identity.id);

@@ -1,19 +1,22 @@
 //! The authorizer: decides on a request from any transport.
 
+mod signed;
+
 use std::{sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use keygate_expression::Facts;
 use keygate_headers::{ExpectedNames, Sender};
 use keygate_policy::{Policy, Reason, path::CanonicalPath, policy::Matched, reason::Status};
-use keygate_users::{FindUser, Identity, Lookup, User};
+use keygate_users::{FindUser, Identity, Lookup, User, identity::Unfit};
 
 use crate::{
     AnswerWith, Cause, Counters, Decision, Endpoint, HeaderNames, LookUp, Malformed, Observer,
     Record, Request, Shadow, login::Login,
 };
+use signed::{RequiredHandOff, Signer};
 
 /// The authorization service: the active policy and the gateways' header names.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Authorizer {
     answer_with: AnswerWith,
     expected: ExpectedNames,
     users: Option<Users>,
+    hand_off: Option<RequiredHandOff>,
+    signer: Option<Signer>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -78,6 +83,8 @@ impl Authorizer {
             answer_with,
             expected: ExpectedNames::default(),
             users: None,
+            hand_off: None,
+            signer: None,
             observer: None,
         }
     }
@@ -163,7 +170,7 @@ impl Authorizer {
             Ok(Sender::Includes) | Err(_) => AnswerWith::Status,
         };
         let described = match sender {
-            Ok(_) => request.describe(&self.names),
+            Ok(_) => self.describe(request),
             Err(other_names) => Err(Malformed::from(other_names)),
         };
         let received = Received {
@@ -181,6 +188,16 @@ impl Authorizer {
         }
     }
 
+    /// Returns the client request, if the gateway may say what it says of the caller.
+    fn describe<'h>(
+        &self,
+        request: &Request<'h>,
+    ) -> Result<keygate_policy::Request<'h>, Malformed> {
+        let described = request.describe(&self.names)?;
+        self.check_caller(request, &described)?;
+        Ok(described)
+    }
+
     fn reject(&self, received: &Received<'_>, malformed: &Malformed) -> Decision {
         self.without_rule.count(Reason::MalformedRequest);
         self.report(&Record {
@@ -193,6 +210,7 @@ impl Authorizer {
             endpoint: None,
             client_type: None,
             identity: None,
+            token: None,
         }
     }
 
@@ -239,15 +257,14 @@ impl Authorizer {
             Ok(user) => (matching.matched.judge(user), user),
             Err(reason) => (matching.matched.deny(reason), None),
         };
-        let identity = match (&self.users, user) {
-            (Some(users), Some(user)) if decision.is_allowed() => {
-                Identity::of(user, users.identity_limit).map(Some)
-            }
-            _ => Ok(None),
+        let shown = if decision.is_allowed() {
+            self.shown(received, &matching.request, user)
+        } else {
+            Ok((None, None))
         };
-        let (decision, identity, unfit) = match identity {
-            Ok(identity) => (decision, identity, None),
-            Err(unfit) => (decision.denied(Reason::IdentityTooLarge), None, Some(unfit)),
+        let (decision, (identity, token), unfit) = match shown {
+            Ok(shown) => (decision, shown, None),
+            Err(unfit) => (decision.denied(reason(&unfit)), (None, None), Some(unfit)),
         };
         let request = with_user(&matching.request, user);
         let endpoint = decision
@@ -279,7 +296,27 @@ impl Authorizer {
             endpoint: endpoint.and_then(Endpoint::header),
             client_type: received.request.client_type(&self.names).cloned(),
             identity,
+            token,
         }
+    }
+
+    /// Returns what the backend of an allowed request learns of the caller: headers, and a token.
+    fn shown(
+        &self,
+        received: &Received<'_>,
+        request: &keygate_policy::Request<'_>,
+        user: Option<&User>,
+    ) -> Result<(Option<Identity>, Option<HeaderValue>), Unfit> {
+        let identity = self
+            .users
+            .as_ref()
+            .zip(user)
+            .map(|(users, user)| Identity::of(user, users.identity_limit));
+        let token = self
+            .signer
+            .as_ref()
+            .map(|signer| signer.token(&received.request, request.facts.client_type, user));
+        Ok((identity.transpose()?, token.transpose()?))
     }
 
     fn report(&self, record: &Record<'_>) {
@@ -363,6 +400,14 @@ pub(crate) fn with_user<'r>(
             ..request.facts
         },
         ..*request
+    }
+}
+
+/// The reason for a denial of a caller whose identity does not fit.
+const fn reason(unfit: &Unfit) -> Reason {
+    match unfit {
+        Unfit::TooLarge { .. } | Unfit::NotAHeader(_) => Reason::IdentityTooLarge,
+        Unfit::NotSigned => Reason::UserUnavailable,
     }
 }
 

@@ -16,5 +16,6 @@ pub mod role;
 pub mod server;
 pub mod settings;
 pub mod shutdown;
+pub mod signatures;
 pub mod stream;
 pub mod users;

@@ -34,6 +34,7 @@ use crate::{
     server,
     settings::{Settings, SettingsError},
     shutdown::Signals,
+    signatures,
     users::{self, UsersError},
 };
 
@@ -196,6 +197,9 @@ impl Services {
             services.authorizer = Some(authorizer);
             services.files.extend(policies);
         }
+        let (resolver, authorizer) = (services.resolver.as_ref(), services.authorizer.as_ref());
+        let signatures = signatures::watched(settings, resolver, authorizer)?;
+        services.files.extend(signatures);
         Ok(services)
     }
 
@@ -271,6 +275,14 @@ fn authorizer(
     let authorizer = authorizer.expecting(settings.expected_names(role)?);
     let authorizer = match users {
         Some(users) => authorizer.with_users(users, settings.identity_header_limit.get().into()),
+        None => authorizer,
+    };
+    let authorizer = match settings.handoff_secret_file {
+        Some(_) => authorizer.requiring_hand_off(),
+        None => authorizer,
+    };
+    let authorizer = match settings.identity_token {
+        Some(_) => authorizer.signing_identities(settings.identity_header_limit.get().into()),
         None => authorizer,
     };
     let authorizer = Arc::new(authorizer.observed_by(observer));

@@ -32,7 +32,7 @@ use keygate_telemetry::{
     logs::{LogFormat, LogLevel},
     role::Role,
 };
-use keygate_users::settings::Users;
+use keygate_users::{IdentityToken, settings::Users};
 use keygate_web::hosts::Hosts;
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,10 @@ pub struct Settings {
     /// The most bytes of a header with a part of a user's identity.
     #[serde(deserialize_with = "number::positive")]
     pub identity_header_limit: NonZeroU16,
+    /// The signed identity for backends; none if not set.
+    pub identity_token: Option<IdentityToken>,
+    /// The file with the secret by which the resolver signs client types for the authorizer.
+    pub handoff_secret_file: Option<PathBuf>,
     /// How many connections the data listener has open at most.
     #[serde(deserialize_with = "number::large")]
     pub max_connections: NonZeroU32,
@@ -177,6 +181,8 @@ impl Default for Settings {
             users: None,
             users_written: None,
             identity_header_limit: const { NonZeroU16::new(4096).unwrap() },
+            identity_token: None,
+            handoff_secret_file: None,
             max_connections: MAX_CONNECTIONS,
             head_timeout_seconds: HEAD_TIMEOUT_SECONDS,
             drain_seconds: 10,

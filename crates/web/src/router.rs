@@ -31,7 +31,8 @@ use crate::{
 
 /// Returns the routes of the admin listener.
 pub fn router(operations: Operations) -> Router {
-    Router::new()
+    let operations = Arc::new(operations);
+    let pages = Router::new()
         .route("/-/healthz", get(|| async { "ok\n" }))
         .route("/-/ready", get(ready))
         .route("/-/check-up", get(check_up))
@@ -42,11 +43,17 @@ pub fn router(operations: Operations) -> Router {
         .route("/debug/keys", get(keys))
         .route("/debug/shadow", get(shadow_differences))
         .merge(debug_page::router())
-        .with_state(Arc::new(operations))
+        .with_state(Arc::clone(&operations))
         .layer(SetResponseHeaderLayer::overriding(
             CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
-        ))
+        ));
+    // The only page that may be kept.
+    let key_set = Router::new()
+        .route("/.well-known/jwks.json", get(key_set))
+        .with_state(operations);
+    pages
+        .merge(key_set)
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
@@ -206,6 +213,20 @@ async fn keys(
             (StatusCode::BAD_REQUEST, Json(error)).into_response()
         }
     }
+}
+
+/// The public keys of identity tokens, for backends (RFC 7517).
+async fn key_set(State(operations): State<Arc<Operations>>) -> Response {
+    let tokens = operations.authorizer.as_ref();
+    let Some(tokens) = tokens.and_then(|authorizer| authorizer.identity_tokens()) else {
+        let error = "this process signs no identities: see the setting `identity-token`";
+        return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
+    };
+    let headers = [
+        (CONTENT_TYPE, "application/jwk-set+json"),
+        (CACHE_CONTROL, "max-age=300"),
+    ];
+    (headers, tokens.key_set().to_owned()).into_response()
 }
 
 async fn config(State(operations): State<Arc<Operations>>) -> Json<serde_json::Value> {

@@ -41,6 +41,7 @@ pub(super) fn expected(files: &[PathBuf]) -> Result<Expected, SourceError> {
             let user = names.user().into_iter().flat_map(UserHeaders::all);
             expected.user_headers = user.map(ToString::to_string).collect();
             expected.stated_of_identity = Some(names.authorizer_value());
+            expected.needs_hand_off |= settings.handoff_secret_file.is_some();
             expected.answers_with_header |= settings.answer_with == AnswerWith::Header;
         }
         if let Some(role) = role {

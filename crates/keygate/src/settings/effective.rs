@@ -105,10 +105,11 @@ impl Settings {
 }
 
 /// Whether a setting's value is a secret, by its name, so that one to come cannot be forgotten. A
-/// file's path is none.
+/// file's path is none, and neither is the section `identity-token`, which names a file.
 fn is_secret(name: &str) -> bool {
     let mut words = name.split('-');
     !name.ends_with("-file")
+        && name != "identity-token"
         && words.any(|word| matches!(word, "pepper" | "secret" | "password" | "token"))
 }
 
@@ -121,7 +122,13 @@ mod tests {
         for secret in ["pepper", "database-password", "token"] {
             assert!(is_secret(secret), "{secret}");
         }
-        for open in ["pepper-file", "key-headers", "rejected-key-status"] {
+        for open in [
+            "pepper-file",
+            "handoff-secret-file",
+            "identity-token",
+            "key-headers",
+            "rejected-key-status",
+        ] {
             assert!(!is_secret(open), "{open}");
         }
     }

@@ -18,11 +18,12 @@ use serde_saphyr::Spanned;
 use super::{Settings, SettingsError};
 
 /// Settings whose value is a text however it is spelled: `0660` and `0o660` are not numbers there.
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 9] = [
     "keys",
     "policy",
     "shadow-policy",
     "pepper-file",
+    "handoff-secret-file",
     "listen",
     "operations",
     "socket-mode",

@@ -24,6 +24,16 @@ impl Settings {
             );
         }
         let listen = self.listen(role);
+        let signs_for_anyone = role != Role::Resolver
+            && self.identity_token.is_some()
+            && self.handoff_secret_file.is_none();
+        if signs_for_anyone && !listen.is_local() {
+            tracing::warn!(
+                "{}: whoever reaches the data listener, `{listen}`, gets a token of any client type: let \
+                 only the gateway reach it, or set `handoff-secret-file`",
+                self.origins.named("identity-token")
+            );
+        }
         if self.origins.is_mia("listen") && !listen.is_local() {
             tracing::warn!(
                 "{} makes the data listener reachable on every address of this machine: let only the \

@@ -78,6 +78,14 @@ const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
     userinfo: {url: 'http://userinfo.internal/me', backoffice-url: 'https://u:8443', headers: [cookie], only-with: [cookie],
       timeout-ms: 500, cache-seconds: 5, id: /id, groups: [], permissions: [/p], properties: [/name]},
     trusted-headers: {peers: [unix, 10.1.0.0/16, any-peer-dangerous], id: x-user}}, identity-header-limit: 8000}")]
+#[case(
+    File::Settings,
+    "{identity-token: {key-file: k.pem, issuer: keygate, audience: orders}, handoff-secret-file: 0123}"
+)]
+#[case(
+    File::Settings,
+    "{identity-token: {key-file: k.pem, issuer: keygate, audience: [a, b], lifetime-seconds: 3600}}"
+)]
 #[case(File::Settings, "{}")]
 fn valid_files_match_the_schema(#[case] file: File, #[case] text: &str) {
     assert_eq!(
@@ -161,6 +169,23 @@ fn valid_files_match_the_schema(#[case] file: File, #[case] text: &str) {
 #[case(File::Settings, "{socket-mode: '0666'}")]
 #[case(File::Settings, "{socket-mode: '2660'}")]
 #[case(File::Settings, "{identity-header-limit: 0}")]
+#[case(File::Settings, "{identity-token: {key-file: k, issuer: i}}")]
+#[case(
+    File::Settings,
+    "{identity-token: {key-file: k, issuer: '', audience: a}}"
+)]
+#[case(
+    File::Settings,
+    "{identity-token: {key-file: k, issuer: i, audience: []}}"
+)]
+#[case(
+    File::Settings,
+    "{identity-token: {key-file: k, issuer: i, audience: a, lifetime-seconds: 9}}"
+)]
+#[case(
+    File::Settings,
+    "{identity-token: {key-file: k, issuer: i, audience: a, kid: b}}"
+)]
 #[case(File::Settings, "{users: {jwt: [{issuer: a, jwks-file: f}]}}")]
 #[case(File::Settings, "{users: {jwt: [{issuer: a, audience: any}]}}")]
 #[case(
