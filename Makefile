@@ -17,6 +17,10 @@ PROMETHEUS := target/tools/prometheus
 # The OpenID provider of the tests, from npm.
 OPENID := target/tools/openid
 
+# What the example check of docs/identity-token.md uses, from PyPI.
+JWT := target/tools/jwt
+JWT_PACKAGES := pyjwt==2.15.1 cryptography==50.0.2
+
 # Tools of the deployment tests, also from PyPI; in a separate folder, because there are many.
 DEPLOY_TOOLS := target/tools/deploy
 
@@ -131,12 +135,17 @@ lint: cargo tools ## Lint scripts, nginx files, dependencies and the borders bet
 		crates/expression/src crates/policy/src crates/mia/src crates/users/src || \
 		{ echo 'error: these crates are pure: no I/O, no clock' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed ## Install the tools of tests and linters into target/tools
+tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed $(JWT)/.installed ## Install the tools of tests and linters into target/tools
 
 $(TOOLS)/.installed: Makefile
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 	@rm -rf $(TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
+	@touch $@
+
+$(JWT)/.installed: Makefile | $(TOOLS)/.installed
+	@rm -rf $(JWT)
+	@python3 -m pip install --quiet --disable-pip-version-check --target $(JWT) $(JWT_PACKAGES)
 	@touch $@
 
 $(PROMETHEUS)/.installed:

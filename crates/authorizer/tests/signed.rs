@@ -1,7 +1,9 @@
 //! What is signed: the client type that the gateway hands over, and the identity of allowed requests.
 
 use std::{
-    pin::pin,
+    future::ready,
+    pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -12,7 +14,7 @@ use keygate_authorizer::{
 };
 use keygate_headers::{HandOff, hand_off::HandedOff};
 use keygate_policy::Policy;
-use keygate_users::{IdentityTokens, SigningKeys};
+use keygate_users::{FindUser, IdentityTokens, Lookup, Outcome, SigningKeys, User};
 use rstest::rstest;
 
 const POLICY: &str = "
@@ -20,6 +22,8 @@ version: 1
 endpoints:
   - {path: /keys, groupExpression: clientType === 'A'}
   - {path: /public, apiKeyRequired: false}
+  - {path: /login, apiKeyRequired: false, authenticationRequired: true}
+  - {path: /shadowed, groupExpression: clientType === 'A', shadow: groups.staff}
 ";
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -206,6 +210,43 @@ fn only_an_allowed_request_has_a_token() {
         let decision = decide(path, lines);
         assert_ne!(decision.reason.as_str(), "ok");
         assert_eq!(decision.token, None, "{path} {lines:?}");
+    }
+}
+
+/// Ada is logged in.
+#[derive(Debug)]
+struct Ada;
+
+impl FindUser for Ada {
+    fn find<'a>(&'a self, _: Lookup<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        let ada = User {
+            id: "ada".to_owned(),
+            groups: ["staff", "a,b"].into_iter().collect(),
+            ..User::default()
+        };
+        Box::pin(ready(Outcome::User(Arc::new(ada), Vec::new())))
+    }
+}
+
+#[test]
+fn a_token_names_the_user_only_where_the_rule_needs_one() {
+    let authorizer = signing(4096).with_users(Arc::new(Ada), 4096);
+    let claims = |path| {
+        let lines = [CLIENT_TYPE, KEY_ID];
+        claims(&decide(
+            &authorizer,
+            path,
+            &lines,
+            ClientTypeSource::Gateway,
+        ))
+    };
+    let with_user = claims("/login");
+    assert_eq!(with_user["sub"], "ada");
+    assert_eq!(with_user["groups"], serde_json::json!(["a,b", "staff"]));
+    assert_eq!(with_user["client_type"], "A");
+    for path in ["/keys", "/shadowed"] {
+        assert_eq!(claims(path).get("sub"), None, "{path}");
+        assert_eq!(claims(path).get("groups"), None, "{path}");
     }
 }
 

@@ -12,4 +12,5 @@ pub(crate) mod problem;
 pub(crate) mod program;
 pub(crate) mod report;
 pub(crate) mod secrets;
+pub(crate) mod signing;
 pub(crate) mod yaml_file;
