@@ -142,9 +142,10 @@ impl IdentityTokens {
         let key = serde_json::to_string(&identity).map_err(|_| Unfit::NotSigned)?;
         // Who comes while another thread signs the same identity waits for its token.
         let entry = self.signed.entry(key.as_str(), None, |_, signed| {
-            match self.is_fresh(signed, now) {
-                true => EntryAction::Retain(signed.token.clone()),
-                false => EntryAction::ReplaceWithGuard,
+            if self.is_fresh(signed, now) {
+                EntryAction::Retain(signed.token.clone())
+            } else {
+                EntryAction::ReplaceWithGuard
             }
         });
         let place: PlaceholderGuard<'_, _, _, _, _, _> = match entry {

@@ -20,7 +20,7 @@ const PUBLIC_ED25519: &[u8] = &[
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
-/// The length of a signature by ES256 or EdDSA, in base64.
+/// The length of a signature by ES256 or `EdDSA`, in base64.
 const SIGNATURE_LENGTH: usize = 86;
 
 /// The keys of a key file: the first private key signs, and the public halves of all are published.
