@@ -88,14 +88,9 @@ fn the_python_example_accepts_keygates_tokens_alone() {
     let (own, other_key, other_audience) =
         (start(0, own), start(1, other_key), start(2, other_audience));
     let valid = token(&own.1[0]);
-    let mut changed = valid.clone();
-    let at = changed.len() - 10;
-    let letter = if changed[at..].starts_with('A') {
-        "B"
-    } else {
-        "A"
-    };
-    changed.replace_range(at..=at, letter);
+    let (rest, signature) = valid.rsplit_once('.').unwrap();
+    let (first, others) = signature.split_at(1);
+    let changed = format!("{rest}.{}{others}", if first == "A" { "B" } else { "A" });
     let (_, rest) = valid.split_once('.').unwrap();
     let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{rest}");
     let tokens = [

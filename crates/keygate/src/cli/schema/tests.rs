@@ -80,7 +80,7 @@ const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
     trusted-headers: {peers: [unix, 10.1.0.0/16, any-peer-dangerous], id: x-user}}, identity-header-limit: 8000}")]
 #[case(
     File::Settings,
-    "{identity-token: {key-file: k.pem, issuer: keygate, audience: orders}, handoff-secret-file: 0123}"
+    "{identity-token: {key-file: k.pem, issuer: keygate, audience: orders}, handoff-secret-file: secret}"
 )]
 #[case(
     File::Settings,
