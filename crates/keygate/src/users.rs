@@ -10,6 +10,7 @@ use http::header::AUTHORIZATION;
 use keygate_documents::source::SourceError;
 use keygate_user_sources::{
     Client, Keys, Sources, Timing, Tokens, UserinfoClient, client::InvalidClient, keys::Fetcher,
+    userinfo::KeyNames,
 };
 use keygate_users::{
     Issuer, KeySet,
@@ -87,7 +88,11 @@ impl Loaded {
             token_from: users.token_from.clone(),
             bearer_may_be_key: settings.credential_names().headers.contains(&AUTHORIZATION),
             invalid_token: users.invalid_token,
-            userinfo: users.userinfo.as_ref().map(userinfo).transpose()?,
+            userinfo: users
+                .userinfo
+                .as_ref()
+                .map(|it| userinfo(it, settings))
+                .transpose()?,
         };
         Ok(Some(Self {
             sources: Arc::new(sources),
@@ -110,9 +115,14 @@ pub fn needs_peer(users: Option<&Users>) -> bool {
     users.is_some_and(|users| users.trusted_headers.is_some())
 }
 
-fn userinfo(settings: &Userinfo) -> Result<UserinfoClient, UsersError> {
+fn userinfo(settings: &Userinfo, all: &Settings) -> Result<UserinfoClient, UsersError> {
+    let names = all.credential_names();
+    let keys = KeyNames {
+        headers: names.headers,
+        cookies: names.cookies,
+    };
     let ca = settings.ca_file.as_deref().map(certificates).transpose()?;
-    UserinfoClient::new(settings.clone(), ca.as_deref()).map_err(|error| UsersError::Client {
+    UserinfoClient::new(settings.clone(), keys, ca.as_deref()).map_err(|error| UsersError::Client {
         url: settings.url.to_string(),
         error,
     })

@@ -12,7 +12,7 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
 };
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue,
     header::{ACCEPT, AUTHORIZATION, COOKIE},
 };
 use jiff::Timestamp;
@@ -55,9 +55,19 @@ pub struct UserinfoClient {
 
 struct Service {
     settings: Userinfo,
+    keys: KeyNames,
     client: Client,
     backoffice: Client,
     at_once: Semaphore,
+}
+
+/// The headers and cookies that carry an API key, which is never sent to the service.
+#[derive(Debug, Clone, Default)]
+pub struct KeyNames {
+    /// Names of headers.
+    pub headers: Vec<HeaderName>,
+    /// Names of cookies.
+    pub cookies: Vec<String>,
 }
 
 /// Why the user is not known (`user-unavailable`).
@@ -89,13 +99,18 @@ impl UserinfoClient {
     ///
     /// # Errors
     /// The client cannot be set up.
-    pub fn new(settings: Userinfo, ca: Option<&[u8]>) -> Result<Self, InvalidClient> {
+    pub fn new(
+        settings: Userinfo,
+        keys: KeyNames,
+        ca: Option<&[u8]>,
+    ) -> Result<Self, InvalidClient> {
         let kept = (settings.cache_seconds > 0).then(|| Cache::new(MOST_KEPT));
         Ok(Self {
             service: Arc::new(Service {
                 client: Client::new(&settings.url, ca)?,
                 backoffice: Client::new(&settings.backoffice_url, ca)?,
                 settings,
+                keys,
                 at_once: Semaphore::new(MOST_AT_ONCE),
             }),
             kept,
@@ -115,15 +130,11 @@ impl UserinfoClient {
         is_backoffice: bool,
         now: Timestamp,
     ) -> LoginResult {
-        let settings = &self.service.settings;
-        if !settings
-            .only_with
-            .iter()
-            .any(|name| headers.contains_key(name))
-        {
+        let sent = self.service.sent(headers);
+        let mut credentials = self.service.settings.only_with.iter();
+        if !credentials.any(|name| sent.contains_key(name)) {
             return Ok(Login::Nobody(NobodyReason::Unknown));
         }
-        let sent = self.service.sent(headers);
         let digest = digest(&sent, is_backoffice);
         if let Some(found) = self.kept(&digest) {
             return Ok(Login::User(found));
@@ -193,9 +204,17 @@ impl Service {
         let mut sent = HeaderMap::new();
         for name in &self.settings.headers {
             // A name may be set twice, and its lines are sent once.
-            if !sent.contains_key(name) {
-                for value in headers.get_all(name) {
-                    sent.append(name, value.clone());
+            if sent.contains_key(name) || self.keys.headers.contains(name) {
+                continue;
+            }
+            for value in headers.get_all(name) {
+                let value = if *name == COOKIE {
+                    self.keys.removed_from(value)
+                } else {
+                    Some(value.clone())
+                };
+                if let Some(value) = value {
+                    sent.append(name, value);
                 }
             }
         }
@@ -227,6 +246,26 @@ impl Service {
             .unwrap_or(Err(FetchError::TimedOut(time)))?;
         let status = response.status.as_u16();
         Ok(read(status, &response.body, &self.settings.mapping)?)
+    }
+}
+
+impl KeyNames {
+    /// Returns a line of cookies without those that carry a key; `None` if there are no others.
+    fn removed_from(&self, line: &HeaderValue) -> Option<HeaderValue> {
+        let is_key = |cookie: &&[u8]| {
+            cookies(cookie).any(|(name, _)| self.cookies.iter().any(|it| it.as_bytes() == name))
+        };
+        let all = line.as_bytes();
+        if !all.split(|byte| *byte == b';').any(|it| is_key(&it)) {
+            return Some(line.clone());
+        }
+        let others = all
+            .split(|byte| *byte == b';')
+            .filter(|cookie| !is_key(cookie));
+        let others: Vec<_> = others.map(<[u8]>::trim_ascii).collect();
+        let others = others.join(&b"; "[..]);
+        let others = HeaderValue::from_bytes(&others).ok()?;
+        (!others.is_empty()).then_some(others)
     }
 }
 

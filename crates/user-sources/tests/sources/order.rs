@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
-use keygate_user_sources::{Keys, Sources, Tokens, UserinfoClient};
+use keygate_user_sources::{Keys, Sources, Tokens, UserinfoClient, userinfo::KeyNames};
 use keygate_users::{
     FindUser, KeySet, Lookup, Outcome, Refusal, TokenFrom,
     jwt::Part,
@@ -37,7 +37,7 @@ async fn sources(invalid_token: InvalidToken) -> (Server, Sources) {
         token_from: vec![TokenFrom::Authorization],
         bearer_may_be_key: false,
         invalid_token,
-        userinfo: Some(UserinfoClient::new(userinfo, None).unwrap()),
+        userinfo: Some(UserinfoClient::new(userinfo, KeyNames::default(), None).unwrap()),
     };
     (server, sources)
 }

@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue};
-use keygate_user_sources::{FetchError, UserinfoClient, userinfo::LookUpError};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keygate_user_sources::{
+    FetchError, UserinfoClient,
+    userinfo::{KeyNames, LookUpError},
+};
 use keygate_users::{
     settings::Userinfo,
     userinfo::{InvalidResponse, Login, NobodyReason},
@@ -26,7 +29,11 @@ fn client(server: &Server, more: Value) -> UserinfoClient {
     let more = serde_json::from_value::<serde_json::Map<_, _>>(more).unwrap();
     settings.as_object_mut().unwrap().extend(more);
     let settings: Userinfo = serde_json::from_value(settings).unwrap();
-    UserinfoClient::new(settings, None).unwrap()
+    let keys = KeyNames {
+        headers: vec![HeaderName::from_static("x-key")],
+        cookies: vec!["key".to_owned()],
+    };
+    UserinfoClient::new(settings, keys, None).unwrap()
 }
 
 fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -44,6 +51,35 @@ async fn find(client: &UserinfoClient, cookie: &str) -> Result<String, String> {
         Ok(Login::Nobody(why)) => Ok(format!("nobody: {why}")),
         Err(error) => Err(error.to_string()),
     }
+}
+
+#[rstest]
+#[case("key=k", None)]
+#[case(" key = k ;", None)]
+#[case("sid=1", Some("sid=1"))]
+#[case("a; xkey=1;keyx=2;  b=key=3", Some("a; xkey=1;keyx=2;  b=key=3"))]
+#[case("key=k; sid=1", Some("sid=1"))]
+#[case("sid=1;\tkey=k", Some("sid=1"))]
+#[case("a=1; key=k;b=2; key=l", Some("a=1; b=2"))]
+#[tokio::test]
+async fn a_key_is_never_sent(#[case] cookie: &str, #[case] sent: Option<&str>) {
+    let server = Server::start(Reply::ok(ADA)).await;
+    let client = client(&server, json!({"headers": ["cookie", "x-key"]}));
+    let headers = headers(&[("cookie", cookie), ("x-key", "k")]);
+    client.find(&headers, false, now()).await.unwrap();
+    let received = server.requests();
+    let received: Vec<_> = received
+        .iter()
+        .map(|(_, headers)| headers.get("cookie").unwrap().to_str().unwrap())
+        .collect();
+    // Without another credential, the service is not called.
+    assert_eq!(received, Vec::from_iter(sent));
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|(_, it)| !it.contains_key("x-key"))
+    );
 }
 
 #[tokio::test]
