@@ -59,7 +59,8 @@ impl Default for Timing {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         Self {
             cooldown: Duration::from_secs(10),
-            wait: Duration::from_secs(2),
+            // Less than nginx waits with the default includes.
+            wait: Duration::from_millis(1500),
             first_retry: Duration::from_secs(1),
             longest_retry: Duration::from_secs(30),
             fresh: (minutes(1), minutes(60)),

@@ -41,6 +41,9 @@ const MAX_LENGTH: usize = 100;
 /// How long nginx waits for a response of a service, in seconds, unless a user takes longer to find.
 const USUAL_READ_TIMEOUT: u64 = 2;
 
+/// The size of the buffer for a response's headers, in KiB, unless identities are longer.
+const USUAL_BUFFER_SIZE: usize = 16;
+
 /// The time that a service needs besides the one for a user.
 const MARGIN: Duration = Duration::from_millis(500);
 
@@ -73,9 +76,20 @@ pub struct Options {
     pub keep_accel_redirect: bool,
     /// The longest time that a service waits for the user of a request.
     pub user_lookup: Duration,
+    /// The most bytes of a response's headers with the identity of a user.
+    pub identity_bytes: usize,
 }
 
 impl Options {
+    /// Returns the size of the buffer for a response's headers, in KiB: pages of 4 KiB, one for other headers.
+    fn buffer_size(self) -> usize {
+        self.identity_bytes
+            .div_ceil(4096)
+            .saturating_add(1)
+            .saturating_mul(4)
+            .max(USUAL_BUFFER_SIZE)
+    }
+
     /// Returns how long nginx waits for a response, in seconds: never less than a service may need.
     fn read_timeout(self) -> u64 {
         let needed = self.user_lookup.saturating_add(MARGIN);
@@ -199,6 +213,8 @@ struct Steps {
     bucket_size: bool,
     read_timeout: u64,
     next_upstream_timeout: u64,
+    /// In KiB.
+    buffer_size: usize,
 }
 
 /// The headers about the user in an authorization request.
@@ -251,6 +267,7 @@ impl Steps {
             cookie_variable: cookie_variable(names.key_cookies()),
             bucket_size: has_long_name(names),
             read_timeout,
+            buffer_size: options.buffer_size(),
             next_upstream_timeout: read_timeout.saturating_add(NEXT_REPLICA),
         }
     }
@@ -267,7 +284,6 @@ struct Location {
     keys: Vec<String>,
     cookie_variable: String,
     keep_accel_redirect: bool,
-    bucket_size: bool,
 }
 
 impl Location {
@@ -301,7 +317,6 @@ impl Location {
             keys: keys(names),
             cookie_variable: cookie_variable(names.key_cookies()),
             keep_accel_redirect: options.keep_accel_redirect,
-            bucket_size: has_long_name(names),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::{self, ExitCode},
-    time::Duration,
 };
 
 use clap::Args;
@@ -101,9 +100,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn write(arguments: &Arguments) -> Result<Names, Error> {
     let settings = settings(&arguments.config)?;
     let names = Names::new(choice(&settings)?)?;
+    let (look_ups, identities) = (
+        settings.iter().map(Settings::longest_user_lookup),
+        settings.iter().map(Settings::longest_identity),
+    );
     let options = Options {
         keep_accel_redirect: arguments.keep_x_accel_redirect,
-        user_lookup: Duration::ZERO,
+        user_lookup: look_ups.max().unwrap_or_default(),
+        identity_bytes: identities.max().unwrap_or_default(),
     };
     let includes = includes(&names, &servers(arguments, &settings)?, options)?;
     let failed = |path: &Path, error| Error::Write {

@@ -1,10 +1,17 @@
 //! The names of headers and cookies that the gateway must use, as the settings choose them.
 
+use std::time::Duration;
+
 use keygate_authorizer::HeaderNames;
-use keygate_gateways::Choice;
+use keygate_gateways::{Choice, UserHeaders};
 use keygate_headers::ExpectedNames;
 use keygate_resolver::CredentialNames;
 use keygate_telemetry::role::Role;
+use keygate_user_sources::Timing;
+use keygate_users::{
+    settings::{InvalidToken, Jwt, KeySource},
+    trusted::TrustedNames,
+};
 
 use super::{
     Settings, SettingsError,
@@ -74,6 +81,43 @@ impl Settings {
         ))
     }
 
+    /// The headers in which the gateway names the user, if it is trusted with that.
+    fn trusted_headers(&self) -> Option<&TrustedNames> {
+        let trusted = self.users.as_ref()?.trusted_headers.as_ref()?;
+        Some(&trusted.names)
+    }
+
+    /// The most bytes of a response's headers with the identity of a user.
+    #[must_use]
+    pub fn longest_identity(&self) -> usize {
+        // The id, the groups, the properties, and a token with all of them.
+        self.users
+            .as_ref()
+            .map_or(0, |_| 4 * usize::from(self.identity_header_limit.get()))
+    }
+
+    /// The longest time that a request waits for its user.
+    #[must_use]
+    pub fn longest_user_lookup(&self) -> Duration {
+        let Some(users) = &self.users else {
+            return Duration::ZERO;
+        };
+        let is_fetched = |jwt: &Jwt| matches!(jwt.keys, KeySource::Url { .. });
+        let keys = if users.jwt.iter().any(is_fetched) {
+            Timing::default().wait
+        } else {
+            Duration::ZERO
+        };
+        let userinfo = users.userinfo.as_ref().map_or(Duration::ZERO, |userinfo| {
+            Duration::from_millis(userinfo.timeout_ms.into())
+        });
+        match users.invalid_token {
+            InvalidToken::Deny => keys.max(userinfo),
+            // The service is called after the keys of the token have not come.
+            InvalidToken::Anonymous => keys.saturating_add(userinfo),
+        }
+    }
+
     /// These names as the settings choose them.
     #[must_use]
     pub fn choice_of_names(&self) -> Choice {
@@ -86,7 +130,11 @@ impl Settings {
             client_address: address.map_or(default, |Name(header)| header.clone()),
             client_type: self.client_type_header.0.clone(),
             backoffice: self.backoffice_header.0.clone(),
-            user: None,
+            user: self.trusted_headers().map(|names| UserHeaders {
+                id: names.id.clone(),
+                groups: names.groups.clone(),
+                properties: names.properties.clone(),
+            }),
         }
     }
 }

@@ -134,6 +134,25 @@ fn nginx_waits_longer_than_a_look_up_of_a_user(
 }
 
 #[rstest]
+#[case(0, 16)]
+#[case(3 * 4096, 16)]
+#[case(3 * 4096 + 1, 20)]
+#[case(4 * 65_535, 260)]
+fn nginx_has_room_for_the_longest_identity(#[case] identity_bytes: usize, #[case] size: usize) {
+    let options = Options {
+        identity_bytes,
+        ..Options::default()
+    };
+    let includes = with_user("miauserid", options);
+    let text = text(&includes, "keygate-server.conf");
+    assert!(
+        text.contains(&format!("proxy_buffer_size {size}k;")),
+        "{text}"
+    );
+    assert!(text.contains(&format!("proxy_busy_buffers_size {}k;", 2 * size)));
+}
+
+#[rstest]
 #[case("client-type", &["client_type"])]
 #[case("secret", &[])]
 #[case("api_key", &["api-key"])]
