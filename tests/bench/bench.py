@@ -64,6 +64,9 @@ def measure(lab, tools, arguments):
                 one = load.saturate(variant, scripts[headers], arguments.seconds)
                 results[name][headers].append({"per_second": one.per_second, "cpu": one.cpu})
         for name, variant in started.items() if arguments.rate else ():
+            # A paced load sends the same headers again and again.
+            if variant.sent_once:
+                continue
             one = load.pace(variant, tools.oha, arguments.rate, arguments.seconds)
             results[name]["paced"].append({"p50": one.p50, "p99": one.p99})
     for name, variant in started.items():

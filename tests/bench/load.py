@@ -10,6 +10,8 @@ from processes import Failed
 
 CONNECTIONS = 32
 WARM_UP = 0.4
+# Requests of a warm-up, which is ended before it counts them: at least as many as there can be.
+MOST_IN_WARM_UP = 20_000
 
 
 @dataclass
@@ -43,22 +45,25 @@ def saturate(variant, script, seconds) -> Saturated:
 def wrk(variant, script, seconds):
     # wrk only supports whole seconds; a timeout ends a shorter warm-up.
     whole = seconds >= 1
+    arguments = ["--", variant.credentials, variant.sent] if variant.credentials else []
     argv = ["wrk", "--threads", "1", "--connections", CONNECTIONS, "--duration", f"{max(1, round(seconds))}s",
-            "--script", script, f"http://127.0.0.1:{variant.port}"]  # fmt: skip
+            "--script", script, f"http://127.0.0.1:{variant.port}", *arguments]  # fmt: skip
     try:
         run = subprocess.run([str(word) for word in argv], capture_output=True, text=True,
                              timeout=None if whole else seconds)  # fmt: skip
     except subprocess.TimeoutExpired:
+        variant.sent += MOST_IN_WARM_UP
         return 0, 0.0
     failed = re.search(r"(Non-2xx or 3xx responses|Socket errors).*", run.stdout)
     requests = re.search(r"(\d+) requests in", run.stdout)
     if failed or not requests or int(requests[1]) == 0:
         raise Failed(f"`{variant.name}` did not respond to every request with 200:\n{run.stdout}{run.stderr}")
+    variant.sent += int(requests[1]) + CONNECTIONS
     return int(requests[1]), float(re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)[1])
 
 
 def pace(variant, oha, rate, seconds) -> Paced:
-    headers = {**traffic.HEADERS["small"], "client-key": traffic.key(1)}
+    headers = {**traffic.HEADERS["small"], "client-key": traffic.key(1), **variant.credential()}
     argv = [oha, "--no-tui", "--output-format", "json", "-z", f"{seconds}s", "-c", CONNECTIONS, "-q", rate,
             "--latency-correction", "--wait-ongoing-requests-after-deadline"]  # fmt: skip
     for name, value in headers.items():

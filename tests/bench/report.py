@@ -73,7 +73,7 @@ def rows(variants, headers):
         cells = [variant["title"], spread(one["ratio"], 2), spread(one["total"], 1), *parts,
                  f"{one['per_second']:.0f}"]  # fmt: skip
         if paced:
-            cells += [spread(percentile(variant, which), 2) for which in ("p50", "p99")]
+            cells += [spread(percentile(variant, which), 2) if variant["paced"] else "–" for which in ("p50", "p99")]
         cells.append(memory(variant))
         yield "| " + " | ".join(cells) + " |"
 

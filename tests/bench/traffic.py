@@ -71,7 +71,11 @@ def write_keygate_files(folder: Path):
 
 
 def write_wrk_script(folder: Path, headers: str) -> Path:
-    """Writes a script that sends prepared requests: every key in turn, to an endpoint that allows it."""
+    """Writes a script that sends every key in turn, to an endpoint that allows it; the requests are prepared.
+
+    Arguments of the script: a file with one more header line for each request, and the line to start at.
+    These requests are formatted when they are sent, for there may be many.
+    """
     lines = "".join(f'["{name}"] = [[{value}]],\n' for name, value in HEADERS[headers].items())
     pairs = ",\n".join(
         f'{{"{key(number)}", "{target(number % ENDPOINTS)}"}}' for number in range(KEYS)
@@ -81,19 +85,29 @@ def write_wrk_script(folder: Path, headers: str) -> Path:
 local pairs_of_key_and_target = {{
 {pairs}
 }}
-local requests, turn = {{}}, 0
+local requests, credentials, turn = {{}}, nil, 0
+
+local function format(pair, name, value)
+    local headers = {{ ["Host"] = "api.example.com", ["client-key"] = pair[1],
+{lines}}}
+    if name then headers[name] = value end
+    return wrk.format("GET", pair[2], headers)
+end
 
 function init(args)
-    for i, pair in ipairs(pairs_of_key_and_target) do
-        local headers = {{ ["Host"] = "api.example.com", ["client-key"] = pair[1],
-{lines}}}
-        requests[i] = wrk.format("GET", pair[2], headers)
+    if args[1] then
+        credentials, turn = {{}}, tonumber(args[2])
+        for line in io.lines(args[1]) do credentials[#credentials + 1] = line end
+        return
     end
+    for i, pair in ipairs(pairs_of_key_and_target) do requests[i] = format(pair) end
 end
 
 function request()
-    turn = turn % #requests + 1
-    return requests[turn]
+    turn = turn + 1
+    if not credentials then return requests[(turn - 1) % #requests + 1] end
+    local name, value = credentials[(turn - 1) % #credentials + 1]:match("^(.-): (.*)$")
+    return format(pairs_of_key_and_target[(turn - 1) % #pairs_of_key_and_target + 1], name, value)
 end
 """)
     return script

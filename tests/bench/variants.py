@@ -10,6 +10,7 @@ from pathlib import Path
 
 import gateways
 import traffic
+import users
 from processes import Failed, Lab, Process, free_port
 
 HERE = Path(__file__).parent
@@ -27,6 +28,12 @@ class Variant:
     processes: list[Process]
     checks_keys: bool = True
     sends_identity: bool = True
+    # A file with one header line for each request, beside the key.
+    credentials: Path | None = None
+    # Whether each of these is sent once: the same one again would cost less.
+    sent_once: bool = False
+    # How many of them have been sent.
+    sent: int = 0
 
     def check(self):
         """Checks that the variant allows a valid key with its client type, and denies an invalid one."""
@@ -41,14 +48,20 @@ class Variant:
             raise Failed(f"`{self.name}` responds to a client type that is not allowed with {status}")
 
     def request(self, key, endpoint):
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{traffic.target(endpoint)}", headers={"client-key": key, "host": "api.example.com"}
-        )
+        headers = {"client-key": key, "host": "api.example.com", **self.credential()}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{traffic.target(endpoint)}", headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=5) as response:
                 return response.status, response.headers.get("seen-client-type")
         except urllib.error.HTTPError as error:
             return error.code, None
+
+    def credential(self):
+        """The header that the first request has beside the key."""
+        if self.credentials is None:
+            return {}
+        with self.credentials.open() as lines:
+            return dict([next(lines).strip().split(": ", 1)])
 
 
 class Builder:
@@ -84,9 +97,9 @@ class Builder:
     def gateway(self, port, edits=(), includes=INCLUDES, **levels) -> Process:
         return self.nginx("gateway", port, gateways.proxy(port, self.backend_port, **levels), edits, includes)
 
-    def keygate(self, role, address, before=(), program=None) -> Process:
-        files = {"resolver": ["--keys", "keys.yaml"], "authorizer": ["--policy", "policy.yaml"]}
-        files["serve"] = files["resolver"] + files["authorizer"]
+    def keygate(self, role, address, before=(), program=None, policy="policy.yaml", config=None) -> Process:
+        files = {"resolver": ["--keys", "keys.yaml"], "authorizer": ["--policy", policy]}
+        files["serve"] = files["resolver"] + files["authorizer"] + (["--config", config] if config else [])
         argv = [*before, program or self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
         # nginx's worker is another user if the benchmark runs as root.
         return self.lab.start("authorization", [*argv, "--listen", listen(address)], address,
@@ -228,7 +241,8 @@ class Builder:
         return self.tuned("decisions cached 1 s", [gateways.DECISION_CACHE],
                           http=gateways.cache_path(self.memory.name))  # fmt: skip
 
-    def keygate_gateway(self, name, addresses, services, server, edits=(), http="", includes=INCLUDES, **kinds):
+    def keygate_gateway(self, name, addresses, services, server, edits=(), http="", includes=INCLUDES, set_user="",
+                        **kinds):  # fmt: skip
         port = free_port()
         # The includes with the services' addresses.
         conf = (includes / "keygate.conf").read_text()
@@ -242,7 +256,7 @@ class Builder:
             edits=edits,
             includes=includes,
             http=f"    include {self.lab.folder}/keygate-{port}.conf;\n{http}",
-            server=f"        include {server};\n",
+            server=f"        include {server};\n{set_user}",
             location="            include keygate-authorize.conf;\n",
         )
         return Variant(name, port, [gateway, *services, self.backend], **kinds)
@@ -335,6 +349,7 @@ ALL = {
     "envoy-trivial": Builder.envoy_trivial,
     "envoy-keygate": Builder.envoy_keygate,
     "caddy": Builder.caddy,
+    **users.ALL,
     "tuned-headers": Builder.needed_headers,
     "tuned-pool": Builder.small_pool,
     "tuned-cache": Builder.decision_cache,
