@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::support::http_message::Message;
 
 /// Longer than any response takes, even if a service hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Connects to a gateway.
 pub(crate) fn connect(address: &str) -> TcpStream {
