@@ -13,6 +13,9 @@ use crate::support::gateway::{ROOT, corpus_file, free_port};
 use crate::support::http_message::Message;
 use crate::support::program::{Service, keygate};
 
+/// The settings file of a service.
+const SETTINGS: &str = "settings.yaml";
+
 /// `keygate serve` with copies of the corpus' keys and policy, which a test may change.
 pub(crate) struct Watched {
     pub(crate) service: Service,
@@ -24,7 +27,17 @@ pub(crate) struct Watched {
 impl Watched {
     /// Starts it with these settings, such as `("KEYGATE_LOG_LEVEL", "debug")`.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// Starts it with a settings file too.
+    pub(crate) fn start_with_file(file: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(SETTINGS), file).unwrap();
+        Self::start_in(folder, settings)
+    }
+
+    fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let path = |name: &str| folder.path().join(name);
         for name in ["keys.yaml", "policy.yaml"] {
             fs::copy(corpus_file(name), path(name)).unwrap();
@@ -37,7 +50,11 @@ impl Watched {
             .env("KEYGATE_LOG_FORMAT", "json")
             .env("KEYGATE_KEYS", path("keys.yaml"))
             .env("KEYGATE_POLICY", path("policy.yaml"))
-            .envs(settings.iter().copied());
+            .envs(settings.iter().copied())
+            .current_dir(folder.path());
+        if path(SETTINGS).exists() {
+            command.args(["--config", SETTINGS]);
+        }
         let service = Service::start(command, &data, &path("log"));
         Self {
             service,
