@@ -20,7 +20,7 @@ import pytest
 import references
 import schemas
 from manifests import ROOT, build
-from pods import KEYGATE, NGINX, playing
+from pods import KEYGATE, NGINX, Failed, playing
 from test_running import KEYS, with_user_files
 
 TEXT = (ROOT / "docs/users.md").read_text()
@@ -244,21 +244,39 @@ def test_a_userinfo_service(folder):
         assert_true(title, folder)
 
 
-def test_the_files_for_kubernetes(folder):
-    kustomization, settings = blocks("yaml", section("On Kubernetes"))
+def yours(folder, settings):
+    """What the page has a user put together for Kubernetes, with these settings."""
+    kustomization = blocks("yaml", section("On Kubernetes"))[0]
     (folder / "keygate").symlink_to(ROOT)
     (folder / "kustomization.yaml").write_text(kustomization)
     (folder / "settings.yaml").write_text(settings)
-    yours = build(folder)
-    assert list(schemas.problems(yours, schemas.VERSIONS[-1])) == []
-    assert list(references.problems(yours)) == []
-    assert list(references.user_sources(yours)) == []
+    return build(folder)
+
+
+def with_backend(manifests):
     backend = with_user_files("nginx").objects
-    yours.objects += [entry for entry in backend if entry["metadata"]["name"].startswith("backend")]
-    with playing(yours, folder / "played", KEYS):
+    manifests.objects += [entry for entry in backend if entry["metadata"]["name"].startswith("backend")]
+    return manifests
+
+
+def test_the_files_for_kubernetes(folder):
+    manifests = yours(folder, blocks("yaml", section("On Kubernetes"))[1])
+    assert list(schemas.problems(manifests, schemas.VERSIONS[-1])) == []
+    assert list(references.problems(manifests)) == []
+    assert list(references.user_sources(manifests)) == []
+    with playing(with_backend(manifests), folder / "played", KEYS):
         # There is no provider: the Pods start without it, and the check-up says why.
         [issuer] = json.loads(check_up())["issuers"]
         assert (issuer["issuer"], issuer["keys"]) == ("https://id.example.com/", 0)
+
+
+def test_the_image_needs_a_ca_file(folder):
+    settings = re.sub(r"^ +ca-file: .*\n", "", blocks("yaml", section("On Kubernetes"))[1], flags=re.M)
+    played = playing(with_backend(yours(folder, settings)), folder / "played", KEYS)
+    message = "the system has no CA certificates"
+    with pytest.raises(Failed, match=message) as failed, played:
+        pass
+    assert str(failed.value).count(message) == 1
 
 
 def check_up():
@@ -269,3 +287,19 @@ def check_up():
             return text
         time.sleep(0.02)
     pytest.fail(text)
+
+
+def test_every_cause_on_the_page_is_a_message_of_the_program():
+    crates = ("users", "user-sources", "headers")
+    sources = [path.read_text() for crate in crates for path in (ROOT / "crates" / crate / "src").rglob("*.rs")]
+    text = re.sub(r"\\\n\s*", "", "\n".join(sources))
+    literals = re.findall(r'error\(\s*"((?:[^"\\]|\\.)*)"', text)
+    # A message that is a value alone would match everything.
+    messages = [literal for literal in literals if re.sub(r"\{.*?\}", "", literal).strip(" :")]
+    patterns = [re.sub(r"\\\{.*?\\\}", ".+", re.escape(message)) for message in messages]
+    rows = [row.split(" | ")[1] for row in section("Troubleshooting").splitlines() if row.startswith("| ")][1:]
+    causes = [cause for row in rows for cause in re.findall(r"`` (.+?) ``|(?<!`)`([^`]+)`(?!`)", row)]
+    assert len(causes) > 12
+    for cause in (double or single for double, single in causes):
+        part = cause.strip("… ")
+        assert any(part in message or re.match(pattern, part) for message, pattern in zip(messages, patterns)), cause

@@ -56,14 +56,23 @@ fn names(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("keygate_")).collect()
 }
 
-/// An issuer whose keys nobody serves.
-const USERS: &str = "users: {jwt: [{issuer: a, audience: any, jwks-url: http://127.0.0.1:1/}]}\n";
+/// An issuer whose keys are loaded, and one whose keys cannot be fetched.
+const USERS: &str = "users: {jwt: [
+    {issuer: a, audience: any, secret-file: secret},
+    {issuer: b, audience: any, jwks-url: http://127.0.0.1:1/},
+]}\n";
 
 /// A service with every metric: it has decided with each reason, has a shadow, users, and a key that
 /// will expire.
 fn with_every_metric() -> Watched {
     let shadow = corpus_file("policy.yaml").display().to_string();
-    let watched = Watched::start_with_file(USERS, &[("KEYGATE_SHADOW_POLICY", &shadow)]);
+    let watched = Watched::start_with_files(
+        &[
+            ("settings.yaml", USERS),
+            ("secret", &format!("{}\n", "s".repeat(32))),
+        ],
+        &[("KEYGATE_SHADOW_POLICY", &shadow)],
+    );
     let keys = fs::read_to_string(watched.path("keys.yaml")).unwrap();
     let expiring = "  - { id: expiring, clientType: A, key: sample-key-of-expiring, \
                     expiresAt: 2999-01-01T00:00:00Z }\n";

@@ -54,7 +54,7 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The sources of users cannot be used.
-    #[error("users: {0}")]
+    #[error("users")]
     Users(#[from] UsersError),
     /// The system refuses something that every process needs.
     #[error("the system refuses a signal handler or a thread")]

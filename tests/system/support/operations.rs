@@ -30,10 +30,12 @@ impl Watched {
         Self::start_in(tempfile::tempdir().unwrap(), settings)
     }
 
-    /// Starts it with a settings file too.
-    pub(crate) fn start_with_file(file: &str, settings: &[(&str, &str)]) -> Self {
+    /// Starts it in a folder with these files too, `settings.yaml` among them.
+    pub(crate) fn start_with_files(files: &[(&str, &str)], settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(SETTINGS), file).unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
         Self::start_in(folder, settings)
     }
 
