@@ -1,4 +1,4 @@
-"""The settings, commands and requests of docs/users.md do what the page says, on real nginx.
+"""The settings, commands and requests of docs/users.md do what the page says, through nginx.
 
 The tests have ports and mounts of their own, so the page's addresses and host names are used as they stand.
 """
@@ -30,6 +30,8 @@ NGINX_HEAD = "events {}\nerror_log error.log;\npid nginx.pid;\ndaemon off;\n"
 PATHS = "access_log off;\n" + "".join(
     f"{kind}_temp_path temp-{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 )
+
+AUTH_JSON = '{"/orders": {"ALL": {"authorization": {"expression": "groups.staff", "public": false}}}}'
 
 
 def section(title):
@@ -186,6 +188,7 @@ def gateway(folder, settings, nginx, includes=ROOT / "nginx"):
         stack.enter_context(serving(3000, echo))
         wait_for(7081, folder)
         wait_for(7082, folder)
+        shell("until curl -sf http://127.0.0.1:7092/-/check-up; do sleep 0.02; done", folder)  # with keys
         command = [NGINX, "-p", folder, "-e", "error.log", "-c", folder / "nginx.conf"]
         stack.enter_context(running(command, folder, "nginx.log"))
         wait_for(8443 if "8443" in nginx else 8080, folder)
@@ -242,6 +245,21 @@ def test_a_userinfo_service(folder):
     title = "Log users in with a userinfo service"
     with serving(9000, session), gateway(folder, settings_of(title), server_of_the_page()):
         assert_true(title, folder)
+
+
+@pytest.mark.parametrize(("variable", "user"), [("USERINFO_URL", "mia-userid: ada"), ("TRUST_MIA_USER_HEADERS", None)])
+def test_mia_platforms_environment(variable, user, folder):
+    (folder / "auth.json").write_text(AUTH_JSON)
+    page = (ROOT / "docs/migrating-from-mia-platform.md").read_text()
+    command = next(block for block in blocks("sh", page) if variable in block)
+    command = command.replace("/configmap", str(folder)).replace("keygate authorizer", f"exec {KEYGATE} authorizer")
+    with serving(9000, session), running(["bash", "-c", command], folder, "authorizer.log"):
+        wait_for(7082, folder)
+        # A user by a header is not believed from this address.
+        request = "curl -is http://127.0.0.1:7082/auth/orders -H 'host: shop.example' -H 'miauserid: root' -H 'cookie: sid=s3'"
+        response = shell(request, folder).splitlines()
+        assert response[0].split()[1] == ("200" if user else "401")
+        assert user is None or user in response
 
 
 def yours(folder, settings):
