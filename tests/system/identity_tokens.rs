@@ -9,7 +9,7 @@ use rstest_reuse::apply;
 use serde_json::{Value, json};
 
 use crate::support::caller;
-use crate::support::gateway::{Gateway, Role, Services, Setup, corpus_file};
+use crate::support::gateway::{Gateway, Role, Services, Setup, corpus_file, free_port};
 use crate::support::http_message::Message;
 use crate::support::nginx::{Version, each_nginx};
 use crate::support::program::{Service, keygate, run_to_end};
@@ -175,6 +175,32 @@ fn an_invalid_key_file_leaves_the_former_keys() {
     assert_no_secret_in(&(check_up + &gateway.logs()));
 }
 
+#[test]
+fn signing_for_anyone_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::write(path.join(KEY_FILE), P256).unwrap();
+    fs::write(
+        path.join("secret"),
+        "for tests: 0123456789abcdef0123456789abcdef\n",
+    )
+    .unwrap();
+    let warning = "gets a token of any client type";
+    let is_warned = |host: &str, secret: &str| {
+        let listen = format!("{host}:{}", free_port());
+        let mut command = authorizer(path);
+        command.args(["--listen", &listen]);
+        if !secret.is_empty() {
+            command.env("KEYGATE_HANDOFF_SECRET_FILE", path.join(secret));
+        }
+        let service = Service::start(command, &listen, &path.join("log"));
+        service.output().contains(warning)
+    };
+    assert!(is_warned("0.0.0.0", ""));
+    assert!(!is_warned("127.0.0.1", ""));
+    assert!(!is_warned("0.0.0.0", "secret"));
+}
+
 /// No line of a key file.
 fn assert_no_secret_in(text: &str) {
     let lines = P256.lines().chain(ED25519.lines());
@@ -192,7 +218,8 @@ fn assert_no_secret_in(text: &str) {
 fn a_service_does_not_start_without_a_key(#[case] file: &str, #[case] expected: &str) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(KEY_FILE), format!("{file}\n")).unwrap();
-    let output = run_to_end(&mut authorizer(folder.path()));
+    let mut command = authorizer(folder.path());
+    let output = run_to_end(command.args(["--listen", "127.0.0.1:0"]));
     assert!(!output.status.success());
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(
@@ -205,9 +232,7 @@ fn a_service_does_not_start_without_a_key(#[case] file: &str, #[case] expected: 
 fn authorizer(folder: &Path) -> std::process::Command {
     fs::write(folder.join("settings.yaml"), identity_section(folder)).unwrap();
     let mut command = keygate();
-    command.args(["authorizer", "--listen"]);
-    command.arg(format!("unix:{}/data.sock", folder.display()));
-    command.arg("--operations");
+    command.args(["authorizer", "--operations"]);
     command.arg(format!("unix:{}/operations.sock", folder.display()));
     command.arg("--config").arg(folder.join("settings.yaml"));
     command.arg("--policy").arg(corpus_file("policy.yaml"));
@@ -221,7 +246,9 @@ fn only_a_process_that_signs_has_a_key_set() {
     let socket = path.join("operations.sock");
     let listen = format!("unix:{}/data.sock", path.display());
     fs::write(path.join(KEY_FILE), P256).unwrap();
-    let signing = Service::start(authorizer(path), &listen, &path.join("log"));
+    let mut command = authorizer(path);
+    command.args(["--listen", &listen]);
+    let signing = Service::start(command, &listen, &path.join("log"));
     let page = |page| caller::get_unix(&socket, page);
     assert_eq!(page("/.well-known/jwks.json").status(), 200);
     let settings = page("/debug/config").text();
@@ -232,7 +259,8 @@ fn only_a_process_that_signs_has_a_key_set() {
     assert_no_secret_in(&settings);
     drop(signing);
 
-    let command = authorizer(path);
+    let mut command = authorizer(path);
+    command.args(["--listen", &listen]);
     fs::write(path.join("settings.yaml"), "log-level: info\n").unwrap();
     let _plain = Service::start(command, &listen, &path.join("log"));
     assert_eq!(page("/.well-known/jwks.json").status(), 404);

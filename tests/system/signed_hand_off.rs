@@ -1,6 +1,7 @@
 //! The authorizer accepts a client type only where the resolver has signed it.
 
-use std::fs;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use rstest_reuse::apply;
 
@@ -113,6 +114,18 @@ fn a_resolver_with_another_secret_lets_no_key_pass() {
     assert!(gateway.backend.take().is_empty());
     let response = caller::get(&gateway.address, "/public/page", &[]);
     assert_eq!(response.status(), 200);
+
+    // The authorizer learns the secret while it runs.
+    fs::rename(other, gateway.file(FILE)).unwrap();
+    let started = Instant::now();
+    while caller::get(&gateway.address, "/orders", &[KEY]).status() != 200 {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{}",
+            gateway.logs()
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[apply(each_nginx)]

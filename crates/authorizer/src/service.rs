@@ -5,18 +5,18 @@ mod signed;
 use std::{sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use jiff::Timestamp;
 use keygate_expression::Facts;
 use keygate_headers::{ExpectedNames, Sender};
 use keygate_policy::{Policy, Reason, path::CanonicalPath, policy::Matched, reason::Status};
-use keygate_users::{FindUser, Identity, Lookup, User, identity::Unfit};
+use keygate_users::{FindUser, Lookup, User};
 
 use crate::{
     AnswerWith, Cause, Counters, Decision, Endpoint, HeaderNames, LookUp, Malformed, Observer,
     Record, Request, Shadow, login::Login,
 };
-use signed::{RequiredHandOff, Signer};
+use signed::{RequiredHandOff, Signer, reason};
 
 /// The authorization service: the active policy and the gateways' header names.
 #[derive(Debug)]
@@ -258,7 +258,7 @@ impl Authorizer {
             Err(reason) => (matching.matched.deny(reason), None),
         };
         let shown = if decision.is_allowed() {
-            self.shown(received, &matching.request, user)
+            self.shown(&received.request, &matching.request, user)
         } else {
             Ok((None, None))
         };
@@ -298,25 +298,6 @@ impl Authorizer {
             identity,
             token,
         }
-    }
-
-    /// Returns what the backend of an allowed request learns of the caller: headers, and a token.
-    fn shown(
-        &self,
-        received: &Received<'_>,
-        request: &keygate_policy::Request<'_>,
-        user: Option<&User>,
-    ) -> Result<(Option<Identity>, Option<HeaderValue>), Unfit> {
-        let identity = self
-            .users
-            .as_ref()
-            .zip(user)
-            .map(|(users, user)| Identity::of(user, users.identity_limit));
-        let token = self
-            .signer
-            .as_ref()
-            .map(|signer| signer.token(&received.request, request.facts.client_type, user));
-        Ok((identity.transpose()?, token.transpose()?))
     }
 
     fn report(&self, record: &Record<'_>) {
@@ -400,14 +381,6 @@ pub(crate) fn with_user<'r>(
             ..request.facts
         },
         ..*request
-    }
-}
-
-/// The reason for a denial of a caller whose identity does not fit.
-const fn reason(unfit: &Unfit) -> Reason {
-    match unfit {
-        Unfit::TooLarge { .. } | Unfit::NotAHeader(_) => Reason::IdentityTooLarge,
-        Unfit::NotSigned => Reason::UserUnavailable,
     }
 }
 

@@ -9,7 +9,8 @@ use keygate_headers::{
     HandOff,
     hand_off::{HandedOff, InvalidHandOff},
 };
-use keygate_users::{IdentityTokens, User, identity::Unfit, identity_token};
+use keygate_policy::Reason;
+use keygate_users::{Identity, IdentityTokens, User, identity::Unfit, identity_token};
 
 use super::Authorizer;
 use crate::{ClientTypeSource, Malformed, Request};
@@ -93,6 +94,25 @@ impl Authorizer {
         let secret = secret.as_ref().ok_or(InvalidHandOff::Missing)?;
         Ok(secret.verify(request.headers, caller, Timestamp::now().as_second())?)
     }
+
+    /// Returns what the backend of an allowed request learns of the caller: headers, and a token.
+    pub(super) fn shown(
+        &self,
+        request: &Request<'_>,
+        described: &keygate_policy::Request<'_>,
+        user: Option<&User>,
+    ) -> Result<(Option<Identity>, Option<HeaderValue>), Unfit> {
+        let identity = self
+            .users
+            .as_ref()
+            .zip(user)
+            .map(|(users, user)| Identity::of(user, users.identity_limit));
+        let token = self
+            .signer
+            .as_ref()
+            .map(|signer| signer.token(request, described.facts.client_type, user));
+        Ok((identity.transpose()?, token.transpose()?))
+    }
 }
 
 impl Signer {
@@ -111,5 +131,13 @@ impl Signer {
         let tokens = self.tokens.load();
         let tokens = tokens.as_ref().ok_or(Unfit::NotSigned)?;
         tokens.token(caller, self.limit, Timestamp::now())
+    }
+}
+
+/// The reason for a denial of a caller whose identity does not fit.
+pub(super) const fn reason(unfit: &Unfit) -> Reason {
+    match unfit {
+        Unfit::TooLarge { .. } | Unfit::NotAHeader(_) => Reason::IdentityTooLarge,
+        Unfit::NotSigned => Reason::UserUnavailable,
     }
 }

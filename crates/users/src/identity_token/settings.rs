@@ -42,7 +42,11 @@ pub enum InvalidIdentityToken {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a section with `key-file`, `issuer` and `audience`"
+)]
 struct Raw {
     key_file: PathBuf,
     issuer: String,
