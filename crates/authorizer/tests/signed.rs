@@ -1,5 +1,11 @@
 //! What is signed: the client type that the gateway hands over, and the identity of allowed requests.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::{
     future::ready,
     pin::{Pin, pin},

@@ -1,5 +1,7 @@
 //! Decisions that need a user: when one is looked up, and what becomes of the result.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     future::ready,
     pin::Pin,
