@@ -245,10 +245,12 @@ fn only_a_process_that_signs_has_a_key_set() {
     let path = folder.path();
     let socket = path.join("operations.sock");
     let listen = format!("unix:{}/data.sock", path.display());
+    // This listener is bound last.
+    let operations = format!("unix:{}", socket.display());
     fs::write(path.join(KEY_FILE), P256).unwrap();
     let mut command = authorizer(path);
     command.args(["--listen", &listen]);
-    let signing = Service::start(command, &listen, &path.join("log"));
+    let signing = Service::start(command, &operations, &path.join("log"));
     let page = |page| caller::get_unix(&socket, page);
     assert_eq!(page("/.well-known/jwks.json").status(), 200);
     let settings = page("/debug/config").text();
@@ -262,6 +264,6 @@ fn only_a_process_that_signs_has_a_key_set() {
     let mut command = authorizer(path);
     command.args(["--listen", &listen]);
     fs::write(path.join("settings.yaml"), "log-level: info\n").unwrap();
-    let _plain = Service::start(command, &listen, &path.join("log"));
+    let _plain = Service::start(command, &operations, &path.join("log"));
     assert_eq!(page("/.well-known/jwks.json").status(), 404);
 }
