@@ -321,3 +321,14 @@ def test_every_cause_on_the_page_is_a_message_of_the_program():
     for cause in (double or single for double, single in causes):
         part = cause.strip("… ")
         assert any(part in message or re.match(pattern, part) for message, pattern in zip(messages, patterns)), cause
+
+
+def test_trusted_headers(folder):
+    title = "Log users in with headers of a trusted gateway"
+    [command] = blocks("sh", section(title))
+    includes = folder / "includes"
+    (folder / "authorizer.yaml").write_text(settings_of(title))
+    shell(command.replace("/etc/nginx", str(includes)).replace("keygate ", f"{KEYGATE} ", 1), folder)
+    [server] = blocks("nginx", section(title))
+    with gateway(folder, settings_of(title), f"http {{\ninclude keygate.conf;\n{server}}}\n", includes):
+        assert_true(title, folder)
