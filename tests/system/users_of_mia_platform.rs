@@ -1,6 +1,8 @@
 //! Mia-Platform's documented expressions about users, with the environment names of its Authorization
 //! Service: by a userinfo service, and by trusted headers.
 
+use std::fs;
+
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 
