@@ -235,8 +235,7 @@ def test_a_token_without_a_provider(folder):
     title = "Log users in with JWTs"
     [commands] = blocks("sh", section(title))
     token = shell(f"{commands}\necho $TOKEN", folder)
-    settings = settings_of(title).replace("https://id.example.com/jwks", "/etc/keygate/secret")
-    settings = settings.replace("jwks-url", "secret-file").replace("https://id.example.com/", "https://try.example/")
+    settings = next(block for block in blocks("yaml", section(title)) if "try.yaml" in block)
     with gateway(folder, settings, server_of_the_page()):
         assert_true(title, folder, token)
 
@@ -332,3 +331,29 @@ def test_trusted_headers(folder):
     [server] = blocks("nginx", section(title))
     with gateway(folder, settings_of(title), f"http {{\ninclude keygate.conf;\n{server}}}\n", includes):
         assert_true(title, folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "constant"),
+    [
+        ("| a token | 16 KiB;", "users/src/jwt/token.rs", "MOST_BYTES: usize = 16 * 1024;"),
+        ("| a JWK set | 256 KiB;", "user-sources/src/keys/fetcher.rs", "MOST_BYTES: usize = 256 * 1024;"),
+        ("RSA keys of 2048 to 8192 bits", "users/src/jwks/key.rs", "= 2048..=8192;"),
+        ("| a userinfo response | 64 KiB |", "user-sources/src/userinfo.rs", "MOST_BYTES: usize = 64 * 1024;"),
+        ("| 32 levels;", "users/src/json.rs", "MOST_NESTED: usize = 32;"),
+        ("| 3 s |", "user-sources/src/client.rs", "CONNECT_TIMEOUT: Duration = Duration::from_secs(3);"),
+        ("| a fetch of keys | 5 s |", "user-sources/src/keys.rs", "fetch: Duration::from_secs(5),"),
+        ("| 1.5 s |", "user-sources/src/keys.rs", "wait: Duration::from_millis(1500),"),
+        ("at least 1 and at most 60 minutes", "user-sources/src/keys.rs", "fresh: (minutes(1), minutes(60)),"),
+        ("10 without\nit", "user-sources/src/keys.rs", "fresh_by_default: minutes(10),"),
+        ("every\n10 seconds", "user-sources/src/keys.rs", "cooldown: Duration::from_secs(10),"),
+        ("up to 30.", "user-sources/src/keys.rs", "longest_retry: Duration::from_secs(30),"),
+        ("| 64 at once, 1024 with", "user-sources/src/userinfo.rs", "MOST_AT_ONCE: usize = 64;"),
+        ("| 16 MiB of tokens |", "user-sources/src/tokens.rs", "MOST_REMEMBERED: u64 = 16 * 1024 * 1024;"),
+        ("| 10,000 |", "user-sources/src/userinfo.rs", "MOST_KEPT: usize = 10_000;"),
+        ("`identity-header-limit` (default 4096)", "users/src/identity.rs", "LIMIT: usize = 4096;"),
+    ],
+)
+def test_limits_on_the_page_are_those_of_the_program(words, file, constant):
+    assert words in TEXT
+    assert constant in (ROOT / "crates" / file).read_text()
