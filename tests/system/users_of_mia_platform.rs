@@ -198,6 +198,10 @@ fn documented_expressions_hold_with_trusted_headers(version: Version) {
             ("GROUPS_HEADER_KEY", "miagroups"),
         ],
     );
+    // The names of the environment are those that nginx uses.
+    let steps = fs::read_to_string(gateway.file("keygate-server.conf")).unwrap();
+    let groups = "proxy_set_header miagroups $keygate_trusted_user_groups;";
+    assert!(steps.contains(groups), "{steps}");
     let claimed = [
         "miauserid: root",
         "miagroups: admin",
