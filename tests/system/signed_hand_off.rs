@@ -28,8 +28,8 @@ fn start(version: Version, services: Services) -> Gateway {
     })
 }
 
-/// A request to a service itself, past nginx.
-fn ask(gateway: &Gateway, role: Role, path: &str, headers: &[&str]) -> Message {
+/// Sends a request directly to a service, bypassing nginx.
+fn send_to(gateway: &Gateway, role: Role, path: &str, headers: &[&str]) -> Message {
     caller::get(&gateway.service_addresses[role as usize], path, headers)
 }
 
@@ -56,28 +56,28 @@ fn only_a_signed_client_type_passes(version: Version) {
         }
     }
 
-    let resolved = ask(&gateway, Role::Resolver, "/resolve", &[KEY]);
+    let resolved = send_to(&gateway, Role::Resolver, "/resolve", &[KEY]);
     let signature = resolved.header("x-keygate-handoff").unwrap();
     let signature = format!("x-keygate-handoff: {signature}");
-    let asked = |lines: &[&str]| {
-        let response = ask(&gateway, Role::Authorizer, "/auth/orders", lines);
+    let decide = |lines: &[&str]| {
+        let response = send_to(&gateway, Role::Authorizer, "/auth/orders", lines);
         let (status, reason) = status_and_reason(&response);
         (status, reason.unwrap().to_owned())
     };
     let (client_type, key_id) = ("client-type: A", "x-keygate-key-id: client-a");
     let denied = (403, "malformed-request".to_owned());
-    assert_eq!(asked(&[client_type, key_id]), denied);
-    assert_eq!(asked(&[client_type, key_id, forged]), denied);
-    assert_eq!(asked(&["client-type: ADMIN", key_id, &signature]), denied);
+    assert_eq!(decide(&[client_type, key_id]), denied);
+    assert_eq!(decide(&[client_type, key_id, forged]), denied);
+    assert_eq!(decide(&["client-type: ADMIN", key_id, &signature]), denied);
     assert_eq!(
-        asked(&[client_type, "x-keygate-key-id: client-b", &signature]),
+        decide(&[client_type, "x-keygate-key-id: client-b", &signature]),
         denied
     );
     assert_eq!(
-        asked(&[client_type, key_id, &signature]),
+        decide(&[client_type, key_id, &signature]),
         (200, "ok".to_owned())
     );
-    assert_eq!(asked(&[]), (401, "missing-key".to_owned()));
+    assert_eq!(decide(&[]), (401, "missing-key".to_owned()));
 
     let socket = Role::Authorizer.operations(&gateway.file(""));
     let metrics = caller::get_unix(&socket, "/metrics").text();
@@ -143,7 +143,7 @@ fn both_steps_in_one_process_need_no_signature(version: Version) {
             (403, Some("malformed-request")),
         ),
     ] {
-        let response = ask(&gateway, Role::Serve, path, &[headers]);
+        let response = send_to(&gateway, Role::Serve, path, &[headers]);
         assert_eq!(status_and_reason(&response), expected, "{path} {headers}");
     }
 }

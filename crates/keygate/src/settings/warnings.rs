@@ -29,7 +29,7 @@ impl Settings {
             && self.handoff_secret_file.is_none();
         if signs_for_anyone && !listen.is_local() {
             tracing::warn!(
-                "{}: whoever reaches the data listener, `{listen}`, gets a token of any client type: let \
+                "{}: any client of the data listener `{listen}` can get a token of any client type: let \
                  only the gateway reach it, or set `handoff-secret-file`",
                 self.origins.named("identity-token")
             );
