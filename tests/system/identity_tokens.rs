@@ -185,7 +185,7 @@ fn signing_for_anyone_is_a_warning() {
         "for tests: 0123456789abcdef0123456789abcdef\n",
     )
     .unwrap();
-    let warning = "gets a token of any client type";
+    let warning = "get a token of any client type";
     let is_warned = |host: &str, secret: &str| {
         let listen = format!("{host}:{}", free_port());
         let mut command = authorizer(path);
