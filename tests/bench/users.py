@@ -1,4 +1,4 @@
-"""Variants with users: `keygate serve` over a Unix socket, and rules that ask for a key and a group of the user."""
+"""Variants with users: `keygate serve` over a Unix socket, and rules that require a key and a group of the user."""
 
 import json
 import subprocess

@@ -45,7 +45,7 @@ impl Names {
         format!("users:\n  trusted-headers:\n    peers: {peers}\n{names}")
     }
 
-    /// Headers that no backend gets, whoever sends them.
+    /// Headers that no backend gets, from any sender.
     fn removed(self) -> &'static [&'static str] {
         const ALWAYS: &[&str] = &["miagroups", "mia-userid", "mia_userid"];
         match self {

@@ -86,7 +86,7 @@ fn allowed(gateway: &Gateway, target: &str, headers: &[&str]) -> Message {
 }
 
 /// The one request that the userinfo service has received.
-fn asked(userinfo: &Userinfo) -> Message {
+fn only_request(userinfo: &Userinfo) -> Message {
     let mut received = userinfo.take();
     assert_eq!(received.len(), 1, "{received:?}");
     received.remove(0)
@@ -125,7 +125,7 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
             Some(r#"{"email":"a@example.com"}"#)
         ]
     );
-    let request = asked(&userinfo);
+    let request = only_request(&userinfo);
     assert_eq!(request.start, "GET /me HTTP/1.1");
     let mut names: Vec<&str> = request
         .headers
@@ -145,7 +145,7 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
     let received = allowed(&gateway, "/write", &["authorization: Bearer opaque"]);
     assert_eq!(received.header("miauserid"), Some("ada"));
     assert_eq!(
-        asked(&userinfo).header("authorization"),
+        only_request(&userinfo).header("authorization"),
         Some("Bearer opaque")
     );
 
@@ -158,7 +158,7 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
     // The back office has a service of its own.
     userinfo.reply(Reply::json(&json!({"sub": "eve", "groups": ["support"]})));
     allowed(&gateway, "/backoffice/x", &[SESSION]);
-    assert_eq!(asked(&userinfo).target(), "/backoffice/me?x=1");
+    assert_eq!(only_request(&userinfo).target(), "/backoffice/me?x=1");
     assert_denied(&gateway, "/both", &[SESSION, KEY], 403, "expression-false");
     userinfo.take();
 
@@ -167,7 +167,7 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
         userinfo.reply(Reply::Respond(status, body.to_owned()));
         assert_denied(&gateway, "/me", &[SESSION], 401, "missing-user");
     }
-    // Nobody can tell.
+    // The user is unknown.
     for reply in [
         Reply::Respond(500, "{\"sub\":\"ada\"}".to_owned()),
         Reply::Respond(302, String::new()),

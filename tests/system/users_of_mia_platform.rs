@@ -63,7 +63,7 @@ fn permissions(user: &str) -> &'static [&'static str] {
     }
 }
 
-/// Their `auth.json`; `public: false` asks for a user.
+/// Their `auth.json`; `public: false` requires a user.
 fn policy() -> String {
     let rule = |expression: &str| json!({"ALL": {"authorization": {"expression": expression, "public": false}}});
     let mut paths: serde_json::Map<String, Value> = EXPRESSIONS
@@ -193,7 +193,7 @@ fn documented_expressions_hold_with_trusted_headers(version: Version) {
         SET,
         &[
             ("TRUST_MIA_USER_HEADERS", "true"),
-            // Which their service does not ask for.
+            // Their service does not require it.
             ("KEYGATE_TRUSTED_PEERS", "unix"),
             ("GROUPS_HEADER_KEY", "miagroups"),
         ],
