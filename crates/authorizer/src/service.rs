@@ -7,14 +7,13 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
 use jiff::Timestamp;
-use keygate_expression::Facts;
 use keygate_headers::{ExpectedNames, Sender};
-use keygate_policy::{Policy, Reason, path::CanonicalPath, policy::Matched, reason::Status};
-use keygate_users::{FindUser, Lookup, User};
+use keygate_policy::{Login, Policy, Reason, path::CanonicalPath, policy::Matched, reason::Status};
+use keygate_users::{FindUser, Lookup};
 
 use crate::{
     AnswerWith, Cause, Counters, Decision, Endpoint, HeaderNames, LookUp, Malformed, Observer,
-    Record, Request, Shadow, login::Login,
+    Record, Request, Shadow, login,
 };
 use signed::{RequiredHandOff, Signer, reason};
 
@@ -248,7 +247,7 @@ impl Authorizer {
         matching: Matching<'_, '_>,
         look_up: Option<&LookUp>,
     ) -> Decision {
-        let login = look_up.map_or(Login::Nobody, |look_up| Login::from(&look_up.outcome));
+        let login = look_up.map_or(Login::Nobody, |look_up| login::of(&look_up.outcome));
         // Without a look-up nothing is needed, and `needs` would cost time.
         let needs = look_up
             .map(|_| matching.matched.needs())
@@ -266,7 +265,7 @@ impl Authorizer {
             Ok(shown) => (decision, shown, None),
             Err(unfit) => (decision.denied(reason(&unfit)), (None, None), Some(unfit)),
         };
-        let request = with_user(&matching.request, user);
+        let request = matching.request.with_user(user);
         let endpoint = decision
             .rule
             .and_then(|rule| matching.snapshot.endpoints.get(rule.index()));
@@ -367,20 +366,6 @@ impl<'p, 'r> Matching<'p, 'r> {
             None => needs.shadow_user,
         };
         needs.user || by_shadow
-    }
-}
-
-/// Returns the request with its user among the facts.
-pub(crate) fn with_user<'r>(
-    request: &keygate_policy::Request<'r>,
-    user: Option<&'r User>,
-) -> keygate_policy::Request<'r> {
-    keygate_policy::Request {
-        facts: Facts {
-            user,
-            ..request.facts
-        },
-        ..*request
     }
 }
 

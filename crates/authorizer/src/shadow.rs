@@ -1,8 +1,6 @@
 //! Shadow rules and policies, which are evaluated for real requests and never enforced.
 
-use keygate_policy::{Needs, Reason, Request, Rule, policy::Matched};
-
-use crate::{login::Login, service::with_user};
+use keygate_policy::{Login, Needs, Reason, Request, Rule, policy::Matched};
 
 /// The decision of a shadow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +25,7 @@ pub enum Verdict {
 impl<'a> Shadow<'a> {
     /// Returns the decision of the shadow policy.
     pub(crate) fn of_policy(matched: Matched<'a, '_>, login: Login<'_>) -> Self {
-        let needs_user = matches!(login, Login::Nobody) || matched.needs().user;
-        let decision = match login.for_decision(needs_user) {
-            Ok(user) => matched.judge(user),
-            Err(reason) => matched.deny(reason),
-        };
+        let decision = matched.decide(login);
         Self {
             reason: decision.reason,
             endpoint: decision.rule.map(Rule::label),
@@ -47,7 +41,7 @@ impl<'a> Shadow<'a> {
     ) -> Option<Self> {
         let rule = rule?;
         let reason = match login.for_decision(needs.shadow_user) {
-            Ok(user) => rule.judge_by_shadow(&with_user(request, user))?,
+            Ok(user) => rule.judge_by_shadow(&request.with_user(user))?,
             Err(reason) => reason,
         };
         Some(Self {

@@ -8,6 +8,7 @@
 //! [`Facts`](keygate_expression::Facts) → a [`Decision`].
 
 pub mod decision;
+mod login;
 pub mod path;
 pub mod policy;
 mod policy_yaml;
@@ -16,6 +17,7 @@ pub mod request;
 pub mod written;
 
 pub use decision::Decision;
+pub use login::Login;
 pub use policy::{Matched, Needs, Policy, Rule};
 pub use reason::{Reason, Status};
 pub use request::Request;

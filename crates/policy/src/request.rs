@@ -1,6 +1,6 @@
 //! The client request that a policy decides on.
 
-use keygate_expression::Facts;
+use keygate_expression::{Facts, User};
 
 /// A client request as the gateway describes it, parsed once.
 #[derive(Debug, Clone, Copy)]
@@ -16,4 +16,18 @@ pub struct Request<'a> {
     pub is_cors_preflight: bool,
     /// The facts about the caller.
     pub facts: Facts<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Returns the request with this user among the facts.
+    #[must_use]
+    pub fn with_user<'u>(&self, user: Option<&'u User>) -> Request<'u>
+    where
+        'a: 'u,
+    {
+        Request {
+            facts: Facts { user, ..self.facts },
+            ..*self
+        }
+    }
 }

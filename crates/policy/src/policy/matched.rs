@@ -4,11 +4,11 @@
 //! decision depends on, and [`Matched::judge`] decides. The look-up of a user, which may take a while,
 //! happens between the last two, and only if a user is needed.
 
-use keygate_expression::{Facts, User};
+use keygate_expression::User;
 
 use super::{MOST_COMPARED_BYTES, Match, Needs, Policy, Rule};
 use crate::{
-    Decision, Reason, Request,
+    Decision, Login, Reason, Request,
     path::{Ambiguities, CanonicalPath, TargetError, interpretations::Interpretation},
 };
 
@@ -87,7 +87,7 @@ impl<'p, 'r> Matched<'p, 'r> {
     /// Decides for this user, or for a request without one.
     #[must_use]
     pub fn judge(self, user: Option<&User>) -> Decision<'p, 'r> {
-        let request = self.of(user);
+        let request = self.request.with_user(user);
         let (path, found) = match &self.found {
             Ok((path, found)) => (path, *found),
             Err(reason) => return Decision::without_rule(*reason),
@@ -104,6 +104,17 @@ impl<'p, 'r> Matched<'p, 'r> {
         }
     }
 
+    /// Decides for the result of a look-up, which counts only if the decision needs a user.
+    #[must_use]
+    pub fn decide(self, login: Login<'_>) -> Decision<'p, 'r> {
+        // Without a login it makes no difference, and `needs` takes time.
+        let needs_user = matches!(login, Login::Nobody) || self.needs().user;
+        match login.for_decision(needs_user) {
+            Ok(user) => self.judge(user),
+            Err(reason) => self.deny(reason),
+        }
+    }
+
     /// Denies the request because its user is not known.
     #[must_use]
     pub fn deny(self, reason: Reason) -> Decision<'p, 'r> {
@@ -111,20 +122,6 @@ impl<'p, 'r> Matched<'p, 'r> {
             rule: self.rule(),
             path: self.found.ok().map(|(path, _)| path),
             ..Decision::without_rule(reason)
-        }
-    }
-
-    /// Returns the request with this user.
-    fn of<'u>(&self, user: Option<&'u User>) -> Request<'u>
-    where
-        'r: 'u,
-    {
-        Request {
-            facts: Facts {
-                user,
-                ..self.request.facts
-            },
-            ..self.request
         }
     }
 
