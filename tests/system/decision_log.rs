@@ -330,7 +330,7 @@ fn recent_decisions_can_be_filtered(#[case] query: &str, #[case] paths: &[&str])
 #[rstest]
 #[case(
     "clienttype=C",
-    "expected one of `client-type`, `endpoint`, `reason`, `step`, `allowed`"
+    "expected one of `client-type`, `user-id`, `endpoint`, `reason`, `step`, `allowed`"
 )]
 #[case("reason=expression-fals", "known are ambiguous-key, ambiguous-path, ")]
 #[case("step=both", "expected `resolve` or `authorize`")]

@@ -244,14 +244,17 @@ fn service(shadow: Option<&str>) -> Watched {
     &["--method", "POST", "--uri", "/orders/7/refund", "--client-type", "B"]
 )]
 #[case(
-    "uri=/staff&groups=staff,%20x&permissions=p&user=%7B%22a%22:1%7D&backoffice=true",
-    &["--uri", "/staff", "--groups", "staff,x", "--permissions", "p", "--user", r#"{"a":1}"#,
-      "--backoffice"]
+    "uri=/staff&user-id=ada&groups=staff,%20x&permissions=p&user=%7B%22a%22:1%7D&backoffice=true",
+    &["--uri", "/staff", "--user-id", "ada", "--groups", "staff,x", "--permissions", "p",
+      "--user", r#"{"a":1}"#, "--backoffice"]
 )]
 #[case("uri=/public/..%3B/x&host=h", &["--uri", "/public/..;/x", "--host", "h"])]
 fn the_running_service_explains_as_the_command_does(#[case] query: &str, #[case] flags: &[&str]) {
     let explained = service(None).json(&format!("/debug/explain?{query}"));
-    let output = run(&[&["explain", "--output", "json"], flags].concat());
+    // The service knows its settings, where nobody is ever logged in.
+    let folder = folder(&[("settings.yaml", "policy: policy.yaml")]);
+    let command = ["explain", "--output", "json", "--config", "settings.yaml"];
+    let output = run_in(&folder, &[&command, flags].concat());
     let expected: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(explained, expected);
 }

@@ -29,6 +29,7 @@ mod demo;
 mod descriptors;
 mod error_pages_of_servers;
 mod explain_hints;
+mod explain_users;
 mod explanations;
 mod failed_key_limit;
 mod files_being_written;

@@ -11,7 +11,7 @@ use keygate_policy::{Policy, Reason};
 use serde::{Deserialize, Serialize, de};
 use serde_saphyr::Spanned;
 
-use super::{ExplainedDecision, RequestDescription, verdict};
+use super::{Context, ExplainedDecision, RequestDescription, verdict};
 
 /// The supported version of the format.
 const VERSION: u64 = 1;
@@ -137,8 +137,7 @@ impl Cases {
 
 impl Case {
     fn run(&self, line: usize, policy: &Policy) -> Option<Failure> {
-        let user = self.request.logged_in();
-        let decision = ExplainedDecision::of(&self.request.request(user.as_ref()), policy, None);
+        let decision = ExplainedDecision::to(&self.request, &Context::of(policy));
         let at_the_endpoint =
             self.endpoint.is_none() || self.endpoint.as_deref() == decision.endpoint.as_deref();
         if self.expect.is_met_by(&decision) && at_the_endpoint {

@@ -1,62 +1,71 @@
 //! A request as a person describes it.
 
+mod user;
+
 use std::fmt;
 
-use keygate_expression::{Facts, NameSet, User};
+use keygate_expression::Facts;
 use keygate_policy::Request;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
+pub use user::{UserDescription, properties};
+
 /// A request as a person describes it: in the flags of a command, in a query string, or in a file of
 /// cases.
 #[derive(Debug, Clone, PartialEq, clap::Args, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", from = "Written")]
 pub struct RequestDescription {
     /// Request method
     #[arg(long, default_value = GET)]
-    #[serde(default = "get", deserialize_with = "method")]
     pub method: String,
     /// Request target: path and query, as a client sends them
     #[arg(long, value_name = "TARGET")]
     pub uri: String,
     /// Request host, if endpoints name hosts
     #[arg(long)]
-    #[serde(default, deserialize_with = "text")]
     pub host: Option<String>,
     /// Client type of the caller's key; omit it for a caller without a key
     #[arg(long, value_name = "TYPE")]
-    #[serde(default, alias = "client-type", deserialize_with = "text")]
     pub client_type: Option<String>,
-    /// Groups of the logged-in user, separated by commas
-    #[arg(long, value_delimiter = ',')]
-    #[serde(default, deserialize_with = "names")]
-    pub groups: Vec<String>,
-    /// Permissions of the logged-in user, separated by commas
-    #[arg(long, value_delimiter = ',')]
-    #[serde(default, deserialize_with = "names")]
-    pub permissions: Vec<String>,
-    /// Properties of the logged-in user, as a JSON object
-    #[arg(long, value_name = "JSON", value_parser = properties)]
-    #[serde(default, deserialize_with = "object")]
-    pub user: Option<Map<String, Value>>,
+    /// The user who is logged in.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub user: UserDescription,
     /// The request comes through the back-office gateway
     #[arg(long)]
-    #[serde(default)]
     pub backoffice: bool,
+}
+
+/// The fields in a file and in a query string: an unknown one is an error.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    #[serde(default = "get", deserialize_with = "method")]
+    method: String,
+    uri: String,
+    #[serde(default, deserialize_with = "text")]
+    host: Option<String>,
+    #[serde(default, alias = "client-type", deserialize_with = "text")]
+    client_type: Option<String>,
+    #[serde(default, alias = "user-id", deserialize_with = "text")]
+    user_id: Option<String>,
+    #[serde(default, deserialize_with = "names")]
+    groups: Vec<String>,
+    #[serde(default, deserialize_with = "names")]
+    permissions: Vec<String>,
+    #[serde(default, deserialize_with = "object")]
+    user: Option<Map<String, Value>>,
+    #[serde(default)]
+    backoffice: bool,
 }
 
 const GET: &str = "GET";
 
 impl RequestDescription {
-    /// Returns the logged-in user, if the description has one.
+    /// Returns the request, without its user.
     #[must_use]
-    pub fn logged_in(&self) -> Option<User> {
-        logged_in(&self.groups, &self.permissions, self.user.as_ref())
-    }
-
-    /// Returns the request with the user from [`RequestDescription::logged_in`].
-    #[must_use]
-    pub fn request<'a>(&'a self, user: Option<&'a User>) -> Request<'a> {
+    pub fn request(&self) -> Request<'_> {
         Request {
             method: &self.method,
             target: self.uri.as_bytes(),
@@ -66,7 +75,7 @@ impl RequestDescription {
                 // An empty header means no client type.
                 client_type: filled(self.client_type.as_deref()),
                 is_backoffice: self.backoffice,
-                user,
+                user: None,
             },
         }
     }
@@ -80,10 +89,26 @@ impl Default for RequestDescription {
             uri: String::new(),
             host: None,
             client_type: None,
-            groups: Vec::new(),
-            permissions: Vec::new(),
-            user: None,
+            user: UserDescription::default(),
             backoffice: false,
+        }
+    }
+}
+
+impl From<Written> for RequestDescription {
+    fn from(written: Written) -> Self {
+        Self {
+            method: written.method,
+            uri: written.uri,
+            host: written.host,
+            client_type: written.client_type,
+            user: UserDescription {
+                id: written.user_id,
+                groups: written.groups,
+                permissions: written.permissions,
+                properties: written.user,
+            },
+            backoffice: written.backoffice,
         }
     }
 }
@@ -91,35 +116,6 @@ impl Default for RequestDescription {
 /// Parses a text that must not be empty.
 fn filled(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
-}
-
-/// Returns a user if any of their properties is set.
-#[must_use]
-pub fn logged_in(
-    groups: &[String],
-    permissions: &[String],
-    properties: Option<&Map<String, Value>>,
-) -> Option<User> {
-    let names = |names: &[String]| {
-        let names = names.iter().map(|name| name.trim());
-        names.filter(|name| !name.is_empty()).collect::<NameSet>()
-    };
-    let (groups, permissions) = (names(groups), names(permissions));
-    let nothing = properties.is_none() && groups.is_empty() && permissions.is_empty();
-    (!nothing).then(|| User {
-        id: String::new(),
-        groups,
-        permissions,
-        properties: properties.cloned().unwrap_or_default(),
-    })
-}
-
-/// Parses the properties of a user.
-///
-/// # Errors
-/// The text is not a JSON object.
-pub fn properties(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
 }
 
 /// One line, e.g. `POST /orders/7, client type B`.
@@ -131,14 +127,7 @@ impl fmt::Display for RequestDescription {
             Some(client_type) => write!(f, ", client type {client_type}")?,
             None => f.write_str(", no key")?,
         }
-        for (what, names) in [("groups", &self.groups), ("permissions", &self.permissions)] {
-            if !names.is_empty() {
-                write!(f, ", {what} {}", names.join(","))?;
-            }
-        }
-        if let Some(user) = &self.user {
-            write!(f, ", user {}", Value::Object(user.clone()))?;
-        }
+        write!(f, "{}", self.user)?;
         f.write_str(if self.backoffice { ", back office" } else { "" })
     }
 }

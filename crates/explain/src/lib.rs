@@ -5,18 +5,66 @@
 
 pub mod cases;
 pub mod description;
+mod hint;
 pub mod matrix;
+pub mod token;
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
-use jiff::Timestamp;
-use keygate_documents::diagnostic::nearest;
 use keygate_expression::{Explanation, Expression};
-use keygate_keys::{KeyTable, key::KeyState};
-use keygate_policy::{Decision, Policy, Reason, Request, Rule, path::CanonicalPath};
+use keygate_keys::KeyTable;
+use keygate_policy::{Decision, Login, Needs, Policy, Reason, Request, Rule, path::CanonicalPath};
+use keygate_users::{Identity, User, identity};
 use serde::Serialize;
 
-pub use description::RequestDescription;
+pub use description::{RequestDescription, UserDescription};
+pub use token::ExplainedToken;
+
+/// What decides on a request, and what is known about callers.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The shadow policy, if there is one.
+    pub shadow_policy: Option<&'a Policy>,
+    /// The keys, if they are known: for warnings about client types.
+    pub keys: Option<&'a KeyTable>,
+    /// The settings about users, if they are known.
+    pub users: Option<UserSettings<'a>>,
+}
+
+/// The settings about users.
+#[derive(Debug, Clone, Copy)]
+pub struct UserSettings<'a> {
+    /// The sources of users, in words; without one, nobody is ever logged in.
+    pub sources: &'a [String],
+    /// The setting `identity-header-limit`.
+    pub identity_limit: usize,
+}
+
+impl<'a> Context<'a> {
+    /// Returns the context where nothing but the policy is known.
+    #[must_use]
+    pub fn of(policy: &'a Policy) -> Self {
+        Self {
+            policy,
+            shadow_policy: None,
+            keys: None,
+            users: None,
+        }
+    }
+
+    /// Returns why the identity of a user fits into no headers.
+    fn unfit(&self, user: &User) -> Option<identity::Unfit> {
+        let limit = self.users.map(|users| users.identity_limit);
+        let mut user = user.clone();
+        if user.id.is_empty() {
+            // Only a described user has none.
+            "unknown".clone_into(&mut user.id);
+        }
+        Identity::of(&user, limit.unwrap_or(identity::DEFAULT_LIMIT)).err()
+    }
+}
 
 /// A decision on a request, with its explanation.
 #[derive(Debug, Clone, Serialize)]
@@ -76,10 +124,24 @@ pub struct ShadowDecision {
 }
 
 impl ExplainedDecision {
-    /// Returns the decision of a policy on a request, and that of a shadow policy, if any.
+    /// Returns the decision on a request; a user among its facts is ignored.
     #[must_use]
-    pub fn of(request: &Request<'_>, policy: &Policy, shadow_policy: Option<&Policy>) -> Self {
-        let decision = policy.decide(request);
+    pub fn of(request: &Request<'_>, login: Login<'_>, context: &Context<'_>) -> Self {
+        let matched = context.policy.matched(request);
+        let needs = matched.needs();
+        let decision = matched.decide(login);
+        let user = match login {
+            Login::User(user) => Some(user),
+            Login::Nobody | Login::Failed(_) => None,
+        };
+        let unfit = user
+            .filter(|_| needs.user && decision.is_allowed())
+            .and_then(|user| context.unfit(user));
+        let decision = match &unfit {
+            Some(_) => decision.denied(Reason::IdentityTooLarge),
+            None => decision,
+        };
+        let request = &request.with_user(user);
         let requirements = decision
             .rule
             .map(|rule| Requirements::of(rule, request, decision.reason));
@@ -91,32 +153,26 @@ impl ExplainedDecision {
             path: decision.path.as_ref().map(shown),
             endpoint: decision.rule.map(|rule| rule.label().to_owned()),
             requirements,
-            shadow: match shadow_policy {
-                Some(policy) => Some(ShadowDecision::by_policy(request, policy)),
-                None => ShadowDecision::by_expression(request, &decision),
+            shadow: match context.shadow_policy {
+                Some(policy) => Some(ShadowDecision::by_policy(request, login, policy)),
+                None => ShadowDecision::by_expression(request, login, needs, &decision),
             },
-            hint: hint(request, policy, &decision),
+            hint: match unfit {
+                Some(unfit) => Some(unfit.to_string()),
+                None => hint::of(request, &decision, needs, context),
+            },
             warning: None,
         }
     }
 
-    /// Returns the decision on a described request, with warnings if the keys are known.
+    /// Returns the decision on a described request, with warnings about its description.
     #[must_use]
-    pub fn to(
-        description: &RequestDescription,
-        policy: &Policy,
-        shadow_policy: Option<&Policy>,
-        keys: Option<&KeyTable>,
-    ) -> Self {
-        let user = description.logged_in();
-        let request = description.request(user.as_ref());
-        let decision = Self::of(&request, policy, shadow_policy);
-        let client_type = description.client_type.as_deref();
+    pub fn to(description: &RequestDescription, context: &Context<'_>) -> Self {
+        let user = description.user.user();
+        let request = description.request();
         Self {
-            warning: keys
-                .zip(client_type)
-                .and_then(|(keys, client_type)| client_type_warning(client_type, keys)),
-            ..decision
+            warning: hint::warning(description, user.is_some(), context),
+            ..Self::of(&request, Login::from(user.as_ref()), context)
         }
     }
 
@@ -138,71 +194,16 @@ impl ExplainedDecision {
                 requirements.authentication_required,
                 ("a logged-in user", is(Reason::MissingUser)),
             ),
+            (is(Reason::InvalidToken), ("a valid token", true)),
             (true, ("its expression to be true", false)),
+            (
+                is(Reason::IdentityTooLarge),
+                ("the user's identity to fit into headers", true),
+            ),
         ];
         let required = steps.into_iter().filter(|(is_required, _)| *is_required);
         required.map(|(_, step)| step).collect()
     }
-}
-
-/// Returns what a request that matched no rule lacks, and how to add it.
-fn hint(request: &Request<'_>, policy: &Policy, decision: &Decision<'_, '_>) -> Option<String> {
-    let in_backticks = |names: Vec<String>| format!("`{}`", names.join("`, `"));
-    match decision.reason {
-        Reason::MalformedRequest if is_path_without_slash(request.target) => {
-            let target = String::from_utf8_lossy(request.target);
-            Some(format!(
-                "a request target starts with a slash: write `/{target}`"
-            ))
-        }
-        Reason::MalformedRequest if request.host.is_none() && policy.needs_host() => {
-            let hosts = policy.rules().iter().flat_map(Rule::hosts);
-            let hosts: BTreeSet<_> = hosts.map(ToString::to_string).collect();
-            let example = hosts.iter().find(|host| !host.starts_with('*'));
-            let example = example.map_or("www.example.com", String::as_str).to_owned();
-            let named = in_backticks(hosts.into_iter().take(8).collect());
-            Some(format!(
-                "the policy names hosts ({named}), and this request has none: add `--host {example}`, \
-                 in a file of cases `host: {example}`"
-            ))
-        }
-        Reason::MethodNotAllowed => {
-            let path = CanonicalPath::parse(request.target).ok()?;
-            let rules = policy.rules_for_any_method(request, path.as_bytes());
-            let labels = rules.iter().map(|rule| rule.label().to_owned()).collect();
-            let method = request.method;
-            Some(format!(
-                "no rule of this path is for `{method}`; its rules are {}",
-                in_backticks(labels)
-            ))
-        }
-        _ => None,
-    }
-}
-
-fn is_path_without_slash(target: &[u8]) -> bool {
-    let is_absolute = target.windows(3).any(|part| part == b"://");
-    !target.starts_with(b"/") && !is_absolute && target != b"*" && target.is_ascii()
-}
-
-/// Returns a warning if no valid key has the client type.
-fn client_type_warning(client_type: &str, keys: &KeyTable) -> Option<String> {
-    let now = Timestamp::now();
-    let its = || {
-        let keys = keys.keys();
-        keys.filter(|key| key.client_type().as_str() == client_type)
-    };
-    if its().any(|key| key.state(now) == KeyState::Valid) {
-        return None;
-    }
-    let what = format!("no valid key has the client type `{client_type}`");
-    Some(match its().next() {
-        Some(key) => format!("{what}: the key `{}` is {}", key.id(), key.state(now)),
-        None => match nearest(client_type, keys.client_types()) {
-            Some(meant) => format!("{what}: did you mean `{meant}`?"),
-            None => what,
-        },
-    })
 }
 
 impl Requirements {
@@ -217,8 +218,8 @@ impl Requirements {
 }
 
 impl ShadowDecision {
-    fn by_policy(request: &Request<'_>, policy: &Policy) -> Self {
-        let Decision { reason, rule, .. } = policy.decide(request);
+    fn by_policy(request: &Request<'_>, login: Login<'_>, policy: &Policy) -> Self {
+        let Decision { reason, rule, .. } = policy.matched(request).decide(login);
         let expression = |rule: &Rule| {
             let expression = rule.expression(request.facts.is_backoffice);
             explain(expression, request, reason)
@@ -231,10 +232,18 @@ impl ShadowDecision {
         }
     }
 
-    fn by_expression(request: &Request<'_>, decision: &Decision<'_, '_>) -> Option<Self> {
+    fn by_expression(
+        request: &Request<'_>,
+        login: Login<'_>,
+        needs: Needs,
+        decision: &Decision<'_, '_>,
+    ) -> Option<Self> {
         let rule = decision.rule?;
-        let reason = rule.judge_by_shadow(request)?;
         let expression = rule.shadow_expression(request.facts.is_backoffice)?;
+        let reason = match login.for_decision(needs.shadow_user) {
+            Ok(user) => rule.judge_by_shadow(&request.with_user(user))?,
+            Err(reason) => reason,
+        };
         Some(Self {
             allowed: reason == Reason::Ok,
             reason: reason.as_str(),
@@ -248,7 +257,11 @@ impl ShadowDecision {
 fn explain(expression: &Expression, request: &Request<'_>, reason: Reason) -> Explanation {
     let explanation = expression.explain(&request.facts);
     match reason {
-        Reason::MissingKey | Reason::MissingUser => explanation.settled_before(),
+        Reason::MissingKey
+        | Reason::MissingUser
+        | Reason::InvalidToken
+        | Reason::UserUnavailable
+        | Reason::MalformedRequest => explanation.settled_before(),
         _ => explanation,
     }
 }
@@ -269,6 +282,9 @@ impl fmt::Display for ExplainedDecision {
         write!(f, "\nendpoint  {endpoint}")?;
         if let Some(hint) = &self.hint {
             write!(f, "\nhint      {hint}")?;
+        }
+        if let Some(warning) = &self.warning {
+            write!(f, "\nwarning   {warning}")?;
         }
         if let Some(requirements) = &self.requirements {
             f.write_str("\nrequires  ")?;

@@ -9,6 +9,7 @@ mod matrix;
 mod nginx_includes;
 mod nginx_settings;
 mod schema;
+mod settings_file;
 mod terminal;
 mod test;
 
@@ -72,9 +73,7 @@ enum Command {
     )]
     Check(check::Arguments),
     /// Explain the decision on one request.
-    #[command(
-        after_help = "Example:\n  keygate explain --policy policy.yaml --method GET --uri /orders/7 --client-type A"
-    )]
+    #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
     /// Show the decisions for each client type, endpoint by endpoint.
     #[command(

@@ -23,6 +23,7 @@ use keygate_telemetry::{
     traces::{Traces, TracesError},
 };
 use keygate_user_sources::{Sources, keys::Fetcher};
+use keygate_users::settings::Users;
 use keygate_web::router;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -119,6 +120,12 @@ pub async fn run(
         resolver,
         authorizer,
         users,
+        user_sources: settings
+            .users
+            .as_ref()
+            .map(Users::sources)
+            .unwrap_or_default(),
+        identity_limit: settings.identity_header_limit.get().into(),
         started: Timestamp::now(),
         settings: serde_json::to_value(settings.effective(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),

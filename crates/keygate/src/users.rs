@@ -1,5 +1,7 @@
 //! The sources of users that the settings name, put together and kept up to date.
 
+mod issuer_keys;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -9,16 +11,19 @@ use std::{
 use http::header::AUTHORIZATION;
 use keygate_documents::source::SourceError;
 use keygate_user_sources::{
-    Client, Keys, Sources, Timing, Tokens, UserinfoClient, client::InvalidClient, keys::Fetcher,
+    Client, Keys, Sources, Timing, Tokens, UserinfoClient,
+    client::InvalidClient,
+    keys::{FetchFailure, Fetcher},
     userinfo::KeyNames,
 };
 use keygate_users::{
-    Issuer, KeySet,
+    Issuer,
     crypto::{self, SelfTestFailed},
-    settings::{Jwt, KeySource, Userinfo, Users},
+    settings::{Jwt, KeySource, Url, Userinfo, Users},
 };
 
 use crate::{reload::Watched, settings::Settings};
+pub(crate) use issuer_keys::IssuerKeys;
 
 /// Why the sources of users cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,14 @@ pub enum UsersError {
         url: String,
         /// What is wrong.
         error: InvalidClient,
+    },
+    /// The keys of an issuer cannot be fetched.
+    #[error("{url}: {error}")]
+    Fetch {
+        /// The URL.
+        url: String,
+        /// What is wrong.
+        error: FetchFailure,
     },
 }
 
@@ -77,8 +90,10 @@ impl Loaded {
                     fetchers.push(fetcher);
                     keys
                 }
-                KeySource::File(path) => watched(issuer, path, jwks, &mut files)?,
-                KeySource::Secret(path) => watched(issuer, path, secret, &mut files)?,
+                KeySource::File(path) => watched(issuer, path, IssuerKeys::of_jwks, &mut files)?,
+                KeySource::Secret(path) => {
+                    watched(issuer, path, IssuerKeys::of_secret, &mut files)?
+                }
             };
             issuers.push((issuer.clone(), keys));
         }
@@ -128,10 +143,7 @@ fn userinfo(settings: &Userinfo, all: &Settings) -> Result<UserinfoClient, Users
     })
 }
 
-fn client(
-    url: &keygate_users::settings::Url,
-    ca_file: Option<&Path>,
-) -> Result<Client, UsersError> {
+fn client(url: &Url, ca_file: Option<&Path>) -> Result<Client, UsersError> {
     let ca = ca_file.map(certificates).transpose()?;
     Client::new(url, ca.as_deref()).map_err(|error| UsersError::Client {
         url: url.to_string(),
@@ -150,31 +162,20 @@ fn certificates(path: &Path) -> Result<Vec<u8>, SourceError> {
 fn watched(
     issuer: &Issuer,
     path: &Path,
-    read: fn(&str, &Keys) -> Result<(), String>,
+    read: issuer_keys::Read,
     files: &mut Vec<Watched>,
 ) -> Result<Arc<Keys>, SourceError> {
     let keys = Keys::of_file();
     let target = Arc::clone(&keys);
     let load = move |path: &Path, text: &str| {
-        read(text, &target)
-            .map_err(|why| SourceError::Rejected(vec![format!("{}: {why}", path.display())]))
+        let IssuerKeys { set, ignored } = issuer_keys::parse(path, text, read)?;
+        for key in &ignored {
+            tracing::warn!("{key}");
+        }
+        target.replace(set, ignored);
+        Ok(())
     };
     let name = format!("issuer {}", issuer.name);
     files.push(Watched::start(&name, PathBuf::from(path), Box::new(load))?);
     Ok(keys)
-}
-
-fn jwks(text: &str, keys: &Keys) -> Result<(), String> {
-    let (set, ignored) = KeySet::parse(text.as_bytes()).map_err(|error| error.to_string())?;
-    for key in &ignored {
-        tracing::warn!("{key}");
-    }
-    keys.replace(set, ignored);
-    Ok(())
-}
-
-fn secret(text: &str, keys: &Keys) -> Result<(), String> {
-    let set = KeySet::of_secret(text.as_bytes()).map_err(|error| error.to_string())?;
-    keys.replace(set, Vec::new());
-    Ok(())
 }

@@ -126,6 +126,11 @@ impl KeySet {
         self.keys.len()
     }
 
+    /// Returns the ids of the keys; `None` for a key without one.
+    pub fn ids(&self) -> impl Iterator<Item = Option<&str>> {
+        self.keys.iter().map(|key| key.id.as_deref())
+    }
+
     /// Verifies the signature of a token.
     pub(crate) fn verify(&self, token: &Unverified<'_>) -> Result<(), Refusal> {
         let mut named = self

@@ -1,5 +1,6 @@
 //! The section `users` of a settings file.
 
+mod sources;
 mod url;
 
 use std::{fmt::Display, path::PathBuf, str::FromStr};

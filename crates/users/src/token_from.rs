@@ -1,6 +1,6 @@
 //! Where a request carries its token: the header `authorization`, or a cookie.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use http::{
     HeaderMap, HeaderValue,
@@ -92,6 +92,16 @@ impl FromStr for TokenFrom {
             Some(name) if is_name(name) => Ok(Self::Cookie(name.to_owned())),
             None if text.eq_ignore_ascii_case("authorization") => Ok(Self::Authorization),
             _ => Err(NotAPlace(text.to_owned())),
+        }
+    }
+}
+
+/// In words.
+impl fmt::Display for TokenFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Authorization => f.write_str("`authorization`"),
+            Self::Cookie(name) => write!(f, "the cookie `{name}`"),
         }
     }
 }

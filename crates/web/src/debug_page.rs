@@ -134,7 +134,7 @@ fn render(operations: &Operations, query: &str) -> askama::Result<(StatusCode, S
     let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
     let authorizer = operations.authorizer.as_ref();
     let pages = Pages::read(query);
-    let access = authorizer.map(|it| Access::of(it, keys.as_deref(), &pages));
+    let access = authorizer.map(|it| Access::of(it, keys.as_deref(), operations, &pages));
     let is_wrong = access.as_ref().is_some_and(|it| it.form.is_wrong());
     let status = if is_wrong {
         StatusCode::BAD_REQUEST

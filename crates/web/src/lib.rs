@@ -8,6 +8,7 @@
 
 pub mod debug_keys;
 pub mod debug_page;
+mod explain;
 pub mod hosts;
 mod issuers;
 pub mod router;

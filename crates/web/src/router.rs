@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use keygate_explain::{ExplainedDecision, RequestDescription};
+use keygate_explain::RequestDescription;
 use keygate_telemetry::{
     decisions::{Differences, Dropped, Filter},
     health::{SocketDetail, SocketState, SourceDetail},
@@ -25,7 +25,7 @@ use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    debug_keys, debug_page,
+    debug_keys, debug_page, explain,
     issuers::{self, IssuerDetail},
 };
 
@@ -39,7 +39,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/metrics", get(scrape))
         .route("/debug/config", get(config))
         .route("/debug/decisions", get(recent_decisions))
-        .route("/debug/explain", get(explain))
+        .route("/debug/explain", get(explained))
         .route("/debug/keys", get(keys))
         .route("/debug/shadow", get(shadow_differences))
         .merge(debug_page::router())
@@ -172,7 +172,7 @@ fn refusal(rejection: &QueryRejection) -> Response {
 }
 
 /// The decision of the active policy on a described request.
-async fn explain(
+async fn explained(
     State(operations): State<Arc<Operations>>,
     request: Result<Query<RequestDescription>, QueryRejection>,
 ) -> Response {
@@ -182,10 +182,7 @@ async fn explain(
     };
     match request {
         Ok(Query(request)) => {
-            let keys = operations.resolver.as_ref().map(|resolver| resolver.keys());
-            let decision = authorizer.look(|policy, shadow| {
-                ExplainedDecision::to(&request, policy, shadow, keys.as_deref())
-            });
+            let decision = explain::explain(&request, authorizer, &operations);
             Json(decision).into_response()
         }
         Err(rejection) => refusal(&rejection),

@@ -15,5 +15,6 @@ pub(crate) mod program;
 pub(crate) mod report;
 pub(crate) mod secrets;
 pub(crate) mod signing;
+pub(crate) mod token_issuer;
 pub(crate) mod userinfo;
 pub(crate) mod yaml_file;

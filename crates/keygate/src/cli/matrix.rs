@@ -4,11 +4,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use keygate_documents::source::{self, SourceError};
 use keygate_explain::{
-    description::{logged_in, properties},
+    UserDescription,
     matrix::{Circumstances, Matrix, Window},
 };
 use keygate_keys::keys_file;
-use serde_json::{Map, Value};
 
 use super::Output;
 use crate::policy_file;
@@ -25,15 +24,9 @@ pub(super) struct Arguments {
     /// Shadow policy file: marks cells that it would decide differently
     #[arg(long, value_name = "FILE")]
     shadow_policy: Option<PathBuf>,
-    /// Groups of the user who is logged in, with commas
-    #[arg(long, value_delimiter = ',')]
-    groups: Vec<String>,
-    /// Permissions of the user who is logged in, with commas
-    #[arg(long, value_delimiter = ',')]
-    permissions: Vec<String>,
-    /// Properties of the user who is logged in, as a JSON object
-    #[arg(long, value_name = "JSON", value_parser = properties)]
-    user: Option<Map<String, Value>>,
+    /// The user who is logged in.
+    #[command(flatten)]
+    user: UserDescription,
     /// The requests come by the back-office gateway
     #[arg(long)]
     backoffice: bool,
@@ -54,11 +47,7 @@ fn matrix(arguments: &Arguments) -> Result<bool, SourceError> {
         Some(path) => keys_file::contents(path, &source::read(path)?)?.entries,
         None => Vec::new(),
     };
-    let user = logged_in(
-        &arguments.groups,
-        &arguments.permissions,
-        arguments.user.as_ref(),
-    );
+    let user = arguments.user.user();
     let circumstances = Circumstances {
         user: user.as_ref(),
         is_backoffice: arguments.backoffice,

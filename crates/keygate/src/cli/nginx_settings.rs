@@ -1,11 +1,7 @@
 //! The settings of Keygate's services with which nginx's configuration must agree.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use figment::value::Dict;
 use keygate_authorizer::AnswerWith;
 use keygate_documents::source::SourceError;
 use keygate_gateways::{
@@ -14,21 +10,20 @@ use keygate_gateways::{
 };
 use keygate_telemetry::role::Role;
 
-use crate::settings::{Settings, SettingsError};
+use super::settings_file;
 
 /// The names and addresses in the settings files of one process, or of a pair.
 ///
-/// The environment counts as it does for a role. A file with `keys` is the resolver's, one with
-/// `policy` the authorizer's; a file with both, or with neither, speaks for both.
+/// A file of a resolver speaks for the resolver alone, one of an authorizer for that; any other for both.
 ///
 /// # Errors
 /// A service would not start with one of the files.
 pub(super) fn expected(files: &[PathBuf]) -> Result<Expected, SourceError> {
     let mut expected = Expected::default();
     for file in files {
-        let (role, settings) = settings_of(file)?;
-        let names =
-            Names::new(settings.choice_of_names()).map_err(|error| rejected(file, &error))?;
+        let (role, settings) = settings_file::read(file)?;
+        let names = Names::new(settings.choice_of_names())
+            .map_err(|error| settings_file::rejected(file, &error))?;
         if role != Some(Role::Authorizer) {
             let headers = names.key_headers().iter().map(ToString::to_string);
             expected.key_headers = headers.collect();
@@ -55,33 +50,4 @@ pub(super) fn expected(files: &[PathBuf]) -> Result<Expected, SourceError> {
         }
     }
     Ok(expected)
-}
-
-fn rejected(file: &Path, error: &dyn std::error::Error) -> SourceError {
-    SourceError::Rejected(vec![format!("error: {}: {error}", file.display())])
-}
-
-fn settings_of(file: &Path) -> Result<(Option<Role>, Settings), SourceError> {
-    let layered = |role| {
-        let environment = env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        Settings::layered(role, Some(file), Dict::new(), environment).map_err(|error| match error {
-            SettingsError::File(error) => error,
-            other => rejected(file, &other),
-        })
-    };
-    let settings = layered(Role::Serve)?;
-    let role = match (&settings.keys, &settings.policy) {
-        (Some(_), None) => Some(Role::Resolver),
-        (None, Some(_)) => Some(Role::Authorizer),
-        (Some(_), Some(_)) => Some(Role::Serve),
-        (None, None) => None,
-    };
-    // Mia-Platform's variables of the environment are the authorizer's alone.
-    let settings = match role {
-        Some(Role::Authorizer) => layered(Role::Authorizer)?,
-        _ => settings,
-    };
-    Ok((role, settings))
 }

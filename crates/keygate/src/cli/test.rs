@@ -36,8 +36,8 @@ A file of cases:
       expect: expression-false  # or denied, for whatever reason
       endpoint: POST /orders/{id}/refund
 
-A request has what `keygate explain` takes: method, uri, host, clientType, groups, permissions, user,
-backoffice.";
+A request has what `keygate explain` takes: method, uri, host, clientType, userId, groups, permissions,
+user, backoffice.";
 
 /// Why no case was run.
 #[derive(Debug, thiserror::Error)]

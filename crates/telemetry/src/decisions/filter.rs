@@ -12,6 +12,7 @@ use crate::entry::{Entry, Step};
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Filter {
     client_type: String,
+    user_id: String,
     endpoint: String,
     #[serde(deserialize_with = "reason")]
     reason: String,
@@ -25,6 +26,7 @@ impl Filter {
     pub fn admits(&self, entry: &Entry) -> bool {
         let is = |wanted: &str, is: Option<&str>| wanted.is_empty() || is == Some(wanted);
         is(&self.client_type, entry.client_type.as_deref())
+            && is(&self.user_id, entry.user_id.as_deref())
             && is(&self.endpoint, entry.endpoint.as_deref())
             && is(&self.reason, Some(entry.reason))
             && self.step.is_none_or(|step| step == entry.step)

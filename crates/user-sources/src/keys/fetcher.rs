@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use keygate_users::{KeySet, jwks::InvalidSet, settings::Url};
+use keygate_users::{
+    KeySet,
+    jwks::{Ignored, InvalidSet},
+    settings::Url,
+};
 use tokio::time::{Instant, sleep_until};
 
 use super::Keys;
@@ -62,6 +66,15 @@ impl Fetcher {
             let next = Instant::now().checked_add(rest.mul_f64(jitter()));
             self.wait(next.unwrap_or(started), started).await;
         }
+    }
+
+    /// Fetches once, in place of [`Fetcher::run`], and returns the keys and those that are ignored.
+    ///
+    /// # Errors
+    /// The source gave no keys.
+    pub async fn once(self) -> Result<(KeySet, Vec<Ignored>), FetchFailure> {
+        let (set, ignored, _) = self.fetch().await?;
+        Ok((set, ignored))
     }
 
     /// Waits until the next try is due, or a request triggers one and the last one is old enough.
@@ -160,7 +173,7 @@ impl Fetcher {
     }
 }
 
-type Fetched = (KeySet, Vec<keygate_users::jwks::Ignored>, Duration);
+type Fetched = (KeySet, Vec<Ignored>, Duration);
 
 /// `max-age` of `cache-control` (RFC 9111, section 5.2.2.1).
 fn max_age(headers: &HeaderMap) -> Option<Duration> {

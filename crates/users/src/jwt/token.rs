@@ -90,8 +90,7 @@ impl<'t> Unverified<'t> {
     /// but to forget what was learned by it.
     #[must_use]
     pub fn claimed_expiry(&self) -> Option<i64> {
-        let seconds = self.claims.get("exp")?.as_u64()?;
-        i64::try_from(seconds).ok()
+        self.seconds("exp")
     }
 }
 

@@ -1,5 +1,7 @@
 //! What an issuer's tokens must be, and the user that a valid one names.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use keygate_expression::User;
@@ -79,6 +81,14 @@ impl Algorithms {
     pub fn are_with_secret(&self) -> bool {
         let family = self.0.first().map(|first| first.family());
         family == Some(AlgorithmFamily::Hmac)
+    }
+}
+
+/// Their names, with commas.
+impl fmt::Display for Algorithms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|it| format!("{it:?}")).collect();
+        f.write_str(&names.join(", "))
     }
 }
 

@@ -138,3 +138,25 @@ fn an_issuer_has_one_set_of_keys() {
         InvalidUsers::RepeatedIssuer("https://a/".to_owned()).to_string()
     );
 }
+
+#[test]
+fn the_sources_are_named_in_the_order_of_look_up() {
+    let users = read(json!({
+        "jwt": [
+            {"issuer": "https://a/", "audience": "any", "jwks-file": "a"},
+            {"issuer": "https://b/", "audience": "any", "jwks-file": "b"},
+        ],
+        "token-from": ["authorization", "cookie:sid"],
+        "userinfo": {"url": "http://u/me", "headers": ["cookie", "x-session"]},
+        "trusted-headers": {"peers": ["unix"], "groups": "x-groups"},
+    }));
+    assert_eq!(
+        users.unwrap().sources(),
+        [
+            "the headers `miauserid`, `x-groups` and `miauserproperties` of a trusted gateway",
+            "a token of `https://a/` or `https://b/` in `authorization` or the cookie `sid`",
+            "the userinfo service `http://u/me`, for a request with `cookie` or `x-session`",
+        ]
+    );
+    assert!(read(json!({})).unwrap().sources().is_empty());
+}

@@ -14,6 +14,8 @@ pub(super) struct Form {
     pub(super) host: String,
     #[serde(alias = "clientType")]
     pub(super) client_type: String,
+    #[serde(alias = "userId")]
+    pub(super) user_id: String,
     pub(super) groups: String,
     pub(super) permissions: String,
     pub(super) user: String,
@@ -58,7 +60,13 @@ impl Form {
 
     /// Returns whether a field of the collapsed part is filled in.
     pub(super) fn has_more(&self) -> bool {
-        let hidden = [&self.host, &self.permissions, &self.user, &self.backoffice];
+        let hidden = [
+            &self.host,
+            &self.user_id,
+            &self.permissions,
+            &self.user,
+            &self.backoffice,
+        ];
         hidden.iter().any(|field| !field.is_empty())
     }
 }

@@ -6,12 +6,14 @@ use keygate_explain::{
     matrix::{Cell, Circumstances, Matrix, Row, Window},
 };
 use keygate_keys::KeyTable;
+use keygate_telemetry::operations::Operations;
 
 use super::{
     form::Form,
     paging::{Pager, Pages, Table},
     words,
 };
+use crate::explain::explain;
 
 /// The behaviour of the active policy.
 pub(super) struct Access {
@@ -34,11 +36,15 @@ pub(super) struct Link {
 }
 
 impl Access {
-    pub(super) fn of(authorizer: &Authorizer, keys: Option<&KeyTable>, pages: &Pages) -> Self {
+    pub(super) fn of(
+        authorizer: &Authorizer,
+        keys: Option<&KeyTable>,
+        operations: &Operations,
+        pages: &Pages,
+    ) -> Self {
         let (form, request) = Form::read(&pages.form);
         let explained = request.map(|request| {
-            let decision = authorizer
-                .look(|policy, shadow| ExplainedDecision::to(&request, policy, shadow, keys));
+            let decision = explain(&request, authorizer, operations);
             (request, decision)
         });
         let known = keys.map(KeyTable::client_types).unwrap_or_default();

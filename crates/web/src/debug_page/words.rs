@@ -78,6 +78,7 @@ pub(super) fn explanation_of(entry: &Entry) -> Option<String> {
             "client-type",
             entry.client_type.as_deref().unwrap_or_default(),
         ),
+        ("user-id", entry.user_id.as_deref().unwrap_or_default()),
     ]))
 }
 

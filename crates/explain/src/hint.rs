@@ -1,0 +1,141 @@
+//! What a described request lacks, and what looks wrong in it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use keygate_documents::diagnostic::nearest;
+use keygate_expression::User;
+use keygate_keys::{KeyTable, key::KeyState};
+use keygate_policy::{Decision, Needs, Policy, Reason, Request, Rule, path::CanonicalPath};
+
+use crate::{Context, RequestDescription, UserSettings};
+
+/// Returns what a request lacks, and how to add it.
+pub(crate) fn of(
+    request: &Request<'_>,
+    decision: &Decision<'_, '_>,
+    needs: Needs,
+    context: &Context<'_>,
+) -> Option<String> {
+    let policy = context.policy;
+    match decision.reason {
+        Reason::MalformedRequest if is_path_without_slash(request.target) => {
+            let target = String::from_utf8_lossy(request.target);
+            Some(format!(
+                "a request target starts with a slash: write `/{target}`"
+            ))
+        }
+        Reason::MalformedRequest if request.host.is_none() && policy.needs_host() => {
+            Some(of_hosts(policy))
+        }
+        Reason::MethodNotAllowed => {
+            let path = CanonicalPath::parse(request.target).ok()?;
+            let rules = policy.rules_for_any_method(request, path.as_bytes());
+            let labels: Vec<_> = rules.iter().map(|rule| rule.label().to_owned()).collect();
+            let method = request.method;
+            Some(format!(
+                "no rule of this path is for `{method}`; its rules are {}",
+                in_backticks(&labels)
+            ))
+        }
+        Reason::MissingUser | Reason::ExpressionFalse | Reason::ExpressionError if needs.user => {
+            of_users(request, decision.rule?, context.users)
+        }
+        _ => None,
+    }
+}
+
+fn of_hosts(policy: &Policy) -> String {
+    let hosts = policy.rules().iter().flat_map(Rule::hosts);
+    let hosts: BTreeSet<_> = hosts.map(ToString::to_string).collect();
+    let hosts: Vec<_> = hosts.into_iter().collect();
+    let example = hosts.iter().find(|host| !host.starts_with('*'));
+    let example = example.map_or("www.example.com", String::as_str).to_owned();
+    let named = in_backticks(hosts.get(..8).unwrap_or(&hosts));
+    format!(
+        "the policy names hosts ({named}), and this request has none: add `--host {example}`, \
+         in a file of cases `host: {example}`"
+    )
+}
+
+/// Returns what is missing about the user, if another one could be allowed.
+fn of_users(
+    request: &Request<'_>,
+    rule: &Rule,
+    settings: Option<UserSettings<'_>>,
+) -> Option<String> {
+    let expression = rule.expression(request.facts.is_backoffice);
+    if !expression.may_pass_logged_in(&request.with_user(None).facts) {
+        return None;
+    }
+    let Some(user) = request.facts.user else {
+        return Some(nobody(settings));
+    };
+    let has_id_alone = *user
+        == User {
+            id: user.id.clone(),
+            ..User::default()
+        };
+    (has_id_alone && expression.mentions_user()).then(|| {
+        "the user has no groups, permissions and properties: add those that the expression uses"
+            .to_owned()
+    })
+}
+
+fn nobody(settings: Option<UserSettings<'_>>) -> String {
+    let hint = "the decision depends on the user, and nobody is logged in: add a user id, groups, permissions \
+                or properties";
+    match settings {
+        None => hint.to_owned(),
+        Some(UserSettings { sources: [], .. }) => format!("{hint}; {NO_SOURCES}"),
+        Some(UserSettings { sources, .. }) => {
+            format!("{hint}; users come from {}", sources.join(", then "))
+        }
+    }
+}
+
+const NO_SOURCES: &str = "the settings have no `users`, so nobody is ever logged in";
+
+fn in_backticks(names: &[String]) -> String {
+    format!("`{}`", names.join("`, `"))
+}
+
+fn is_path_without_slash(target: &[u8]) -> bool {
+    let is_absolute = target.windows(3).any(|part| part == b"://");
+    !target.starts_with(b"/") && !is_absolute && target != b"*" && target.is_ascii()
+}
+
+/// Returns a warning about a described request, as far as keys and settings are known.
+pub(crate) fn warning(
+    description: &RequestDescription,
+    has_user: bool,
+    context: &Context<'_>,
+) -> Option<String> {
+    let client_type = description.client_type.as_deref();
+    let of_client_type = context
+        .keys
+        .zip(client_type.filter(|it| !it.is_empty()))
+        .and_then(|(keys, client_type)| of_client_type(client_type, keys));
+    let is_without_sources = context.users.is_some_and(|users| users.sources.is_empty());
+    of_client_type.or_else(|| (has_user && is_without_sources).then(|| NO_SOURCES.to_owned()))
+}
+
+/// Returns a warning if no valid key has the client type.
+fn of_client_type(client_type: &str, keys: &KeyTable) -> Option<String> {
+    let now = Timestamp::now();
+    let its = || {
+        let keys = keys.keys();
+        keys.filter(|key| key.client_type().as_str() == client_type)
+    };
+    if its().any(|key| key.state(now) == KeyState::Valid) {
+        return None;
+    }
+    let what = format!("no valid key has the client type `{client_type}`");
+    Some(match its().next() {
+        Some(key) => format!("{what}: the key `{}` is {}", key.id(), key.state(now)),
+        None => match nearest(client_type, keys.client_types()) {
+            Some(meant) => format!("{what}: did you mean `{meant}`?"),
+            None => what,
+        },
+    })
+}
