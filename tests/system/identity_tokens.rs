@@ -194,6 +194,8 @@ fn signing_for_anyone_is_a_warning() {
             command.env("KEYGATE_HANDOFF_SECRET_FILE", path.join(secret));
         }
         let service = Service::start(command, &listen, &path.join("log"));
+        // Its first lines come before this one.
+        wait_until("it is started", || service.output().contains("started"));
         service.output().contains(warning)
     };
     assert!(is_warned("0.0.0.0", ""));

@@ -31,8 +31,7 @@ use crate::{
 
 /// Returns the routes of the admin listener.
 pub fn router(operations: Operations) -> Router {
-    let operations = Arc::new(operations);
-    let pages = Router::new()
+    Router::new()
         .route("/-/healthz", get(|| async { "ok\n" }))
         .route("/-/ready", get(ready))
         .route("/-/check-up", get(check_up))
@@ -43,17 +42,13 @@ pub fn router(operations: Operations) -> Router {
         .route("/debug/keys", get(keys))
         .route("/debug/shadow", get(shadow_differences))
         .merge(debug_page::router())
-        .with_state(Arc::clone(&operations))
-        .layer(SetResponseHeaderLayer::overriding(
+        .route("/.well-known/jwks.json", get(key_set))
+        .with_state(Arc::new(operations))
+        // The key set alone may be kept, and says so itself.
+        .layer(SetResponseHeaderLayer::if_not_present(
             CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
-        ));
-    // The only page that may be kept.
-    let key_set = Router::new()
-        .route("/.well-known/jwks.json", get(key_set))
-        .with_state(operations);
-    pages
-        .merge(key_set)
+        ))
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
