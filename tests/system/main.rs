@@ -19,6 +19,7 @@ mod beside_other_settings;
 mod bodies_and_upgrades;
 mod changes;
 mod check_nginx;
+mod check_users;
 mod colliding_names;
 mod command_line;
 mod corpus;

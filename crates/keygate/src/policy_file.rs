@@ -78,15 +78,18 @@ pub(crate) fn shown(diagnostic: Diagnostic, origin: &str, text: &str, content: C
     }
 }
 
-/// Returns how many rules use a logged-in user, and what that means without a source of users.
+/// Returns how many rules a policy has, and how many of them use a logged-in user, if any does.
 pub(crate) fn of_users(policy: &Policy) -> Option<String> {
     let mut rules = policy.rules().iter().filter(|rule| rule.uses_user());
     let first = rules.next()?.label();
     let count = 1 + rules.count();
     let uses = if count == 1 { "uses" } else { "use" };
+    let rules = match policy.rules().len() {
+        1 => "1 rule".to_owned(),
+        several => format!("{several} rules"),
+    };
     Some(format!(
-        "{count} of which {uses} a logged-in user (the first is `{first}`): nobody is logged in unless \
-         users are configured"
+        "{rules}, {count} of which {uses} a logged-in user (the first is `{first}`)"
     ))
 }
 

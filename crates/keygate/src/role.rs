@@ -326,8 +326,8 @@ fn policy(
             .for_each(|warning| tracing::warn!("{warning}"));
         let of_users = policy_file::of_users(&loaded.policy);
         if let Some(of_users) = of_users.filter(|_| !target.has_users()) {
-            let (file, rules) = (path.display(), loaded.policy.rules().len());
-            tracing::warn!(%file, "{rules} rules, {of_users}");
+            let file = path.display();
+            tracing::warn!(%file, "{of_users}: nobody is logged in unless users are configured");
         }
         replace(&target, loaded.policy);
         Ok(())

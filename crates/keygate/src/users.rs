@@ -124,6 +124,26 @@ impl Loaded {
     }
 }
 
+/// Checks the file with an issuer's keys or certificates, and returns warnings.
+pub(crate) fn check_keys(jwt: &Jwt) -> Result<Vec<String>, UsersError> {
+    let (path, read): (_, issuer_keys::Read) = match &jwt.keys {
+        KeySource::File(path) => (path, IssuerKeys::of_jwks),
+        KeySource::Secret(path) => (path, IssuerKeys::of_secret),
+        KeySource::Url { url, ca_file, .. } => {
+            client(url, ca_file.as_deref())?;
+            return Ok(Vec::new());
+        }
+    };
+    let ignored = IssuerKeys::read(path, read)?.ignored;
+    let path = path.display();
+    Ok(ignored.iter().map(|key| format!("{path}: {key}")).collect())
+}
+
+/// Checks the file with the certificates of a userinfo service.
+pub(crate) fn check_certificates(userinfo: &Userinfo) -> Result<(), UsersError> {
+    client(&userinfo.url, userinfo.ca_file.as_deref()).map(drop)
+}
+
 /// Whether the sources need to know which gateway a request came from.
 #[must_use]
 pub fn needs_peer(users: Option<&Users>) -> bool {

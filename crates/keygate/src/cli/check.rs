@@ -1,5 +1,7 @@
 //! `keygate check`: validates files, and warns of likely errors in them.
 
+mod settings;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -37,8 +39,9 @@ pub(super) struct Arguments {
     /// nginx configuration, e.g. /etc/nginx/nginx.conf: warns of what could let requests bypass Keygate
     #[arg(long, value_name = "FILE")]
     nginx: Option<PathBuf>,
-    /// Settings file of a service, to compare with nginx's configuration; repeat it for a pair
-    #[arg(long, value_name = "FILE", requires = "nginx")]
+    /// Settings file of a service: checks its sources of users, and whether nginx's configuration agrees;
+    /// repeat it for a pair
+    #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Exit with 1 also if there are only warnings
     #[arg(long)]
@@ -60,9 +63,10 @@ struct Total {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    if arguments.keys.is_none() && arguments.policy.is_none() && arguments.nginx.is_none() {
+    let files = [&arguments.keys, &arguments.policy, &arguments.nginx];
+    if arguments.config.is_empty() && files.into_iter().all(Option::is_none) {
         say(
-            "error: there is nothing to check: name at least one file, by `--keys`, `--policy` or \
+            "error: there is nothing to check: name at least one file, by `--keys`, `--policy`, `--config` or \
              `--nginx`, for example\n  keygate check --keys keys.yaml --policy policy.yaml",
         );
         return ExitCode::from(2);
@@ -78,10 +82,16 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
         _ => None,
     };
+    let settings: Vec<_> = arguments
+        .config
+        .iter()
+        .map(|path| (path, settings::check(path)))
+        .collect();
+    let has_users = settings::have_users(settings.iter().map(|(_, outcome)| outcome));
     let policy = arguments
         .policy
         .as_deref()
-        .map(|path| (path, policy(path, client_types)));
+        .map(|path| (path, policy(path, client_types, has_users)));
 
     let mut total = Total::default();
     if let Some((path, outcome)) = keys {
@@ -89,6 +99,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
     if let Some((path, outcome)) = policy {
         total.show(path, outcome, "would not load");
+    }
+    for (path, outcome) in settings {
+        // The comparison with nginx's configuration reports it as well.
+        if outcome.is_ok() || arguments.nginx.is_none() {
+            total.show(path, outcome.map(|it| it.report), "would not load");
+        }
     }
     if let Some(path) = &arguments.nginx {
         total.show(path, nginx(path, arguments), "could not be checked");
@@ -152,8 +168,13 @@ fn keys(path: &Path, pepper_file: Option<&Path>) -> Result<(Report, KeyTable), S
     Ok((report, table))
 }
 
-/// Checks a policy, and warns of client types that no key has, if the keys are known.
-fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, SourceError> {
+/// If the keys are known, a client type that no key has is a warning; if the settings are known, so is a rule
+/// that uses a user who can never be logged in.
+fn policy(
+    path: &Path,
+    client_types: Option<Vec<String>>,
+    has_users: Option<bool>,
+) -> Result<Report, SourceError> {
     let text = source::read(path)?;
     let mut loaded = policy_file::parse(path, &text)?;
     if let Some(known) = client_types {
@@ -164,10 +185,23 @@ fn policy(path: &Path, client_types: Option<Vec<String>>) -> Result<Report, Sour
         let show = |warning| policy_file::shown(warning, &origin, &text, content);
         loaded.warnings.extend(warnings.into_iter().map(show));
     }
-    let mut summary = count(loaded.policy.rules().len(), "rule");
-    if let Some(of_users) = policy_file::of_users(&loaded.policy) {
-        summary = format!("{summary}, {of_users}");
-    }
+    let rules = count(loaded.policy.rules().len(), "rule");
+    let of_users = policy_file::of_users(&loaded.policy);
+    let summary = match (of_users, has_users) {
+        (None, _) => rules,
+        (Some(of_users), Some(true)) => of_users,
+        (Some(of_users), None) => {
+            format!("{of_users}: nobody is logged in unless users are configured")
+        }
+        (Some(of_users), Some(false)) => {
+            let file = path.display();
+            loaded.warnings.push(format!(
+                "warning: {file}: {of_users}, and the settings have no section `users`: nobody is ever \
+                 logged in"
+            ));
+            rules
+        }
+    };
     Ok(Report {
         summary,
         errors: Vec::new(),

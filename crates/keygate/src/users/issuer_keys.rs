@@ -51,7 +51,12 @@ impl IssuerKeys {
             KeySource::Secret(path) => (path, Self::of_secret),
             KeySource::Url { url, ca_file, .. } => return Self::at(url, ca_file.as_deref()).await,
         };
-        Ok(parse(path, &source::read(path)?, read)?)
+        Ok(Self::read(path, read)?)
+    }
+
+    /// Reads the keys in a file.
+    pub(super) fn read(path: &Path, read: Read) -> Result<Self, SourceError> {
+        parse(path, &source::read(path)?, read)
     }
 
     async fn at(url: &Url, ca_file: Option<&Path>) -> Result<Self, UsersError> {
