@@ -114,6 +114,6 @@ fn an_unusable_file_of_users_is_an_error(
     let (code, said) = check(settings, files, &[]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(expected), "{said}");
-    assert!(said.contains("settings.yaml: not safe"), "{said}");
+    assert!(said.contains("settings.yaml: would not load"), "{said}");
     assert!(!said.contains("sample-secret"), "{said}");
 }

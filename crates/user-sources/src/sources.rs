@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use keygate_users::{
-    FindUser, Lookup, Outcome, TokenFrom, Unavailable,
+    FindUser, Lookup, Outcome, Refusal, TokenFrom, Unavailable,
     settings::{InvalidToken, TrustedHeaders},
     trusted,
     userinfo::{Login, NobodyReason},
@@ -43,10 +43,15 @@ impl Sources {
         if let Some(outcome) = self.by_headers(lookup) {
             return outcome;
         }
-        if let Some(outcome) = self.by_token(lookup).await {
-            return outcome;
+        let invalid = match self.by_token(lookup).await {
+            Ok(Some(outcome)) => return outcome,
+            Ok(None) => None,
+            Err(refusal) => Some(NobodyReason::InvalidToken(refusal)),
+        };
+        match self.by_userinfo(lookup).await {
+            Outcome::Nobody(reason) => Outcome::Nobody(reason.or(invalid)),
+            outcome => outcome,
         }
-        self.by_userinfo(lookup).await
     }
 
     fn by_headers(&self, lookup: Lookup<'_>) -> Option<Outcome> {
@@ -60,26 +65,30 @@ impl Sources {
         }
     }
 
-    async fn by_token(&self, lookup: Lookup<'_>) -> Option<Outcome> {
+    /// Finds the user of a token, if the request has one.
+    ///
+    /// # Errors
+    /// The token is invalid, and the settings treat it as none.
+    async fn by_token(&self, lookup: Lookup<'_>) -> Result<Option<Outcome>, Refusal> {
         if self.tokens.is_empty() {
-            return None;
+            return Ok(None);
         }
         // An opaque token is for the userinfo service.
         let may_be_other = self.bearer_may_be_key || self.userinfo.is_some();
         let rejection = match TokenFrom::find(&self.token_from, lookup.headers, may_be_other) {
-            Ok(None) => return None,
+            Ok(None) => return Ok(None),
             Ok(Some(token)) => match self.tokens.verify(token, lookup.now).await {
-                Ok(it) => return Some(Outcome::User(it.user, it.warnings)),
+                Ok(it) => return Ok(Some(Outcome::User(it.user, it.warnings))),
                 Err(rejection) => rejection,
             },
             Err(refusal) => refusal.into(),
         };
         match (rejection, self.invalid_token) {
-            (Rejection::Unavailable, _) => Some(Outcome::Unavailable(Unavailable::Keys)),
+            (Rejection::Unavailable, _) => Ok(Some(Outcome::Unavailable(Unavailable::Keys))),
             (Rejection::Invalid(refusal), InvalidToken::Deny) => {
-                Some(Outcome::InvalidToken(refusal))
+                Ok(Some(Outcome::InvalidToken(refusal)))
             }
-            (Rejection::Invalid(_), InvalidToken::Anonymous) => None,
+            (Rejection::Invalid(refusal), InvalidToken::Anonymous) => Err(refusal),
         }
     }
 
@@ -90,7 +99,7 @@ impl Sources {
         let login = userinfo.find(lookup.headers, lookup.is_backoffice, lookup.now);
         match login.await {
             Ok(Login::User(found)) => Outcome::User(Arc::new(found.user), found.warnings),
-            Ok(Login::Nobody(NobodyReason::Unknown)) => Outcome::Nobody(None),
+            Ok(Login::Nobody(NobodyReason::NoCredential)) => Outcome::Nobody(None),
             Ok(Login::Nobody(reason)) => Outcome::Nobody(Some(reason)),
             Err(error) => Outcome::Unavailable(Unavailable::Userinfo(error.to_string())),
         }

@@ -133,7 +133,7 @@ impl UserinfoClient {
         let sent = self.service.sent(headers);
         let mut credentials = self.service.settings.only_with.iter();
         if !credentials.any(|name| sent.contains_key(name)) {
-            return Ok(Login::Nobody(NobodyReason::Unknown));
+            return Ok(Login::Nobody(NobodyReason::NoCredential));
         }
         let digest = digest(&sent, is_backoffice);
         if let Some(found) = self.kept(&digest) {

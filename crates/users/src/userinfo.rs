@@ -1,7 +1,7 @@
 //! A user from the response of a userinfo service.
 
 use crate::{
-    JsonError, json,
+    JsonError, Refusal, json,
     mapping::{Found, InvalidId, Mapping},
 };
 
@@ -17,6 +17,12 @@ pub enum Login {
 /// Why nobody is logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NobodyReason {
+    /// The request has no credential for the service, which was not called.
+    #[error("the request has no credential")]
+    NoCredential,
+    /// The token is invalid, and the setting `invalid-token` is `anonymous`.
+    #[error("`invalid-token: anonymous`: {0}")]
+    InvalidToken(Refusal),
     /// 401, 403, or a success without a body.
     #[error("the userinfo service knows nobody by these credentials")]
     Unknown,

@@ -50,10 +50,15 @@ pub(super) struct Arguments {
 
 /// The findings in one file.
 struct Report {
+    /// `good`, or what the errors mean.
+    verdict: &'static str,
     summary: String,
     errors: Vec<String>,
     warnings: Vec<String>,
 }
+
+const GOOD: &str = "good";
+const WOULD_NOT_LOAD: &str = "would not load";
 
 /// The result for all files.
 #[derive(Default)]
@@ -95,15 +100,15 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
     let mut total = Total::default();
     if let Some((path, outcome)) = keys {
-        total.show(path, outcome.map(|(report, _)| report), "would not load");
+        total.show(path, outcome.map(|(report, _)| report), WOULD_NOT_LOAD);
     }
     if let Some((path, outcome)) = policy {
-        total.show(path, outcome, "would not load");
+        total.show(path, outcome, WOULD_NOT_LOAD);
     }
     for (path, outcome) in settings {
         // The comparison with nginx's configuration reports it as well.
         if outcome.is_ok() || arguments.nginx.is_none() {
-            total.show(path, outcome.map(|it| it.report), "would not load");
+            total.show(path, outcome.map(|it| it.report), WOULD_NOT_LOAD);
         }
     }
     if let Some(path) = &arguments.nginx {
@@ -133,12 +138,10 @@ impl Total {
                 for found in report.errors.iter().chain(&report.warnings) {
                     print(format_args!("{found}\n\n"));
                 }
-                let verdict = if report.errors.is_empty() {
-                    "good"
-                } else {
-                    "not safe"
-                };
-                print(format_args!("{path}: {verdict}, {}\n", report.summary));
+                print(format_args!(
+                    "{path}: {}, {}\n",
+                    report.verdict, report.summary
+                ));
             }
             Err(error) => {
                 self.is_bad = true;
@@ -161,6 +164,7 @@ fn keys(path: &Path, pepper_file: Option<&Path>) -> Result<(Report, KeyTable), S
     warnings.extend(keys_file::expiring_soon(keys, Timestamp::now()));
     let summary = count(table.keys().count(), "key");
     let report = Report {
+        verdict: GOOD,
         summary,
         errors: Vec::new(),
         warnings,
@@ -203,6 +207,7 @@ fn policy(
         }
     };
     Ok(Report {
+        verdict: GOOD,
         summary,
         errors: Vec::new(),
         warnings: loaded.warnings,
@@ -222,6 +227,11 @@ fn nginx(path: &Path, arguments: &Arguments) -> Result<Report, SourceError> {
         found = format!("{}, {found}", count(outcome.errors.len(), "error"));
     }
     Ok(Report {
+        verdict: if outcome.errors.is_empty() {
+            GOOD
+        } else {
+            "not safe"
+        },
         summary: format!("{guarded} with Keygate, {found}"),
         errors: outcome.errors,
         warnings: outcome.warnings,

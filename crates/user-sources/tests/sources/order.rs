@@ -10,6 +10,7 @@ use keygate_users::{
     peers::Peer,
     settings::{InvalidToken, TrustedHeaders, Userinfo},
     trusted::Malformed,
+    userinfo::NobodyReason,
 };
 use rstest::rstest;
 use serde_json::json;
@@ -108,10 +109,17 @@ async fn an_invalid_token_denies_before_userinfo_is_called() {
     let refusal = Outcome::InvalidToken(Refusal::NotBase64(Part::Header));
     assert_eq!(find(&denying, Peer::Unix, &lines).await, refusal);
     assert_eq!(server.count(), 0);
-    let (_server, anonymous) = sources(InvalidToken::Anonymous).await;
+    let (_server, mut anonymous) = sources(InvalidToken::Anonymous).await;
     assert_eq!(
         id(find(&anonymous, Peer::Unix, &lines).await),
         "by-userinfo"
+    );
+    // Without another source, the log has the cause.
+    anonymous.userinfo = None;
+    let refusal = NobodyReason::InvalidToken(Refusal::NotBase64(Part::Header));
+    assert_eq!(
+        find(&anonymous, Peer::Unix, &lines).await,
+        Outcome::Nobody(Some(refusal))
     );
 }
 
@@ -147,7 +155,7 @@ async fn an_outage_is_told_from_nobody() {
     server.reply(Reply::status(401, ""));
     assert_eq!(
         find(&sources, Peer::Unix, &[COOKIE]).await,
-        Outcome::Nobody(None)
+        Outcome::Nobody(Some(NobodyReason::Unknown))
     );
 }
 

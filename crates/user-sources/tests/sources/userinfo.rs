@@ -148,7 +148,7 @@ async fn without_a_credential_it_is_not_called(
         .find(&headers(lines), false, now())
         .await;
     assert_eq!(server.count(), calls);
-    let is_nobody = matches!(found, Ok(Login::Nobody(NobodyReason::Unknown)));
+    let is_nobody = matches!(found, Ok(Login::Nobody(NobodyReason::NoCredential)));
     assert_eq!(is_nobody, calls == 0);
 }
 

@@ -6,7 +6,7 @@ use keygate_documents::source::SourceError;
 use keygate_telemetry::role::Role;
 use keygate_users::settings::Users;
 
-use super::Report;
+use super::{GOOD, Report, WOULD_NOT_LOAD};
 use crate::{
     cli::settings_file,
     users::{self, UsersError},
@@ -31,6 +31,11 @@ pub(super) fn check(path: &Path) -> Result<Checked, SourceError> {
     let (errors, warnings) = users.map(files).unwrap_or_default();
     Ok(Checked {
         report: Report {
+            verdict: if errors.is_empty() {
+                GOOD
+            } else {
+                WOULD_NOT_LOAD
+            },
             summary: match has_users {
                 None => "settings of a resolver".to_owned(),
                 Some(false) => "nobody is ever logged in".to_owned(),
