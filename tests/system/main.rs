@@ -70,6 +70,7 @@ mod users_by_token;
 mod users_by_trusted_headers;
 mod users_by_userinfo;
 mod users_of_mia_platform;
+mod users_on_debug_page;
 mod wrong_files;
 mod wrong_spellings;
 mod yaml_is_plain_data;
