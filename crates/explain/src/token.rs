@@ -97,7 +97,7 @@ impl ExplainedToken {
         };
         let remaining = claims.as_ref().and_then(|claims| {
             let leeway = named.map_or(0, |named| named.issuer.leeway_seconds);
-            let left = claims.expires_at?.duration_since(now);
+            let left = in_seconds(claims.expires_at?.duration_since(now));
             left.checked_add(SignedDuration::from_secs(leeway.into()))
         });
         let base = Self {
@@ -164,7 +164,9 @@ impl fmt::Display for ExplainedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.cause, self.remaining) {
             (Some(cause), _) => write!(f, "token        rejected: {cause}")?,
-            (None, Some(left)) => write!(f, "token        valid for {left:#} more")?,
+            (None, Some(left)) => {
+                write!(f, "token        valid for {left:#} more, leeway included")?
+            }
             (None, None) => f.write_str("token        valid")?,
         }
         if let Some(fix) = &self.fix {
@@ -209,6 +211,11 @@ impl fmt::Display for Claims {
         }
         Ok(())
     }
+}
+
+/// A duration without the fraction of a second, which nobody needs to read.
+fn in_seconds(duration: SignedDuration) -> SignedDuration {
+    SignedDuration::from_secs(duration.as_secs())
 }
 
 fn list(names: &NameSet) -> String {

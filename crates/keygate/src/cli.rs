@@ -69,7 +69,7 @@ enum Command {
     /// Check a keys file and a policy file, and warn of likely errors in them and in nginx's
     /// configuration.
     #[command(
-        after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf\n  keygate check --nginx /etc/nginx/nginx.conf --config resolver.yaml --config authorizer.yaml"
+        after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --config keygate.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf\n  keygate check --nginx /etc/nginx/nginx.conf --config resolver.yaml --config authorizer.yaml"
     )]
     Check(check::Arguments),
     /// Explain the decision on one request.

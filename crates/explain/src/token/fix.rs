@@ -7,7 +7,7 @@ use keygate_users::{
     settings::{KeySource, Users},
 };
 
-use super::{Claims, Named, visible};
+use super::{Claims, Named, in_seconds, visible};
 
 /// Returns how to fix it, as far as token and settings show that.
 pub(super) fn of(
@@ -68,14 +68,14 @@ fn other_issuer(claims: &Claims, users: &Users) -> String {
 }
 
 fn expired(claims: &Claims, now: Timestamp) -> Option<String> {
-    let ago = now.duration_since(claims.expires_at?);
+    let ago = in_seconds(now.duration_since(claims.expires_at?));
     Some(format!(
         "it expired {ago:#} ago, more than `leeway-seconds`: log in again, and compare the clocks if it is new"
     ))
 }
 
 fn not_yet_valid(claims: &Claims, now: Timestamp) -> Option<String> {
-    let ahead = claims.not_before?.duration_since(now);
+    let ahead = in_seconds(claims.not_before?.duration_since(now));
     Some(format!(
         "it begins in {ahead:#}, more than `leeway-seconds`: the clock of this machine or of the issuer is wrong"
     ))
