@@ -6,38 +6,56 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract, response::Response, routing::any_service};
-use http::Uri;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either, Ready, ready},
+};
+use http::{HeaderMap, Uri, request::Parts};
 use tower::service_fn;
 
-use crate::{Authorizer, ClientTypeSource, Request};
+use crate::{Authorizer, ClientTypeSource, Decision, Request};
 
 /// Returns the routes of the authorizer, to be served or merged into another router.
 ///
-/// Responses have an empty body. The extension [`Peer`](keygate_users::peers::Peer) of a request, if the server sets it, is the gateway that
-/// trusted headers come from.
+/// Responses have an empty body. The extension [`Peer`](keygate_users::peers::Peer) of a request, if the server
+/// sets it, is the gateway that trusted headers come from.
 pub fn router(authorizer: Arc<Authorizer>) -> Router {
     let routes = ["/auth", "/auth/", "/auth/{*rest}"];
     zip(routes, repeat(authorizer)).fold(Router::new(), |router, (path, authorizer)| {
-        let authorize = move |request| {
-            let authorizer = Arc::clone(&authorizer);
-            async move { Ok(respond(&authorizer, request).await) }
-        };
+        let authorize = move |request| respond(&authorizer, request).map(Ok);
         router.route(path, any_service(service_fn(authorize)))
     })
 }
 
-async fn respond(authorizer: &Authorizer, request: extract::Request) -> Response {
+/// A request without a user is decided before the future is made, which then is small.
+fn respond(
+    authorizer: &Arc<Authorizer>,
+    request: extract::Request,
+) -> Either<Ready<Response>, BoxFuture<'static, Response>> {
     let (parts, _) = request.into_parts();
-    let mut headers = parts.headers;
-    let request = Request {
+    if let Some(decision) = authorizer.authorize_at_once(&received(&parts)) {
+        return Either::Left(ready(response(parts.headers, decision)));
+    }
+    let authorizer = Arc::clone(authorizer);
+    let decided = async move {
+        let decision = authorizer.authorize_with_user(&received(&parts)).await;
+        response(parts.headers, decision)
+    };
+    Either::Right(decided.boxed())
+}
+
+fn received(parts: &Parts) -> Request<'_> {
+    Request {
         method: &parts.method,
         target: target_below("/auth", &parts.uri),
-        headers: &headers,
+        headers: &parts.headers,
         client_type: ClientTypeSource::Gateway,
         peer: parts.extensions.get().copied(),
-    };
-    let decision = authorizer.authorize(&request).await;
-    // The request's map becomes the response's: hyper keeps it for the next request.
+    }
+}
+
+/// The request's map becomes the response's: hyper keeps it for the next request.
+fn response(mut headers: HeaderMap, decision: Decision) -> Response {
     headers.clear();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = decision.status;

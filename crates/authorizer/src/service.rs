@@ -161,6 +161,35 @@ impl Authorizer {
     /// It waits for the look-up of a user, and for nothing else: where neither the matching rule nor a
     /// shadow needs one, the decision is ready at once.
     pub async fn authorize(&self, request: &Request<'_>) -> Decision {
+        match self.authorize_at_once(request) {
+            Some(decision) => decision,
+            None => self.authorize_with_user(request).await,
+        }
+    }
+
+    /// Decides as [`Authorizer::authorize`] does, without waiting; `None` if a user has to be looked up.
+    #[must_use]
+    pub fn authorize_at_once(&self, request: &Request<'_>) -> Option<Decision> {
+        let (received, described) = self.receive(request);
+        match described {
+            Ok(described) => self.decide_at_once(&received, &described),
+            Err(malformed) => Some(self.reject(&received, &malformed)),
+        }
+    }
+
+    /// Decides after the look-up of the user: for requests that [`Authorizer::authorize_at_once`] leaves open.
+    pub async fn authorize_with_user(&self, request: &Request<'_>) -> Decision {
+        let (received, described) = self.receive(request);
+        match described {
+            Ok(described) => self.decide_with_user(&received, &described).await,
+            Err(malformed) => self.reject(&received, &malformed),
+        }
+    }
+
+    fn receive<'h>(
+        &self,
+        request: &Request<'h>,
+    ) -> (Received<'h>, Result<keygate_policy::Request<'h>, Malformed>) {
         let started = Instant::now();
         let sender = self.expected.sender(request.headers);
         // nginx's `auth_request` only reads the status.
@@ -177,14 +206,7 @@ impl Authorizer {
             request: *request,
             answer_with,
         };
-        match described {
-            Err(malformed) => self.reject(&received, &malformed),
-            Ok(described) => match self.decide_at_once(&received, &described) {
-                Some(decision) => decision,
-                // In a box, so that a request without a user does not carry its size.
-                None => Box::pin(self.decide_with_user(&received, &described)).await,
-            },
-        }
+        (received, described)
     }
 
     /// Returns the client request, if the gateway may say what it says of the caller.

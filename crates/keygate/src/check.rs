@@ -6,9 +6,14 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract, response::Response, routing::any_service};
-use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, router::target_below};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either, Ready, ready},
+};
+use http::{HeaderMap, StatusCode, request::Parts};
+use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, Decision, router::target_below};
 use keygate_headers::KEY_ID;
-use keygate_resolver::{Presence, Resolver};
+use keygate_resolver::{Identity, Presence, Resolver};
 use tower::service_fn;
 
 /// Returns the routes for a process that is both services.
@@ -18,51 +23,76 @@ pub fn router(resolver: Arc<Resolver>, authorizer: Arc<Authorizer>) -> Router {
     let routes = ["/check", "/check/", "/check/{*rest}"];
     let services = repeat((resolver, authorizer));
     zip(routes, services).fold(Router::new(), |router, (path, (resolver, authorizer))| {
-        let check = move |request| {
-            let (resolver, authorizer) = (Arc::clone(&resolver), Arc::clone(&authorizer));
-            async move { Ok(respond(&resolver, &authorizer, request).await) }
-        };
+        let check = move |request| respond(&resolver, &authorizer, request).map(Ok);
         router.route(path, any_service(service_fn(check)))
     })
 }
 
-async fn respond(
+/// A request without a user is decided before the future is made, which then is small.
+fn respond(
     resolver: &Resolver,
-    authorizer: &Authorizer,
+    authorizer: &Arc<Authorizer>,
     request: extract::Request,
-) -> Response {
+) -> Either<Ready<Response>, BoxFuture<'static, Response>> {
     let (parts, _) = request.into_parts();
-    let mut headers = parts.headers;
-    let mut response = Response::new(Body::empty());
     let owner = resolver.resolve(&keygate_resolver::Request {
         presence: Presence::Optional,
-        headers: &headers,
+        headers: &parts.headers,
     });
-    if owner.status.is_success() {
-        let request = keygate_authorizer::Request {
-            method: &parts.method,
-            target: target_below("/check", &parts.uri),
-            headers: &headers,
-            client_type: ClientTypeSource::Resolver(owner.identity.as_ref().map(|identity| {
-                Caller {
-                    client_type: &identity.client_type,
-                    key_id: &identity.key_id,
-                }
-            })),
-            peer: parts.extensions.get().copied(),
-        };
-        let decision = authorizer.authorize(&request).await;
-        *response.status_mut() = decision.status;
-        headers.clear();
-        decision.write(&mut headers);
-        if let Some(identity) = owner.identity {
+    if !owner.status.is_success() {
+        let status = owner.status;
+        let rejected = response(parts.headers, status, |headers| owner.write(headers));
+        return Either::Left(ready(rejected));
+    }
+    let identity = owner.identity;
+    if let Some(decision) = authorizer.authorize_at_once(&received(&parts, identity.as_ref())) {
+        return Either::Left(ready(decided(parts.headers, decision, identity)));
+    }
+    let authorizer = Arc::clone(authorizer);
+    let response = async move {
+        let request = received(&parts, identity.as_ref());
+        let decision = authorizer.authorize_with_user(&request).await;
+        decided(parts.headers, decision, identity)
+    };
+    Either::Right(response.boxed())
+}
+
+fn received<'h>(
+    parts: &'h Parts,
+    identity: Option<&'h Identity>,
+) -> keygate_authorizer::Request<'h> {
+    keygate_authorizer::Request {
+        method: &parts.method,
+        target: target_below("/check", &parts.uri),
+        headers: &parts.headers,
+        client_type: ClientTypeSource::Resolver(identity.map(|identity| Caller {
+            client_type: &identity.client_type,
+            key_id: &identity.key_id,
+        })),
+        peer: parts.extensions.get().copied(),
+    }
+}
+
+fn decided(headers: HeaderMap, decision: Decision, identity: Option<Identity>) -> Response {
+    let status = decision.status;
+    response(headers, status, |headers| {
+        decision.write(headers);
+        if let Some(identity) = identity {
             headers.insert(KEY_ID, identity.key_id);
         }
-    } else {
-        *response.status_mut() = owner.status;
-        headers.clear();
-        owner.write(&mut headers);
-    }
+    })
+}
+
+/// The request's map becomes the response's: hyper keeps it for the next request.
+fn response(
+    mut headers: HeaderMap,
+    status: StatusCode,
+    write: impl FnOnce(&mut HeaderMap),
+) -> Response {
+    headers.clear();
+    write(&mut headers);
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
 }
