@@ -165,7 +165,7 @@ impl fmt::Display for ExplainedToken {
         match (&self.cause, self.remaining) {
             (Some(cause), _) => write!(f, "token        rejected: {cause}")?,
             (None, Some(left)) => {
-                write!(f, "token        valid for {left:#} more, leeway included")?
+                write!(f, "token        valid for {left:#} more, leeway included")?;
             }
             (None, None) => f.write_str("token        valid")?,
         }
