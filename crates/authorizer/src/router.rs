@@ -1,6 +1,7 @@
 //! The authorizer over HTTP: `/auth` and everything below it, by any method.
 
 use std::{
+    convert::Infallible,
     iter::{repeat, zip},
     sync::Arc,
 };
@@ -22,7 +23,7 @@ use crate::{Authorizer, ClientTypeSource, Decision, Request};
 pub fn router(authorizer: Arc<Authorizer>) -> Router {
     let routes = ["/auth", "/auth/", "/auth/{*rest}"];
     zip(routes, repeat(authorizer)).fold(Router::new(), |router, (path, authorizer)| {
-        let authorize = move |request| respond(&authorizer, request).map(Ok);
+        let authorize = move |request| respond(&authorizer, request);
         router.route(path, any_service(service_fn(authorize)))
     })
 }
@@ -31,15 +32,15 @@ pub fn router(authorizer: Arc<Authorizer>) -> Router {
 fn respond(
     authorizer: &Arc<Authorizer>,
     request: extract::Request,
-) -> Either<Ready<Response>, BoxFuture<'static, Response>> {
+) -> Either<Ready<Result<Response, Infallible>>, BoxFuture<'static, Result<Response, Infallible>>> {
     let (parts, _) = request.into_parts();
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts)) {
-        return Either::Left(ready(response(parts.headers, decision)));
+        return Either::Left(ready(Ok(response(parts.headers, decision))));
     }
     let authorizer = Arc::clone(authorizer);
     let decided = async move {
         let decision = authorizer.authorize_with_user(&received(&parts)).await;
-        response(parts.headers, decision)
+        Ok(response(parts.headers, decision))
     };
     Either::Right(decided.boxed())
 }

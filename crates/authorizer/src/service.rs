@@ -54,13 +54,11 @@ struct Received<'h> {
     answer_with: AnswerWith,
 }
 
-/// A client request, and the rules that match it.
-struct Matching<'p, 'r> {
+/// The policies that a request is decided by.
+#[derive(Clone, Copy)]
+struct Active<'p> {
     snapshot: &'p Snapshot,
-    request: keygate_policy::Request<'r>,
-    matched: Matched<'p, 'r>,
-    /// The match of the shadow policy, if there is one.
-    shadow: Option<Matched<'p, 'r>>,
+    shadow: Option<&'p Policy>,
 }
 
 impl Snapshot {
@@ -242,9 +240,13 @@ impl Authorizer {
         request: &keygate_policy::Request<'_>,
     ) -> Option<Decision> {
         let (snapshot, shadow) = (self.policy.load(), self.shadow.load());
-        let matching = Matching::new(&snapshot, shadow.as_deref(), request);
-        let needs_user = self.users.is_some() && matching.needs_user();
-        (!needs_user).then(|| self.finish(received, matching, None))
+        let active = Active {
+            snapshot: &snapshot,
+            shadow: shadow.as_deref(),
+        };
+        let matched = snapshot.policy.matched(request);
+        let needs_user = self.users.is_some() && active.need_user(request, &matched);
+        (!needs_user).then(|| self.finish(received, request, active, matched, None))
     }
 
     /// Decides after the look-up of the user, by the policy that was active before it.
@@ -254,48 +256,52 @@ impl Authorizer {
         request: &keygate_policy::Request<'_>,
     ) -> Decision {
         let (snapshot, shadow) = (self.policy.load_full(), self.shadow.load_full());
-        let matching = Matching::new(&snapshot, shadow.as_deref(), request);
+        let active = Active {
+            snapshot: &snapshot,
+            shadow: shadow.as_deref(),
+        };
+        let matched = snapshot.policy.matched(request);
         let look_up = match &self.users {
             Some(users) => Some(users.look_up(received, request).await),
             None => None,
         };
-        self.finish(received, matching, look_up.as_ref())
+        self.finish(received, request, active, matched, look_up.as_ref())
     }
 
     /// Judges a request whose user is known, counts and reports the decision.
     fn finish(
         &self,
         received: &Received<'_>,
-        matching: Matching<'_, '_>,
+        request: &keygate_policy::Request<'_>,
+        active: Active<'_>,
+        matched: Matched<'_, '_>,
         look_up: Option<&LookUp>,
     ) -> Decision {
         let login = look_up.map_or(Login::Nobody, |look_up| login::of(&look_up.outcome));
         // Without a look-up nothing is needed, and `needs` would cost time.
-        let needs = look_up
-            .map(|_| matching.matched.needs())
-            .unwrap_or_default();
-        let (decision, user) = match login.for_decision(needs.user) {
-            Ok(user) => (matching.matched.judge(user), user),
-            Err(reason) => (matching.matched.deny(reason), None),
+        let needs = look_up.map(|_| matched.needs()).unwrap_or_default();
+        let (mut decision, user) = match login.for_decision(needs.user) {
+            Ok(user) => (matched.judge(user), user),
+            Err(reason) => (matched.deny(reason), None),
         };
-        let shown = if decision.is_allowed() {
-            self.shown(&received.request, &matching.request, user)
-        } else {
-            Ok((None, None))
-        };
-        let (decision, (identity, token), unfit) = match shown {
-            Ok(shown) => (decision, shown, None),
-            Err(unfit) => (decision.denied(reason(&unfit)), (None, None), Some(unfit)),
-        };
-        let request = matching.request.with_user(user);
+        let (mut identity, mut token, mut unfit) = (None, None, None);
+        if decision.is_allowed() {
+            match self.shown(&received.request, request, user) {
+                Ok(shown) => (identity, token) = shown,
+                Err(error) => {
+                    decision.deny(reason(&error));
+                    unfit = Some(error);
+                }
+            }
+        }
         let endpoint = decision
             .rule
-            .and_then(|rule| matching.snapshot.endpoints.get(rule.index()));
+            .and_then(|rule| active.snapshot.endpoints.get(rule.index()));
         let counters = endpoint.map_or(&self.without_rule, Endpoint::counters);
         counters.count(decision.reason);
-        let shadow = match matching.shadow {
-            Some(shadow) => Some(Shadow::of_policy(shadow, login)),
-            None => Shadow::of_rule(&matching.request, decision.rule, login, needs),
+        let shadow = match active.shadow {
+            Some(shadow) => Some(Shadow::of_policy(shadow.matched(request), login)),
+            None => Shadow::of_rule(request, decision.rule, login, needs),
         };
         if let Some(shadow) = &shadow {
             counters.count_shadow(shadow.verdict(decision.reason));
@@ -303,7 +309,7 @@ impl Authorizer {
         self.report(&Record {
             reason: decision.reason,
             cause: unfit.as_ref().map(Cause::Identity),
-            request: Some(&request),
+            request: Some(&request.with_user(user)),
             path: decision.path.as_ref().map(CanonicalPath::as_bytes),
             endpoint: endpoint.map(Endpoint::label),
             look_up,
@@ -367,24 +373,12 @@ impl<'h> Received<'h> {
     }
 }
 
-impl<'p, 'r> Matching<'p, 'r> {
-    fn new(
-        snapshot: &'p Snapshot,
-        shadow: Option<&'p Policy>,
-        request: &keygate_policy::Request<'r>,
-    ) -> Self {
-        Self {
-            snapshot,
-            request: *request,
-            matched: snapshot.policy.matched(request),
-            shadow: shadow.map(|policy| policy.matched(request)),
-        }
-    }
-
-    fn needs_user(&self) -> bool {
-        let needs = self.matched.needs();
-        let by_shadow = match &self.shadow {
-            Some(shadow) => shadow.needs().user,
+impl Active<'_> {
+    /// Whether the decision, or that of a shadow, depends on the user.
+    fn need_user(&self, request: &keygate_policy::Request<'_>, matched: &Matched<'_, '_>) -> bool {
+        let needs = matched.needs();
+        let by_shadow = match self.shadow {
+            Some(shadow) => shadow.matched(request).needs().user,
             None => needs.shadow_user,
         };
         needs.user || by_shadow

@@ -129,7 +129,7 @@ impl ExplainedDecision {
     pub fn of(request: &Request<'_>, login: Login<'_>, context: &Context<'_>) -> Self {
         let matched = context.policy.matched(request);
         let needs = matched.needs();
-        let decision = matched.decide(login);
+        let mut decision = matched.decide(login);
         let user = match login {
             Login::User(user) => Some(user),
             Login::Nobody | Login::Failed(_) => None,
@@ -137,10 +137,9 @@ impl ExplainedDecision {
         let unfit = user
             .filter(|_| needs.user && decision.is_allowed())
             .and_then(|user| context.unfit(user));
-        let decision = match &unfit {
-            Some(_) => decision.denied(Reason::IdentityTooLarge),
-            None => decision,
-        };
+        if unfit.is_some() {
+            decision.deny(Reason::IdentityTooLarge);
+        }
         let request = &request.with_user(user);
         let requirements = decision
             .rule

@@ -1,6 +1,7 @@
 //! Both steps in one hop: `/check` and everything below it, by any method.
 
 use std::{
+    convert::Infallible,
     iter::{repeat, zip},
     sync::Arc,
 };
@@ -23,7 +24,7 @@ pub fn router(resolver: Arc<Resolver>, authorizer: Arc<Authorizer>) -> Router {
     let routes = ["/check", "/check/", "/check/{*rest}"];
     let services = repeat((resolver, authorizer));
     zip(routes, services).fold(Router::new(), |router, (path, (resolver, authorizer))| {
-        let check = move |request| respond(&resolver, &authorizer, request).map(Ok);
+        let check = move |request| respond(&resolver, &authorizer, request);
         router.route(path, any_service(service_fn(check)))
     })
 }
@@ -33,7 +34,7 @@ fn respond(
     resolver: &Resolver,
     authorizer: &Arc<Authorizer>,
     request: extract::Request,
-) -> Either<Ready<Response>, BoxFuture<'static, Response>> {
+) -> Either<Ready<Result<Response, Infallible>>, BoxFuture<'static, Result<Response, Infallible>>> {
     let (parts, _) = request.into_parts();
     let owner = resolver.resolve(&keygate_resolver::Request {
         presence: Presence::Optional,
@@ -42,17 +43,17 @@ fn respond(
     if !owner.status.is_success() {
         let status = owner.status;
         let rejected = response(parts.headers, status, |headers| owner.write(headers));
-        return Either::Left(ready(rejected));
+        return Either::Left(ready(Ok(rejected)));
     }
     let identity = owner.identity;
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts, identity.as_ref())) {
-        return Either::Left(ready(decided(parts.headers, decision, identity)));
+        return Either::Left(ready(Ok(decided(parts.headers, decision, identity))));
     }
     let authorizer = Arc::clone(authorizer);
     let response = async move {
         let request = received(&parts, identity.as_ref());
         let decision = authorizer.authorize_with_user(&request).await;
-        decided(parts.headers, decision, identity)
+        Ok(decided(parts.headers, decision, identity))
     };
     Either::Right(response.boxed())
 }

@@ -31,14 +31,10 @@ impl Decision<'_, '_> {
         }
     }
 
-    /// Returns the denial of the same request for another reason.
-    #[must_use]
-    pub fn denied(self, reason: Reason) -> Self {
-        Self {
-            reason,
-            status: reason.status(false),
-            ..self
-        }
+    /// Denies the request for another reason.
+    pub fn deny(&mut self, reason: Reason) {
+        self.reason = reason;
+        self.status = reason.status(false);
     }
 
     /// Returns whether the request is allowed.

@@ -183,10 +183,14 @@ impl Keys {
         is_usable.then(|| Arc::clone(&held.set))
     }
 
-    /// Returns what operators want to know.
+    /// Returns what operators want to know; keys that are too old to be used are none.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.with_attempt(|attempt| attempt.status.clone())
+        let mut status = self.with_attempt(|attempt| attempt.status.clone());
+        if self.current().is_none() {
+            status.keys = None;
+        }
+        status
     }
 
     /// Triggers a fetch and waits for it; concurrent requests share one.

@@ -228,7 +228,9 @@ async fn a_stale_set_is_used_for_a_bounded_time() {
     let (server, keys, tokens) = started(Reply::ok(set_of(&[&FIRST])), short).await;
     server.reply(Reply::status(500, ""));
     assert_eq!(verify(&tokens, FIRST.token()).await, Ok(true));
+    assert_eq!(keys.status().keys, Some(1));
     until("the set is too old", || keys.current().is_none()).await;
+    assert_eq!(keys.status().keys, None);
     assert_eq!(
         verify(&tokens, FIRST.token()).await,
         Err(Rejection::Unavailable)
