@@ -117,3 +117,41 @@ fn an_unusable_file_of_users_is_an_error(
     assert!(said.contains("settings.yaml: would not load"), "{said}");
     assert!(!said.contains("sample-secret"), "{said}");
 }
+
+#[rstest]
+#[case::no_secret("handoff-secret-file: nowhere\n", "nowhere")]
+#[case::short_secret("handoff-secret-file: short\n", "short")]
+#[case::no_identity_key(
+    "policy: policy.yaml\nidentity-token: {key-file: nowhere, issuer: a, audience: b}\n",
+    "nowhere"
+)]
+#[case::no_key_in_the_file(
+    "policy: policy.yaml\nidentity-token: {key-file: short, issuer: a, audience: b}\n",
+    "short"
+)]
+fn files_to_sign_with_are_checked(#[case] settings: &str, #[case] file: &str) {
+    let (code, said) = check(settings, &[("short", "s3cret\n")], &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("error: ") && said.contains(file), "{said}");
+    assert!(said.contains("would not load"), "{said}");
+    assert!(
+        !said.contains("s3cret") && !said.contains("error: error"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_trusted_peers_of_the_environment_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.yaml"), "policy: policy.yaml\n").unwrap();
+    let output = run_to_end(
+        keygate()
+            .args(["check", "--config", "settings.yaml"])
+            .env("TRUST_MIA_USER_HEADERS", "true")
+            .env("KEYGATE_TRUSTED_PEERS", "127.0.0.1")
+            .current_dir(folder.path()),
+    );
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("users come from"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}

@@ -3,9 +3,13 @@
 use std::{path::Path, sync::Arc};
 
 use keygate_authorizer::Authorizer;
-use keygate_documents::{diagnostic::Diagnostic, source::SourceError};
+use keygate_documents::{
+    diagnostic::Diagnostic,
+    source::{self, SourceError},
+};
 use keygate_headers::HandOff;
 use keygate_resolver::Resolver;
+use keygate_telemetry::role::Role;
 use keygate_users::{IdentityToken, IdentityTokens, SigningKeys};
 
 use crate::{reload::Watched, settings::Settings};
@@ -24,6 +28,24 @@ pub fn watched(
     let identity = settings.identity_token.as_ref().zip(authorizer);
     let identity = identity.map(|(settings, authorizer)| identity_keys(settings, authorizer));
     [hand_off, identity].into_iter().flatten().collect()
+}
+
+/// Checks the files that the settings name for this role, as its start would.
+///
+/// # Errors
+/// A file cannot be used.
+pub fn check(settings: &Settings, role: Option<Role>) -> Result<(), SourceError> {
+    if let Some(path) = &settings.handoff_secret_file {
+        let text = source::read(path)?;
+        HandOff::parse(&text).map_err(|error| rejected(path, &text, &error))?;
+    }
+    let identity = settings.identity_token.as_ref();
+    if let Some(identity) = identity.filter(|_| role != Some(Role::Resolver)) {
+        let path = &identity.key_file;
+        let text = source::read(path)?;
+        SigningKeys::parse(&text).map_err(|error| rejected(path, &text, &error))?;
+    }
+    Ok(())
 }
 
 fn hand_off_secret(

@@ -64,7 +64,7 @@ impl Settings {
         }
         let own = environment
             .iter()
-            .filter(|(name, _)| role == Role::Serve || !mia::is_companion(name, &environment))
+            .filter(|(name, _)| !mia::is_companion(name, &environment))
             .filter_map(|(name, value)| own_setting(name, value));
         for (name, value) in own {
             set(&name, value, Origin::Environment);

@@ -207,6 +207,14 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
         .filter(|name| !name.is_empty())
 }
 
+/// Returns the variables that name sources of users, and are set.
+pub(crate) fn sources_of_users(
+    environment: &[(String, String)],
+) -> impl Iterator<Item = &'static str> {
+    let is_set = |name: &&str| variable(environment, name).is_some();
+    [USERINFO, TRUST].into_iter().filter(is_set)
+}
+
 /// Whether a variable of ours belongs to one of theirs that is set, and is no setting by itself.
 pub(super) fn is_companion(name: &str, environment: &[(String, String)]) -> bool {
     name == TRUSTED_PEERS && variable(environment, TRUST) == Some("true")

@@ -15,6 +15,14 @@ impl Settings {
                 );
             }
         }
+        if role == Role::Serve {
+            for name in mia::sources_of_users(environment) {
+                tracing::warn!(
+                    "`{name}` is set and has no effect: `keygate serve` does not read Mia-Platform's names; \
+                     write the section `users` into a settings file"
+                );
+            }
+        }
         if role != Role::Resolver && self.answer_with == AnswerWith::Header {
             tracing::warn!(
                 "{} makes every denial a response 200 with `mia-allowed: 0`: a gateway that does not read \

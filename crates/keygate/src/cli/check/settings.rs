@@ -9,6 +9,7 @@ use keygate_users::settings::Users;
 use super::{GOOD, Report, WOULD_NOT_LOAD};
 use crate::{
     cli::settings_file,
+    signatures,
     users::{self, UsersError},
 };
 
@@ -28,7 +29,16 @@ pub(super) fn check(path: &Path) -> Result<Checked, SourceError> {
     let users = settings.users.as_ref();
     let sources = users.map(Users::sources).unwrap_or_default();
     let has_users = (role != Some(Role::Resolver)).then_some(!sources.is_empty());
-    let (errors, warnings) = users.map(files).unwrap_or_default();
+    let (mut errors, warnings) = users.map(files).unwrap_or_default();
+    if let Err(error) = signatures::check(&settings, role) {
+        let error = error.to_string();
+        let is_shown = error.starts_with("error: ");
+        errors.push(if is_shown {
+            error
+        } else {
+            format!("error: {error}")
+        });
+    }
     Ok(Checked {
         report: Report {
             verdict: if errors.is_empty() {
