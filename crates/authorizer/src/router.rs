@@ -28,11 +28,12 @@ pub fn router(authorizer: Arc<Authorizer>) -> Router {
     })
 }
 
+/// A response: ready, or after the look-up of a user.
+pub type Responding =
+    Either<Ready<Result<Response, Infallible>>, BoxFuture<'static, Result<Response, Infallible>>>;
+
 /// A request without a user is decided before the future is made, which then is small.
-fn respond(
-    authorizer: &Arc<Authorizer>,
-    request: extract::Request,
-) -> Either<Ready<Result<Response, Infallible>>, BoxFuture<'static, Result<Response, Infallible>>> {
+fn respond(authorizer: &Arc<Authorizer>, request: extract::Request) -> Responding {
     let (parts, _) = request.into_parts();
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts)) {
         return Either::Left(ready(Ok(response(parts.headers, decision))));

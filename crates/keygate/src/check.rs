@@ -1,7 +1,6 @@
 //! Both steps in one hop: `/check` and everything below it, by any method.
 
 use std::{
-    convert::Infallible,
     iter::{repeat, zip},
     sync::Arc,
 };
@@ -9,10 +8,13 @@ use std::{
 use axum::{Router, body::Body, extract, response::Response, routing::any_service};
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, Either, Ready, ready},
+    future::{Either, ready},
 };
 use http::{HeaderMap, StatusCode, request::Parts};
-use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, Decision, router::target_below};
+use keygate_authorizer::{
+    Authorizer, Caller, ClientTypeSource, Decision,
+    router::{Responding, target_below},
+};
 use keygate_headers::KEY_ID;
 use keygate_resolver::{Identity, Presence, Resolver};
 use tower::service_fn;
@@ -34,7 +36,7 @@ fn respond(
     resolver: &Resolver,
     authorizer: &Arc<Authorizer>,
     request: extract::Request,
-) -> Either<Ready<Result<Response, Infallible>>, BoxFuture<'static, Result<Response, Infallible>>> {
+) -> Responding {
     let (parts, _) = request.into_parts();
     let owner = resolver.resolve(&keygate_resolver::Request {
         presence: Presence::Optional,
