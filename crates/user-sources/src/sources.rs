@@ -49,7 +49,10 @@ impl Sources {
             Err(refusal) => Some(NobodyReason::InvalidToken(refusal)),
         };
         match self.by_userinfo(lookup).await {
-            Outcome::Nobody(reason) => Outcome::Nobody(reason.or(invalid)),
+            Outcome::Nobody(reason) => {
+                let reason = reason.or(invalid);
+                Outcome::Nobody(reason.or_else(|| self.untrusted_peer(lookup)))
+            }
             outcome => outcome,
         }
     }
@@ -63,6 +66,14 @@ impl Sources {
             Ok(found) => found.map(|it| Outcome::User(Arc::new(it.user), it.warnings)),
             Err(error) => Some(Outcome::Malformed(error)),
         }
+    }
+
+    /// The reason for nobody where trusted headers came from a peer that is not trusted.
+    fn untrusted_peer(&self, lookup: Lookup<'_>) -> Option<NobodyReason> {
+        let (trusted, peer) = (self.trusted.as_ref()?, lookup.peer?);
+        let is_ignored =
+            !trusted.peers.contains(peer) && lookup.headers.contains_key(&trusted.names.id);
+        is_ignored.then_some(NobodyReason::UntrustedPeer(peer))
     }
 
     /// Finds the user of a token, if the request has one.

@@ -1,6 +1,6 @@
 //! Who may send trusted headers: the peers of a connection.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -12,6 +12,15 @@ pub enum Peer {
     Unix,
     /// An address.
     Address(IpAddr),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix => f.write_str("a Unix socket (`unix`)"),
+            Self::Address(address) => write!(f, "`{}`", address.to_canonical()),
+        }
+    }
 }
 
 /// Peers that are trusted; at least one entry.

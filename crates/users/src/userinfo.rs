@@ -3,6 +3,7 @@
 use crate::{
     JsonError, Refusal, json,
     mapping::{Found, InvalidId, Mapping},
+    peers::Peer,
 };
 
 /// What a userinfo service said.
@@ -29,6 +30,11 @@ pub enum NobodyReason {
     /// Another error of the client's: Mia-Platform's service takes it as nobody too, but the URL may be wrong.
     #[error("the userinfo service responded with {0}: taken as nobody is logged in")]
     Status(u16),
+    /// The trusted headers were ignored.
+    #[error(
+        "the header with the user's id came from {0}, which is not in `users.trusted-headers.peers`"
+    )]
+    UntrustedPeer(Peer),
     /// The response has no id.
     #[error("the userinfo response names nobody: {0}")]
     Id(#[from] InvalidId),

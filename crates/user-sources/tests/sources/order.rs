@@ -75,7 +75,7 @@ fn bearer() -> String {
 #[case::userinfo(Peer::Unix, &[COOKIE], "by-userinfo", 1)]
 #[case::opaque_token(Peer::Unix, &[("authorization", "Bearer opaque")], "by-userinfo", 1)]
 #[case::nothing(Peer::Unix, &[], "Nobody(None)", 0)]
-#[case::untrusted_alone(Peer::Address([10, 0, 0, 1].into()), &[TRUSTED], "Nobody(None)", 0)]
+#[case::untrusted_alone(Peer::Address([10, 0, 0, 1].into()), &[TRUSTED], "Nobody(Some(UntrustedPeer(Address(10.0.0.1))))", 0)]
 #[tokio::test]
 async fn the_first_source_that_yields_a_user_wins(
     #[case] peer: Peer,
