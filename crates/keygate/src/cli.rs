@@ -234,6 +234,10 @@ fn serve(role: Role, arguments: &RoleArguments) -> ExitCode {
     }
 }
 
+/// How many host names are resolved at once. While DNS does not respond, each of them holds a thread for
+/// seconds after the look-up has been given up.
+const MOST_BLOCKING_THREADS: usize = 32;
+
 /// One thread is enough for the services, and a second one would only add hand-overs between threads;
 /// files are read on separate threads.
 fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
@@ -251,9 +255,13 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     settings.warn(role, &environment);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(MOST_BLOCKING_THREADS)
         .build()?;
     let traces = Traces::start(role, &environment, runtime.handle())?;
-    runtime.block_on(role::run(role, settings, traces, log.queue()))
+    let ended = runtime.block_on(role::run(role, settings, traces, log.queue()));
+    // A host name that is being resolved holds its thread for as long as the system's resolver waits.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Reports an error with all its causes on standard error.

@@ -22,7 +22,7 @@ use keygate_users::{
     settings::{Url, Userinfo},
     userinfo::{InvalidResponse, Login, NobodyReason, read},
 };
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use sha2::{Digest as _, Sha256};
 use tokio::{
     sync::Semaphore,
@@ -46,10 +46,14 @@ const MOST_WAITING: usize = 1024;
 /// How many users are kept.
 const MOST_KEPT: usize = 10_000;
 
+/// How much is kept of them, in bytes of responses: each other value of a sent header keeps the caller's
+/// user once more.
+const MOST_KEPT_BYTES: u64 = 16 * 1024 * 1024;
+
 /// A userinfo service.
 pub struct UserinfoClient {
     service: Arc<Service>,
-    kept: Option<Cache<Digest, Kept>>,
+    kept: Option<Cache<Digest, Kept, ByLength>>,
     running: Mutex<HashMap<Digest, WeakShared<LookUp>>>,
 }
 
@@ -86,12 +90,31 @@ pub enum LookUpError {
 
 type Digest = [u8; 32];
 type LoginResult = Result<Login, LookUpError>;
-type LookUp = BoxFuture<'static, LoginResult>;
+type LookUp = BoxFuture<'static, Result<LookedUp, LookUpError>>;
+
+/// What the service said, and how long its response was.
+#[derive(Clone)]
+struct LookedUp {
+    login: Login,
+    bytes: usize,
+}
 
 #[derive(Clone)]
 struct Kept {
     found: Found,
     until: Instant,
+    bytes: usize,
+}
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<Digest, Kept> for ByLength {
+    /// No less than an equal share, so that no more than [`MOST_KEPT`] are kept.
+    fn weight(&self, _: &Digest, kept: &Kept) -> u64 {
+        let share = MOST_KEPT_BYTES.div_ceil(MOST_KEPT as u64);
+        u64::try_from(kept.bytes).unwrap_or(u64::MAX).max(share)
+    }
 }
 
 impl UserinfoClient {
@@ -104,7 +127,8 @@ impl UserinfoClient {
         keys: KeyNames,
         ca: Option<&[u8]>,
     ) -> Result<Self, InvalidClient> {
-        let kept = (settings.cache_seconds > 0).then(|| Cache::new(MOST_KEPT));
+        let kept = (settings.cache_seconds > 0)
+            .then(|| Cache::with_weighter(MOST_KEPT, MOST_KEPT_BYTES, ByLength));
         Ok(Self {
             service: Arc::new(Service {
                 client: Client::new(&settings.url, ca)?,
@@ -141,11 +165,11 @@ impl UserinfoClient {
         }
         let lifetime = self.lifetime(&sent, now);
         let look_up = self.look_up(digest, sent, is_backoffice);
-        let outcome = look_up.ok_or(LookUpError::Busy)?.await;
-        if let (Ok(Login::User(found)), Some(lifetime)) = (&outcome, lifetime) {
-            self.keep(digest, found, lifetime);
+        let LookedUp { login, bytes } = look_up.ok_or(LookUpError::Busy)?.await?;
+        if let (Login::User(found), Some(lifetime)) = (&login, lifetime) {
+            self.keep(digest, found, bytes, lifetime);
         }
-        outcome
+        Ok(login)
     }
 
     /// Joins the look-up that runs for the same credentials, or starts one if there are not too many.
@@ -179,11 +203,15 @@ impl UserinfoClient {
         (Instant::now() < kept.until).then_some(kept.found)
     }
 
-    fn keep(&self, digest: Digest, found: &Found, lifetime: Duration) {
+    fn keep(&self, digest: Digest, found: &Found, bytes: usize, lifetime: Duration) {
         let until = Instant::now().checked_add(lifetime);
         if let (Some(kept), Some(until)) = (&self.kept, until) {
-            let found = found.clone();
-            kept.insert(digest, Kept { found, until });
+            let kept_user = Kept {
+                found: found.clone(),
+                until,
+                bytes,
+            };
+            kept.insert(digest, kept_user);
         }
     }
 
@@ -222,7 +250,11 @@ impl Service {
     }
 
     /// Waiting for others counts as time.
-    async fn call(&self, mut sent: HeaderMap, is_backoffice: bool) -> LoginResult {
+    async fn call(
+        &self,
+        mut sent: HeaderMap,
+        is_backoffice: bool,
+    ) -> Result<LookedUp, LookUpError> {
         let time = Duration::from_millis(self.settings.timeout_ms.into());
         if !sent.contains_key(ACCEPT) {
             sent.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -245,7 +277,10 @@ impl Service {
             .await
             .unwrap_or(Err(FetchError::TimedOut(time)))?;
         let status = response.status.as_u16();
-        Ok(read(status, &response.body, &self.settings.mapping)?)
+        Ok(LookedUp {
+            login: read(status, &response.body, &self.settings.mapping)?,
+            bytes: response.body.len(),
+        })
     }
 }
 

@@ -12,6 +12,9 @@ use serde_json::Value;
 use crate::jwt::{Refusal, Unverified};
 pub use key::UnusableKey;
 
+/// How many ignored keys of a set are reported: a set of 256 KiB has room for 87,000.
+const MOST_REPORTED: usize = 16;
+
 /// How many keys are tried on one token: those of its key id, or those without one.
 pub const MOST_TRIED: usize = 4;
 
@@ -68,7 +71,7 @@ fn first_reason(ignored: &[Ignored]) -> String {
 }
 
 impl KeySet {
-    /// Reads a set, and returns beside it the keys that were ignored.
+    /// Reads a set, and returns beside it the first keys that were ignored.
     ///
     /// # Errors
     /// It is no set, or no key of it can be used.
@@ -84,7 +87,10 @@ impl KeySet {
         for (number, entry) in (1..).zip(entries) {
             match key::read(entry) {
                 Ok(key) => keys.push(key),
-                Err(why) => ignored.push(Ignored { number, why }),
+                Err(why) if ignored.len() < MOST_REPORTED => {
+                    ignored.push(Ignored { number, why });
+                }
+                Err(_) => {}
             }
         }
         if keys.is_empty() {

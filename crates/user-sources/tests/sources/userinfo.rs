@@ -195,6 +195,27 @@ async fn a_user_is_kept_for_the_same_credentials_alone() {
 }
 
 #[tokio::test]
+async fn kept_users_are_bounded_by_their_responses() {
+    const USERS: usize = 400;
+    let long = format!(r#"{{"sub":"ada","more":"{}"}}"#, "x".repeat(60_000));
+    let server = Server::start(Reply::ok(long)).await;
+    let client = client(&server, json!({"cache-seconds": 600}));
+    for _ in 0..2 {
+        for user in 0..USERS {
+            assert_eq!(
+                find(&client, &format!("sid=1; n={user}")).await,
+                Ok("ada".to_owned())
+            );
+        }
+    }
+    let most_kept = 16 * 1024 * 1024 / 60_000;
+    let calls = server.count();
+    assert!(calls >= 2 * USERS - most_kept, "{calls} calls");
+    assert_eq!(find(&client, "sid=1; n=399").await, Ok("ada".to_owned()));
+    assert_eq!(server.count(), calls, "the last user is kept");
+}
+
+#[tokio::test]
 async fn by_default_no_user_is_kept() {
     let server = Server::start(Reply::ok(ADA)).await;
     let client = client(&server, json!({}));

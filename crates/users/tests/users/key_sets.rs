@@ -82,6 +82,16 @@ fn one_unusable_key_does_not_lose_the_set(#[case] key: Value, #[case] why: Unusa
     ));
 }
 
+#[test]
+fn few_of_many_ignored_keys_are_reported() {
+    let mut keys = vec![json!({}); 10_000];
+    keys.push(ED.jwk());
+    let (set, ignored) = KeySet::parse(&set_of(&keys)).unwrap();
+    assert_eq!(set.count(), 1);
+    let numbers: Vec<_> = ignored.iter().map(|it| it.number).collect();
+    assert_eq!(numbers, Vec::from_iter(1..=16));
+}
+
 #[rstest]
 #[case("")]
 #[case("<html>login</html>")]
