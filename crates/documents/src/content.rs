@@ -132,6 +132,7 @@ pub(crate) fn line_around(text: &str, at: usize) -> &str {
 #[must_use]
 pub fn holds_secret(text: &str, own: &[&str]) -> bool {
     has_secret_field(text, own)
+        || has_password(text)
         || text
             .split(|byte: char| !is_token(byte))
             .any(is_secret_value)
@@ -180,6 +181,17 @@ fn has_secret_field(text: &str, own: &[&str]) -> bool {
         let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
         let name = before.rsplit(|letter| !is_name(letter)).next();
         name.is_some_and(|name| is_secret_name(name) && !own.contains(&name))
+    })
+}
+
+/// Whether the text has a URL with a user name or a password.
+fn has_password(text: &str) -> bool {
+    let ends_url = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'');
+    let mut urls = text.split("://").skip(1);
+    urls.any(|rest| {
+        rest.split(ends_url)
+            .next()
+            .is_some_and(|url| url.contains('@'))
     })
 }
 
@@ -233,6 +245,10 @@ mod tests {
             &SETTINGS,
             "listen: unix:/run/a\nkeys: /etc/keys.yaml\nkey-headers: [a]\n"
         ));
+        assert!(public(
+            &SETTINGS,
+            "listen: a@b\nkeys: \"https://host/path\" # a@b\n"
+        ));
         assert!(public(&PATHS, "{\"/a\": {\"GET\": {}}}"));
     }
 
@@ -265,6 +281,8 @@ mod tests {
             "listen: a\nversion: 1\n",
             "listen: a\npepper: abc\n",
             "listen: a\nkey: abc\n",
+            "listen: a\nkeys: https://user:abc@host/path\n",
+            "listen: a\nkeys: 'https://user:a/c@host/path'\n",
             "listen: a\nabc\n",
         ] {
             assert!(!public(&SETTINGS, text), "{text}");

@@ -123,6 +123,11 @@ pub(super) fn users(
             value.insert("trusted-headers".to_owned(), trusted.into());
             set_by = set_by.or(Some(TRUST));
         }
+        Some("false") if section.is_some_and(|it| it.find_ref("trusted-headers").is_some()) => {
+            return Err(SettingsError::Setting(format!(
+                "`{TRUST}` is `false`, and the settings file has `users.trusted-headers`: remove one of the two"
+            )));
+        }
         Some("false") | None => {}
         Some(other) => return Err(bad(TRUST, other, "write `true` or `false`")),
     }

@@ -389,6 +389,15 @@ fn incomplete_sources_of_users_are_rejected(
 }
 
 #[test]
+fn contradictory_trust_in_headers_is_rejected() {
+    let environment = [("TRUST_MIA_USER_HEADERS", "false")];
+    let file = "users: {trusted-headers: {peers: [unix]}}\n";
+    let error = layered(Role::Authorizer, Some(file), &environment, &[]).unwrap_err();
+    assert!(error.contains("remove one of the two"), "{error}");
+    assert!(layered(Role::Authorizer, Some("users: {}\n"), &environment, &[]).is_ok());
+}
+
+#[test]
 fn the_environment_completes_the_users_of_a_file() {
     let file =
         Some("users: {trusted-headers: {peers: [unix], id: x-user}, token-from: ['cookie:sid']}\n");
