@@ -89,7 +89,7 @@ fn few_of_many_ignored_keys_are_reported() {
     let (set, ignored) = KeySet::parse(&set_of(&keys)).unwrap();
     assert_eq!(set.count(), 1);
     let numbers: Vec<_> = ignored.iter().map(|it| it.number).collect();
-    assert_eq!(numbers, Vec::from_iter(1..=16));
+    assert_eq!(numbers, (1..=16).collect::<Vec<_>>());
 }
 
 #[rstest]
