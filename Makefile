@@ -37,8 +37,9 @@ help: ## List the targets
 run: build ## Start the demo: nginx, both services and an echoing backend (PORT=8080)
 	@deploy/demo/run.sh
 
+# The whole workspace, as for the tests: with other features, dependencies would be compiled twice.
 build: cargo ## Build the program and the demo's backend
-	@cargo build --quiet --package keygate --bin keygate --example demo_backend
+	@cargo build --quiet --workspace --bin keygate --example demo_backend
 
 image: ## Build the container image with docker, podman or buildah (IMAGE=keygate:0.1.0)
 	@deploy/image.sh
@@ -62,7 +63,7 @@ test: check lint cargo tools nginx chromium test-deploy ## Everything that CI ru
 
 e2e: build tools nginx chromium ## The end-to-end tests only
 	@rm -f $(CASES)
-	cargo test --package keygate --test system
+	cargo test --workspace --test system
 	@$(MAKE) --no-print-directory cases
 
 test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, image and systemd units: validation and a test run
