@@ -1,5 +1,7 @@
 //! Calls a userinfo service for the user of a request.
 
+mod key_names;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -12,7 +14,7 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderValue,
     header::{ACCEPT, AUTHORIZATION, COOKIE},
 };
 use jiff::Timestamp;
@@ -33,14 +35,15 @@ use crate::{
     Client, FetchError,
     client::{InvalidClient, Limits},
 };
+pub use key_names::KeyNames;
 
 /// The longest response that is read, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// How many look-ups run at once.
+/// How many look-ups run at once, on one server.
 const MOST_AT_ONCE: usize = 64;
 
-/// How many look-ups run or wait; more than that would not be done in time anyway.
+/// How many look-ups run or wait, for one server; more than that would not be done in time anyway.
 const MOST_WAITING: usize = 1024;
 
 /// How many users are kept.
@@ -54,24 +57,21 @@ const MOST_KEPT_BYTES: u64 = 16 * 1024 * 1024;
 pub struct UserinfoClient {
     service: Arc<Service>,
     kept: Option<Cache<Digest, Kept, ByLength>>,
-    running: Mutex<HashMap<Digest, WeakShared<LookUp>>>,
 }
 
 struct Service {
     settings: Userinfo,
     keys: KeyNames,
-    client: Client,
-    backoffice: Client,
-    at_once: Semaphore,
+    server: Server,
+    /// The back office's, where its URL is on another server.
+    backoffice: Option<Server>,
 }
 
-/// The headers and cookies that carry an API key, which is never sent to the service.
-#[derive(Debug, Clone, Default)]
-pub struct KeyNames {
-    /// Names of headers.
-    pub headers: Vec<HeaderName>,
-    /// Names of cookies.
-    pub cookies: Vec<String>,
+/// A server, with limits of its own: while one hangs, the users of the other are looked up.
+struct Server {
+    client: Client,
+    at_once: Semaphore,
+    running: Mutex<HashMap<Digest, WeakShared<LookUp>>>,
 }
 
 /// Why the user is not known (`user-unavailable`).
@@ -129,16 +129,16 @@ impl UserinfoClient {
     ) -> Result<Self, InvalidClient> {
         let kept = (settings.cache_seconds > 0)
             .then(|| Cache::with_weighter(MOST_KEPT, MOST_KEPT_BYTES, ByLength));
+        let backoffice = (!settings.url.is_same_server(&settings.backoffice_url))
+            .then(|| Server::new(&settings.backoffice_url, ca));
         Ok(Self {
             service: Arc::new(Service {
-                client: Client::new(&settings.url, ca)?,
-                backoffice: Client::new(&settings.backoffice_url, ca)?,
+                server: Server::new(&settings.url, ca)?,
+                backoffice: backoffice.transpose()?,
                 settings,
                 keys,
-                at_once: Semaphore::new(MOST_AT_ONCE),
             }),
             kept,
-            running: Mutex::default(),
         })
     }
 
@@ -179,7 +179,8 @@ impl UserinfoClient {
         sent: HeaderMap,
         is_backoffice: bool,
     ) -> Option<Shared<LookUp>> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = &self.service.server(is_backoffice).running;
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = running.get(&digest).and_then(WeakShared::upgrade);
         // One that has ended is somebody's who has not been woken yet: its result is of the past.
         if let Some(shared) = shared.filter(|shared| shared.peek().is_none()) {
@@ -227,7 +228,22 @@ impl UserinfoClient {
     }
 }
 
+impl Server {
+    fn new(url: &Url, ca: Option<&[u8]>) -> Result<Self, InvalidClient> {
+        Ok(Self {
+            client: Client::new(url, ca)?,
+            at_once: Semaphore::new(MOST_AT_ONCE),
+            running: Mutex::default(),
+        })
+    }
+}
+
 impl Service {
+    fn server(&self, is_backoffice: bool) -> &Server {
+        let backoffice = self.backoffice.as_ref().filter(|_| is_backoffice);
+        backoffice.unwrap_or(&self.server)
+    }
+
     fn sent(&self, headers: &HeaderMap) -> HeaderMap {
         let mut sent = HeaderMap::new();
         for name in &self.settings.headers {
@@ -263,15 +279,16 @@ impl Service {
             time,
             body: MOST_BYTES,
         };
-        let (client, url): (&Client, &Url) = if is_backoffice {
-            (&self.backoffice, &self.settings.backoffice_url)
+        let url = if is_backoffice {
+            &self.settings.backoffice_url
         } else {
-            (&self.client, &self.settings.url)
+            &self.settings.url
         };
+        let server = self.server(is_backoffice);
         let exchange = async {
             // The semaphore is never closed.
-            let _permit = self.at_once.acquire().await;
-            client.get(url, sent, limits).await
+            let _permit = server.at_once.acquire().await;
+            server.client.get(url, sent, limits).await
         };
         let response = timeout(time, exchange)
             .await
@@ -281,26 +298,6 @@ impl Service {
             login: read(status, &response.body, &self.settings.mapping)?,
             bytes: response.body.len(),
         })
-    }
-}
-
-impl KeyNames {
-    /// Returns a line of cookies without those that carry a key; `None` if there are no others.
-    fn removed_from(&self, line: &HeaderValue) -> Option<HeaderValue> {
-        let is_key = |cookie: &&[u8]| {
-            cookies(cookie).any(|(name, _)| self.cookies.iter().any(|it| it.as_bytes() == name))
-        };
-        let all = line.as_bytes();
-        if !all.split(|byte| *byte == b';').any(|it| is_key(&it)) {
-            return Some(line.clone());
-        }
-        let others = all
-            .split(|byte| *byte == b';')
-            .filter(|cookie| !is_key(cookie));
-        let others: Vec<_> = others.map(<[u8]>::trim_ascii).collect();
-        let others = others.join(&b"; "[..]);
-        let others = HeaderValue::from_bytes(&others).ok()?;
-        (!others.is_empty()).then_some(others)
     }
 }
 

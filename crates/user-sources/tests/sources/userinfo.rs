@@ -240,6 +240,28 @@ async fn a_user_is_not_kept_beyond_the_expiry_of_a_token(#[case] left: i64, #[ca
 }
 
 #[tokio::test]
+async fn a_back_office_that_hangs_leaves_other_users() {
+    const MORE_THAN_WAIT: usize = 1100;
+    let server = Server::start(Reply::ok(ADA)).await;
+    let office = Server::start(Reply::ok(ADA).after(5000)).await;
+    let client = client(&server, json!({"backoffice-url": office.url("/me")}));
+    let client = Arc::new(client);
+    let hanging = (0..MORE_THAN_WAIT).map(|number| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            let headers = headers(&[("cookie", &format!("sid={number}"))]);
+            client.find(&headers, true, now()).await
+        })
+    });
+    let hanging: Vec<_> = hanging.collect();
+    while office.count() < 64 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(find(&client, "sid=1").await, Ok("ada".to_owned()));
+    hanging.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
 async fn equal_look_ups_at_the_same_time_are_one() {
     let server = Server::start(Reply::ok(ADA).after(500)).await;
     let client = Arc::new(client(&server, json!({})));

@@ -31,6 +31,12 @@ impl Url {
         &self.0
     }
 
+    /// Whether both are on the same server: equal in scheme, host and port.
+    #[must_use]
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        self.0.scheme() == other.0.scheme() && self.0.authority() == other.0.authority()
+    }
+
     /// Whether nobody on the way can read or change what is fetched: TLS, or this machine.
     #[must_use]
     pub fn is_private(&self) -> bool {
@@ -78,6 +84,17 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case("https://a.example.com/other?x", true)]
+    #[case("https://A.example.com/", true)]
+    #[case("http://a.example.com/", false)]
+    #[case("https://a.example.com:8443/", false)]
+    #[case("https://b.example.com/", false)]
+    fn a_server_is_a_scheme_a_host_and_a_port(#[case] other: &str, #[case] is_same: bool) {
+        let url: Url = "https://a.example.com/".parse().unwrap();
+        assert_eq!(url.is_same_server(&other.parse().unwrap()), is_same);
+    }
 
     #[rstest]
     #[case("https://id.example.com/jwks", Ok(true))]
