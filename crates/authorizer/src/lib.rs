@@ -17,7 +17,7 @@ pub mod service;
 pub mod shadow;
 
 pub use endpoint::{Counters, Endpoint};
-pub use observer::{Cause, LookUp, Observer, Record};
+pub use observer::{Cause, DecisionObserver, DecisionRecord, LookUp};
 pub use request::{Caller, ClientTypeSource, HeaderNames, Malformed, Request};
 pub use response::{AnswerWith, Decision};
 pub use router::router;

@@ -14,9 +14,9 @@ use crate::{ClientTypeSource, Malformed, Shadow, Verdict};
 
 /// An observer of decisions. It is called on the request's path before the response, so it must be
 /// fast.
-pub trait Observer: fmt::Debug + Send + Sync {
+pub trait DecisionObserver: fmt::Debug + Send + Sync {
     /// Called for every decision.
-    fn decided(&self, record: &Record<'_>);
+    fn decided(&self, record: &DecisionRecord<'_>);
 }
 
 /// The look-up of a user.
@@ -49,7 +49,7 @@ impl Cause<'_> {
 
 /// A decision and its inputs, all borrowed.
 #[derive(Clone, Copy)]
-pub struct Record<'a> {
+pub struct DecisionRecord<'a> {
     /// When the authorization request arrived.
     pub started: Instant,
     /// The headers of the authorization request, to correlate records. They hold secrets: never log them
@@ -75,7 +75,7 @@ pub struct Record<'a> {
     pub shadow: Option<Shadow<'a>>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> DecisionRecord<'a> {
     /// Returns the decision of the shadow if its outcome differs.
     #[must_use]
     pub fn difference(&self) -> Option<(Shadow<'a>, Verdict)> {

@@ -12,8 +12,8 @@ use keygate_policy::{Login, Policy, Reason, path::CanonicalPath, policy::Matched
 use keygate_users::{FindUser, Lookup};
 
 use crate::{
-    AnswerWith, Cause, Counters, Decision, Endpoint, HeaderNames, LookUp, Malformed, Observer,
-    Record, Request, Shadow, login,
+    AnswerWith, Cause, Counters, Decision, DecisionObserver, DecisionRecord, Endpoint, HeaderNames,
+    LookUp, Malformed, Request, Shadow, login,
 };
 use signed::{RequiredHandOff, Signer, reason};
 
@@ -29,7 +29,7 @@ pub struct Authorizer {
     users: Option<Users>,
     hand_off: Option<RequiredHandOff>,
     signer: Option<Signer>,
-    observer: Option<Arc<dyn Observer>>,
+    observer: Option<Arc<dyn DecisionObserver>>,
 }
 
 /// A policy, and the counters of each of its rules.
@@ -108,7 +108,7 @@ impl Authorizer {
 
     /// Sets the observer of all decisions.
     #[must_use]
-    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+    pub fn observed_by(mut self, observer: Arc<dyn DecisionObserver>) -> Self {
         self.observer = Some(observer);
         self
     }
@@ -219,7 +219,7 @@ impl Authorizer {
 
     fn reject(&self, received: &Received<'_>, malformed: &Malformed) -> Decision {
         self.without_rule.count(Reason::MalformedRequest);
-        self.report(&Record {
+        self.report(&DecisionRecord {
             cause: Some(Cause::Malformed(malformed)),
             ..received.record()
         });
@@ -306,7 +306,7 @@ impl Authorizer {
         if let Some(shadow) = &shadow {
             counters.count_shadow(shadow.verdict(decision.reason));
         }
-        self.report(&Record {
+        self.report(&DecisionRecord {
             reason: decision.reason,
             cause: unfit.as_ref().map(Cause::Identity),
             request: Some(&request.with_user(user)),
@@ -327,7 +327,7 @@ impl Authorizer {
         }
     }
 
-    fn report(&self, record: &Record<'_>) {
+    fn report(&self, record: &DecisionRecord<'_>) {
         if let Some(observer) = &self.observer {
             observer.decided(record);
         }
@@ -356,8 +356,8 @@ impl Users {
 
 impl<'h> Received<'h> {
     /// The record of a malformed request, which a decision completes.
-    fn record(&self) -> Record<'h> {
-        Record {
+    fn record(&self) -> DecisionRecord<'h> {
+        DecisionRecord {
             started: self.started,
             headers: self.request.headers,
             client_type_source: self.request.client_type,

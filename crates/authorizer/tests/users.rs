@@ -14,12 +14,13 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use keygate_authorizer::{
-    AnswerWith, Authorizer, ClientTypeSource, Decision, HeaderNames, Observer, Record, Request,
+    AnswerWith, Authorizer, ClientTypeSource, Decision, DecisionObserver, DecisionRecord,
+    HeaderNames, Request,
 };
 use keygate_headers::Repeated;
 use keygate_policy::{Policy, Reason};
 use keygate_users::{
-    FindUser, Lookup, Outcome, Refusal, Unavailable, User, trusted::Malformed,
+    FindUser, Lookup, Outcome, Refusal, Unavailable, User, trusted::MalformedHeaders,
     userinfo::NobodyReason,
 };
 use rstest::rstest;
@@ -63,8 +64,8 @@ impl FindUser for Hanging {
 #[derive(Debug, Default)]
 struct Shadows(std::sync::Mutex<Vec<Reason>>);
 
-impl Observer for Shadows {
-    fn decided(&self, record: &Record<'_>) {
+impl DecisionObserver for Shadows {
+    fn decided(&self, record: &DecisionRecord<'_>) {
         let shadow = record.shadow.map(|shadow| shadow.reason);
         self.0.lock().unwrap().extend(shadow);
     }
@@ -118,7 +119,7 @@ fn decide(outcome: Outcome, path: &str, client_type: Option<&str>) -> (Decision,
 
 fn malformed() -> Outcome {
     let name = HeaderName::from_static("miauserid");
-    Outcome::Malformed(Malformed::Repeated(Repeated(name)))
+    Outcome::Malformed(MalformedHeaders::Repeated(Repeated(name)))
 }
 
 #[rstest]
@@ -201,7 +202,7 @@ fn the_user_of_a_shadow_changes_no_decision(#[case] outcome: Outcome, #[case] sh
     let shadows = Arc::new(Shadows::default());
     let calls = AtomicUsize::new(0);
     let authorizer = authorizer(Arc::new(Source { outcome, calls }));
-    let authorizer = authorizer.observed_by(Arc::clone(&shadows) as Arc<dyn Observer>);
+    let authorizer = authorizer.observed_by(Arc::clone(&shadows) as Arc<dyn DecisionObserver>);
     let decision = poll(&authorizer, "/shadowed", Some("A")).unwrap();
     assert_eq!(decision.status.as_u16(), 200);
     assert_eq!(decision.identity, None);

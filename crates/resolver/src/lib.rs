@@ -19,9 +19,9 @@ pub mod service;
 
 pub use credential::{Credential, CredentialNames};
 pub use failed_keys::{FailedAttempt, FailedKeys};
-pub use observer::{Observer, Record};
+pub use observer::{ResolutionObserver, ResolutionRecord};
 pub use request::{Presence, Request};
-pub use resolution::{Reason, Refusal, Resolution};
+pub use resolution::{Refusal, Resolution, ResolutionReason};
 pub use response::{Decision, Identity};
 pub use router::router;
 pub use service::{RejectedKeyStatus, Resolver};

@@ -8,14 +8,14 @@ use crate::{Resolution, failed_keys::FailedAttempt};
 
 /// An observer of resolutions. It is called on the request's path before the response, so it must be
 /// fast.
-pub trait Observer: fmt::Debug + Send + Sync {
+pub trait ResolutionObserver: fmt::Debug + Send + Sync {
     /// Called for every resolution.
-    fn resolved(&self, record: &Record<'_>);
+    fn resolved(&self, record: &ResolutionRecord<'_>);
 }
 
 /// The resolution of a request and its inputs, all borrowed.
 #[derive(Clone, Copy)]
-pub struct Record<'a> {
+pub struct ResolutionRecord<'a> {
     /// When the authorization request arrived.
     pub started: Instant,
     /// The headers of the authorization request, to correlate records. They hold the credential: never

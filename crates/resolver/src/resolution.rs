@@ -69,16 +69,16 @@ impl<'t> Resolution<'t> {
 
     /// Returns the reason for the caller.
     #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> ResolutionReason {
         match self {
-            Self::Known(_) => Reason::Ok,
-            Self::Anonymous => Reason::NoKey,
+            Self::Known(_) => ResolutionReason::Ok,
+            Self::Anonymous => ResolutionReason::NoKey,
             Self::Refused(Refusal::OtherNames | Refusal::SeveralNextSteps) => {
-                Reason::MalformedRequest
+                ResolutionReason::MalformedRequest
             }
-            Self::Refused(Refusal::Missing) => Reason::MissingKey,
-            Self::Refused(Refusal::Ambiguous) => Reason::AmbiguousKey,
-            Self::Refused(_) => Reason::UnknownKey,
+            Self::Refused(Refusal::Missing) => ResolutionReason::MissingKey,
+            Self::Refused(Refusal::Ambiguous) => ResolutionReason::AmbiguousKey,
+            Self::Refused(_) => ResolutionReason::UnknownKey,
         }
     }
 
@@ -109,7 +109,7 @@ impl fmt::Display for Refusal<'_> {
 
 /// The reason for the caller: the closed list of `x-keygate-reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum ResolutionReason {
     /// The key is valid.
     Ok,
     /// There is no key, and none is required.
@@ -124,7 +124,7 @@ pub enum Reason {
     MalformedRequest,
 }
 
-impl Reason {
+impl ResolutionReason {
     /// Every reason, for metrics and documentation.
     pub const ALL: [Self; 6] = [
         Self::Ok,

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTIC
 use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, KEY_ID, REASON};
 use keygate_keys::KeyRef;
 
-use crate::Reason;
+use crate::ResolutionReason;
 
 /// nginx's internal redirect.
 const ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
@@ -15,7 +15,7 @@ pub struct Decision {
     /// The response status: 200, 401 or 403.
     pub status: StatusCode,
     /// The reason of the decision.
-    pub reason: Reason,
+    pub reason: ResolutionReason,
     /// The owner of the key, if it is valid.
     pub identity: Option<Identity>,
     /// The next step for nginx; only on success.

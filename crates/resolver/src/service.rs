@@ -9,8 +9,8 @@ use keygate_headers::{ExpectedNames, HandOff, hand_off::HandedOff};
 use keygate_keys::KeyTable;
 
 use crate::{
-    Credential, CredentialNames, Decision, FailedKeys, Identity, Observer, Reason, Record, Refusal,
-    Request, Resolution, failed_keys::FailedAttempt,
+    Credential, CredentialNames, Decision, FailedKeys, Identity, Refusal, Request, Resolution,
+    ResolutionObserver, ResolutionReason, ResolutionRecord, failed_keys::FailedAttempt,
 };
 
 /// The resolver: the active keys, and the names of their headers.
@@ -22,7 +22,7 @@ pub struct Resolver {
     failed_keys: FailedKeys,
     expected: ExpectedNames,
     hand_off: ArcSwapOption<HandOff>,
-    observer: Option<Arc<dyn Observer>>,
+    observer: Option<Arc<dyn ResolutionObserver>>,
 }
 
 /// The status of the response to a request with an invalid key.
@@ -70,7 +70,7 @@ impl Resolver {
 
     /// Sets the observer of all resolutions.
     #[must_use]
-    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+    pub fn observed_by(mut self, observer: Arc<dyn ResolutionObserver>) -> Self {
         self.observer = Some(observer);
         self
     }
@@ -157,7 +157,7 @@ impl Resolver {
         let reason = resolution.reason();
         let status = self.status(reason);
         if let Some(observer) = &self.observer {
-            observer.resolved(&Record {
+            observer.resolved(&ResolutionRecord {
                 started,
                 headers,
                 resolution,
@@ -180,15 +180,17 @@ impl Resolver {
         }
     }
 
-    fn status(&self, reason: Reason) -> StatusCode {
+    fn status(&self, reason: ResolutionReason) -> StatusCode {
         match (reason, self.rejected_key_status) {
-            (Reason::Ok | Reason::NoKey, _) => StatusCode::OK,
-            (Reason::MalformedRequest, _) | (Reason::UnknownKey, RejectedKeyStatus::Forbidden) => {
-                StatusCode::FORBIDDEN
-            }
-            (Reason::MissingKey | Reason::AmbiguousKey | Reason::UnknownKey, _) => {
-                StatusCode::UNAUTHORIZED
-            }
+            (ResolutionReason::Ok | ResolutionReason::NoKey, _) => StatusCode::OK,
+            (ResolutionReason::MalformedRequest, _)
+            | (ResolutionReason::UnknownKey, RejectedKeyStatus::Forbidden) => StatusCode::FORBIDDEN,
+            (
+                ResolutionReason::MissingKey
+                | ResolutionReason::AmbiguousKey
+                | ResolutionReason::UnknownKey,
+                _,
+            ) => StatusCode::UNAUTHORIZED,
         }
     }
 }
@@ -211,7 +213,7 @@ mod tests {
 
     use crate::{Presence, request::tests::headers, router};
 
-    fn decide(resolver: &Resolver, presence: Presence, lines: &[(&str, &str)]) -> Reason {
+    fn decide(resolver: &Resolver, presence: Presence, lines: &[(&str, &str)]) -> ResolutionReason {
         let headers = &headers(lines);
         resolver.resolve(&Request { presence, headers }).reason
     }
@@ -396,25 +398,25 @@ mod tests {
         };
         // A known key is not a failed attempt.
         for _ in 0..5 {
-            assert_eq!(resolve("192.0.2.1", "off"), Reason::UnknownKey);
-            assert_eq!(resolve("192.0.2.1", "good"), Reason::Ok);
+            assert_eq!(resolve("192.0.2.1", "off"), ResolutionReason::UnknownKey);
+            assert_eq!(resolve("192.0.2.1", "good"), ResolutionReason::Ok);
         }
         // A second round, because the minute, and with it the count, may restart in between.
         let rejected = (0..2).any(|_| {
             resolve("192.0.2.1", "bad");
             resolve("192.0.2.1", "");
-            resolve("192.0.2.1", "good") == Reason::UnknownKey
+            resolve("192.0.2.1", "good") == ResolutionReason::UnknownKey
         });
         assert!(rejected);
-        assert_eq!(resolve("192.0.2.2", "good"), Reason::Ok);
+        assert_eq!(resolve("192.0.2.2", "good"), ResolutionReason::Ok);
     }
 
     #[test]
     fn new_keys_replace_the_old_ones_completely() {
         let resolver = resolver(RejectedKeyStatus::Unauthorized);
         let resolve = || decide(&resolver, Presence::Required, &[("client-key", "good")]);
-        assert_eq!(resolve(), Reason::Ok);
+        assert_eq!(resolve(), ResolutionReason::Ok);
         resolver.replace_keys(KeyTable::new(vec![key("other", "B")], None).unwrap());
-        assert_eq!(resolve(), Reason::UnknownKey);
+        assert_eq!(resolve(), ResolutionReason::UnknownKey);
     }
 }

@@ -19,7 +19,7 @@ use std::{
 
 use http::HeaderMap;
 use keygate_keys::InvalidKey;
-use keygate_resolver::{Reason, Refusal, Resolution};
+use keygate_resolver::{Refusal, Resolution, ResolutionReason};
 use serde::Serialize;
 use tracing::Level;
 
@@ -51,7 +51,7 @@ pub struct Retention {
 pub struct Decisions {
     retention: Retention,
     durations: [Histogram; Step::ALL.len()],
-    resolutions: [AtomicU64; Reason::ALL.len()],
+    resolutions: [AtomicU64; ResolutionReason::ALL.len()],
     refused_keys: [AtomicU64; CAUSES.len()],
     gateway_errors: [AtomicU64; Step::ALL.len()],
     look_ups: LookUps,
@@ -124,8 +124,10 @@ impl Decisions {
     }
 
     /// Returns how often the resolver gave each reason.
-    pub fn resolutions(&self) -> impl Iterator<Item = (Reason, u64)> {
-        Reason::ALL.into_iter().zip(counts(&self.resolutions))
+    pub fn resolutions(&self) -> impl Iterator<Item = (ResolutionReason, u64)> {
+        ResolutionReason::ALL
+            .into_iter()
+            .zip(counts(&self.resolutions))
     }
 
     /// Returns how often a key was rejected, by cause.
@@ -227,8 +229,8 @@ impl Decisions {
     }
 }
 
-impl keygate_resolver::Observer for Decisions {
-    fn resolved(&self, record: &keygate_resolver::Record<'_>) {
+impl keygate_resolver::ResolutionObserver for Decisions {
+    fn resolved(&self, record: &keygate_resolver::ResolutionRecord<'_>) {
         let reason = record.resolution.reason();
         add_one(self.resolutions.get(reason as usize));
         if let Resolution::Refused(refusal) = &record.resolution {
@@ -249,8 +251,8 @@ impl keygate_resolver::Observer for Decisions {
     }
 }
 
-impl keygate_authorizer::Observer for Decisions {
-    fn decided(&self, record: &keygate_authorizer::Record<'_>) {
+impl keygate_authorizer::DecisionObserver for Decisions {
+    fn decided(&self, record: &keygate_authorizer::DecisionRecord<'_>) {
         if record.cause.is_some_and(|cause| cause.is_of_gateway()) {
             add_one(self.gateway_errors.get(Step::Authorize as usize));
         }

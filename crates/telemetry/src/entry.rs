@@ -137,7 +137,7 @@ impl Entry {
 
     /// Returns the entry of a resolver's decision.
     #[must_use]
-    pub fn of_resolution(record: &keygate_resolver::Record<'_>, took: Duration) -> Self {
+    pub fn of_resolution(record: &keygate_resolver::ResolutionRecord<'_>, took: Duration) -> Self {
         let reason = record.resolution.reason();
         let status = record.status.as_u16();
         let key = record.resolution.key();
@@ -157,7 +157,7 @@ impl Entry {
 
     /// Returns the entry of an authorizer's decision.
     #[must_use]
-    pub fn of_decision(record: &keygate_authorizer::Record<'_>, took: Duration) -> Self {
+    pub fn of_decision(record: &keygate_authorizer::DecisionRecord<'_>, took: Duration) -> Self {
         let facts = record.request.map(|request| &request.facts);
         let raw_path = record.request.and_then(|request| match record.path {
             Some(_) => None,

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use keygate_authorizer::{LookUp, Record};
+use keygate_authorizer::{DecisionRecord, LookUp};
 use keygate_users::Outcome;
 
 use crate::{histogram::Histogram, limit::PerSecond};
@@ -54,7 +54,7 @@ impl LookUps {
     }
 
     /// Counts the look-up of a decision, and logs its warnings.
-    pub(crate) fn note(&self, record: &Record<'_>) {
+    pub(crate) fn note(&self, record: &DecisionRecord<'_>) {
         let Some(LookUp { outcome, took }) = record.look_up else {
             return;
         };

@@ -5,7 +5,9 @@ use std::{fmt, pin::Pin, sync::Arc};
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use crate::{Refusal, User, Warning, peers::Peer, trusted::Malformed, userinfo::NobodyReason};
+use crate::{
+    Refusal, User, Warning, peers::Peer, trusted::MalformedHeaders, userinfo::NobodyReason,
+};
 
 /// Something that looks users up, such as the sources that the settings name.
 pub trait FindUser: fmt::Debug + Send + Sync {
@@ -37,7 +39,7 @@ pub enum Outcome {
     /// The token is invalid (`invalid-token`).
     InvalidToken(Refusal),
     /// The trusted headers are malformed (`malformed-request`).
-    Malformed(Malformed),
+    Malformed(MalformedHeaders),
     /// The user is not known now (`user-unavailable`).
     Unavailable(Unavailable),
 }

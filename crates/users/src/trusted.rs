@@ -37,7 +37,7 @@ impl Default for TrustedNames {
 
 /// Why the headers cannot be read; the request must be denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub enum MalformedHeaders {
     /// A header has different values.
     #[error(transparent)]
     Repeated(#[from] Repeated),
@@ -53,11 +53,11 @@ pub enum Malformed {
 ///
 /// # Errors
 /// The headers contradict each other, or cannot be read.
-pub fn find(headers: &HeaderMap, names: &TrustedNames) -> Result<Option<Found>, Malformed> {
+pub fn find(headers: &HeaderMap, names: &TrustedNames) -> Result<Option<Found>, MalformedHeaders> {
     let Some(id) = text(headers, &names.id)? else {
         return Ok(None);
     };
-    checked_id(id).map_err(|error| Malformed::Id(names.id.clone(), error))?;
+    checked_id(id).map_err(|error| MalformedHeaders::Id(names.id.clone(), error))?;
     let mut warnings = Vec::new();
     let user = User {
         id: id.to_owned(),
@@ -69,12 +69,15 @@ pub fn find(headers: &HeaderMap, names: &TrustedNames) -> Result<Option<Found>, 
 }
 
 /// An empty header is the same as none: some gateways send one for nobody.
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
+fn text<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h str>, MalformedHeaders> {
     let Some(value) = single(headers, name)? else {
         return Ok(None);
     };
     let text = std::str::from_utf8(value.as_bytes())
-        .map_err(|_| Malformed::NotText(name.clone()))?
+        .map_err(|_| MalformedHeaders::NotText(name.clone()))?
         .trim_ascii();
     Ok((!text.is_empty()).then_some(text))
 }
@@ -91,7 +94,7 @@ fn properties(
     headers: &HeaderMap,
     name: &HeaderName,
     warnings: &mut Vec<Warning>,
-) -> Result<Map<String, Value>, Malformed> {
+) -> Result<Map<String, Value>, MalformedHeaders> {
     let Some(value) = single(headers, name)?.filter(|value| !value.is_empty()) else {
         return Ok(Map::new());
     };
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
     use crate::JsonError;
 
-    fn read(lines: &[(&'static str, &str)]) -> Result<Option<Found>, Malformed> {
+    fn read(lines: &[(&'static str, &str)]) -> Result<Option<Found>, MalformedHeaders> {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
@@ -167,7 +170,7 @@ mod tests {
     #[case("miauserproperties")]
     fn a_repeated_header_denies(#[case] name: &'static str) {
         let lines = [("miauserid", "a"), (name, "a"), (name, "b")];
-        let repeated = Malformed::Repeated(Repeated(HeaderName::from_static(name)));
+        let repeated = MalformedHeaders::Repeated(Repeated(HeaderName::from_static(name)));
         assert_eq!(read(&lines), Err(repeated));
     }
 
@@ -178,7 +181,7 @@ mod tests {
         let names = TrustedNames::default();
         assert_eq!(
             find(&headers, &names),
-            Err(Malformed::NotText(names.id.clone()))
+            Err(MalformedHeaders::NotText(names.id.clone()))
         );
     }
 }

@@ -1,7 +1,7 @@
 //! A filter for kept decisions.
 
 use keygate_policy::Reason as Authorization;
-use keygate_resolver::Reason as Resolution;
+use keygate_resolver::ResolutionReason as Resolution;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::entry::{Entry, Step};

@@ -9,7 +9,7 @@ use keygate_users::{
     jwt::Part,
     peers::Peer,
     settings::{InvalidToken, TrustedHeaders, Userinfo},
-    trusted::Malformed,
+    trusted::MalformedHeaders,
     userinfo::NobodyReason,
 };
 use rstest::rstest;
@@ -142,7 +142,7 @@ async fn an_opaque_token_without_userinfo_is_invalid() {
 async fn contradicting_trusted_headers_deny() {
     let (_server, sources) = sources(InvalidToken::Deny).await;
     let outcome = find(&sources, Peer::Unix, &[TRUSTED, ("miauserid", "eve")]).await;
-    let is_repeated = matches!(outcome, Outcome::Malformed(Malformed::Repeated(_)));
+    let is_repeated = matches!(outcome, Outcome::Malformed(MalformedHeaders::Repeated(_)));
     assert!(is_repeated, "{outcome:?}");
 }
 
