@@ -90,12 +90,26 @@ impl FromStr for Entry {
         let network = text
             .parse::<IpNet>()
             .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .map(canonical)
             .map_err(|_| InvalidPeers::NotAPeer(text.to_owned()))?;
         if network.prefix_len() == 0 {
             return Err(InvalidPeers::Everybody(text.to_owned()));
         }
         Ok(Self::Network(network))
     }
+}
+
+/// IPv4 addresses that are written as IPv6 ones: peers are compared by their IPv4 address.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else {
+        return network;
+    };
+    let address = mapped.addr().to_ipv4_mapped();
+    let length = mapped.prefix_len().checked_sub(96);
+    address
+        .zip(length)
+        .and_then(|(address, length)| IpNet::new(address.into(), length).ok())
+        .unwrap_or(network)
 }
 
 #[cfg(test)]
@@ -116,6 +130,9 @@ mod tests {
     #[case(&["10.1.0.0/16"], "10.2.0.0", false)]
     #[case(&["10.1.0.0/16"], "::ffff:10.1.0.1", true)]
     #[case(&["10.1.0.0/16"], "unix", false)]
+    #[case(&["::ffff:10.1.0.0/112"], "10.1.0.1", true)]
+    #[case(&["::ffff:10.1.0.0/112"], "10.2.0.1", false)]
+    #[case(&["::ffff:10.1.0.1"], "::ffff:10.1.0.1", true)]
     #[case(&["192.0.2.1"], "192.0.2.1", true)]
     #[case(&["192.0.2.1"], "192.0.2.2", false)]
     #[case(&["fd00::/8", "unix"], "fd00::1", true)]
@@ -136,6 +153,7 @@ mod tests {
     #[case(&["unix", "10.0.0.0/33"], InvalidPeers::NotAPeer("10.0.0.0/33".to_owned()))]
     #[case(&["0.0.0.0/0"], InvalidPeers::Everybody("0.0.0.0/0".to_owned()))]
     #[case(&["::/0"], InvalidPeers::Everybody("::/0".to_owned()))]
+    #[case(&["::ffff:0:0/96"], InvalidPeers::Everybody("::ffff:0:0/96".to_owned()))]
     fn other_lists_are_rejected(#[case] entries: &[&str], #[case] error: InvalidPeers) {
         assert_eq!(peers(entries), Err(error));
     }
