@@ -112,7 +112,7 @@ fn names(pointers: &[Pointer], document: &Value, warnings: &mut Vec<Warning>) ->
     for pointer in pointers {
         match pointer.find(document) {
             None | Some(Value::Null) => {}
-            Some(Value::String(names)) => found.extend(names.split_whitespace()),
+            Some(Value::String(names)) => found.extend(names.split_ascii_whitespace()),
             Some(Value::Array(names)) => {
                 let before = found.len();
                 found.extend(names.iter().filter_map(Value::as_str));
@@ -188,6 +188,13 @@ mod tests {
     fn nobody_is_known_without_an_id(#[case] document: Value, #[case] id: Result<&str, InvalidId>) {
         let found = mapping().find(&document).map(|found| found.user.id);
         assert_eq!(found, id.map(str::to_owned));
+    }
+
+    #[test]
+    fn only_ascii_blanks_separate_names() {
+        let found = mapping().find(&json!({"sub": "ada", "groups": "a\u{a0}b c"}));
+        let groups = found.unwrap().user.groups;
+        assert_eq!(groups, ["a\u{a0}b", "c"].into_iter().collect());
     }
 
     #[rstest]

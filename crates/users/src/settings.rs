@@ -116,6 +116,12 @@ pub enum InvalidUsers {
     /// Two issuers have the same name.
     #[error("the issuer `{0}` is there twice: which keys are its own?")]
     RepeatedIssuer(String),
+    /// Tokens would practically never expire.
+    #[error(
+        "`leeway-seconds` is more than {LONGEST_LEEWAY_SECONDS}: it is for clocks that differ, and expired tokens \
+         are accepted that long"
+    )]
+    LongLeeway,
     /// There is no audience.
     #[error("`audience` is empty: name the audience of the tokens, or write `any` for no check")]
     NoAudience,
@@ -235,6 +241,9 @@ struct RawTrustedHeaders {
     properties: Option<HeaderName>,
 }
 
+/// The longest leeway: an hour.
+const LONGEST_LEEWAY_SECONDS: u32 = 60 * 60;
+
 /// How long keys are used that cannot be fetched again: a day.
 const MAX_STALE_SECONDS: u32 = 24 * 60 * 60;
 
@@ -281,6 +290,9 @@ impl TryFrom<RawJwt> for Jwt {
     fn try_from(raw: RawJwt) -> Result<Self, InvalidUsers> {
         if raw.issuer.is_empty() {
             return Err(InvalidUsers::NoIssuer);
+        }
+        if raw.leeway_seconds > LONGEST_LEEWAY_SECONDS {
+            return Err(InvalidUsers::LongLeeway);
         }
         let keys = raw.key_source()?;
         let with_secret = matches!(keys, KeySource::Secret(_));

@@ -200,6 +200,10 @@ fn valid_files_match_the_schema(#[case] file: File, #[case] text: &str) {
     File::Settings,
     "{users: {jwt: [{issuer: a, audience: any, jwks-url: 'ftp://a'}]}}"
 )]
+#[case(
+    File::Settings,
+    "{users: {jwt: [{issuer: a, audience: any, jwks-file: f, leeway-seconds: 3601}]}}"
+)]
 #[case(File::Settings, "{users: {trusted-headers: {}}}")]
 #[case(File::Settings, "{users: {trusted-headers: {peers: [0.0.0.0/0]}}}")]
 #[case(File::Settings, "{users: {userinfo: {url: 'http://a', headers: []}}}")]
