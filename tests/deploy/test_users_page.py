@@ -350,7 +350,8 @@ def test_trusted_headers(folder):
         ("up to 30.", "user-sources/src/keys.rs", "longest_retry: Duration::from_secs(30),"),
         ("| 64 at once, 1024 with", "user-sources/src/userinfo.rs", "MOST_AT_ONCE: usize = 64;"),
         ("| 16 MiB of tokens |", "user-sources/src/tokens.rs", "MOST_REMEMBERED: u64 = 16 * 1024 * 1024;"),
-        ("| 10,000 |", "user-sources/src/userinfo.rs", "MOST_KEPT: usize = 10_000;"),
+        ("| 10,000, and", "user-sources/src/userinfo.rs", "MOST_KEPT: usize = 10_000;"),
+        ("and 16 MiB of responses |", "user-sources/src/userinfo.rs", "MOST_KEPT_BYTES: u64 = 16 * 1024 * 1024;"),
         ("`identity-header-limit` (default 4096)", "users/src/identity.rs", "LIMIT: usize = 4096;"),
     ],
 )
