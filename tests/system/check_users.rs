@@ -60,7 +60,7 @@ fn rules_that_use_a_user_are_a_warning_without_users() {
 }
 
 #[test]
-fn rules_that_use_a_user_are_fine_where_users_come_from_somewhere() {
+fn rules_may_use_a_user_where_the_settings_name_a_source() {
     let keys = jwks(&[&P256, &RSA]);
     let arguments = ["--policy", "policy.yaml", "--deny-warnings"];
     let (code, said) = check(USERS, &[("jwks.json", &keys)], &arguments);

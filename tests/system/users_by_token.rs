@@ -13,7 +13,6 @@ use crate::support::http_message::Message;
 use crate::support::nginx::{Version, each_nginx};
 use crate::support::openid::Provider;
 use crate::support::operations::until;
-use crate::support::problem::is_problem;
 use crate::support::report;
 
 const POLICY: &str = r#"
@@ -101,23 +100,12 @@ fn send(gateway: &Gateway, target: &str, headers: &[&str]) -> Message {
 }
 
 fn assert_denied(gateway: &Gateway, target: &str, headers: &[&str], status: u16, reason: &str) {
-    let response = send(gateway, target, headers);
-    is_problem(&response, status, reason)
-        .unwrap_or_else(|wrong| panic!("{target}: {wrong}, received {response:?}"));
-    let received = gateway.backend.take();
-    assert!(received.is_empty(), "{target}: {received:?}");
+    gateway.assert_denied(target, &[headers, &CLAIMED].concat(), status, reason);
 }
 
 /// Sends a request that must be allowed, and returns what the backend receives.
 fn allowed(gateway: &Gateway, target: &str, headers: &[&str]) -> Message {
-    let response = send(gateway, target, headers);
-    assert_eq!(
-        response.status(),
-        200,
-        "{target}: {response:?}, {}",
-        gateway.logs()
-    );
-    gateway.backend.take_one()
+    gateway.assert_allowed(target, &[headers, &CLAIMED].concat())
 }
 
 /// The identity that a backend receives: client type, user's id, groups and properties.

@@ -8,7 +8,6 @@ use crate::support::configured::Files;
 use crate::support::gateway::{Gateway, Services, Setup};
 use crate::support::http_message::Message;
 use crate::support::nginx::{Version, each_nginx};
-use crate::support::problem::is_problem;
 use crate::support::report;
 
 const POLICY: &str = "
@@ -96,10 +95,7 @@ fn send(gateway: &Gateway, target: &str, headers: &[&str]) -> Message {
 }
 
 fn assert_denied(gateway: &Gateway, target: &str, headers: &[&str], status: u16, reason: &str) {
-    let response = send(gateway, target, headers);
-    is_problem(&response, status, reason)
-        .unwrap_or_else(|wrong| panic!("{target}: {wrong}, received {response:?}"));
-    assert!(gateway.backend.take().is_empty(), "{target}");
+    gateway.assert_denied(target, &[headers, &CLAIMED].concat(), status, reason);
 }
 
 /// The identity that the backend receives for an allowed request.

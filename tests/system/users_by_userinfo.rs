@@ -11,7 +11,6 @@ use crate::support::configured::Files;
 use crate::support::gateway::{Gateway, Services, Setup};
 use crate::support::http_message::Message;
 use crate::support::nginx::{Version, each_nginx};
-use crate::support::problem::is_problem;
 use crate::support::report;
 use crate::support::userinfo::{Reply, Userinfo};
 
@@ -66,25 +65,6 @@ fn ada() -> Reply {
     }))
 }
 
-fn assert_denied(gateway: &Gateway, target: &str, headers: &[&str], status: u16, reason: &str) {
-    let response = caller::get(&gateway.address, target, headers);
-    is_problem(&response, status, reason)
-        .unwrap_or_else(|wrong| panic!("{target}: {wrong}, received {response:?}"));
-    let received = gateway.backend.take();
-    assert!(received.is_empty(), "{target}: {received:?}");
-}
-
-fn allowed(gateway: &Gateway, target: &str, headers: &[&str]) -> Message {
-    let response = caller::get(&gateway.address, target, headers);
-    assert_eq!(
-        response.status(),
-        200,
-        "{target}: {response:?}, {}",
-        gateway.logs()
-    );
-    gateway.backend.take_one()
-}
-
 /// The one request that the userinfo service has received.
 fn only_request(userinfo: &Userinfo) -> Message {
     let mut received = userinfo.take();
@@ -109,7 +89,7 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
         "x-other: y",
         "user-agent: test",
     ];
-    let received = allowed(&gateway, "/both", &sent);
+    let received = gateway.assert_allowed("/both", &sent);
     let identity = [
         "client-type",
         "miauserid",
@@ -142,7 +122,7 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
         userinfo.origin.strip_prefix("http://")
     );
 
-    let received = allowed(&gateway, "/write", &["authorization: Bearer opaque"]);
+    let received = gateway.assert_allowed("/write", &["authorization: Bearer opaque"]);
     assert_eq!(received.header("miauserid"), Some("ada"));
     assert_eq!(
         only_request(&userinfo).header("authorization"),
@@ -150,22 +130,22 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
     );
 
     // It is not called without a credential, nor for a rule that needs no user.
-    assert_denied(&gateway, "/me", &["x-request-id: a"], 401, "missing-user");
-    allowed(&gateway, "/orders", &[KEY, SESSION]);
-    assert_denied(&gateway, "/both", &[SESSION], 401, "missing-key");
+    gateway.assert_denied("/me", &["x-request-id: a"], 401, "missing-user");
+    gateway.assert_allowed("/orders", &[KEY, SESSION]);
+    gateway.assert_denied("/both", &[SESSION], 401, "missing-key");
     assert_eq!(userinfo.take().len(), 0);
 
     // The back office has a service of its own.
     userinfo.reply(Reply::json(&json!({"sub": "eve", "groups": ["support"]})));
-    allowed(&gateway, "/backoffice/x", &[SESSION]);
+    gateway.assert_allowed("/backoffice/x", &[SESSION]);
     assert_eq!(only_request(&userinfo).target(), "/backoffice/me?x=1");
-    assert_denied(&gateway, "/both", &[SESSION, KEY], 403, "expression-false");
+    gateway.assert_denied("/both", &[SESSION, KEY], 403, "expression-false");
     userinfo.take();
 
     // Nobody is logged in.
     for (status, body) in [(401, "{}"), (403, ""), (200, "")] {
         userinfo.reply(Reply::Respond(status, body.to_owned()));
-        assert_denied(&gateway, "/me", &[SESSION], 401, "missing-user");
+        gateway.assert_denied("/me", &[SESSION], 401, "missing-user");
     }
     // The user is unknown.
     for reply in [
@@ -182,7 +162,7 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
         Reply::Hold,
     ] {
         userinfo.reply(reply.clone());
-        assert_denied(&gateway, "/me", &[SESSION], 503, "user-unavailable");
+        gateway.assert_denied("/me", &[SESSION], 503, "user-unavailable");
         let name = format!("{reply:.30?}");
         report::passed(
             &version.number(),
@@ -190,15 +170,15 @@ fn a_userinfo_service_gets_the_named_headers_and_decides(
         );
     }
     userinfo.reply(ada());
-    allowed(&gateway, "/me", &[SESSION]);
+    gateway.assert_allowed("/me", &[SESSION]);
     // The longest identity passes through nginx, and a longer one is denied.
     let [id, properties, limit, over] = [1000, 4000, 4096, 4097].map(|it| "g".repeat(it));
     let long = json!({"sub": id, "groups": [limit], "email": properties});
     userinfo.reply(Reply::json(&long));
-    let received = allowed(&gateway, "/me", &[SESSION]);
+    let received = gateway.assert_allowed("/me", &[SESSION]);
     assert_eq!(received.header("miausergroups"), Some(limit.as_str()));
     userinfo.reply(Reply::json(&json!({"sub": "ada", "groups": [over]})));
-    assert_denied(&gateway, "/me", &[SESSION], 403, "identity-too-large");
+    gateway.assert_denied("/me", &[SESSION], 403, "identity-too-large");
     report::passed(&version.number(), &format!("users: userinfo, {services:?}"));
 }
 
@@ -243,7 +223,7 @@ fn no_other_request_waits_for_a_hung_userinfo_service(
         caller.join().unwrap();
     }
     assert_eq!(gateway.backend.take().len(), 8 * 50 * 3);
-    assert_denied(&gateway, "/nowhere", &[KEY, SESSION], 403, "no-endpoint");
+    gateway.assert_denied("/nowhere", &[KEY, SESSION], 403, "no-endpoint");
     assert_eq!(
         userinfo.held(),
         HELD,

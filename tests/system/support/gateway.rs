@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
 
 use crate::support::backend::Backend;
+use crate::support::caller;
+use crate::support::http_message::Message;
 use crate::support::nginx::{Nginx, Version};
+use crate::support::problem::is_problem;
 use crate::support::program::{Service, keygate, run_to_end};
 
 /// The repository's root.
@@ -237,6 +240,27 @@ impl Gateway {
     /// Returns the path of a file in the services' folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Sends a request that must be denied as stated, and must not reach the backend.
+    pub(crate) fn assert_denied(&self, target: &str, headers: &[&str], status: u16, reason: &str) {
+        let response = caller::get(&self.address, target, headers);
+        is_problem(&response, status, reason)
+            .unwrap_or_else(|wrong| panic!("{target}: {wrong}, received {response:?}"));
+        let received = self.backend.take();
+        assert!(received.is_empty(), "{target}: {received:?}");
+    }
+
+    /// Sends a request that must be allowed, and returns what the backend receives.
+    pub(crate) fn assert_allowed(&self, target: &str, headers: &[&str]) -> Message {
+        let response = caller::get(&self.address, target, headers);
+        assert_eq!(
+            response.status(),
+            200,
+            "{target}: {response:?}, {}",
+            self.logs()
+        );
+        self.backend.take_one()
     }
 
     /// Returns the logs of the services and of nginx.

@@ -48,18 +48,14 @@ impl Settings {
             }
         }
         if role == Role::Authorizer {
-            for mia::Set {
-                variable,
-                setting,
-                value,
-            } in mia::settings(&environment)?
-            {
+            let users = mia::users(&environment, from_file.as_ref())?;
+            for set_by_mia in mia::settings(&environment)?.into_iter().chain(users) {
+                let mia::Set {
+                    variable,
+                    setting,
+                    value,
+                } = set_by_mia;
                 set(setting, value, Origin::MiaEnvironment { variable });
-            }
-            if let Some(users) = mia::users(&environment, from_file.as_ref())? {
-                let variable = users.variable;
-                let value = users::merged(from_file, users.value);
-                set(users.setting, value, Origin::MiaEnvironment { variable });
             }
         }
         let own = environment

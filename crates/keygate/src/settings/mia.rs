@@ -4,7 +4,7 @@
 
 use figment::value::{Dict, Value};
 
-use super::SettingsError;
+use super::{SettingsError, users};
 
 /// A known name that is ignored: a gateway that requests `/auth` itself needs no service prefix.
 const WITHOUT_EFFECT: [&str; 1] = ["SERVICE_PREFIX"];
@@ -87,13 +87,6 @@ pub(super) fn settings(environment: &[(String, String)]) -> Result<Vec<Set>, Set
     Ok(settings)
 }
 
-/// The section `users` that the environment stands for.
-pub(super) struct SetUsers {
-    pub(super) variable: &'static str,
-    pub(super) setting: &'static str,
-    pub(super) value: Dict,
-}
-
 /// Returns the sources of users that the environment stands for, if it names any; `section` is what a file says.
 ///
 /// # Errors
@@ -101,7 +94,7 @@ pub(super) struct SetUsers {
 pub(super) fn users(
     environment: &[(String, String)],
     section: Option<&Value>,
-) -> Result<Option<SetUsers>, SettingsError> {
+) -> Result<Option<Set>, SettingsError> {
     let mut value = Dict::new();
     let mut set_by = None;
     if let Some(url) = variable(environment, USERINFO) {
@@ -131,10 +124,10 @@ pub(super) fn users(
         Some("false") | None => {}
         Some(other) => return Err(bad(TRUST, other, "write `true` or `false`")),
     }
-    Ok(set_by.map(|variable| SetUsers {
+    Ok(set_by.map(|variable| Set {
         variable,
         setting: "users",
-        value,
+        value: users::merged(section.cloned(), value),
     }))
 }
 
