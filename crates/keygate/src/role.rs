@@ -101,7 +101,9 @@ pub async fn run(
     // Once a listener is bound, a signal must not kill the process: its socket files would stay behind.
     let mut signals = Signals::install()?;
     reload_on_hangup(files)?;
-    users::Loaded::spawn_fetchers(fetchers);
+    for fetcher in fetchers {
+        tokio::spawn(fetcher.run());
+    }
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
     let watched_at = operations_listener(role, &settings).await?;
     tracing::info!(

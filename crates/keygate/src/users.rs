@@ -115,13 +115,6 @@ impl Loaded {
             fetchers,
         }))
     }
-
-    /// Runs the tasks that fetch keys.
-    pub fn spawn_fetchers(fetchers: Vec<Fetcher>) {
-        for fetcher in fetchers {
-            tokio::spawn(fetcher.run());
-        }
-    }
 }
 
 /// Checks the file with an issuer's keys or certificates, and returns warnings.

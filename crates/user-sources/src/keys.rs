@@ -133,14 +133,6 @@ impl Keys {
         Arc::new(Self::empty(Timing::default(), false))
     }
 
-    /// Keys that somebody else loads, from a file.
-    #[must_use]
-    pub fn loaded(set: KeySet, ignored: Vec<Ignored>) -> Arc<Self> {
-        let keys = Self::empty(Timing::default(), false);
-        keys.replace(set, ignored);
-        Arc::new(keys)
-    }
-
     /// Keys at a URL, and the task that fetches them: until its first fetch there are none.
     #[must_use]
     pub fn at(url: Url, client: Client, timing: Timing) -> (Arc<Self>, Fetcher) {

@@ -1,6 +1,6 @@
 //! An issuer of tokens, whose keys are made for this run.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -9,8 +9,10 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto, jwk::Jwk};
+use keygate_user_sources::Keys;
 use keygate_users::{
-    Issuer, Mapping,
+    Issuer, KeySet, Mapping,
+    jwks::Ignored,
     jwt::{Algorithms, Audience},
 };
 use serde_json::{Value, json};
@@ -88,4 +90,11 @@ pub(crate) fn set_of(keys: &[&SigningKey]) -> Vec<u8> {
 /// A set in which a key has another's id.
 pub(crate) fn set_named(key: &SigningKey, id: &str) -> Vec<u8> {
     json!({ "keys": [key.jwk(id)] }).to_string().into_bytes()
+}
+
+/// Keys as the reader of a file sets them.
+pub(crate) fn loaded(set: KeySet, ignored: Vec<Ignored>) -> Arc<Keys> {
+    let keys = Keys::of_file();
+    keys.replace(set, ignored);
+    keys
 }

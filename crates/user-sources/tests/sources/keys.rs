@@ -9,7 +9,7 @@ use keygate_users::{KeySet, Refusal, jwks::InvalidSet, settings::Url};
 use rstest::rstest;
 
 use crate::{
-    issuer::{FIRST, SECOND, issuer, now, set_named, set_of},
+    issuer::{FIRST, SECOND, issuer, loaded, now, set_named, set_of},
     server::{Reply, Server, until},
 };
 
@@ -158,7 +158,7 @@ async fn a_key_that_is_withdrawn_stops_working() {
 #[tokio::test]
 async fn a_token_that_is_remembered_expires() {
     let (set, ignored) = KeySet::parse(&set_of(&[&FIRST])).unwrap();
-    let tokens = Tokens::new(vec![(issuer(), Keys::loaded(set, ignored))]);
+    let tokens = Tokens::new(vec![(issuer(), loaded(set, ignored))]);
     let token = FIRST.token();
     for seconds in [0, 1, 299] {
         let now = now() + Duration::from_secs(seconds);
@@ -174,7 +174,7 @@ async fn a_token_that_is_remembered_expires() {
 #[tokio::test]
 async fn a_remembered_token_is_known_byte_for_byte() {
     let (set, ignored) = KeySet::parse(&set_of(&[&FIRST])).unwrap();
-    let tokens = Tokens::new(vec![(issuer(), Keys::loaded(set, ignored))]);
+    let tokens = Tokens::new(vec![(issuer(), loaded(set, ignored))]);
     let mut token = FIRST.token();
     let first = tokens.verify(&token, now()).await.unwrap();
     let again = tokens.verify(&token, now()).await.unwrap();
@@ -290,7 +290,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn loaded_keys_never_get_old_and_are_never_fetched() {
     let (set, ignored) = KeySet::parse(&set_of(&[&FIRST])).unwrap();
-    let keys = Keys::loaded(set, ignored);
+    let keys = loaded(set, ignored);
     let tokens = Tokens::new(vec![(issuer(), Arc::clone(&keys))]);
     assert_eq!(verify(&tokens, FIRST.token()).await, Ok(true));
     let unknown = verify(&tokens, SECOND.token()).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
-use keygate_user_sources::{Keys, Sources, Tokens, UserinfoClient, userinfo::KeyNames};
+use keygate_user_sources::{Sources, Tokens, UserinfoClient, userinfo::KeyNames};
 use keygate_users::{
     FindUser, KeySet, Lookup, Outcome, Refusal, TokenFrom,
     jwt::Part,
@@ -16,7 +16,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    issuer::{FIRST, issuer, now, set_of},
+    issuer::{FIRST, issuer, loaded, now, set_of},
     server::{Reply, Server},
 };
 
@@ -34,7 +34,7 @@ async fn sources(invalid_token: InvalidToken) -> (Server, Sources) {
     let (set, ignored) = KeySet::parse(&set_of(&[&FIRST])).unwrap();
     let sources = Sources {
         trusted: Some(trusted),
-        tokens: Tokens::new(vec![(issuer(), Keys::loaded(set, ignored))]),
+        tokens: Tokens::new(vec![(issuer(), loaded(set, ignored))]),
         token_from: vec![TokenFrom::Authorization],
         bearer_may_be_key: false,
         invalid_token,
