@@ -6,10 +6,7 @@
 //   {"do": "key", "alg": "ES256", "kid": "…"}       generates a key; the former ones stay published
 //   {"do": "only", "kid": "…"}                      stops publishing all other keys
 //   {"do": "token", "kid": "…", "claims": {…}}      issues a token
-//   {"do": "sign", "kid": "…", "header": "…", "claims": "…"}   signs any text as a token
-//   {"do": "hmac", "kid": "…", "header": "…", "claims": "…"}   the same with the public key as the secret
 //   {"do": "stop"}, {"do": "start"}                 closes the listener, and opens it on the same port
-import { createHmac, createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -26,11 +23,6 @@ function jwk(kid) {
   const found = server.issuer.keys.toJSON(true).find((key) => key.kid === kid);
   if (!found) throw new Error(`there is no key ${kid}`);
   return found;
-}
-
-function message(header, claims) {
-  const encoded = (text) => Buffer.from(text).toString("base64url");
-  return `${encoded(header)}.${encoded(claims)}`;
 }
 
 async function stop() {
@@ -53,18 +45,6 @@ const commands = {
   token({ kid, claims }) {
     const transform = (_header, payload) => Object.assign(payload, claims);
     return server.issuer.buildToken({ kid, scopesOrTransform: transform });
-  },
-  sign({ kid, header, claims }) {
-    const key = jwk(kid);
-    const text = message(header, claims);
-    const hash = key.alg === "EdDSA" ? null : "sha256";
-    const signer = { key: createPrivateKey({ key, format: "jwk" }), dsaEncoding: "ieee-p1363" };
-    return `${text}.${sign(hash, Buffer.from(text), signer).toString("base64url")}`;
-  },
-  hmac({ kid, header, claims }) {
-    const secret = createPublicKey({ key: jwk(kid), format: "jwk" }).export({ type: "spki", format: "pem" });
-    const text = message(header, claims);
-    return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
   },
   stop,
   start: () => server.start(...address),

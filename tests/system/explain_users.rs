@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::program::{keygate, run_to_end};
 use crate::support::secrets::assert_no_token_in;
-use crate::support::token_issuer::{ISSUER, OTHER_P256, P256, RSA, in_seconds, jwks};
+use crate::support::token_issuer::{ISSUER, OTHER_RSA, P256, RSA, in_seconds, jwks};
 
 const POLICY: &str = "\
 version: 1
@@ -146,17 +146,17 @@ fn a_valid_token_may_still_be_denied() {
 #[case::expired(P256.token(&with("exp", in_seconds(-3600))), "the token has expired", "it expired 1h")]
 #[case::early(P256.token(&with("nbf", in_seconds(3600))), "the token is not valid yet", "it begins in ")]
 #[case::unknown_key(
-    OTHER_P256.token(&claims()),
+    OTHER_RSA.token(&claims()),
     "no key of the issuer has the token's `kid`",
     "it names kid `other`, and the keys in jwks.json have kid `p256`, kid `rsa`"
 )]
 #[case::signature(
-    OTHER_P256.token_named("p256", &claims()),
+    OTHER_RSA.token_of(&RSA.header().to_string(), &claims().to_string()),
     "the token's signature is wrong",
     "it was changed or cut, or the keys in jwks.json are of another environment"
 )]
 #[case::algorithm(
-    RSA.token_named("p256", &claims()),
+    RSA.token_of(&json!({"alg": "RS256", "kid": "p256"}).to_string(), &claims().to_string()),
     "the key that the token names is not one of its `alg`",
     "it is signed by RS256"
 )]

@@ -64,6 +64,8 @@ mod signed_hand_off;
 mod socket_files;
 mod start_up;
 mod support;
+#[path = "../tokens/mod.rs"]
+mod tokens;
 mod traces;
 mod unreadable_requests;
 mod users_by_token;

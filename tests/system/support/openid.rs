@@ -63,16 +63,6 @@ impl Provider {
         self.text(&json!({"do": "token", "kid": key_id, "claims": claims}))
     }
 
-    /// Signs any header and claims with one of its keys.
-    pub(crate) fn signed(&self, key_id: &str, header: &str, claims: &str) -> String {
-        self.text(&json!({"do": "sign", "kid": key_id, "header": header, "claims": claims}))
-    }
-
-    /// Signs with HMAC, and the public key in PEM as the secret.
-    pub(crate) fn hmac_by_public_key(&self, key_id: &str, header: &str, claims: &str) -> String {
-        self.text(&json!({"do": "hmac", "kid": key_id, "header": header, "claims": claims}))
-    }
-
     /// Closes its listener. It can still issue tokens, which nobody can fetch the keys for.
     pub(crate) fn stop_listening(&self) {
         self.run(&json!({"do": "stop"}));

@@ -1,8 +1,8 @@
 //! Tokens and key sets, as a caller of this crate sees them.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::string_slice,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
@@ -12,4 +12,6 @@ mod hostile_tokens;
 mod identity_tokens;
 mod key_sets;
 mod signer;
+#[path = "../../../../tests/tokens/mod.rs"]
+mod tokens;
 mod valid_tokens;

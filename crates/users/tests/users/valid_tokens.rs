@@ -1,7 +1,10 @@
 //! Tokens that are accepted, and the user that they name.
 
 use jsonwebtoken::Algorithm;
-use keygate_users::{KeySet, jwt::Algorithms};
+use keygate_users::{
+    KeySet,
+    jwt::{Algorithms, MOST_BYTES},
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -91,4 +94,10 @@ fn these_claims_may_be_left_out(#[case] name: &str) {
 fn these_types_are_accepted(#[case] kind: Value) {
     let header = json!({"alg": "ES256", "kid": "p256", "typ": kind}).to_string();
     assert!(verify(P256.token_of(&header, &claims().to_string())).is_ok());
+}
+
+#[test]
+fn long_tokens_are_accepted() {
+    let token = P256.token(&claims_with("x", Some("x".repeat(11 * 1024).into())));
+    assert!(token.len() < MOST_BYTES && verify(token).is_ok());
 }
