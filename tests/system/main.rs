@@ -15,6 +15,7 @@
 
 mod alerts;
 mod authorization_requests;
+mod bearer_keys;
 mod beside_other_settings;
 mod bodies_and_upgrades;
 mod changes;

@@ -2,12 +2,15 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use keygate_expression::Facts;
-use keygate_headers::{KEY_ID, OtherNames, Repeated, hand_off::InvalidHandOff, single};
+use keygate_headers::{Gateway, KEY_ID, OtherNames, Repeated, hand_off::InvalidHandOff, single};
 use keygate_users::peers::Peer;
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
 const ORIGINAL_HOST: HeaderName = HeaderName::from_static("original-request-host");
+const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The names of those headers that a setting can change.
 #[derive(Debug, Clone)]
@@ -74,9 +77,22 @@ pub enum Malformed {
     /// The value is not visible ASCII.
     #[error("the header `{0}` has a value that is not visible ASCII")]
     NotText(HeaderName),
-    /// There is no request target.
-    #[error("neither `original-request-uri` nor a path below `/auth` contains the request target")]
+    /// There is no request target from nginx.
+    #[error(
+        "neither `original-request-uri` nor a path below `/auth` contains the request target: if the gateway \
+         is not nginx, set `gateway`"
+    )]
     NoTarget,
+    /// There is no request target from Envoy.
+    #[error(
+        "the path has no request target behind the `path_prefix`: set `gateway` if this is not Envoy"
+    )]
+    NoTargetInPath,
+    /// The gateway does not describe the client request.
+    #[error(
+        "there is no header `{0}`, which the gateway `{1}` must send: is the setting `gateway` right?"
+    )]
+    Missing(HeaderName, Gateway),
     /// The target is in the path, and a header says something else: the gateway passed on the caller's header.
     #[error(
         "the request target is in the path, and the header `{0}` differs from the request: the gateway must \
@@ -96,11 +112,18 @@ impl Malformed {
     #[must_use]
     pub fn is_of_caller(&self) -> bool {
         match self {
-            Self::NotText(name) => [ORIGINAL_HOST, header::HOST].contains(name),
+            Self::NotText(name) => [ORIGINAL_HOST, FORWARDED_HOST, header::HOST].contains(name),
             Self::Contradicted(_) => true,
             _ => false,
         }
     }
+}
+
+/// What the client requested, as the gateway says.
+struct Requested<'h> {
+    method: &'h str,
+    target: &'h [u8],
+    host: Option<&'h str>,
 }
 
 impl<'h> Request<'h> {
@@ -108,22 +131,17 @@ impl<'h> Request<'h> {
     ///
     /// # Errors
     /// See [`Malformed`]; a malformed request is denied.
-    pub fn describe(&self, names: &HeaderNames) -> Result<keygate_policy::Request<'h>, Malformed> {
+    pub fn describe(
+        &self,
+        gateway: Gateway,
+        names: &HeaderNames,
+    ) -> Result<keygate_policy::Request<'h>, Malformed> {
         let headers = self.headers;
-        let (method, target, host) = match self.target {
-            Some(target) => {
-                let host = text(headers, &header::HOST)?;
-                self.reject_contradictions(target, host)?;
-                (self.method.as_str(), target.as_bytes(), host)
-            }
-            None => (
-                text(headers, &ORIGINAL_METHOD)?.unwrap_or(self.method.as_str()),
-                single(headers, &ORIGINAL_URI)?
-                    .ok_or(Malformed::NoTarget)?
-                    .as_bytes(),
-                text(headers, &ORIGINAL_HOST)?,
-            ),
-        };
+        let Requested {
+            method,
+            target,
+            host,
+        } = self.requested(gateway)?;
         let client_type = match self.client_type {
             ClientTypeSource::Gateway => text(headers, &names.client_type)?,
             ClientTypeSource::Resolver(caller) => {
@@ -143,6 +161,48 @@ impl<'h> Request<'h> {
                 user: None,
             },
         })
+    }
+
+    fn requested(&self, gateway: Gateway) -> Result<Requested<'h>, Malformed> {
+        let headers = self.headers;
+        match (gateway, self.target) {
+            (Gateway::Nginx, None) => Ok(Requested {
+                method: text(headers, &ORIGINAL_METHOD)?.unwrap_or(self.method.as_str()),
+                target: single(headers, &ORIGINAL_URI)?
+                    .ok_or(Malformed::NoTarget)?
+                    .as_bytes(),
+                host: text(headers, &ORIGINAL_HOST)?,
+            }),
+            // Mia-Platform's Envoy, where nobody has set `gateway`.
+            (Gateway::Nginx, Some(target)) => {
+                let host = text(headers, &header::HOST)?;
+                self.reject_contradictions(target, host)?;
+                Ok(self.in_path(target, host))
+            }
+            (Gateway::Envoy, Some(target)) => {
+                Ok(self.in_path(target, text(headers, &header::HOST)?))
+            }
+            (Gateway::Envoy, None) => Err(Malformed::NoTargetInPath),
+            (Gateway::Traefik | Gateway::Caddy | Gateway::Haproxy, _) => {
+                let missing = |name| Malformed::Missing(name, gateway);
+                Ok(Requested {
+                    method: text(headers, &FORWARDED_METHOD)?
+                        .ok_or_else(|| missing(FORWARDED_METHOD))?,
+                    target: single(headers, &FORWARDED_URI)?
+                        .ok_or_else(|| missing(FORWARDED_URI))?
+                        .as_bytes(),
+                    host: text(headers, &FORWARDED_HOST)?,
+                })
+            }
+        }
+    }
+
+    fn in_path(&self, target: &'h str, host: Option<&'h str>) -> Requested<'h> {
+        Requested {
+            method: self.method.as_str(),
+            target: target.as_bytes(),
+            host,
+        }
     }
 
     /// Rejects a request that has its target in the path and states something else in a header.
@@ -221,6 +281,14 @@ mod tests {
     }
 
     fn read_it(target: Option<&str>, lines: &[(&str, &str)]) -> Result<String, Malformed> {
+        read_from(Gateway::Nginx, target, lines)
+    }
+
+    fn read_from(
+        gateway: Gateway,
+        target: Option<&str>,
+        lines: &[(&str, &str)],
+    ) -> Result<String, Malformed> {
         let request = Request {
             method: &Method::GET,
             target,
@@ -228,7 +296,7 @@ mod tests {
             client_type: ClientTypeSource::Gateway,
             peer: None,
         };
-        let described = request.describe(&HeaderNames::default())?;
+        let described = request.describe(gateway, &HeaderNames::default())?;
         Ok(format!(
             "{} {} host={:?} type={:?} backoffice={}",
             described.method,
@@ -268,6 +336,96 @@ mod tests {
         );
     }
 
+    const ORIGINAL: [(&str, &str); 3] = [
+        ("original-request-uri", "/original?a"),
+        ("original-request-method", "PUT"),
+        ("original-request-host", "original.example.com"),
+    ];
+    const FORWARDED: [(&str, &str); 3] = [
+        ("x-forwarded-uri", "/forwarded?b"),
+        ("x-forwarded-method", "POST"),
+        ("x-forwarded-host", "forwarded.example.com"),
+    ];
+    const HOST: (&str, &str) = ("host", "host.example.com");
+
+    #[rstest]
+    #[case::nginx(
+        Gateway::Nginx,
+        None,
+        "PUT /original?a host=Some(\"original.example.com\")"
+    )]
+    #[case::envoy(
+        Gateway::Envoy,
+        Some("/path?c"),
+        "GET /path?c host=Some(\"host.example.com\")"
+    )]
+    #[case::traefik(
+        Gateway::Traefik,
+        None,
+        "POST /forwarded?b host=Some(\"forwarded.example.com\")"
+    )]
+    #[case::caddy(
+        Gateway::Caddy,
+        None,
+        "POST /forwarded?b host=Some(\"forwarded.example.com\")"
+    )]
+    #[case::haproxy(
+        Gateway::Haproxy,
+        None,
+        "POST /forwarded?b host=Some(\"forwarded.example.com\")"
+    )]
+    #[case::path_of_traefik(
+        Gateway::Traefik,
+        Some("/path?c"),
+        "POST /forwarded?b host=Some(\"forwarded.example.com\")"
+    )]
+    fn the_gateway_decides_which_headers_describe_the_request(
+        #[case] gateway: Gateway,
+        #[case] target: Option<&str>,
+        #[case] expected: &str,
+    ) {
+        let lines = [&ORIGINAL[..], &FORWARDED, &[HOST]].concat();
+        let read = read_from(gateway, target, &lines).unwrap();
+        assert_eq!(read.split(" type=").next(), Some(expected));
+    }
+
+    #[rstest]
+    fn headers_of_another_gateway_decide_nothing(
+        #[values(Gateway::Envoy, Gateway::Traefik, Gateway::Caddy, Gateway::Haproxy)]
+        gateway: Gateway,
+    ) {
+        let error = read_from(gateway, None, &[&ORIGINAL[..], &[HOST]].concat());
+        assert!(
+            matches!(
+                error,
+                Err(Malformed::NoTargetInPath | Malformed::Missing(..))
+            ),
+            "{error:?}"
+        );
+        let error = read_from(Gateway::Nginx, None, &[&FORWARDED[..], &[HOST]].concat());
+        assert_eq!(error, Err(Malformed::NoTarget));
+        let error = read_from(Gateway::Envoy, None, &[&FORWARDED[..], &[HOST]].concat());
+        assert_eq!(error, Err(Malformed::NoTargetInPath));
+    }
+
+    #[rstest]
+    #[case("x-forwarded-uri")]
+    #[case("x-forwarded-method")]
+    fn a_gateway_that_forwards_must_describe_the_request(#[case] missing: &'static str) {
+        let lines: Vec<_> = FORWARDED
+            .into_iter()
+            .filter(|(name, _)| *name != missing)
+            .collect();
+        let error = read_from(Gateway::Caddy, None, &lines).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "there is no header `{missing}`, which the gateway `caddy` must send: is the setting \
+                 `gateway` right?"
+            )
+        );
+    }
+
     #[rstest]
     #[case::target("original-request-uri", "/admin", false)]
     #[case::empty_target("original-request-uri", "", false)]
@@ -299,7 +457,8 @@ mod tests {
         let rejected = |lines: &[_]| read_it(None, lines).unwrap_err().to_string();
         assert_eq!(
             rejected(&[]),
-            "neither `original-request-uri` nor a path below `/auth` contains the request target"
+            "neither `original-request-uri` nor a path below `/auth` contains the request target: if the \
+             gateway is not nginx, set `gateway`"
         );
         for name in [
             "original-request-uri",
@@ -361,7 +520,7 @@ mod tests {
             peer: None,
         };
         let names = HeaderNames::default();
-        let described = request.describe(&names).unwrap();
+        let described = request.describe(Gateway::Nginx, &names).unwrap();
         assert_eq!(described.facts.client_type, None);
         assert_eq!(request.client_type(&names), None);
     }

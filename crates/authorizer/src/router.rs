@@ -12,13 +12,15 @@ use futures_util::{
     future::{BoxFuture, Either, Ready, ready},
 };
 use http::{HeaderMap, Uri, request::Parts};
+use keygate_headers::Gateway;
 use tower::service_fn;
 
 use crate::{Authorizer, ClientTypeSource, Decision, Request};
 
 /// Returns the routes of the authorizer, to be served or merged into another router.
 ///
-/// Responses have an empty body. The extension [`Peer`](keygate_users::peers::Peer) of a request, if the server
+/// Behind nginx, responses have an empty body; other gateways get a body for the caller of a denied request.
+/// The extension [`Peer`](keygate_users::peers::Peer) of a request, if the server
 /// sets it, is the gateway that trusted headers come from.
 pub fn router(authorizer: Arc<Authorizer>) -> Router {
     let routes = ["/auth", "/auth/", "/auth/{*rest}"];
@@ -36,12 +38,16 @@ pub type Responding =
 fn respond(authorizer: &Arc<Authorizer>, request: extract::Request) -> Responding {
     let (parts, _) = request.into_parts();
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts)) {
-        return Either::Left(ready(Ok(response(parts.headers, decision))));
+        return Either::Left(ready(Ok(response(
+            authorizer.gateway(),
+            parts.headers,
+            decision,
+        ))));
     }
     let authorizer = Arc::clone(authorizer);
     let decided = async move {
         let decision = authorizer.authorize_with_user(&received(&parts)).await;
-        Ok(response(parts.headers, decision))
+        Ok(response(authorizer.gateway(), parts.headers, decision))
     };
     Either::Right(decided.boxed())
 }
@@ -57,13 +63,12 @@ fn received(parts: &Parts) -> Request<'_> {
 }
 
 /// The request's map becomes the response's: hyper keeps it for the next request.
-fn response(mut headers: HeaderMap, decision: Decision) -> Response {
+fn response(gateway: Gateway, mut headers: HeaderMap, decision: Decision) -> Response {
     headers.clear();
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = decision.status;
+    let (status, reason) = (decision.status, decision.reason.as_str());
     decision.write(&mut headers);
-    *response.headers_mut() = headers;
-    response
+    let response = gateway.response(status, reason, headers);
+    response.map(|body| body.map_or_else(Body::empty, Body::from))
 }
 
 /// Returns the target of the client request that Envoy's `ext_authz` puts behind its `path_prefix`.

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
 use jiff::Timestamp;
-use keygate_headers::{ExpectedNames, Sender};
+use keygate_headers::{ExpectedNames, Gateway, Sender};
 use keygate_policy::{Login, Policy, Reason, path::CanonicalPath, policy::Matched, reason::Status};
 use keygate_users::{FindUser, Lookup};
 
@@ -24,6 +24,7 @@ pub struct Authorizer {
     shadow: ArcSwapOption<Policy>,
     without_rule: Counters,
     names: HeaderNames,
+    gateway: Gateway,
     answer_with: AnswerWith,
     expected: ExpectedNames,
     users: Option<Users>,
@@ -77,6 +78,7 @@ impl Authorizer {
             shadow: ArcSwapOption::empty(),
             without_rule: Counters::default(),
             names,
+            gateway: Gateway::default(),
             answer_with,
             expected: ExpectedNames::default(),
             users: None,
@@ -84,6 +86,19 @@ impl Authorizer {
             signer: None,
             observer: None,
         }
+    }
+
+    /// Sets the gateway, which decides which headers describe a request; nginx by default.
+    #[must_use]
+    pub fn behind(mut self, gateway: Gateway) -> Self {
+        self.gateway = gateway;
+        self
+    }
+
+    /// Returns the gateway.
+    #[must_use]
+    pub fn gateway(&self) -> Gateway {
+        self.gateway
     }
 
     /// Denies requests of nginx includes that were written for other names.
@@ -189,7 +204,7 @@ impl Authorizer {
         request: &Request<'h>,
     ) -> (Received<'h>, Result<keygate_policy::Request<'h>, Malformed>) {
         let started = Instant::now();
-        let sender = self.expected.sender(request.headers);
+        let sender = self.expected.sender(self.gateway, request.headers);
         // nginx's `auth_request` only reads the status.
         let answer_with = match sender {
             Ok(Sender::Other) => self.answer_with,
@@ -212,7 +227,7 @@ impl Authorizer {
         &self,
         request: &Request<'h>,
     ) -> Result<keygate_policy::Request<'h>, Malformed> {
-        let described = request.describe(&self.names)?;
+        let described = request.describe(self.gateway, &self.names)?;
         self.check_caller(request, &described)?;
         Ok(described)
     }

@@ -4,11 +4,15 @@
 //! The services do not depend on each other, and read the same headers from the same gateways. Names
 //! that only one service uses are in that service.
 
+pub mod bearer;
+pub mod gateway;
 pub mod hand_off;
+pub mod problem;
 mod sender;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub use gateway::Gateway;
 pub use hand_off::HandOff;
 pub use sender::{ExpectedNames, OtherNames, Sender};
 

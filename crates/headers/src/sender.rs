@@ -5,6 +5,8 @@
 
 use http::{HeaderMap, HeaderName};
 
+use crate::Gateway;
+
 /// The header with the names that the includes were written for.
 const NAMES: HeaderName = HeaderName::from_static("x-keygate-names");
 
@@ -29,7 +31,7 @@ pub struct ExpectedNames {
 pub enum Sender {
     /// Keygate's nginx includes: `auth_request` uses only the status.
     Includes,
-    /// Another gateway.
+    /// Another gateway, or other includes for nginx.
     Other,
 }
 
@@ -58,7 +60,10 @@ impl ExpectedNames {
     ///
     /// # Errors
     /// The includes were written for other names, so the request must be denied.
-    pub fn sender(&self, headers: &HeaderMap) -> Result<Sender, OtherNames> {
+    pub fn sender(&self, gateway: Gateway, headers: &HeaderMap) -> Result<Sender, OtherNames> {
+        if gateway != Gateway::Nginx {
+            return Ok(Sender::Other);
+        }
         let mut stated = headers.get_all(NAMES).iter().peekable();
         if stated.peek().is_none() {
             let is_former = FORMER.iter().all(|name| headers.contains_key(name));
@@ -94,7 +99,8 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        ExpectedNames::new("a;".to_owned(), ";b".to_owned(), are_others).sender(&headers)
+        ExpectedNames::new("a;".to_owned(), ";b".to_owned(), are_others)
+            .sender(Gateway::Nginx, &headers)
     }
 
     #[rstest]

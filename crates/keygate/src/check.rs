@@ -15,7 +15,7 @@ use keygate_authorizer::{
     Authorizer, Caller, ClientTypeSource, Decision,
     router::{Responding, target_below},
 };
-use keygate_headers::KEY_ID;
+use keygate_headers::{Gateway, KEY_ID};
 use keygate_resolver::{Identity, Presence, Resolver};
 use tower::service_fn;
 
@@ -38,24 +38,32 @@ fn respond(
     request: extract::Request,
 ) -> Responding {
     let (parts, _) = request.into_parts();
+    let gateway = authorizer.gateway();
     let owner = resolver.resolve(&keygate_resolver::Request {
         presence: Presence::Optional,
         headers: &parts.headers,
     });
     if !owner.status.is_success() {
-        let status = owner.status;
-        let rejected = response(parts.headers, status, |headers| owner.write(headers));
+        let (status, reason) = (owner.status, owner.reason.as_str());
+        let rejected = response(gateway, status, reason, parts.headers, |headers| {
+            owner.write(headers);
+        });
         return Either::Left(ready(Ok(rejected)));
     }
     let identity = owner.identity;
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts, identity.as_ref())) {
-        return Either::Left(ready(Ok(decided(parts.headers, decision, identity))));
+        return Either::Left(ready(Ok(decided(
+            gateway,
+            parts.headers,
+            decision,
+            identity,
+        ))));
     }
     let authorizer = Arc::clone(authorizer);
     let response = async move {
         let request = received(&parts, identity.as_ref());
         let decision = authorizer.authorize_with_user(&request).await;
-        Ok(decided(parts.headers, decision, identity))
+        Ok(decided(gateway, parts.headers, decision, identity))
     };
     Either::Right(response.boxed())
 }
@@ -76,9 +84,14 @@ fn received<'h>(
     }
 }
 
-fn decided(headers: HeaderMap, decision: Decision, identity: Option<Identity>) -> Response {
-    let status = decision.status;
-    response(headers, status, |headers| {
+fn decided(
+    gateway: Gateway,
+    headers: HeaderMap,
+    decision: Decision,
+    identity: Option<Identity>,
+) -> Response {
+    let (status, reason) = (decision.status, decision.reason.as_str());
+    response(gateway, status, reason, headers, |headers| {
         decision.write(headers);
         if let Some(identity) = identity {
             headers.insert(KEY_ID, identity.key_id);
@@ -88,14 +101,14 @@ fn decided(headers: HeaderMap, decision: Decision, identity: Option<Identity>) -
 
 /// The request's map becomes the response's: hyper keeps it for the next request.
 fn response(
-    mut headers: HeaderMap,
+    gateway: Gateway,
     status: StatusCode,
+    reason: &str,
+    mut headers: HeaderMap,
     write: impl FnOnce(&mut HeaderMap),
 ) -> Response {
     headers.clear();
     write(&mut headers);
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+    let response = gateway.response(status, reason, headers);
+    response.map(|body| body.map_or_else(Body::empty, Body::from))
 }

@@ -248,7 +248,9 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     arguments.only_what_it_reads(role)?;
     let config = arguments.config.as_deref();
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
-    let settings = settings.with_two_listeners(role)?;
+    let settings = settings
+        .with_two_listeners(role)?
+        .fitting_the_gateway(role)?;
     settings.gateway_names()?;
     let log = logs::start(settings.log_format, settings.log_level)?;
     descriptors::raise_limit();

@@ -246,6 +246,7 @@ fn resolver(
     );
     let observer: Arc<Decisions> = Arc::clone(decisions);
     let resolver = resolver
+        .behind(settings.gateway)
         .with_failed_keys(settings.failed_keys())
         .expecting(settings.expected_names(role)?);
     let resolver = Arc::new(resolver.observed_by(observer));
@@ -281,7 +282,9 @@ fn authorizer(
         settings.answer_with,
     );
     let observer: Arc<Decisions> = Arc::clone(decisions);
-    let authorizer = authorizer.expecting(settings.expected_names(role)?);
+    let authorizer = authorizer
+        .behind(settings.gateway)
+        .expecting(settings.expected_names(role)?);
     let authorizer = match users {
         Some(users) => authorizer.with_users(users, settings.identity_header_limit.get().into()),
         None => authorizer,

@@ -21,11 +21,12 @@ use std::{
 };
 
 use keygate_authorizer::{AnswerWith, HeaderNames};
+use keygate_headers::Gateway;
 use keygate_keys::{
     Pepper,
     pepper::{self, PepperError, PepperText},
 };
-use keygate_resolver::{CredentialNames, FailedKeys, service::RejectedKeyStatus};
+use keygate_resolver::{CredentialNames, service::RejectedKeyStatus};
 use keygate_telemetry::{
     decisions::Retention,
     limit::Share,
@@ -98,6 +99,9 @@ pub struct Settings {
     /// How many of the last denials, and of the last allowed requests, are kept for the debug pages.
     #[serde(deserialize_with = "number::count")]
     pub recent_decisions: u16,
+    /// The gateway that sends authorization requests.
+    #[serde(with = "gateway::name")]
+    pub gateway: Gateway,
     /// Headers that carry a key.
     pub key_headers: Names,
     /// Cookies that carry a key.
@@ -151,7 +155,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let (credentials, gateway) = (CredentialNames::default(), HeaderNames::default());
+        let (credentials, headers) = (CredentialNames::default(), HeaderNames::default());
         let names = credentials.headers.iter().map(ToString::to_string);
         Self {
             keys: None,
@@ -170,13 +174,14 @@ impl Default for Settings {
             decision_log_allow_sample: Share::default(),
             decision_log_deny_limit: 1000,
             recent_decisions: 200,
+            gateway: Gateway::default(),
             key_headers: Names(names.collect()),
             key_cookies: Names(credentials.cookies),
             rejected_key_status: RejectedKeyStatus::default(),
             client_address_header: None,
             failed_keys_per_minute: None,
-            client_type_header: Name(gateway.client_type),
-            backoffice_header: Name(gateway.backoffice),
+            client_type_header: Name(headers.client_type),
+            backoffice_header: Name(headers.backoffice),
             answer_with: AnswerWith::default(),
             users: None,
             users_written: None,
@@ -256,16 +261,6 @@ impl Settings {
             address: self.operations(role).to_string(),
             example,
         }
-    }
-
-    /// Returns the counter and limit of failed attempts.
-    #[must_use]
-    pub fn failed_keys(&self) -> FailedKeys {
-        let failed_keys = match &self.client_address_header {
-            Some(Name(header)) => FailedKeys::by(header.clone()),
-            None => FailedKeys::default(),
-        };
-        failed_keys.limited(self.failed_keys_per_minute)
     }
 
     /// Returns the limits of logging and keeping decisions.

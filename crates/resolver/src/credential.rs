@@ -1,7 +1,10 @@
 //! The API key in a request's headers.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
-use keygate_headers::cookies;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+use keygate_headers::{bearer, cookies};
 
 /// The headers and cookies that may carry a key.
 #[derive(Debug, Clone)]
@@ -38,10 +41,18 @@ pub enum Credential<'h> {
 
 impl<'h> Credential<'h> {
     /// Returns the credential: every header and cookie with a configured name counts.
+    ///
+    /// `authorization` may also carry a user's token, which is not a key.
     #[must_use]
     pub fn read(headers: &'h HeaderMap, names: &CredentialNames) -> Self {
-        let of_header = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        let in_headers = names.headers.iter().flat_map(of_header);
+        let of_header = |name: &HeaderName| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let in_headers = names.headers.iter().flat_map(|name| {
+            let values = of_header(name);
+            values.filter_map(move |value| match *name {
+                AUTHORIZATION => bearer::key(value),
+                _ => Some(value),
+            })
+        });
         let in_cookies = of_header(&COOKIE)
             .flat_map(cookies)
             .filter(|(name, _)| names.cookies.iter().any(|it| it.as_bytes() == *name))
@@ -93,5 +104,28 @@ mod tests {
     ) {
         let (headers, names) = (headers(lines), CredentialNames::default());
         assert!(Credential::read(&headers, &names) == expected);
+    }
+
+    const AUTH: &str = "authorization";
+
+    #[rstest]
+    #[case::bearer(&[(AUTH, "Bearer k")], Credential::One(b"k"))]
+    #[case::without_a_scheme(&[(AUTH, "k")], Credential::One(b"k"))]
+    #[case::another_scheme(&[(AUTH, "Basic k")], Credential::One(b"Basic k"))]
+    #[case::a_users_token(&[(AUTH, "Bearer a.b.c")], Credential::None)]
+    #[case::beside_a_users_token(&[(AUTH, "Bearer a.b.c"), (AUTH, "bearer k")], Credential::One(b"k"))]
+    #[case::the_same_in_another_header(&[(AUTH, "Bearer k"), ("x-api-key", "k")], Credential::One(b"k"))]
+    #[case::another_in_another_header(&[(AUTH, "Bearer k"), ("x-api-key", "l")], Credential::Ambiguous)]
+    #[case::two(&[(AUTH, "Bearer k"), (AUTH, "Bearer l")], Credential::Ambiguous)]
+    #[case::a_token_in_another_header(&[("x-api-key", "Bearer a.b.c")], Credential::One(b"Bearer a.b.c"))]
+    fn authorization_carries_a_key_or_a_users_token(
+        #[case] lines: &[(&str, &str)],
+        #[case] expected: Credential<'_>,
+    ) {
+        let names = CredentialNames {
+            headers: vec![AUTHORIZATION, HeaderName::from_static("x-api-key")],
+            cookies: Vec::new(),
+        };
+        assert!(Credential::read(&headers(lines), &names) == expected);
     }
 }

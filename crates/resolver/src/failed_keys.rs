@@ -25,7 +25,7 @@ const MOST_ADDRESSES: usize = 10_000;
 /// Counts and limits failed attempts.
 #[derive(Debug)]
 pub struct FailedKeys {
-    client_address_header: HeaderName,
+    client_address_header: Option<HeaderName>,
     limit: Option<NonZeroU32>,
     failures: Mutex<Failures>,
     /// Random, and different in each process.
@@ -72,7 +72,16 @@ impl FailedKeys {
     #[must_use]
     pub fn by(client_address_header: HeaderName) -> Self {
         Self {
-            client_address_header,
+            client_address_header: Some(client_address_header),
+            ..Self::without_addresses()
+        }
+    }
+
+    /// Returns a counter for a gateway that does not send addresses.
+    #[must_use]
+    pub fn without_addresses() -> Self {
+        Self {
+            client_address_header: None,
             limit: None,
             failures: Mutex::default(),
             tags: RandomState::new(),
@@ -90,7 +99,7 @@ impl FailedKeys {
     /// because one may come from the caller.
     #[must_use]
     pub fn address(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        let line = single(headers, &self.client_address_header).ok()??;
+        let line = single(headers, self.client_address_header.as_ref()?).ok()??;
         line.to_str().ok()?.parse().ok()
     }
 
@@ -108,7 +117,8 @@ impl FailedKeys {
             return false;
         };
         let Some(address) = self.address(headers) else {
-            let header = &self.client_address_header;
+            let header = self.client_address_header.as_ref();
+            let header = header.map_or("none is set", HeaderName::as_str);
             self.no_address.call_once(|| {
                 tracing::warn!(
                     target: "keygate::resolver",

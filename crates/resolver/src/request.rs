@@ -1,7 +1,7 @@
 //! A request to the resolver, whatever transport it came by.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keygate_headers::{Repeated, single};
+use keygate_headers::{Gateway, Repeated, single};
 
 /// The step that nginx goes on to after a success.
 const NEXT: HeaderName = HeaderName::from_static("x-keygate-next");
@@ -25,12 +25,15 @@ pub enum Presence {
 }
 
 impl<'h> Request<'h> {
-    /// Returns the step that nginx goes on to after a success.
+    /// Returns the step that nginx goes on to after a success; behind another gateway there is none.
     ///
     /// # Errors
     /// The gateway names several.
-    pub fn next_step(&self) -> Result<Option<&'h HeaderValue>, Repeated> {
-        single(self.headers, &NEXT)
+    pub fn next_step(&self, gateway: Gateway) -> Result<Option<&'h HeaderValue>, Repeated> {
+        match gateway {
+            Gateway::Nginx => single(self.headers, &NEXT),
+            _ => Ok(None),
+        }
     }
 }
 

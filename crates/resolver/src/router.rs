@@ -14,7 +14,7 @@ use crate::{Presence, Request, Resolver};
 
 /// Returns the routes of the resolver, to be served or merged into another router.
 ///
-/// Responses have an empty body.
+/// Behind nginx, responses have an empty body; other gateways get a body for the caller of a denied request.
 pub fn router(resolver: Arc<Resolver>) -> Router {
     let routes = [
         ("/resolve", Presence::Optional),
@@ -40,12 +40,11 @@ fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -
     let hand_off = resolver.hand_off(&decision);
     // The request's map becomes the response's: hyper keeps it for the next request.
     headers.clear();
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = decision.status;
+    let (status, reason) = (decision.status, decision.reason.as_str());
     decision.write(&mut headers);
     if let Some(signature) = hand_off {
         headers.insert(HAND_OFF, signature);
     }
-    *response.headers_mut() = headers;
-    response
+    let response = resolver.gateway().response(status, reason, headers);
+    response.map(|body| body.map_or_else(Body::empty, Body::from))
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
-use keygate_headers::{ExpectedNames, HandOff, hand_off::HandedOff};
+use keygate_headers::{ExpectedNames, Gateway, HandOff, hand_off::HandedOff};
 use keygate_keys::KeyTable;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
 pub struct Resolver {
     keys: ArcSwap<KeyTable>,
     names: CredentialNames,
+    gateway: Gateway,
     rejected_key_status: RejectedKeyStatus,
     failed_keys: FailedKeys,
     expected: ExpectedNames,
@@ -46,12 +47,26 @@ impl Resolver {
         Self {
             keys: ArcSwap::from_pointee(keys),
             names,
+            gateway: Gateway::default(),
             rejected_key_status,
             failed_keys: FailedKeys::default(),
             expected: ExpectedNames::default(),
             hand_off: ArcSwapOption::empty(),
             observer: None,
         }
+    }
+
+    /// Sets the gateway, which decides which headers are its own; nginx by default.
+    #[must_use]
+    pub fn behind(mut self, gateway: Gateway) -> Self {
+        self.gateway = gateway;
+        self
+    }
+
+    /// Returns the gateway.
+    #[must_use]
+    pub fn gateway(&self) -> Gateway {
+        self.gateway
     }
 
     /// Sets the counter and limit of failed attempts.
@@ -119,11 +134,11 @@ impl Resolver {
     pub fn resolve(&self, request: &Request<'_>) -> Decision {
         let (started, now) = (Instant::now(), Timestamp::now());
         let headers = request.headers;
-        if self.expected.sender(headers).is_err() {
+        if self.expected.sender(self.gateway, headers).is_err() {
             let refusal = Resolution::Refused(Refusal::OtherNames);
             return self.conclude(started, headers, refusal, None);
         }
-        let Ok(next_step) = request.next_step() else {
+        let Ok(next_step) = request.next_step(self.gateway) else {
             let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
             return self.conclude(started, headers, refusal, None);
         };

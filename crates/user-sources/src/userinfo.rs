@@ -248,16 +248,11 @@ impl Service {
         let mut sent = HeaderMap::new();
         for name in &self.settings.headers {
             // A name may be set twice, and its lines are sent once.
-            if sent.contains_key(name) || self.keys.headers.contains(name) {
+            if sent.contains_key(name) {
                 continue;
             }
             for value in headers.get_all(name) {
-                let value = if *name == COOKIE {
-                    self.keys.removed_from(value)
-                } else {
-                    Some(value.clone())
-                };
-                if let Some(value) = value {
+                if let Some(value) = self.keys.removed_from(name, value) {
                     sent.append(name, value);
                 }
             }

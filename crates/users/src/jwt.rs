@@ -12,5 +12,5 @@ mod verify;
 pub use claimed::Claimed;
 pub use claims::Time;
 pub use refusal::{Part, Refusal};
-pub use token::{MOST_BYTES, Unverified, has_token_shape};
+pub use token::{MOST_BYTES, Unverified};
 pub use verify::{Algorithms, Audience, InvalidAlgorithms, Issuer, Verified};

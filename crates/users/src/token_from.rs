@@ -3,13 +3,13 @@
 use std::{fmt, str::FromStr};
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap,
     header::{AUTHORIZATION, COOKIE},
 };
-use keygate_headers::cookies;
+use keygate_headers::{bearer, cookies};
 use serde::Deserialize;
 
-use crate::jwt::{Refusal, has_token_shape};
+use crate::jwt::Refusal;
 
 /// A place of a token in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -58,8 +58,8 @@ impl TokenFrom {
             Self::Authorization => headers
                 .get_all(AUTHORIZATION)
                 .iter()
-                .filter_map(bearer)
-                .filter(|token| !may_be_key || has_token_shape(token))
+                .filter_map(|value| bearer::token(value.as_bytes()))
+                .filter(|token| !may_be_key || bearer::has_token_shape(token))
                 .collect(),
             Self::Cookie(name) => headers
                 .get_all(COOKIE)
@@ -70,13 +70,6 @@ impl TokenFrom {
                 .collect(),
         }
     }
-}
-
-/// The scheme in any case (RFC 9110, section 11.1), then blanks, then the token.
-fn bearer(value: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, rest) = value.as_bytes().split_at_checked("bearer ".len())?;
-    let token = rest.trim_ascii();
-    (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
 impl FromStr for TokenFrom {
@@ -116,6 +109,7 @@ impl TryFrom<String> for TokenFrom {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use rstest::rstest;
 
     use super::*;

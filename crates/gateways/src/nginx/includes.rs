@@ -12,7 +12,7 @@ use askama::Template;
 use self::{
     http::{Form, Http, cookie_variable},
     servers::upstreams,
-    spellings::{keys, spellings, with_default},
+    spellings::{bearer_may_be_key, keys, spellings, with_default},
 };
 use crate::{
     Names, UserHeaders,
@@ -209,6 +209,7 @@ struct Steps {
     /// Headers for the service that decides.
     authorizer: Identity,
     keys: Vec<String>,
+    bearer_may_be_key: bool,
     cookie_variable: String,
     bucket_size: bool,
     read_timeout: u64,
@@ -264,6 +265,7 @@ impl Steps {
             resolver: Identity::new(names, None),
             authorizer: Identity::new(names, names.user()),
             keys: keys(names),
+            bearer_may_be_key: bearer_may_be_key(names),
             cookie_variable: cookie_variable(names.key_cookies()),
             bucket_size: has_long_name(names),
             read_timeout,
@@ -282,6 +284,7 @@ struct Location {
     backoffices: Vec<String>,
     removed: Vec<String>,
     keys: Vec<String>,
+    bearer_may_be_key: bool,
     cookie_variable: String,
     keep_accel_redirect: bool,
 }
@@ -315,6 +318,7 @@ impl Location {
             backoffices,
             removed,
             keys: keys(names),
+            bearer_may_be_key: bearer_may_be_key(names),
             cookie_variable: cookie_variable(names.key_cookies()),
             keep_accel_redirect: options.keep_accel_redirect,
         }

@@ -16,6 +16,7 @@ use keygate_gateways::{
         Include, IncludesError, Options, Server, ServerError, Servers, dropped_by_default, includes,
     },
 };
+use keygate_headers::Gateway;
 use keygate_telemetry::role::Role;
 
 use super::{complain, terminal};
@@ -57,6 +58,8 @@ enum Error {
     Names(#[from] NamesError),
     #[error(transparent)]
     Includes(#[from] IncludesError),
+    #[error("`gateway` is `{0}`: the includes are for the gateway `nginx`")]
+    OtherGateway(Gateway),
     #[error("the setting `{0}` differs between the settings files: give both services the same")]
     Conflict(&'static str),
     #[error("the setting `listen` of the {role}: {error}; or name the address by `--{role}`")]
@@ -99,6 +102,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn write(arguments: &Arguments) -> Result<Names, Error> {
     let settings = settings(&arguments.config)?;
+    if let Some(other) = settings.iter().find(|it| it.gateway != Gateway::Nginx) {
+        return Err(Error::OtherGateway(other.gateway));
+    }
     let names = Names::new(choice(&settings)?)?;
     let (look_ups, identities) = (
         settings.iter().map(Settings::longest_user_lookup),

@@ -22,6 +22,7 @@ pub(super) fn expected(files: &[PathBuf]) -> Result<Expected, SourceError> {
     let mut expected = Expected::default();
     for file in files {
         let (role, settings) = settings_file::read(file)?;
+        settings_file::require_nginx(file, &settings)?;
         let names = Names::new(settings.choice_of_names())
             .map_err(|error| settings_file::rejected(file, &error))?;
         if role != Some(Role::Authorizer) {

@@ -4,6 +4,7 @@ use std::{env, path::Path};
 
 use figment::value::Dict;
 use keygate_documents::source::SourceError;
+use keygate_headers::Gateway;
 use keygate_telemetry::role::Role;
 
 use crate::settings::{Settings, SettingsError};
@@ -38,6 +39,20 @@ pub(super) fn read(file: &Path) -> Result<(Option<Role>, Settings), SourceError>
         _ => settings,
     };
     Ok((role, settings))
+}
+
+/// Makes sure that the settings are for nginx.
+///
+/// # Errors
+/// The services would not believe what nginx says of a request.
+pub(super) fn require_nginx(file: &Path, settings: &Settings) -> Result<(), SourceError> {
+    match settings.gateway {
+        Gateway::Nginx => Ok(()),
+        gateway => Err(SourceError::Rejected(vec![format!(
+            "error: {}: `gateway` is `{gateway}`: behind nginx it must be `nginx`",
+            file.display()
+        )])),
+    }
 }
 
 /// The error that a file cannot be used.

@@ -2,6 +2,7 @@
 
 use keygate_documents::source::SourceError;
 use keygate_gateways::NamesError;
+use keygate_headers::Gateway;
 use keygate_keys::pepper::PepperError;
 use keygate_telemetry::role::Role;
 
@@ -49,6 +50,28 @@ pub enum SettingsError {
         named: String,
         /// What is wrong with it.
         error: NamesError,
+    },
+    /// The gateway decides by status, and every status would be 200.
+    #[error(
+        "{named} makes every denial a response 200, and `gateway: {gateway}` decides by the status: it would \
+         let every request pass; leave `answer-with` out"
+    )]
+    AllowsAll {
+        /// The setting, and where it was set.
+        named: String,
+        /// The gateway.
+        gateway: Gateway,
+    },
+    /// The limit has no address to count by.
+    #[error(
+        "{named} needs `client-address-header` with `gateway: {gateway}`: set it to a header with only the \
+         caller's address, which the gateway writes and a caller cannot"
+    )]
+    NoClientAddress {
+        /// The setting, and where it was set.
+        named: String,
+        /// The gateway.
+        gateway: Gateway,
     },
     /// Both listeners have one address.
     #[error(

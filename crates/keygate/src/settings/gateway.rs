@@ -1,11 +1,11 @@
-//! The names of headers and cookies that the gateway must use, as the settings choose them.
+//! The gateway, and the names of headers and cookies that it must use, as the settings choose them.
 
 use std::time::Duration;
 
-use keygate_authorizer::HeaderNames;
+use keygate_authorizer::{AnswerWith, HeaderNames};
 use keygate_gateways::{Choice, UserHeaders};
-use keygate_headers::ExpectedNames;
-use keygate_resolver::CredentialNames;
+use keygate_headers::{ExpectedNames, Gateway};
+use keygate_resolver::{CredentialNames, FailedKeys};
 use keygate_telemetry::role::Role;
 use keygate_user_sources::Timing;
 use keygate_users::{
@@ -18,7 +18,66 @@ use super::{
     names::{Name, Names},
 };
 
+/// [`Gateway`] as it is set: a word.
+pub(super) mod name {
+    use keygate_headers::Gateway;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(in crate::settings) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Gateway, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(in crate::settings) fn serialize<S: Serializer>(
+        it: &Gateway,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(it.as_str())
+    }
+}
+
 impl Settings {
+    /// Makes sure that the other settings fit the gateway.
+    ///
+    /// # Errors
+    /// Denied requests would reach the backend, or a caller could choose its own address.
+    pub fn fitting_the_gateway(self, role: Role) -> Result<Self, SettingsError> {
+        let gateway = self.gateway;
+        if gateway == Gateway::Nginx {
+            return Ok(self);
+        }
+        if role != Role::Resolver && self.answer_with == AnswerWith::Header {
+            return Err(SettingsError::AllowsAll {
+                named: self.origins.named("answer-with"),
+                gateway,
+            });
+        }
+        let is_limited = role != Role::Authorizer && self.failed_keys_per_minute.is_some();
+        if is_limited && self.client_address_header.is_none() {
+            return Err(SettingsError::NoClientAddress {
+                named: self.origins.named("failed-keys-per-minute"),
+                gateway,
+            });
+        }
+        Ok(self)
+    }
+
+    /// Returns the counter and limit of failed attempts.
+    #[must_use]
+    pub fn failed_keys(&self) -> FailedKeys {
+        let failed_keys = match (&self.client_address_header, self.gateway) {
+            (Some(Name(header)), _) => FailedKeys::by(header.clone()),
+            (None, Gateway::Nginx) => FailedKeys::default(),
+            // No header of theirs has only the caller's address, and a caller may send the includes' name.
+            (None, _) => FailedKeys::without_addresses(),
+        };
+        failed_keys.limited(self.failed_keys_per_minute)
+    }
+
     /// Where requests carry their key.
     #[must_use]
     pub fn credential_names(&self) -> CredentialNames {

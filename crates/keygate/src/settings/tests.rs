@@ -25,6 +25,7 @@ fn layered(
         environment.iter().map(pair),
     )
     .and_then(|settings| settings.with_two_listeners(role))
+    .and_then(|settings| settings.fitting_the_gateway(role))
     .map_err(|error| {
         error
             .to_string()
@@ -451,4 +452,27 @@ fn every_active_setting_names_its_source() {
         })
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn a_gateway_that_decides_by_status_gets_statuses() {
+    let file = Some("gateway: traefik\nanswer-with: header\n");
+    let error = layered(Role::Authorizer, file, &[], &[]).unwrap_err();
+    assert!(
+        error.contains("it would let every request pass; leave `answer-with` out"),
+        "{error}"
+    );
+    assert!(layered(Role::Resolver, file, &[], &[]).is_ok());
+    let nginx = Some("gateway: nginx\nanswer-with: header\n");
+    assert!(layered(Role::Authorizer, nginx, &[], &[]).is_ok());
+}
+
+#[test]
+fn a_caller_cannot_choose_the_address_that_failed_keys_are_counted_by() {
+    let file = "gateway: caddy\nfailed-keys-per-minute: 5\n";
+    let error = layered(Role::Serve, Some(file), &[], &[]).unwrap_err();
+    assert!(error.contains("needs `client-address-header`"), "{error}");
+    assert!(layered(Role::Authorizer, Some(file), &[], &[]).is_ok());
+    let with_header = format!("{file}client-address-header: x-real-ip\n");
+    assert!(layered(Role::Serve, Some(&with_header), &[], &[]).is_ok());
 }

@@ -1,7 +1,10 @@
 //! The names under which a request carries its API key.
 
-use http::{HeaderName, HeaderValue};
-use keygate_headers::cookies;
+use http::{
+    HeaderName, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+use keygate_headers::{bearer, cookies};
 
 /// The headers and cookies that carry an API key, which is never sent to the service.
 #[derive(Debug, Clone, Default)]
@@ -13,8 +16,21 @@ pub struct KeyNames {
 }
 
 impl KeyNames {
-    /// Returns a line of cookies without those that carry a key; `None` if there are no others.
-    pub(super) fn removed_from(&self, line: &HeaderValue) -> Option<HeaderValue> {
+    /// Returns the value of a header without an API key; `None` if nothing else is in it.
+    pub(super) fn removed_from(
+        &self,
+        name: &HeaderName,
+        value: &HeaderValue,
+    ) -> Option<HeaderValue> {
+        let is_kept = match *name {
+            COOKIE => return self.removed_from_cookies(value),
+            AUTHORIZATION if self.headers.contains(name) => bearer::key(value.as_bytes()).is_none(),
+            _ => !self.headers.contains(name),
+        };
+        is_kept.then(|| value.clone())
+    }
+
+    fn removed_from_cookies(&self, line: &HeaderValue) -> Option<HeaderValue> {
         let is_key = |cookie: &&[u8]| {
             cookies(cookie).any(|(name, _)| self.cookies.iter().any(|it| it.as_bytes() == name))
         };

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::servers::Upstream;
+use super::{servers::Upstream, spellings::bearer_may_be_key};
 use crate::Names;
 
 /// What the file contains besides the maps.
@@ -24,6 +24,7 @@ pub(super) struct Http {
     removals: Vec<Removal>,
     last_removal: String,
     trusted_user: bool,
+    bearer_may_be_key: bool,
 }
 
 /// A map that removes one cookie from a variable.
@@ -55,6 +56,7 @@ impl Http {
             cookie_variable,
             cookies,
             trusted_user: names.user().is_some(),
+            bearer_may_be_key: bearer_may_be_key(names),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The spellings of a header name that many backends treat as equal.
 
-use http::HeaderName;
+use http::{HeaderName, header::AUTHORIZATION};
 
 use crate::Names;
 
@@ -16,10 +16,14 @@ pub(super) fn with_default(default: &str, chosen: &HeaderName) -> Vec<String> {
     names
 }
 
-/// The headers that carry a key, in every spelling that backends treat as equal.
+/// The headers that carry nothing but a key, in every spelling that backends treat as equal.
 pub(super) fn keys(names: &Names) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
-    for name in names.key_headers() {
+    for name in names
+        .key_headers()
+        .iter()
+        .filter(|it| **it != AUTHORIZATION)
+    {
         for spelling in std::iter::once(name.to_string()).chain(spellings(name.as_str())) {
             if !keys.contains(&spelling) {
                 keys.push(spelling);
@@ -27,6 +31,11 @@ pub(super) fn keys(names: &Names) -> Vec<String> {
         }
     }
     keys
+}
+
+/// Whether `authorization` may carry a key, beside tokens of users.
+pub(super) fn bearer_may_be_key(names: &Names) -> bool {
+    names.key_headers().contains(&AUTHORIZATION)
 }
 
 /// Returns the name with other separators: `client_type` for `client-type`.
