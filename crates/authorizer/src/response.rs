@@ -1,7 +1,7 @@
 //! The authorizer's decision, and the response headers that carry it.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
-use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, REASON};
+use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, Gateway, REASON};
 use keygate_policy::Reason;
 use keygate_users::{Identity, identity_token};
 
@@ -39,6 +39,16 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Adds the headers of the response to a gateway; its status is [`Decision::status`].
+    ///
+    /// A gateway that copies headers also gets the user under the names that backends know.
+    pub fn write_for(self, gateway: Gateway, headers: &mut HeaderMap) {
+        if let Some(identity) = self.identity.as_ref().filter(|_| gateway.copies_headers()) {
+            identity.write(headers);
+        }
+        self.write(headers);
+    }
+
     /// Adds the headers of the response; its status is [`Decision::status`].
     pub fn write(self, headers: &mut HeaderMap) {
         let allowed = if self.reason == Reason::Ok { "1" } else { "0" };

@@ -66,7 +66,7 @@ fn received(parts: &Parts) -> Request<'_> {
 fn response(gateway: Gateway, mut headers: HeaderMap, decision: Decision) -> Response {
     headers.clear();
     let (status, reason) = (decision.status, decision.reason.as_str());
-    decision.write(&mut headers);
+    decision.write_for(gateway, &mut headers);
     let response = gateway.response(status, reason, headers);
     response.map(|body| body.map_or_else(Body::empty, Body::from))
 }

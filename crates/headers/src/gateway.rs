@@ -63,6 +63,14 @@ impl Gateway {
         !matches!(self, Self::Nginx)
     }
 
+    /// Returns whether the gateway sends headers of a response on to the backend under the same names.
+    ///
+    /// nginx's includes give them other names, and remove the key's cookie by themselves.
+    #[must_use]
+    pub const fn copies_headers(self) -> bool {
+        !matches!(self, Self::Nginx)
+    }
+
     /// Returns the response with these headers, and its body if it has one.
     ///
     /// A denial that the gateway passes on is a [`problem`], without the headers that only gateways need:

@@ -5,6 +5,7 @@
 //! that only one service uses are in that service.
 
 pub mod bearer;
+mod cookies;
 pub mod gateway;
 pub mod hand_off;
 pub mod problem;
@@ -12,6 +13,7 @@ mod sender;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub use cookies::{cookies, cookies_without};
 pub use gateway::Gateway;
 pub use hand_off::HandOff;
 pub use sender::{ExpectedNames, OtherNames, Sender};
@@ -56,17 +58,6 @@ pub fn single<'h>(
     } else {
         Err(Repeated(name.clone()))
     }
-}
-
-/// Returns the cookies of one header line, names and values, as RFC 6265, section 5.2 splits them.
-///
-/// `nginx/keygate.conf` removes the key cookie by the same rule: change both or neither.
-pub fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    line.split(|byte| *byte == b';').filter_map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = pair.split_at_checked(equals)?;
-        Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
-    })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use keygate_authorizer::{
     router::{Responding, target_below},
 };
 use keygate_headers::{Gateway, KEY_ID};
-use keygate_resolver::{Identity, Presence, Resolver};
+use keygate_resolver::{Identity, Presence, Resolver, WithoutKey};
 use tower::service_fn;
 
 /// Returns the routes for a process that is both services.
@@ -51,19 +51,25 @@ fn respond(
         return Either::Left(ready(Ok(rejected)));
     }
     let identity = owner.identity;
+    let without_key = resolver.without_key(&parts.headers);
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts, identity.as_ref())) {
-        return Either::Left(ready(Ok(decided(
-            gateway,
-            parts.headers,
+        let decided = Decided {
             decision,
             identity,
-        ))));
+            without_key,
+        };
+        return Either::Left(ready(Ok(decided.response(gateway, parts.headers))));
     }
     let authorizer = Arc::clone(authorizer);
     let response = async move {
         let request = received(&parts, identity.as_ref());
         let decision = authorizer.authorize_with_user(&request).await;
-        Ok(decided(gateway, parts.headers, decision, identity))
+        let decided = Decided {
+            decision,
+            identity,
+            without_key,
+        };
+        Ok(decided.response(gateway, parts.headers))
     };
     Either::Right(response.boxed())
 }
@@ -84,19 +90,24 @@ fn received<'h>(
     }
 }
 
-fn decided(
-    gateway: Gateway,
-    headers: HeaderMap,
+/// What both steps found.
+struct Decided {
     decision: Decision,
     identity: Option<Identity>,
-) -> Response {
-    let (status, reason) = (decision.status, decision.reason.as_str());
-    response(gateway, status, reason, headers, |headers| {
-        decision.write(headers);
-        if let Some(identity) = identity {
-            headers.insert(KEY_ID, identity.key_id);
-        }
-    })
+    without_key: WithoutKey,
+}
+
+impl Decided {
+    fn response(self, gateway: Gateway, headers: HeaderMap) -> Response {
+        let (status, reason) = (self.decision.status, self.decision.reason.as_str());
+        response(gateway, status, reason, headers, |headers| {
+            self.decision.write_for(gateway, headers);
+            self.without_key.write(headers);
+            if let Some(identity) = self.identity {
+                headers.insert(KEY_ID, identity.key_id);
+            }
+        })
+    }
 }
 
 /// The request's map becomes the response's: hyper keeps it for the next request.

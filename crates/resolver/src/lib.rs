@@ -16,6 +16,7 @@ pub mod resolution;
 pub mod response;
 pub mod router;
 pub mod service;
+mod without_key;
 
 pub use credential::{Credential, CredentialNames};
 pub use failed_keys::{FailedAttempt, FailedKeys};
@@ -25,3 +26,4 @@ pub use resolution::{Refusal, Resolution, ResolutionReason};
 pub use response::{Decision, Identity};
 pub use router::router;
 pub use service::{RejectedKeyStatus, Resolver};
+pub use without_key::WithoutKey;

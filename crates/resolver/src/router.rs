@@ -38,10 +38,12 @@ fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -
         headers: &headers,
     });
     let hand_off = resolver.hand_off(&decision);
+    let without_key = resolver.without_key(&headers);
     // The request's map becomes the response's: hyper keeps it for the next request.
     headers.clear();
     let (status, reason) = (decision.status, decision.reason.as_str());
     decision.write(&mut headers);
+    without_key.write(&mut headers);
     if let Some(signature) = hand_off {
         headers.insert(HAND_OFF, signature);
     }

@@ -10,7 +10,7 @@ use keygate_keys::KeyTable;
 
 use crate::{
     Credential, CredentialNames, Decision, FailedKeys, Identity, Refusal, Request, Resolution,
-    ResolutionObserver, ResolutionReason, ResolutionRecord, failed_keys::FailedAttempt,
+    ResolutionObserver, ResolutionReason, ResolutionRecord, WithoutKey, failed_keys::FailedAttempt,
 };
 
 /// The resolver: the active keys, and the names of their headers.
@@ -118,6 +118,18 @@ impl Resolver {
             key_id: identity.key_id.as_bytes(),
         };
         Some(secret.as_ref()?.sign(caller, Timestamp::now().as_second()))
+    }
+
+    /// Returns what the backend of an allowed request gets in place of headers that may carry a key.
+    ///
+    /// It is nothing behind nginx, whose includes remove the key.
+    #[must_use]
+    pub fn without_key(&self, headers: &HeaderMap) -> WithoutKey {
+        if self.gateway.copies_headers() {
+            WithoutKey::of(headers, &self.names)
+        } else {
+            WithoutKey::default()
+        }
     }
 
     /// Returns the active keys.

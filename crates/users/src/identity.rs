@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use keygate_expression::{NameSet, User};
 use serde_json::{Map, Value};
 
@@ -73,6 +73,17 @@ impl Identity {
             properties: optional(&PROPERTIES, &properties, limit)?,
             dropped_groups,
         })
+    }
+
+    /// Adds the headers for backends.
+    pub fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(USER_ID, self.id.clone());
+        if let Some(groups) = &self.groups {
+            headers.insert(GROUPS, groups.clone());
+        }
+        if let Some(properties) = &self.properties {
+            headers.insert(PROPERTIES, properties.clone());
+        }
     }
 }
 

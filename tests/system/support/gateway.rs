@@ -37,15 +37,19 @@ impl Role {
         }
     }
 
-    /// The addresses in the `server` lines of the includes.
-    fn included_addresses(self) -> [String; 2] {
-        let port = match self {
+    /// The port of its data listener by default.
+    pub(crate) fn port(self) -> u16 {
+        match self {
             Self::Resolver => 7081,
             Self::Authorizer => 7082,
             Self::Serve => 7080,
-        };
+        }
+    }
+
+    /// The addresses in the `server` lines of the includes.
+    fn included_addresses(self) -> [String; 2] {
         [
-            format!("127.0.0.1:{port}"),
+            format!("127.0.0.1:{}", self.port()),
             format!("unix:/run/keygate/{}.sock", self.name()),
         ]
     }

@@ -4,6 +4,7 @@
 pub(crate) mod backend;
 pub(crate) mod caller;
 pub(crate) mod configured;
+pub(crate) mod example;
 pub(crate) mod gateway;
 pub(crate) mod http_message;
 pub(crate) mod impostor;
@@ -15,6 +16,7 @@ pub(crate) mod program;
 pub(crate) mod report;
 pub(crate) mod secrets;
 pub(crate) mod signing;
+pub(crate) mod table;
 pub(crate) mod token_issuer;
 pub(crate) mod userinfo;
 pub(crate) mod yaml_file;

@@ -1,10 +1,15 @@
-//! The cases that ran on each nginx: one line per case, which `make` counts.
+//! The cases that ran behind each gateway: one line per case, which `make` counts.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Records a case that passed.
+/// Records a case that passed on a version of nginx.
 pub(crate) fn passed(nginx: &str, case: &str) {
+    passed_at(&format!("nginx {nginx}"), case);
+}
+
+/// Records a case that passed behind a gateway.
+pub(crate) fn passed_at(gateway: &str, case: &str) {
     let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/system-cases.tsv");
     let mut file = OpenOptions::new()
         .create(true)
@@ -12,6 +17,6 @@ pub(crate) fn passed(nginx: &str, case: &str) {
         .open(path)
         .unwrap();
     // A single write, because tests run in parallel.
-    file.write_all(format!("{nginx}\t{case}\n").as_bytes())
+    file.write_all(format!("{gateway}\t{case}\n").as_bytes())
         .unwrap();
 }

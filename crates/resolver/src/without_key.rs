@@ -1,0 +1,84 @@
+//! What backends get of the headers that may carry a key beside other things.
+
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+use keygate_headers::{bearer, cookies_without};
+
+use crate::CredentialNames;
+
+/// The cookies and the user's token of a request, for gateways that cannot remove a key from such a header.
+///
+/// The gateway replaces the caller's headers with them.
+#[derive(Debug, Clone, Default)]
+pub struct WithoutKey {
+    cookie: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
+}
+
+impl WithoutKey {
+    pub(crate) fn of(headers: &HeaderMap, names: &CredentialNames) -> Self {
+        Self {
+            cookie: cookies_without(headers, &names.cookies),
+            authorization: token(headers, names),
+        }
+    }
+
+    /// Adds the headers of the response.
+    pub fn write(self, headers: &mut HeaderMap) {
+        headers.extend(self.cookie.map(|value| (COOKIE, value)));
+        headers.extend(self.authorization.map(|value| (AUTHORIZATION, value)));
+    }
+}
+
+/// Returns the header `authorization`, if it is the user's where it may also carry a key.
+fn token(headers: &HeaderMap, names: &CredentialNames) -> Option<HeaderValue> {
+    if !names.headers.contains(&AUTHORIZATION) {
+        return None;
+    }
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    values
+        .find(|value| bearer::key(value.as_bytes()).is_none())
+        .cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::request::tests::headers;
+
+    #[rstest]
+    #[case::no_cookies(&[], &[])]
+    #[case::the_key(&[("cookie", "mia_client_key=k")], &[])]
+    #[case::others(&[("cookie", "a=1; mia_client_key=k")], &[("cookie", "a=1")])]
+    #[case::a_key(&[("authorization", "Bearer kg_1")], &[])]
+    #[case::a_token(&[("authorization", "Bearer a.b.c")], &[("authorization", "Bearer a.b.c")])]
+    #[case::both(
+        &[("authorization", "Bearer kg_1"), ("authorization", "Bearer a.b.c")],
+        &[("authorization", "Bearer a.b.c")]
+    )]
+    fn backends_get_everything_but_the_key(
+        #[case] lines: &[(&str, &str)],
+        #[case] expected: &[(&str, &str)],
+    ) {
+        let names = CredentialNames {
+            headers: vec![AUTHORIZATION],
+            ..CredentialNames::default()
+        };
+        let mut written = HeaderMap::new();
+        WithoutKey::of(&headers(lines), &names).write(&mut written);
+        assert_eq!(written, headers(expected));
+    }
+
+    #[test]
+    fn the_header_authorization_is_the_gateways_where_it_carries_no_key() {
+        let names = CredentialNames::default();
+        let mut written = HeaderMap::new();
+        let lines = [("authorization", "Bearer a.b.c")];
+        WithoutKey::of(&headers(&lines), &names).write(&mut written);
+        assert!(written.is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+-- Keygate behind HAProxy: `http-request lua.keygate` sends an authorization request for the client's
+-- request. It denies what Keygate denies, and sets `txn.keygate` to `allowed` for the rest.
+
+local CHECK = "http://127.0.0.1:7080/check"
+local TIMEOUT_MS = 2000
+
+-- Headers of the client that concern its connection and body, or that are replaced here.
+local NOT_SENT = {
+    "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade", "x-forwarded-method", "x-forwarded-uri", "x-forwarded-host",
+}
+
+-- Headers of the response that the backend gets. The cookies come back without the key.
+local TO_BACKEND = {
+    "client-type", "miauserid", "miausergroups", "miauserproperties", "x-keygate-key-id",
+    "x-keygate-token", "cookie",
+}
+
+-- Headers of a denial that the client gets.
+local TO_CLIENT = { "content-type", "cache-control", "www-authenticate", "x-keygate-reason" }
+
+-- The key stays here.
+local KEYS = { "client-key", "secret" }
+
+-- HAProxy counts the values of a header from 0, and `core.httpclient` takes a list.
+local function list(values)
+    local copied = {}
+    for n = 0, #values do
+        copied[#copied + 1] = values[n]
+    end
+    return copied
+end
+
+local function request_headers(txn)
+    local headers = {}
+    for name, values in pairs(txn.http:req_get_headers()) do
+        headers[name] = list(values)
+    end
+    for _, name in ipairs(NOT_SENT) do
+        headers[name] = nil
+    end
+    headers["x-forwarded-method"] = { txn.f:method() }
+    headers["x-forwarded-uri"] = { txn.f:url() }
+    headers["x-forwarded-host"] = { txn.f:req_hdr("host") }
+    return headers
+end
+
+local function deny(txn, response)
+    local reply = txn:reply({ status = response.status, body = response.body })
+    for _, name in ipairs(TO_CLIENT) do
+        local values = response.headers[name]
+        if values then
+            reply:add_header(name, values[0])
+        end
+    end
+    txn:done(reply)
+end
+
+local function allow(txn, response)
+    for _, name in ipairs(KEYS) do
+        txn.http:req_del_header(name)
+    end
+    for _, name in ipairs(TO_BACKEND) do
+        local values = response.headers[name]
+        txn.http:req_del_header(name)
+        if values then
+            txn.http:req_set_header(name, values[0])
+        end
+    end
+    txn:set_var("txn.keygate", "allowed")
+end
+
+core.register_action("keygate", { "http-req" }, function(txn)
+    local response = core.httpclient():get({
+        url = CHECK,
+        headers = request_headers(txn),
+        timeout = TIMEOUT_MS,
+    })
+    -- Where nothing responds in time, it makes a response of its own, which has no reason.
+    local reasons = response and response.headers["x-keygate-reason"]
+    if not reasons then
+        return
+    end
+    if response.status == 200 and reasons[0] == "ok" then
+        allow(txn, response)
+    elseif response.status >= 400 then
+        deny(txn, response)
+    end
+end)
