@@ -61,7 +61,7 @@ def appearance(context, scheme):
     expect(page.locator("#explanation")).to_contain_text("expression-false")
     expect(page.locator("#explanation .decided")).to_contain_text("← decided")
     expect(page.get_by_label("Client type", exact=True)).to_have_value("C")
-    page.locator("summary").click()
+    page.locator("summary").first.click()
     accessible(page, f"{scheme}: with an explanation")
     back = page.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(it) for it in back.removeprefix("rgb(").removesuffix(")").split(","))
@@ -105,7 +105,8 @@ def form_errors(context):
     response = page.goto(f"{PAGE}?method=POST&uri=/orders&host=h&user=x#explanation")
     assert response.status == 400, response.status
     expect(page.get_by_label("Method", exact=True)).to_have_value("POST")
-    field = page.get_by_label("User, as JSON", exact=True)
+    explain = page.get_by_role("form", name="Explain a request")
+    field = explain.get_by_label("User, as JSON", exact=True)
     expect(field).to_have_value("x")
     expect(field).to_be_focused()
     expect(field).to_be_in_viewport()
@@ -117,6 +118,28 @@ def form_errors(context):
     page.goto(f"{PAGE}?uri=/orders&client-type=nobody")
     expect(page.locator("#explanation")).to_contain_text("no valid key has the client type")
     accessible(page, "with a warning")
+
+
+def matrix_of_a_user(context):
+    page = context.new_page()
+    page.goto(PAGE)
+    page.get_by_role("link", name="no key, /user: depends on who is logged in").click()
+    expect(page.locator(".verdict")).to_contain_text("missing-user")
+    form = page.get_by_role("form", name="Access by client type")
+    form.get_by_label("Groups", exact=True).fill("staff")
+    form.locator("summary").click()
+    form.get_by_label("User id", exact=True).fill("ada")
+    accessible(page, "with the user of the matrix")
+    form.get_by_role("button", name="Show access").click()
+    section = page.locator("section", has=form)
+    expect(section).to_contain_text("Logged in: user id ada, groups staff.")
+    # Both parts of the page are for the same user.
+    expect(page.locator(".verdict")).to_contain_text("allowed")
+    page.get_by_role("link", name="no key, /user: allowed").click()
+    expect(page.locator(".verdict")).to_contain_text("allowed")
+    explain = page.get_by_role("form", name="Explain a request")
+    expect(explain.get_by_label("User id", exact=True)).to_have_value("ada")
+    accessible(page, "with a user")
 
 
 def live(context):
@@ -154,6 +177,7 @@ with sync_playwright() as playwright:
         form_errors(browser.new_context(color_scheme=scheme))
     fits_a_phone(browser)
     by_keyboard(browser.new_context())
+    matrix_of_a_user(browser.new_context())
     live(browser.new_context())
     text_stays_text(browser)
     browser.close()

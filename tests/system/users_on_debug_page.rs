@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -17,6 +18,7 @@ endpoints:
   - path: /staff
     apiKeyRequired: false
     groupExpression: groups.staff
+    backofficeExpression: permissions.write && user.level === 2
 ";
 
 /// An authorizer whose users have tokens of one issuer.
@@ -129,4 +131,77 @@ fn the_debug_page_names_the_sources_of_users() {
     let source = "users come from a token of `https://id.example.com/` in `authorization`";
     assert!(hint.ends_with(source), "{hint}");
     assert_eq!(explained["warning"], Value::Null);
+}
+
+/// The accessible name of the matrix' only cell, and the link to its explanation.
+fn cell(page: &str) -> (String, String) {
+    let (_, cell) = page.split_once("<a class=\"cell ").unwrap();
+    let attribute = |name: &str| {
+        let (_, value) = cell.split_once(&format!(" {name}=\"")).unwrap();
+        value.split_once('"').unwrap().0.replace("&#38;", "&")
+    };
+    (attribute("aria-label"), attribute("href"))
+}
+
+#[rstest]
+#[case::nobody("", "Nobody is logged in.", "depends on who is logged in")]
+#[case::group("groups=staff", "Logged in: groups staff.", "allowed")]
+#[case::empty_fields(
+    "groups=staff&user-id=&permissions=&user=",
+    "Logged in: groups staff.",
+    "allowed"
+)]
+#[case::other_group(
+    "groups=editors&user-id=ada",
+    "Logged in: user id ada, groups editors.",
+    "denied"
+)]
+#[case::id("user-id=ada", "Logged in: user id ada.", "denied")]
+#[case::back_office(
+    "permissions=write&user=%7B%22level%22:2%7D&backoffice=true",
+    "Logged in: permissions write, user {&#34;level&#34;:2}; the requests come through the back office.",
+    "allowed"
+)]
+#[case::back_office_of_nobody(
+    "backoffice=true",
+    "Nobody is logged in; the requests come through the back office.",
+    "depends on who is logged in"
+)]
+fn the_matrix_is_that_of_the_described_user(
+    #[case] user: &str,
+    #[case] shown: &str,
+    #[case] expected: &str,
+) {
+    let authorizer = Authorizer::start("deny");
+    for beside in ["", "method=GET&uri=/elsewhere"] {
+        let fields: Vec<_> = [beside, user]
+            .into_iter()
+            .filter(|it| !it.is_empty())
+            .collect();
+        let page = authorizer.page(&format!("/debug/?{}", fields.join("&")));
+        assert!(page.contains(shown), "{page}");
+        let (name, link) = cell(&page);
+        let outlook = name.strip_prefix("no key, /staff: ").unwrap();
+        assert!(outlook.starts_with(expected), "{name}");
+        // An explanation stays where it is, and none is asked for without a path.
+        assert_eq!(page.contains("class=\"verdict"), !beside.is_empty());
+        assert!(!page.contains("enter a path"), "{page}");
+        // The explanation of the cell is for the same user.
+        let explained = authorizer.page(&format!("/debug/{}", link.replace("#explanation", "")));
+        let denied = explained.contains("✗ denied");
+        assert_eq!(denied, expected != "allowed", "{explained}");
+    }
+}
+
+#[test]
+fn an_error_in_the_user_of_the_matrix_is_shown_beside_it() {
+    let authorizer = Authorizer::start("deny");
+    let page = authorizer.page("/debug/?groups=staff&user=%5B1%5D");
+    let (_, form) = page.split_once("action=\"#access\"").unwrap();
+    assert!(form.contains("not a JSON object"), "{page}");
+    assert_eq!(page.matches("not a JSON object").count(), 1, "{page}");
+    assert!(page.contains("Nobody is logged in."), "{page}");
+    let (name, link) = cell(&page);
+    assert!(name.ends_with("depends on who is logged in"), "{name}");
+    assert!(!link.contains("groups"), "{link}");
 }

@@ -21,6 +21,10 @@ pub(super) struct Access {
     /// The request in the form, and its decision.
     pub(super) explained: Option<(RequestDescription, ExplainedDecision)>,
     pub(super) matrix: Matrix,
+    /// Who is logged in, in words; empty for nobody.
+    pub(super) user: String,
+    /// Whether the matrix is that of the back office.
+    pub(super) is_backoffice: bool,
     /// The links to the other pages of the matrix.
     pub(super) pagers: Vec<Pager>,
 }
@@ -43,15 +47,18 @@ impl Access {
         pages: &Pages,
     ) -> Self {
         let (form, request) = Form::read(&pages.form);
-        let explained = request.map(|request| {
+        let described = request.clone().unwrap_or_default();
+        let user = described.user.user();
+        let explained = request.filter(|_| !form.is_of_matrix).map(|request| {
             let decision = explain(&request, authorizer, operations);
             (request, decision)
         });
         let known = keys.map(KeyTable::client_types).unwrap_or_default();
         let matrix = authorizer.look(|policy, shadow_policy| {
             let circumstances = Circumstances {
+                user: user.as_ref(),
+                is_backoffice: described.backoffice,
                 shadow_policy,
-                ..Circumstances::default()
             };
             let rules = pages.range(Table::Rules, policy.rules().len());
             let window = Window {
@@ -78,6 +85,12 @@ impl Access {
             form,
             explained,
             matrix,
+            user: described
+                .user
+                .to_string()
+                .trim_start_matches(", ")
+                .to_owned(),
+            is_backoffice: described.backoffice,
             pagers: links.into_iter().flatten().collect(),
         }
     }
@@ -95,36 +108,38 @@ impl Access {
     pub(super) fn cells(&self, row: &Row) -> Vec<Link> {
         let cells = self.matrix.client_types.iter().zip(&row.cells);
         cells
-            .map(|(client_type, cell)| link(row, client_type.as_deref(), *cell))
+            .map(|(client_type, cell)| self.link(row, client_type.as_deref(), *cell))
             .collect()
     }
-}
 
-fn link(row: &Row, client_type: Option<&str>, cell: Cell) -> Link {
-    let caller = client_type.unwrap_or("no key");
-    let mut title = format!("{caller}, {}: {}", row.endpoint, cell.outlook.meaning());
-    for (_, about, outlook) in cell.asides() {
-        title.push_str("; ");
-        title.push_str(about);
-        title.push_str(": ");
-        title.push_str(outlook.meaning());
-    }
-    Link {
-        class: match cell.outlook.mark() {
-            "✓" => "ok",
-            "?" => "depends",
-            "k" => "key",
-            "!" => "fails",
-            _ => "no",
-        },
-        mark: cell.outlook.mark(),
-        asides: cell.asides().map(|(mark, ..)| mark).collect(),
-        title,
-        href: words::link(&[
-            ("method", &row.example.method),
+    fn link(&self, row: &Row, client_type: Option<&str>, cell: Cell) -> Link {
+        let caller = client_type.unwrap_or("no key");
+        let mut title = format!("{caller}, {}: {}", row.endpoint, cell.outlook.meaning());
+        for (_, about, outlook) in cell.asides() {
+            title.push_str("; ");
+            title.push_str(about);
+            title.push_str(": ");
+            title.push_str(outlook.meaning());
+        }
+        let request = [
+            ("method", row.example.method.as_str()),
             ("uri", &row.example.uri),
             ("host", row.example.host.as_deref().unwrap_or_default()),
             ("client-type", client_type.unwrap_or_default()),
-        ]),
+        ];
+        let fields = [&request[..], &self.form.of_matrix()].concat();
+        Link {
+            class: match cell.outlook.mark() {
+                "✓" => "ok",
+                "?" => "depends",
+                "k" => "key",
+                "!" => "fails",
+                _ => "no",
+            },
+            mark: cell.outlook.mark(),
+            asides: cell.asides().map(|(mark, ..)| mark).collect(),
+            title,
+            href: words::link(&fields),
+        }
     }
 }
