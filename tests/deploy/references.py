@@ -127,7 +127,7 @@ def network(manifests):
         for rule in spec.get("ingress", []):
             for peer in rule.get("from", []):
                 labels = peer.get("podSelector", {}).get("matchLabels")
-                if labels is not None and not manifests.selected(labels):
+                if labels is not None and "namespaceSelector" not in peer and not peers(manifests, labels):
                     yield f"the NetworkPolicy `{name}` allows Pods that do not exist: {labels}"
             for port in rule.get("ports", []):
                 for pod in pods:
@@ -136,6 +136,12 @@ def network(manifests):
     for pod in manifests.pods:
         if pod.workload not in guarded:
             yield f"no NetworkPolicy selects {pod.workload}"
+
+
+def peers(manifests, labels):
+    """Returns the Pods with these labels, or the Gateway whose controller gives them to its Pods."""
+    gateway = manifests.find("Gateway", labels.get("gateway.networking.k8s.io/gateway-name"))
+    return [gateway] if gateway else manifests.selected(labels)
 
 
 def user_sources(manifests):
@@ -189,7 +195,7 @@ def listeners(manifests):
         for container in pod.containers:
             listens, name = set(), f"{pod.workload}: {container['name']}"
             for argument in container["args"]:
-                found = re.fullmatch(r"--(?:listen|operations)=(.+):(\d+)", argument)
+                found = re.fullmatch(r"--(?:listen|grpc-listen|operations)=(.+):(\d+)", argument)
                 if found and found.group(1) != "0.0.0.0":
                     yield f"{name} listens where other Pods cannot reach it: {argument}"
                 if found:
