@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import yaml
 
 import custom_resources
 import gateway_examples
@@ -12,6 +13,7 @@ import schemas
 from gateway_examples import EXAMPLES, FOLDER, LEFT_TO_THE_USER, Example
 from manifests import ROOT
 
+SERVE = "keygate-serve.keygate.svc.cluster.local"
 BASE = f"deploy/kubernetes/{FOLDER}"
 
 
@@ -45,6 +47,18 @@ def test_no_check_finds_an_error(example, tmp_path):
 def test_every_folder_is_an_example():
     folders = {path.parent.relative_to(ROOT / BASE).as_posix() for path in (ROOT / BASE).rglob("kustomization.yaml")}
     assert folders - {"serve", "grpc", "envoy-gateway/gateway", "istio/gateway"} == set(EXAMPLES)
+
+
+def test_traefik_gets_the_middlewares_of_the_tested_example():
+    middlewares = {}
+    for middleware in Example("traefik").manifests.of_kind("Middleware"):
+        spec = middlewares[middleware["metadata"]["name"]] = middleware["spec"]
+        if "chain" in spec:
+            spec["chain"]["middlewares"] = [entry["name"] for entry in spec["chain"]["middlewares"]]
+        if "forwardAuth" in spec:
+            spec["forwardAuth"]["address"] = spec["forwardAuth"]["address"].replace(SERVE, "127.0.0.1")
+    tested = yaml.safe_load((ROOT / "deploy/traefik/keygate.yaml").read_text())
+    assert middlewares == tested["http"]["middlewares"]
 
 
 ENVOY, ISTIO = f"{BASE}/envoy-gateway", f"{BASE}/istio"
