@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::backend::Backend;
 use crate::support::caller;
-use crate::support::gateway::{ROOT, Role, corpus_file, free_port};
+use crate::support::gateway::{ROOT, Role, corpus_folder, free_port};
 use crate::support::program::Service;
 use crate::support::table::Place;
 
@@ -59,11 +59,8 @@ impl Example {
 
     /// Starts everything, with a change to each of the example's files.
     pub(crate) fn start_changed(&self, change: impl Fn(&str, String) -> String) -> Running {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = corpus_folder();
         let path = folder.path();
-        for name in ["keys.yaml", "policy.yaml"] {
-            fs::copy(corpus_file(name), path.join(name)).unwrap();
-        }
         let backend = Backend::start();
         let port_of = |address: &str| address.rsplit(':').next().unwrap().parse().unwrap();
         let mut ports = vec![

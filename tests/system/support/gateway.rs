@@ -190,11 +190,7 @@ impl Gateway {
         settings: &[(&str, &str)],
         includes: &Path,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["keys.yaml", "policy.yaml"] {
-            fs::copy(corpus_file(name), folder.path().join(name)).unwrap();
-        }
-        Self::start_in(folder, version, setup, settings, includes)
+        Self::start_in(corpus_folder(), version, setup, settings, includes)
     }
 
     /// The same, in a folder that has the files of the services.
@@ -277,6 +273,15 @@ impl Gateway {
 /// Returns the path of a file of the corpus.
 pub(crate) fn corpus_file(name: &str) -> PathBuf {
     Path::new(ROOT).join("tests/corpus").join(name)
+}
+
+/// Returns a folder with the corpus' policy and keys.
+pub(crate) fn corpus_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["keys.yaml", "policy.yaml"] {
+        fs::copy(corpus_file(name), folder.path().join(name)).unwrap();
+    }
+    folder
 }
 
 /// The listeners of nginx and of the services.

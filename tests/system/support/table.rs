@@ -109,24 +109,35 @@ pub(crate) fn assert_no_key_in(logs: &str) {
 
 impl Row {
     /// Sends the request, and checks what the caller and the backend get.
-    ///
-    /// A result in place of the row's must be necessary, so that the table stays true.
     pub(crate) fn check(&self, place: &Place<'_>) -> Result<(), String> {
         let response = caller::send(place.address, &self.bytes());
         let received = place.backend.take();
-        let context = || format!("got {response:?}, the backend received {received:?}");
-        let as_written = self.holds(self.written(), place, &response, &received);
-        let result = match self.instead_of(place.name) {
+        self.check_result(place.name, |expected| {
+            self.holds(expected, place, &response, &received)
+        })
+        .map_err(|wrong| format!("{wrong}, got {response:?}, the backend received {received:?}"))
+    }
+
+    /// Checks a result behind a gateway.
+    ///
+    /// A result in place of the row's must be necessary, so that the table stays true.
+    pub(crate) fn check_result(
+        &self,
+        gateway: &str,
+        holds: impl Fn(Expected<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let as_written = holds(self.written());
+        match self.instead_of(gateway) {
             None => as_written,
             Some(_) if as_written.is_ok() => {
                 Err("the row holds as it is written: remove `instead`".to_owned())
             }
-            Some(expected) => self.holds(expected, place, &response, &received),
-        };
-        result.map_err(|wrong| format!("{wrong}, {}", context()))
+            Some(expected) => holds(expected),
+        }
     }
 
-    fn written(&self) -> Expected<'_> {
+    /// Returns the result behind nginx.
+    pub(crate) fn written(&self) -> Expected<'_> {
         Expected {
             status: self.status,
             reason: self.reason.as_deref(),
