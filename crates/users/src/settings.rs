@@ -154,9 +154,26 @@ pub enum InvalidUsers {
     /// No time to respond.
     #[error("`timeout-ms` is 0")]
     NoTimeout,
+    /// Requests would wait for a service that does not respond.
+    #[error(
+        "`timeout-ms` is more than {LONGEST_TIMEOUT_MS}, one minute: requests wait that long for a service that \
+         does not respond"
+    )]
+    LongTimeout,
+    /// A user who was logged out would stay logged in.
+    #[error(
+        "`cache-seconds` is more than {LONGEST_CACHE_SECONDS}, one day: a user who is logged out stays logged in \
+         that long"
+    )]
+    LongCache,
     /// No place of a token.
     #[error("`token-from` is empty")]
     NoPlace,
+    /// Nobody would ever be logged in.
+    #[error(
+        "nobody would ever be logged in: write `jwt`, `userinfo` or `trusted-headers`, or leave `users` out"
+    )]
+    NoSource,
 }
 
 #[derive(Deserialize)]
@@ -244,6 +261,12 @@ struct RawTrustedHeaders {
 /// The longest leeway: an hour.
 const LONGEST_LEEWAY_SECONDS: u32 = 60 * 60;
 
+/// The longest look-up of a user: a minute.
+const LONGEST_TIMEOUT_MS: u32 = 60 * 1000;
+
+/// How long a user is kept at most: a day.
+const LONGEST_CACHE_SECONDS: u32 = 24 * 60 * 60;
+
 /// How long keys are used that cannot be fetched again: a day.
 const MAX_STALE_SECONDS: u32 = 24 * 60 * 60;
 
@@ -267,6 +290,9 @@ impl TryFrom<RawUsers> for Users {
     fn try_from(raw: RawUsers) -> Result<Self, InvalidUsers> {
         if raw.token_from.is_empty() {
             return Err(InvalidUsers::NoPlace);
+        }
+        if raw.jwt.is_empty() && raw.userinfo.is_none() && raw.trusted_headers.is_none() {
+            return Err(InvalidUsers::NoSource);
         }
         let mut named: Vec<_> = raw.jwt.iter().map(|it| &it.issuer.name).collect();
         named.sort();
@@ -380,6 +406,12 @@ impl TryFrom<RawUserinfo> for Userinfo {
         }
         if raw.timeout_ms == 0 {
             return Err(InvalidUsers::NoTimeout);
+        }
+        if raw.timeout_ms > LONGEST_TIMEOUT_MS {
+            return Err(InvalidUsers::LongTimeout);
+        }
+        if raw.cache_seconds > LONGEST_CACHE_SECONDS {
+            return Err(InvalidUsers::LongCache);
         }
         if let Some(other) = raw.only_with.iter().find(|it| !raw.headers.contains(it)) {
             return Err(InvalidUsers::OnlyWith(other.clone()));

@@ -122,12 +122,22 @@ fn exceptions_must_be_said() {
 #[rstest]
 #[case(json!({"userinfo": {"url": "http://u/", "headers": []}}), InvalidUsers::NoHeaders)]
 #[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie"], "timeout-ms": 0}}), InvalidUsers::NoTimeout)]
+#[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie"], "timeout-ms": 60_001}}), InvalidUsers::LongTimeout)]
+#[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie"], "cache-seconds": 86_401}}), InvalidUsers::LongCache)]
 #[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie"], "only-with": ["secret"]}}), InvalidUsers::OnlyWith(HeaderName::from_static("secret")))]
 #[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie", "content-length"]}}), InvalidUsers::OfConnection(header::CONTENT_LENGTH))]
 #[case(json!({"userinfo": {"url": "http://u/", "headers": ["cookie", "host"]}}), InvalidUsers::OfConnection(header::HOST))]
 #[case(json!({"token-from": []}), InvalidUsers::NoPlace)]
+#[case(json!({}), InvalidUsers::NoSource)]
+#[case(json!({"jwt": [], "invalid-token": "deny"}), InvalidUsers::NoSource)]
 fn other_sections_are_checked_too(#[case] users: Value, #[case] error: InvalidUsers) {
     assert_eq!(read(users).unwrap_err(), error.to_string());
+}
+
+#[test]
+fn the_longest_times_are_accepted() {
+    let longest = json!({"url": "http://u/", "headers": ["cookie"], "timeout-ms": 60_000, "cache-seconds": 86_400});
+    assert!(read(json!({ "userinfo": longest })).is_ok());
 }
 
 #[test]
@@ -158,5 +168,4 @@ fn the_sources_are_named_in_the_order_of_look_up() {
             "the userinfo service `http://u/me`, for a request with `cookie` or `x-session`",
         ]
     );
-    assert!(read(json!({})).unwrap().sources().is_empty());
 }

@@ -169,6 +169,16 @@ fn valid_files_match_the_schema(#[case] file: File, #[case] text: &str) {
 #[case(File::Settings, "{socket-mode: '0666'}")]
 #[case(File::Settings, "{socket-mode: '2660'}")]
 #[case(File::Settings, "{identity-header-limit: 0}")]
+#[case(File::Settings, "{users: {}}")]
+#[case(File::Settings, "{users: {jwt: [], invalid-token: deny}}")]
+#[case(
+    File::Settings,
+    "{users: {userinfo: {url: 'http://u/', headers: [cookie], timeout-ms: 60001}}}"
+)]
+#[case(
+    File::Settings,
+    "{users: {userinfo: {url: 'http://u/', headers: [cookie], cache-seconds: 86401}}}"
+)]
 #[case(File::Settings, "{identity-token: {key-file: k, issuer: i}}")]
 #[case(
     File::Settings,

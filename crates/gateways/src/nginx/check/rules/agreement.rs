@@ -92,6 +92,7 @@ const GENERATE: &str =
 /// Returns where the includes' own locations disagree with the settings.
 pub(super) fn findings(configuration: &Configuration, expected: &Expected) -> Vec<Finding> {
     let mut findings = cookie_map(configuration, expected);
+    findings.extend(user_of_nobody(configuration, expected));
     for server in servers(configuration) {
         let mut steps = Vec::new();
         collect_steps(server.directives, &server.scope, &mut steps);
@@ -291,6 +292,25 @@ fn cookie_map(configuration: &Configuration, expected: &Expected) -> Vec<Finding
         }
     }
     findings
+}
+
+/// Reports trusted headers with a user whom nginx never sets.
+fn user_of_nobody(configuration: &Configuration, expected: &Expected) -> Option<Finding> {
+    let variable = "$keygate_trusted_user_id";
+    let mut included = None;
+    let mut is_set = expected.user_headers.is_empty();
+    visit(&configuration.directives, &mut |directive| {
+        let by_map = directive.name == "map" && directive.argument(1) == variable;
+        if by_map && directive.argument(0).is_empty() {
+            included = Some(directive);
+        }
+        is_set |=
+            directive.argument(0) == variable || (by_map && !directive.argument(0).is_empty());
+    });
+    let message = "nothing sets `$keygate_trusted_user_id`, so nobody is logged in by the headers of the setting \
+                   `users.trusted-headers`";
+    let found = warning(included.filter(|_| !is_set)?, message);
+    Some(found.help("write `set $keygate_trusted_user_id …;` in a server or location, with a variable that no caller controls"))
 }
 
 /// Returns the addresses behind a `proxy_pass`: the servers of its upstream, or its own host.

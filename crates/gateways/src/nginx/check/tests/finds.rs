@@ -506,6 +506,24 @@ fn settings_that_the_includes_do_not_follow_are_found(
 }
 
 #[rstest]
+#[case::nowhere("", true)]
+#[case::only_the_groups("set $keygate_trusted_user_groups staff;", true)]
+#[case::in_the_server("set $keygate_trusted_user_id $ssl_client_s_dn;", false)]
+#[case::in_a_location(
+    "location /a { set $keygate_trusted_user_id $ssl_client_s_dn; }",
+    false
+)]
+fn trusted_headers_that_nginx_never_sets_are_found(#[case] server: &str, #[case] expected: bool) {
+    let map = "map '' $keygate_trusted_user_id { default ''; }";
+    let nobody = "nothing sets `$keygate_trusted_user_id`";
+    let trusted = settings(|it| it.user_headers = vec!["miauserid".to_owned()]);
+    let found = warnings(map, server, "", &trusted).join("\n");
+    assert_eq!(found.contains(nobody), expected, "{found}");
+    let found = warnings(map, server, "", &settings(|_| ())).join("\n");
+    assert!(!found.contains(nobody), "{found}");
+}
+
+#[rstest]
 #[case::current("x-keygate-names", 0)]
 #[case::without_the_names("x-other", 1)]
 fn header_mode_is_reported_for_includes_without_their_header(
