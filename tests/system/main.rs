@@ -57,6 +57,7 @@ mod operations_limits;
 mod outages;
 mod path_differential;
 mod policy_import;
+mod probe_command;
 mod probes;
 mod replicas;
 mod settings_in_pairs;

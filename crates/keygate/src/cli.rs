@@ -8,6 +8,7 @@ mod keys;
 mod matrix;
 mod nginx_includes;
 mod nginx_settings;
+mod probe;
 mod schema;
 mod settings_file;
 mod terminal;
@@ -45,6 +46,7 @@ const EXAMPLES: &str = "Examples:
   keygate keys create --keys keys.yaml --client-type A
   keygate import mia console.json --keys-out keys.yaml
   keygate nginx-includes --config keygate.yaml --out /etc/nginx
+  keygate probe https://shop.example.com/orders/1
   keygate schema policy
 
 Exit codes: 0 success, 1 failure, 2 a wrong command line or setting.";
@@ -88,6 +90,9 @@ enum Command {
         after_help = "Examples:\n  keygate health\n  keygate health --operations 127.0.0.1:7091"
     )]
     Health(health::Arguments),
+    /// Check from outside that a gateway enforces Keygate's decisions.
+    #[command(after_help = probe::EXAMPLES)]
+    Probe(probe::Arguments),
     /// Create, list, enable, rotate and delete keys in a keys file.
     Keys(keys::Arguments),
     /// Convert files of other gateways to Keygate's.
@@ -169,6 +174,7 @@ impl Arguments {
             Command::Matrix(arguments) => matrix::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),
             Command::Health(arguments) => health::run(&arguments),
+            Command::Probe(arguments) => probe::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
             Command::NginxIncludes(arguments) => nginx_includes::run(&arguments),
