@@ -8,6 +8,7 @@ local TIMEOUT_MS = 2000
 local NOT_SENT = {
     "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
     "transfer-encoding", "upgrade", "x-forwarded-method", "x-forwarded-uri", "x-forwarded-host",
+    "x-forwarded-for",
 }
 
 -- Headers of the response that the backend gets. The cookies come back without the key.
@@ -42,6 +43,7 @@ local function request_headers(txn)
     headers["x-forwarded-method"] = { txn.f:method() }
     headers["x-forwarded-uri"] = { txn.f:url() }
     headers["x-forwarded-host"] = { txn.f:req_hdr("host") }
+    headers["x-forwarded-for"] = { txn.f:src() }
     return headers
 end
 

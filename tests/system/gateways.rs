@@ -2,20 +2,22 @@
 
 mod direct;
 mod examples;
+mod outages;
+mod traffic;
 
-use rstest::rstest;
 use rstest_reuse::{apply, template};
 
 use crate::support::example::Example;
 use crate::support::report;
 use crate::support::table::{self, FILES};
 
-use examples::{ALL, CADDY, HAPROXY, TRAEFIK};
+use examples::ALL;
 
 /// Every example, for an argument `example`.
 #[template]
-#[rstest]
-fn each_example(#[values(TRAEFIK, CADDY, HAPROXY)] example: Example) {}
+#[rstest::rstest]
+fn each_example(#[values(examples::TRAEFIK, examples::CADDY, examples::HAPROXY)] example: Example) {
+}
 
 #[apply(each_example)]
 fn every_row_holds_behind_every_gateway(

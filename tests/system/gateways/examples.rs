@@ -12,6 +12,7 @@ pub(crate) const TRAEFIK: Example = Example {
     folder: "traefik",
     services: &[Role::Serve],
     settings: &[("KEYGATE_GATEWAY", "traefik")],
+    unavailable: 500,
     more: &[(
         "keygate.yaml",
         "
@@ -33,6 +34,7 @@ pub(crate) const CADDY: Example = Example {
     folder: "caddy",
     services: &[Role::Serve],
     settings: &[("KEYGATE_GATEWAY", "caddy")],
+    unavailable: 503,
     more: &[(
         "Caddyfile",
         "
@@ -53,6 +55,7 @@ pub(crate) const HAPROXY: Example = Example {
     folder: "haproxy",
     services: &[Role::Serve],
     settings: &[("KEYGATE_GATEWAY", "haproxy")],
+    unavailable: 503,
     more: &[(
         "haproxy.cfg",
         "http-request set-header isbackoffice 1 if { path_beg /backoffice/ }",

@@ -58,7 +58,7 @@ fn serve(stream: &TcpStream, received: &Mutex<Vec<Message>>) -> io::Result<()> {
         if let Some(protocol) = upgrade {
             write!(
                 writer,
-                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: {protocol}\r\n\r\n"
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: {protocol}\r\n{header}\r\n"
             )?;
             return io::copy(&mut reader, &mut writer).map(drop);
         }

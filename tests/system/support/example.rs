@@ -32,6 +32,8 @@ pub(crate) struct Example {
     pub(crate) services: &'static [Role],
     /// The services' settings.
     pub(crate) settings: &'static [(&'static str, &'static str)],
+    /// The status if a service does not respond.
+    pub(crate) unavailable: u16,
     /// Lines for the example, by file: after the line that begins with `# More `, with its indentation.
     pub(crate) more: &'static [(&'static str, &'static str)],
     /// Returns the gateway's program, and the arguments that start it in its folder.
@@ -47,8 +49,10 @@ pub(crate) struct Running {
     pub(crate) backend: Backend,
     /// The address for callers.
     pub(crate) address: String,
-    name: &'static str,
-    _folder: TempDir,
+    /// In the order of [`Example::services`].
+    pub(crate) service_addresses: Vec<String>,
+    example: Example,
+    folder: TempDir,
 }
 
 impl Example {
@@ -59,7 +63,15 @@ impl Example {
 
     /// Starts everything, with a change to each of the example's files.
     pub(crate) fn start_changed(&self, change: impl Fn(&str, String) -> String) -> Running {
-        let folder = corpus_folder();
+        self.start_in(corpus_folder(), change)
+    }
+
+    /// The same, in a folder that has the files of the services.
+    pub(crate) fn start_in(
+        &self,
+        folder: TempDir,
+        change: impl Fn(&str, String) -> String,
+    ) -> Running {
         let path = folder.path();
         let backend = Backend::start();
         let port_of = |address: &str| address.rsplit(':').next().unwrap().parse().unwrap();
@@ -70,10 +82,12 @@ impl Example {
         ports.extend(self.services.iter().map(|role| (role.port(), free_port())));
         let example = path.join("example");
         self.copy(&ports, &example, change);
-        let services = self.services.iter().map(|role| {
-            let (_, port) = ports.iter().find(|(port, _)| *port == role.port()).unwrap();
-            role.start(&format!("127.0.0.1:{port}"), path, self.settings)
-        });
+        let service_addresses: Vec<_> = ports[2..]
+            .iter()
+            .map(|(_, port)| format!("127.0.0.1:{port}"))
+            .collect();
+        let services = self.services.iter().zip(&service_addresses);
+        let services = services.map(|(role, address)| role.start(address, path, self.settings));
         let services = services.collect();
         let mut command = (self.command)();
         command.current_dir(&example).stdin(Stdio::null());
@@ -84,9 +98,10 @@ impl Example {
             gateway: Service::start(command, &address, &path.join("gateway.log")),
             services,
             backend,
+            service_addresses,
             address,
-            name: self.name,
-            _folder: folder,
+            example: *self,
+            folder,
         };
         running.wait();
         running
@@ -132,13 +147,20 @@ impl Running {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("{} has no routes: {}", self.name, self.logs());
+        panic!("{} has no routes: {}", self.example.name, self.logs());
+    }
+
+    /// Starts a service again, at the same address.
+    pub(crate) fn restart(&mut self, n: usize) {
+        let role = self.example.services[n];
+        let address = &self.service_addresses[n];
+        self.services[n] = role.start(address, self.folder.path(), self.example.settings);
     }
 
     /// Returns where rows of the table are checked.
     pub(crate) fn place(&self) -> Place<'_> {
         Place {
-            name: self.name,
+            name: self.example.name,
             address: &self.address,
             backend: &self.backend,
             keeps_target: true,
