@@ -53,7 +53,8 @@ fn serve(stream: &TcpStream, received: &Mutex<Vec<Message>>) -> io::Result<()> {
             .to_owned();
         let header = request.header("x-backend-adds").map(str::to_owned);
         let header = header.map_or_else(String::new, |line| line + "\r\n");
-        let upgrade = request.header("upgrade").map(str::to_owned);
+        let upgrade = request.header("upgrade").filter(|it| *it != "h2c");
+        let upgrade = upgrade.map(str::to_owned);
         received.lock().unwrap().push(request);
         if let Some(protocol) = upgrade {
             write!(

@@ -377,7 +377,8 @@ http {{
     scgi_temp_path scgi;
     {http}
     upstream backend {{ server {backend}; }}
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+    map $http_upgrade $upgrade {{ default ''; '~*^websocket$' websocket; }}
+    map $upgrade $connection_upgrade {{ default upgrade; '' ''; }}
     server {{
         listen {address} {listen};
         include keygate-server.conf;
@@ -386,7 +387,7 @@ http {{
             include keygate-authorize.conf;
             proxy_pass http://backend{uri};
             proxy_http_version 1.1;
-            proxy_set_header upgrade $http_upgrade;
+            proxy_set_header upgrade $upgrade;
             proxy_set_header connection $connection_upgrade;
             client_max_body_size 0;
             {location}
