@@ -36,7 +36,8 @@ class Example:
     def __init__(self, name, root=ROOT):
         self.name, self.root = name, root
         self.manifests: Manifests = build(f"{FOLDER}/{name}", root)
-        values = root / "deploy/kubernetes" / FOLDER / name / "mesh-config.yaml"
+        self.folder = root / "deploy/kubernetes" / FOLDER / name
+        values = self.folder / "mesh-config.yaml"
         self.values = yaml.safe_load(values.read_text()) if values.exists() else None
 
     def named(self, kind, name="keygate"):

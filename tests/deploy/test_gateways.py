@@ -1,5 +1,6 @@
 """The examples for gateways: what their custom resources' schemas reject, and what no schema covers."""
 
+import re
 import shutil
 
 import pytest
@@ -47,6 +48,11 @@ def test_no_check_finds_an_error(example, tmp_path):
 def test_every_folder_is_an_example():
     folders = {path.parent.relative_to(ROOT / BASE).as_posix() for path in (ROOT / BASE).rglob("kustomization.yaml")}
     assert folders - {"serve", "grpc", "envoy-gateway/gateway", "istio/gateway"} == set(EXAMPLES)
+
+
+def test_the_docs_name_every_example():
+    rows = re.findall(r"^\| `([a-z/-]+)` \|", (ROOT / "docs/gateways.md").read_text(), re.M)
+    assert rows == sorted(EXAMPLES, key=rows.index)
 
 
 def test_traefik_gets_the_middlewares_of_the_tested_example():
