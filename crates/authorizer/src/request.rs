@@ -45,6 +45,8 @@ pub struct Request<'h> {
     pub client_type: ClientTypeSource<'h>,
     /// The gateway, if the server knows it: only a known one may be trusted with users.
     pub peer: Option<Peer>,
+    /// The kind of gateway, for a transport that carries the decision itself; else the service's setting.
+    pub gateway: Option<Gateway>,
 }
 
 /// The source of a request's client type.
@@ -295,6 +297,7 @@ mod tests {
             headers: &headers(lines),
             client_type: ClientTypeSource::Gateway,
             peer: None,
+            gateway: None,
         };
         let described = request.describe(gateway, &HeaderNames::default())?;
         Ok(format!(
@@ -518,6 +521,7 @@ mod tests {
             headers: &headers,
             client_type: ClientTypeSource::Resolver(None),
             peer: None,
+            gateway: None,
         };
         let names = HeaderNames::default();
         let described = request.describe(Gateway::Nginx, &names).unwrap();

@@ -59,6 +59,7 @@ fn received(parts: &Parts) -> Request<'_> {
         headers: &parts.headers,
         client_type: ClientTypeSource::Gateway,
         peer: parts.extensions.get().copied(),
+        gateway: None,
     }
 }
 

@@ -204,14 +204,15 @@ impl Authorizer {
         request: &Request<'h>,
     ) -> (Received<'h>, Result<keygate_policy::Request<'h>, Malformed>) {
         let started = Instant::now();
-        let sender = self.expected.sender(self.gateway, request.headers);
-        // nginx's `auth_request` only reads the status.
-        let answer_with = match sender {
-            Ok(Sender::Other) => self.answer_with,
-            Ok(Sender::Includes) | Err(_) => AnswerWith::Status,
+        let gateway = request.gateway.unwrap_or(self.gateway);
+        let sender = self.expected.sender(gateway, request.headers);
+        let answer_with = match (sender, request.gateway) {
+            (Ok(Sender::Other), None) => self.answer_with,
+            // nginx's `auth_request` only reads the status.
+            (Ok(Sender::Includes) | Err(_), _) | (_, Some(_)) => AnswerWith::Status,
         };
         let described = match sender {
-            Ok(_) => self.describe(request),
+            Ok(_) => self.describe(gateway, request),
             Err(other_names) => Err(Malformed::from(other_names)),
         };
         let received = Received {
@@ -225,9 +226,10 @@ impl Authorizer {
     /// Returns the client request, if the gateway may say what it says of the caller.
     fn describe<'h>(
         &self,
+        gateway: Gateway,
         request: &Request<'h>,
     ) -> Result<keygate_policy::Request<'h>, Malformed> {
-        let described = request.describe(self.gateway, &self.names)?;
+        let described = request.describe(gateway, &self.names)?;
         self.check_caller(request, &described)?;
         Ok(described)
     }

@@ -80,6 +80,7 @@ fn decide(
         headers: &headers,
         client_type,
         peer: None,
+        gateway: None,
     };
     let decision = pin!(authorizer.authorize(&request));
     match decision.poll(&mut Context::from_waker(Waker::noop())) {

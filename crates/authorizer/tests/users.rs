@@ -97,6 +97,7 @@ fn poll(authorizer: &Authorizer, path: &str, client_type: Option<&str>) -> Optio
         headers: &headers,
         client_type: ClientTypeSource::Gateway,
         peer: None,
+        gateway: None,
     };
     let mut decision = std::pin::pin!(authorizer.authorize(&request));
     match decision

@@ -7,4 +7,4 @@
 mod names;
 pub mod nginx;
 
-pub use names::{Choice, Names, NamesError, UserHeaders};
+pub use names::{Choice, Names, NamesError, UserHeaders, alike};

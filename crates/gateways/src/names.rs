@@ -1,5 +1,7 @@
 //! The configurable names of headers and cookies, which a gateway must use too.
 
+mod of_backends;
+
 use std::fmt::Write;
 
 use http::HeaderName;
@@ -350,7 +352,8 @@ fn is_reserved(setting: &str, name: &HeaderName) -> bool {
 }
 
 /// Returns the name as backends see it that convert headers to variables (CGI, WSGI, Rack).
-fn alike(name: &str) -> String {
+#[must_use]
+pub fn alike(name: &str) -> String {
     name.replace(['_', '.'], "-")
 }
 

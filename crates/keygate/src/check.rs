@@ -42,6 +42,7 @@ fn respond(
     let owner = resolver.resolve(&keygate_resolver::Request {
         presence: Presence::Optional,
         headers: &parts.headers,
+        gateway: None,
     });
     if !owner.status.is_success() {
         let (status, reason) = (owner.status, owner.reason.as_str());
@@ -51,7 +52,7 @@ fn respond(
         return Either::Left(ready(Ok(rejected)));
     }
     let identity = owner.identity;
-    let without_key = resolver.without_key(&parts.headers);
+    let without_key = resolver.without_key(gateway, &parts.headers);
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts, identity.as_ref())) {
         let decided = Decided {
             decision,
@@ -87,6 +88,7 @@ fn received<'h>(
             key_id: &identity.key_id,
         })),
         peer: parts.extensions.get().copied(),
+        gateway: None,
     }
 }
 

@@ -153,6 +153,9 @@ struct RoleArguments {
     /// Data listener for the gateway: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+    /// Listener for Envoy's gRPC, off by default: `HOST:PORT` or `unix:/path`
+    #[arg(long, value_name = "ADDRESS")]
+    grpc_listen: Option<String>,
     /// Admin listener, for probes: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     operations: Option<String>,
@@ -208,6 +211,7 @@ impl RoleArguments {
             ("pepper-file", path(&self.pepper_file)),
             ("policy", path(&self.policy)),
             ("listen", self.listen.clone()),
+            ("grpc-listen", self.grpc_listen.clone()),
             ("operations", self.operations.clone()),
             ("socket-mode", self.socket_mode.clone()),
         ];
@@ -255,7 +259,7 @@ fn start(role: Role, arguments: &RoleArguments) -> Result<(), StartError> {
     let config = arguments.config.as_deref();
     let settings = Settings::layered(role, config, arguments.layer(), environment.clone())?;
     let settings = settings
-        .with_two_listeners(role)?
+        .with_different_addresses(role)?
         .fitting_the_gateway(role)?;
     settings.gateway_names()?;
     let log = logs::start(settings.log_format, settings.log_level)?;

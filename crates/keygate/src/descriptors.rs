@@ -28,11 +28,13 @@ pub fn raise_limit() {
     }
 }
 
-/// How many connections may be open at a time, so that descriptors remain for everything else.
+/// How many connections may be open at a time, so that descriptors remain for everything else, and
+/// `reserved` ones for another listener.
 #[must_use]
-pub fn for_connections() -> usize {
+pub fn for_connections(reserved: usize) -> usize {
     let limit = getrlimit(Resource::Nofile).current;
-    left_for_connections(limit.map_or(usize::MAX, |it| it.try_into().unwrap_or(usize::MAX)))
+    let limit = limit.map_or(usize::MAX, |it| it.try_into().unwrap_or(usize::MAX));
+    left_for_connections(limit.saturating_sub(reserved).max(limit / 2))
 }
 
 /// Under a very low limit, connections get half of it.

@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod connection;
 pub mod descriptors;
+pub mod grpc_connection;
 pub mod listener;
 pub mod operations_listener;
 pub mod policy_file;

@@ -7,9 +7,11 @@ use std::{
 };
 
 use axum::Router;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use keygate_authorizer::Authorizer;
 use keygate_documents::source::SourceError;
+use keygate_envoy::{Checks, Names, Steps};
 use keygate_keys::KeyTable;
 use keygate_keys::keys_file;
 use keygate_policy::Policy;
@@ -32,7 +34,7 @@ use crate::{
     listener::{BindError, Listener},
     operations_listener, policy_file,
     reload::{self, Watched},
-    server,
+    server::{self, Protocol},
     settings::{Settings, SettingsError},
     shutdown::Signals,
     signatures,
@@ -86,10 +88,13 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new(settings.retention(), traces.clone()));
     let services = Services::load(role, &settings, &decisions)?;
+    let passes_peer = users::needs_peer(settings.users.as_ref());
     let data = server::Service {
         router: services.router(),
-        passes_peer: users::needs_peer(settings.users.as_ref()),
+        passes_peer,
+        protocol: Protocol::Http1,
     };
+    let checks = services.checks(&settings)?;
     let Services {
         resolver,
         authorizer,
@@ -105,11 +110,16 @@ pub async fn run(
         tokio::spawn(fetcher.run());
     }
     let listener = Listener::bind(&settings.listen(role), settings.socket_mode).await?;
-    let watched_at = operations_listener(role, &settings).await?;
+    let grpc = match &settings.grpc_listen {
+        Some(_) => Some(bind_next(role, &settings, "grpc-listen").await?),
+        None => None,
+    };
+    let watched_at = bind_next(role, &settings, "operations").await?;
     tracing::info!(
         role = role.name(),
         version = env!("CARGO_PKG_VERSION"),
         listen = listener.address(),
+        grpc_listen = grpc.as_ref().map(Listener::address),
         operations = watched_at.address(),
         "started"
     );
@@ -132,9 +142,10 @@ pub async fn run(
         settings: serde_json::to_value(settings.effective(role)).unwrap_or_default(),
         service_version: settings.service_version.clone(),
         log,
-        sockets: [listener.status(), watched_at.status()]
+        sockets: [Some(&listener), grpc.as_ref(), Some(&watched_at)]
             .into_iter()
             .flatten()
+            .filter_map(Listener::status)
             .collect(),
     });
     let (hosts, limits) = (
@@ -143,20 +154,28 @@ pub async fn run(
     );
     let _file = operations_listener::start(watched_at, router, hosts, limits)?;
     let dropped = tokio::spawn(async move { decisions.report_dropped().await });
+    let ready = Arc::clone(&health);
     let shutdown = async {
         let signal = signals.received().await;
         tracing::info!(signal, "stopping: not ready from here on");
         health.start_draining();
         tokio::time::sleep(settings.shutdown_delay()).await;
     };
-    server::run(
-        listener,
-        data,
-        settings.data_limits(),
-        shutdown,
-        settings.drain(),
-    )
-    .await;
+    let shutdown = shutdown.shared();
+    let (limits, drain) = (settings.data_limits(), settings.drain());
+    let data = server::run(listener, data, limits, shutdown.clone(), drain);
+    let grpc = async {
+        if let Some((listener, checks)) = grpc.zip(checks) {
+            let is_ready = move || !ready.is_draining();
+            let service = server::Service {
+                router: keygate_envoy::router(checks, Arc::new(is_ready)),
+                passes_peer,
+                protocol: Protocol::Grpc,
+            };
+            server::run(listener, service, settings.grpc_limits(), shutdown, drain).await;
+        }
+    };
+    tokio::join!(data, grpc);
     dropped.abort();
     if let Some(traces) = traces {
         traces.shutdown().await;
@@ -165,14 +184,26 @@ pub async fn run(
     Ok(())
 }
 
-/// Binds the operations listener, once the data listener is bound.
-async fn operations_listener(role: Role, settings: &Settings) -> Result<Listener, StartError> {
-    let address = settings.operations(role);
-    let bound = Listener::bind(&address, settings.socket_mode).await;
-    // One port by two spellings, such as `0.0.0.0:7081` and `127.0.0.1:7081`.
-    let same_port = address.port().is_some() && address.port() == settings.listen(role).port();
-    if same_port && matches!(bound, Err(BindError::InUse(_))) {
-        return Err(settings.same_address(role).into());
+/// Binds the listener of a setting, once those before it are bound.
+async fn bind_next(
+    role: Role,
+    settings: &Settings,
+    setting: &'static str,
+) -> Result<Listener, StartError> {
+    let listeners = settings.listeners(role);
+    let mut own = listeners.iter().filter(|(name, _)| *name == setting);
+    let Some((_, address)) = own.next() else {
+        return Err(SettingsError::Missing { setting }.into());
+    };
+    let bound = Listener::bind(address, settings.socket_mode).await;
+    if matches!(bound, Err(BindError::InUse(_))) {
+        // One port by two spellings, such as `0.0.0.0:7081` and `127.0.0.1:7081`.
+        let mut before = listeners.iter().take_while(|(name, _)| *name != setting);
+        let port = address.port().filter(|port| *port != 0);
+        let taken = before.find(|(_, other)| port.is_some() && other.port() == port);
+        if let Some((first, _)) = taken {
+            return Err(settings.same_address(role, first, setting).into());
+        }
     }
     Ok(bound?)
 }
@@ -210,6 +241,19 @@ impl Services {
         let signatures = signatures::watched(settings, resolver, authorizer)?;
         services.files.extend(signatures);
         Ok(services)
+    }
+
+    /// The responses to Envoy's gRPC.
+    fn checks(&self, settings: &Settings) -> Result<Option<Checks>, SettingsError> {
+        let (resolver, authorizer) = (self.resolver.clone(), self.authorizer.clone());
+        let steps = match (resolver, authorizer) {
+            (Some(resolver), Some(authorizer)) => Steps::Both(resolver, authorizer),
+            (Some(resolver), None) => Steps::Resolve(resolver),
+            (None, Some(authorizer)) => Steps::Authorize(authorizer),
+            (None, None) => return Ok(None),
+        };
+        let names = settings.gateway_names()?;
+        Ok(Some(Checks::new(steps, Names::from(&names))))
     }
 
     /// The routes of the data listener. Unknown paths get 404, so that a wrong gateway setting is not

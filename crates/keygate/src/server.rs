@@ -1,4 +1,4 @@
-//! The data listener: accepts connections until the shutdown, and then finishes requests in flight.
+//! The listeners for gateways: each accepts connections until the shutdown, and then finishes requests in flight.
 
 use std::{
     future::Future,
@@ -13,7 +13,7 @@ use keygate_users::peers::Peer;
 use socket2::Socket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{connection, listener::Listener};
+use crate::{connection, grpc_connection, listener::Listener};
 
 /// How long to wait before accepting again when the system has no free file descriptor: long enough
 /// for some to be closed, too short to be noticed.
@@ -26,6 +26,17 @@ pub struct Service {
     pub router: Router,
     /// Whether requests carry the [`Peer`] of their connection as an extension.
     pub passes_peer: bool,
+    /// What gateways speak.
+    pub protocol: Protocol,
+}
+
+/// The protocol of a listener: one each, so that each has one parser to attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, which every gateway speaks to an authorization service.
+    Http1,
+    /// gRPC over HTTP/2 without TLS, for Envoy.
+    Grpc,
 }
 
 impl Service {
@@ -39,19 +50,18 @@ impl Service {
     }
 }
 
-/// What connections of the data listener may take up.
+/// What connections of a listener may take up.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How many may be open at a time.
     pub connections: usize,
-    /// How long a request head may take after its first byte.
+    /// How long a request head may take after its first byte; with gRPC, a whole request.
     pub head_timeout: Duration,
 }
 
 /// Serves until `shutdown` is done, then lets requests in flight finish for at most `drain`.
 ///
-/// HTTP/1.1 alone: every gateway speaks it to an authorization service, and one protocol is one
-/// parser less to attack. A connection may stay idle for ever: gateways keep idle ones on purpose.
+/// A connection may stay idle for ever: gateways keep idle ones on purpose.
 pub async fn run(
     listener: Listener,
     service: Service,
@@ -72,13 +82,19 @@ pub async fn run(
         match accepted {
             Ok((socket, peer)) => match Arc::clone(&free).try_acquire_owned() {
                 Ok(permit) => {
-                    let served = connection::serve(
-                        socket,
-                        service.for_peer(peer),
-                        limits.head_timeout,
-                        closing.clone(),
-                    );
-                    spawn(served, permit);
+                    let (router, time) = (service.for_peer(peer), limits.head_timeout);
+                    let closing = closing.clone();
+                    match service.protocol {
+                        Protocol::Http1 => {
+                            spawn(connection::serve(socket, router, time, closing), permit);
+                        }
+                        Protocol::Grpc => {
+                            spawn(
+                                grpc_connection::serve(socket, router, time, closing),
+                                permit,
+                            );
+                        }
+                    }
                 }
                 // It is closed at once: the gateway goes on to another replica or reports an error,
                 // and does not wait.

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod gateway;
 mod layers;
+mod listeners;
 mod mia;
 mod names;
 mod number;
@@ -38,7 +39,7 @@ use keygate_web::hosts::Hosts;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    addresses, descriptors,
+    descriptors,
     listener::{Address, SocketMode},
     operations_listener::Limits,
     server,
@@ -55,6 +56,10 @@ const MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16_384).unwrap();
 
 /// The default of `head-timeout-seconds`: a gateway sends a head at once.
 const HEAD_TIMEOUT_SECONDS: NonZeroU16 = NonZeroU16::new(10).unwrap();
+
+/// The most connections of the listener for gRPC: Envoy opens one per worker, and more only for hundreds of
+/// requests at a time.
+const MOST_GRPC_CONNECTIONS: usize = 256;
 
 /// Everything that can be set, in one flat list: a setting `log-level` is `log-level` in a file,
 /// `KEYGATE_LOG_LEVEL` in the environment, and `--log-level` where there is a flag.
@@ -75,6 +80,8 @@ pub struct Settings {
     pub pepper: Option<PepperText>,
     /// The data listener, for the gateway.
     pub listen: Option<Address>,
+    /// The listener for Envoy's gRPC; none if not set.
+    pub grpc_listen: Option<Address>,
     /// The admin listener, for probes and people.
     pub operations: Option<Address>,
     /// Host names of the admin listener, besides `localhost` and IP addresses.
@@ -164,6 +171,7 @@ impl Default for Settings {
             pepper_file: None,
             pepper: None,
             listen: None,
+            grpc_listen: None,
             operations: None,
             operations_hosts: HostNames::default(),
             operations_max_connections: const { NonZeroU16::new(32).unwrap() },
@@ -207,20 +215,6 @@ impl Settings {
         pepper::find(self.pepper_file.as_deref(), self.pepper.as_ref())
     }
 
-    /// The data listener of a role.
-    #[must_use]
-    pub fn listen(&self, role: Role) -> Address {
-        self.listen.clone().unwrap_or_else(|| addresses::data(role))
-    }
-
-    /// Returns the admin listener of a role.
-    #[must_use]
-    pub fn operations(&self, role: Role) -> Address {
-        self.operations
-            .clone()
-            .unwrap_or_else(|| addresses::operations(role))
-    }
-
     /// Returns the `Host` values that the admin listener accepts.
     #[must_use]
     pub fn operations_hosts(&self, role: Role) -> Hosts {
@@ -234,32 +228,6 @@ impl Settings {
         Limits {
             connections: self.operations_max_connections.get().into(),
             time: Duration::from_secs(self.operations_timeout_seconds.get().into()),
-        }
-    }
-
-    /// Makes sure that a role's listeners have an address each.
-    ///
-    /// # Errors
-    /// They have the same one.
-    pub fn with_two_listeners(self, role: Role) -> Result<Self, SettingsError> {
-        let (data, operations) = (self.listen(role), self.operations(role));
-        if data.may_be_shared() || data != operations {
-            return Ok(self);
-        }
-        Err(self.same_address(role))
-    }
-
-    /// The error that both listeners have one address.
-    #[must_use]
-    pub fn same_address(&self, role: Role) -> SettingsError {
-        let is_taken = |address: &Address| address.port() == self.listen(role).port();
-        let (first, second) = (addresses::operations(role), addresses::data(role));
-        let example = if is_taken(&first) { second } else { first };
-        SettingsError::SameAddress {
-            listen: self.origins.named("listen"),
-            operations: self.origins.named("operations"),
-            address: self.operations(role).to_string(),
-            example,
         }
     }
 
@@ -278,9 +246,23 @@ impl Settings {
     #[must_use]
     pub fn data_limits(&self) -> server::Limits {
         let connections = usize::try_from(self.max_connections.get()).unwrap_or(usize::MAX);
+        let reserved = self
+            .grpc_listen
+            .as_ref()
+            .map_or(0, |_| MOST_GRPC_CONNECTIONS);
         server::Limits {
-            connections: connections.min(descriptors::for_connections()),
+            connections: connections.min(descriptors::for_connections(reserved)),
             head_timeout: Duration::from_secs(self.head_timeout_seconds.get().into()),
+        }
+    }
+
+    /// Returns the limits of the listener for gRPC: Envoy opens one connection per worker.
+    #[must_use]
+    pub fn grpc_limits(&self) -> server::Limits {
+        let data = self.data_limits();
+        server::Limits {
+            connections: data.connections.min(MOST_GRPC_CONNECTIONS),
+            head_timeout: data.head_timeout + self.longest_user_lookup(),
         }
     }
 

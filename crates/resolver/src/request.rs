@@ -13,6 +13,8 @@ pub struct Request<'h> {
     pub presence: Presence,
     /// The headers of the client request, with what the gateway added.
     pub headers: &'h HeaderMap,
+    /// The kind of gateway, for a transport that only it speaks; else the service's setting.
+    pub gateway: Option<Gateway>,
 }
 
 /// Whether an endpoint can be called without a key.

@@ -36,9 +36,10 @@ fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -
     let decision = resolver.resolve(&Request {
         presence,
         headers: &headers,
+        gateway: None,
     });
     let hand_off = resolver.hand_off(&decision);
-    let without_key = resolver.without_key(&headers);
+    let without_key = resolver.without_key(resolver.gateway(), &headers);
     // The request's map becomes the response's: hyper keeps it for the next request.
     headers.clear();
     let (status, reason) = (decision.status, decision.reason.as_str());

@@ -124,9 +124,9 @@ impl Resolver {
     ///
     /// It is nothing behind nginx, whose includes remove the key.
     #[must_use]
-    pub fn without_key(&self, headers: &HeaderMap) -> WithoutKey {
-        if self.gateway.copies_headers() {
-            WithoutKey::of(headers, &self.names)
+    pub fn without_key(&self, gateway: Gateway, headers: &HeaderMap) -> WithoutKey {
+        if gateway.copies_headers() {
+            WithoutKey::of(gateway, headers, &self.names)
         } else {
             WithoutKey::default()
         }
@@ -146,11 +146,12 @@ impl Resolver {
     pub fn resolve(&self, request: &Request<'_>) -> Decision {
         let (started, now) = (Instant::now(), Timestamp::now());
         let headers = request.headers;
-        if self.expected.sender(self.gateway, headers).is_err() {
+        let gateway = request.gateway.unwrap_or(self.gateway);
+        if self.expected.sender(gateway, headers).is_err() {
             let refusal = Resolution::Refused(Refusal::OtherNames);
             return self.conclude(started, headers, refusal, None);
         }
-        let Ok(next_step) = request.next_step(self.gateway) else {
+        let Ok(next_step) = request.next_step(gateway) else {
             let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
             return self.conclude(started, headers, refusal, None);
         };
@@ -242,7 +243,13 @@ mod tests {
 
     fn decide(resolver: &Resolver, presence: Presence, lines: &[(&str, &str)]) -> ResolutionReason {
         let headers = &headers(lines);
-        resolver.resolve(&Request { presence, headers }).reason
+        let gateway = None;
+        let request = Request {
+            presence,
+            headers,
+            gateway,
+        };
+        resolver.resolve(&request).reason
     }
 
     fn key(id: &str, client_type: &str) -> Key {

@@ -1,12 +1,15 @@
 //! What backends get of the headers that may carry a key beside other things.
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
 };
-use keygate_headers::{bearer, cookies_without};
+use keygate_headers::{Gateway, bearer, cookies_without};
 
 use crate::CredentialNames;
+
+/// The headers that Envoy's `ext_authz` over HTTP removes from the client request.
+const REMOVED: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
 /// The cookies and the user's token of a request, for gateways that cannot remove a key from such a header.
 ///
@@ -15,20 +18,46 @@ use crate::CredentialNames;
 pub struct WithoutKey {
     cookie: Option<HeaderValue>,
     authorization: Option<HeaderValue>,
+    removed: Option<HeaderValue>,
 }
 
 impl WithoutKey {
-    pub(crate) fn of(headers: &HeaderMap, names: &CredentialNames) -> Self {
-        Self {
+    pub(crate) fn of(gateway: Gateway, headers: &HeaderMap, names: &CredentialNames) -> Self {
+        let without_key = Self {
             cookie: cookies_without(headers, &names.cookies),
             authorization: token(headers, names),
+            removed: None,
+        };
+        match gateway {
+            Gateway::Envoy => Self {
+                removed: without_key.removed(headers, names),
+                ..without_key
+            },
+            _ => without_key,
         }
+    }
+
+    /// Envoy leaves the caller's headers where a response has none, and removes what this list names.
+    fn removed(&self, headers: &HeaderMap, names: &CredentialNames) -> Option<HeaderValue> {
+        let is_removed = |name: &HeaderName| match *name {
+            AUTHORIZATION => self.authorization.is_none() && headers.contains_key(name),
+            COOKIE => self.cookie.is_none() && headers.contains_key(name),
+            _ => true,
+        };
+        let names = names.headers.iter().chain([&COOKIE]);
+        let names: Vec<_> = names
+            .filter(|name| is_removed(name))
+            .map(HeaderName::as_str)
+            .collect();
+        let list = HeaderValue::try_from(names.join(",")).ok()?;
+        (!list.is_empty()).then_some(list)
     }
 
     /// Adds the headers of the response.
     pub fn write(self, headers: &mut HeaderMap) {
         headers.extend(self.cookie.map(|value| (COOKIE, value)));
         headers.extend(self.authorization.map(|value| (AUTHORIZATION, value)));
+        headers.extend(self.removed.map(|value| (REMOVED, value)));
     }
 }
 
@@ -69,7 +98,7 @@ mod tests {
             ..CredentialNames::default()
         };
         let mut written = HeaderMap::new();
-        WithoutKey::of(&headers(lines), &names).write(&mut written);
+        WithoutKey::of(Gateway::Caddy, &headers(lines), &names).write(&mut written);
         assert_eq!(written, headers(expected));
     }
 
@@ -78,7 +107,23 @@ mod tests {
         let names = CredentialNames::default();
         let mut written = HeaderMap::new();
         let lines = [("authorization", "Bearer a.b.c")];
-        WithoutKey::of(&headers(&lines), &names).write(&mut written);
+        WithoutKey::of(Gateway::Caddy, &headers(&lines), &names).write(&mut written);
         assert!(written.is_empty());
+    }
+
+    #[rstest]
+    #[case::none(&[], "client-key")]
+    #[case::the_keys_cookie(&[("cookie", "mia_client_key=k")], "client-key,cookie")]
+    #[case::other_cookies(&[("cookie", "a=1; mia_client_key=k")], "client-key")]
+    #[case::a_key(&[("authorization", "Bearer kg_1")], "client-key,authorization")]
+    #[case::a_token(&[("authorization", "Bearer a.b.c")], "client-key")]
+    fn envoy_removes_what_it_would_leave(#[case] lines: &[(&str, &str)], #[case] expected: &str) {
+        let names = CredentialNames {
+            headers: vec![HeaderName::from_static("client-key"), AUTHORIZATION],
+            ..CredentialNames::default()
+        };
+        let mut written = HeaderMap::new();
+        WithoutKey::of(Gateway::Envoy, &headers(lines), &names).write(&mut written);
+        assert_eq!(written[REMOVED], expected);
     }
 }

@@ -73,20 +73,22 @@ pub enum SettingsError {
         /// The gateway.
         gateway: Gateway,
     },
-    /// Both listeners have one address.
+    /// Two listeners have one address.
     #[error(
-        "{listen} and {operations} are both `{address}`: the gateway and operators need an address each, \
-         such as `--operations {example}`"
+        "{first} and {second} are both `{address}`: each listener needs an address of its own{}",
+        example.as_ref().map(|it| format!(", such as `--{flag} {it}`")).unwrap_or_default()
     )]
     SameAddress {
-        /// The data listener's setting, and where it was set.
-        listen: String,
-        /// The operations listener's.
-        operations: String,
+        /// The setting of the first listener, and where it was set.
+        first: String,
+        /// That of the second one.
+        second: String,
+        /// The flag of the second one.
+        flag: &'static str,
         /// What both are set to.
         address: String,
-        /// An address for the operations listener.
-        example: Address,
+        /// An address for the second one.
+        example: Option<Address>,
     },
     /// The role cannot do without this setting.
     #[error(

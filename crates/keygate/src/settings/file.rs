@@ -18,13 +18,14 @@ use serde_saphyr::Spanned;
 use super::{Settings, SettingsError};
 
 /// Settings whose value is a text however it is spelled: `0660` and `0o660` are not numbers there.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "keys",
     "policy",
     "shadow-policy",
     "pepper-file",
     "handoff-secret-file",
     "listen",
+    "grpc-listen",
     "operations",
     "socket-mode",
     "service-version",

@@ -24,7 +24,7 @@ fn layered(
         flags.collect(),
         environment.iter().map(pair),
     )
-    .and_then(|settings| settings.with_two_listeners(role))
+    .and_then(|settings| settings.with_different_addresses(role))
     .and_then(|settings| settings.fitting_the_gateway(role))
     .map_err(|error| {
         error

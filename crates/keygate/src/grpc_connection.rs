@@ -1,0 +1,114 @@
+//! One connection of the listener for gRPC, served by hyper: HTTP/2 alone, without TLS.
+
+use std::{convert::Infallible, io, os::fd::OwnedFd, pin::pin, time::Duration};
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use socket2::Socket;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, join},
+    net::{TcpStream, UnixStream},
+    sync::watch,
+    time::timeout,
+};
+use tonic::Status;
+use tower::ServiceExt;
+
+/// What a client of HTTP/2 sends first (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The most requests of one connection at a time; Envoy opens another connection for more.
+const MOST_STREAMS: u32 = 256;
+
+/// The longest list of HTTP/2 headers of a request: the client request is in its message.
+const LONGEST_HEADERS: u32 = 16 * 1024;
+
+/// How long a connection is silent before its peer is pinged, and how long the peer has to respond.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves requests until the peer closes, or `closing` turns true and no request is in flight.
+///
+/// The client's preface, and each request with its response, may take `time`.
+///
+/// # Errors
+/// The connection breaks, or the peer does not speak HTTP/2.
+pub async fn serve(
+    socket: Socket,
+    router: Router,
+    time: Duration,
+    closing: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let is_unix = socket.local_addr()?.is_unix();
+    let socket = OwnedFd::from(socket);
+    if is_unix {
+        let stream = UnixStream::from_std(socket.into())?;
+        let (reader, writer) = stream.into_split();
+        serve_stream(reader, writer, router, time, closing).await
+    } else {
+        let stream = TcpStream::from_std(socket.into())?;
+        let (reader, writer) = stream.into_split();
+        serve_stream(reader, writer, router, time, closing).await
+    }
+}
+
+async fn serve_stream(
+    mut reader: impl AsyncRead + Unpin + Send + 'static,
+    writer: impl AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    time: Duration,
+    mut closing: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut closing = pin!(async { drop(closing.wait_for(|closing| *closing).await) });
+    // The library would wait for it for ever.
+    tokio::select! {
+        biased;
+        began = timeout(time, begin(&mut reader)) => began??,
+        () = &mut closing => return Ok(()),
+    }
+    let stream = join(PREFACE.chain(reader), writer);
+    let service = service_fn(|request| respond(router.clone(), request, time));
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(LONGEST_HEADERS)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        biased;
+        served = &mut connection => served,
+        () = &mut closing => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    served.map_err(io::Error::other)
+}
+
+/// Reads the preface.
+async fn begin(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    let mut bytes = [0; PREFACE.len()];
+    reader.read_exact(&mut bytes).await?;
+    if bytes == PREFACE {
+        Ok(())
+    } else {
+        Err(io::Error::other("the peer does not speak HTTP/2"))
+    }
+}
+
+/// Responds in time, also where the request's message does not come.
+async fn respond(
+    router: Router,
+    request: Request<Incoming>,
+    time: Duration,
+) -> Result<Response<Body>, Infallible> {
+    let response = router.oneshot(request.map(Body::new));
+    match timeout(time, response).await {
+        Ok(response) => response,
+        Err(_) => Ok(Status::deadline_exceeded("the request took too long").into_http()),
+    }
+}
