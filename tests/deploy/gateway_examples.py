@@ -100,7 +100,7 @@ def objects_named_by(example):
 
 
 def addresses(example):
-    """Yields the name and port of each Service that a gateway is told to use."""
+    """Yields the name and port of each Service that a gateway is configured to use."""
     for entry in example.manifests.objects:
         if entry["kind"] in ("Deployment", "Service"):
             continue
@@ -128,7 +128,7 @@ def services(example):
 
 
 def network(example):
-    """Checks that the gateway can reach exactly the port that it is told to use."""
+    """Checks that the gateway can reach exactly the port that it is configured to use."""
     [pod] = example.manifests.pods
     used = {port for name, port in addresses(example) if name == "keygate-serve"}
     allowed = set()

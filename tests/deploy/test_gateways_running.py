@@ -163,6 +163,10 @@ def spoofed(name):
         identity = values(received, "client-type") + values(received, "x-keygate-key-id")
         if identity != (["A", "client-a"] if key else []) or "spoofed" in str(received):
             yield f"the backend of {target} gets {received}"
+    # Names of headers in `connection` are removed with it.
+    status, received = send("/orders", A, ("connection", "client-type"))
+    if status != 200 or values(received, "client-type") != ["A"]:
+        yield f"with `connection: client-type` the backend gets {status} {received}"
     for alias in ALIASES[: 0 if name in ALIASES_REMAIN else 1 if name in OF_ENVOY else 2]:
         status, received = send("/orders", A, (alias, "spoofed"))
         if status not in (200, 400) or "spoofed" in str(received):

@@ -62,7 +62,7 @@ function recording(value, read) {
 
 function* unread(value, read, path) {
   const fields = read.get(value);
-  // Nobody has looked inside: the schema allows any content here.
+  // No validator has read a field: the schema allows any content here.
   if (!fields?.size) return;
   for (const [name, content] of Object.entries(value)) {
     const place = Array.isArray(value) ? `${path}[${name}]` : path ? `${path}.${name}` : name;
