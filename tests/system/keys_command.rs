@@ -175,9 +175,147 @@ fn a_rotation_never_extends_the_validity_of_a_key() {
     let output = keys.run_with("rotate", &["a", "--overlap", "90y"], "");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(keys.list()[0]["expiresAt"], "2027-01-01T00:00:00Z");
+}
+
+#[test]
+fn a_successor_lives_as_long_as_the_old_key() {
+    let keys = Keys::none();
+    let limits = [
+        ("a", "2026-01-01T00:00:00Z", "2036-01-01T00:00:00Z"),
+        ("b", "2026-06-01T00:00:00Z", "2036-06-01T00:00:00Z"),
+    ];
+    for (id, start, end) in limits {
+        let arguments = [
+            "--client-type",
+            "A",
+            "--id",
+            id,
+            "--not-before",
+            start,
+            "--expires-at",
+            end,
+        ];
+        keys.create(&arguments);
+        keys.run("rotate", &[id, "--new-id", &format!("{id}-2")]);
+    }
+    let rows = keys.list();
+    let lifetime = |row: &Value| {
+        let moment = |name: &str| {
+            row[name]
+                .as_str()
+                .unwrap()
+                .parse::<jiff::Timestamp>()
+                .unwrap()
+        };
+        moment("expiresAt")
+            .duration_since(moment("createdAt"))
+            .as_hours()
+    };
+    // Ten years, with their leap days.
+    assert_eq!(lifetime(&rows[1]), 24 * 3652, "{rows:?}");
+    keys.run("rotate", &["b-2", "--new-id", "b-3", "--expires-in", "1d"]);
+    assert_eq!(lifetime(&keys.list()[4]), 24);
+}
+
+#[test]
+fn a_successor_of_unknown_lifetime_needs_an_expiry() {
+    let digest = "sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
+        .replace("5e88", "6e88");
+    let keys = Keys::holding(&format!(
+        "version: 1\nkeys:\n  - id: a\n    clientType: A\n    digest: {digest}\n    expiresAt: 2036-01-01T00:00:00Z\n"
+    ));
+    let before = keys.text();
+    let output = keys.run_with("rotate", &["a"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(
-        stderr(&output).contains("the new one has none"),
+        stderr(&output).contains("give its successor `--expires-in`"),
         "{output:?}"
+    );
+    assert_eq!(keys.text(), before);
+    assert!(
+        keys.run_with("rotate", &["a", "--expires-in", "90d"], "")
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn the_expiry_and_the_description_of_a_key_can_be_set() {
+    let keys = Keys::none();
+    keys.create(&["--client-type", "A", "--id", "cms"]);
+    keys.run(
+        "set",
+        &[
+            "cms",
+            "--expires-at",
+            "2036-01-01T00:00:00Z",
+            "--description",
+            "CMS: \"front\" end",
+        ],
+    );
+    let row = keys.list().remove(0);
+    assert_eq!(row["expiresAt"], "2036-01-01T00:00:00Z");
+    assert_eq!(row["description"], "CMS: \"front\" end");
+    keys.run("set", &["cms", "--expires-in", "1d"]);
+    assert_eq!(keys.list()[0]["expiresSoon"], true);
+    assert_eq!(keys.list()[0]["description"], "CMS: \"front\" end");
+    let nothing = keys.run_with("set", &["cms"], "");
+    assert_eq!(nothing.status.code(), Some(2), "{nothing:?}");
+}
+
+#[test]
+fn an_id_that_no_key_has_suggests_the_ones_that_may_be_meant() {
+    let keys = Keys::none();
+    for id in ["shop-2026-11-24", "shop-2026-12-24", "other"] {
+        keys.create(&["--client-type", "A", "--id", id]);
+    }
+    for (id, suggestion) in [
+        (
+            "shop",
+            "did you mean `shop-2026-11-24` or `shop-2026-12-24`?",
+        ),
+        ("otehr", "did you mean `other`?"),
+        (
+            "A",
+            "did you mean `shop-2026-11-24` or `shop-2026-12-24` or `other`?",
+        ),
+    ] {
+        let output = keys.run_with("delete", &[id], "");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(stderr(&output).contains(suggestion), "{output:?}");
+    }
+}
+
+#[test]
+fn a_key_with_a_successor_is_not_reported_as_expiring() {
+    let keys = Keys::none();
+    let list = || keys.run_with("list", &[], "");
+    keys.create(&["--client-type", "A", "--id", "old", "--expires-in", "2d"]);
+    assert!(stderr(&list()).contains("the key `old` of client type `A` expires"));
+    keys.create(&["--client-type", "B", "--id", "other", "--expires-in", "90d"]);
+    assert!(stderr(&list()).contains("the key `old` of client type `A` expires"));
+    keys.create(&["--client-type", "A", "--id", "new", "--expires-in", "90d"]);
+    assert_eq!(stderr(&list()), "");
+    keys.run("disable", &["new"]);
+    assert!(stderr(&list()).contains("the key `old` of client type `A` expires"));
+}
+
+#[test]
+fn the_keys_file_can_be_named_by_the_environment() {
+    let keys = Keys::none();
+    keys.create(&["--client-type", "A", "--id", "cms"]);
+    let mut command = keygate();
+    command
+        .args(["keys", "list"])
+        .env("KEYGATE_KEYS", &keys.path);
+    let output = run_to_end(&mut command);
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("cms"),
+        "{output:?}"
+    );
+    assert_eq!(
+        run_to_end(keygate().args(["keys", "list"])).status.code(),
+        Some(2)
     );
 }
 
@@ -292,8 +430,16 @@ fn peppered_keys_need_the_pepper_to_load_and_not_to_be_edited() {
 #[test]
 fn list_and_check_report_keys_that_expire_soon() {
     let keys = Keys::none();
-    for (id, period) in [("far", "14d 12h"), ("soon", "12d 12h"), ("today", "5h")] {
-        keys.create(&["--client-type", "A", "--id", id, "--expires-in", period]);
+    let far = ("far", "B", "14d 12h");
+    for (id, client_type, period) in [far, ("soon", "A", "12d 12h"), ("today", "A", "5h")] {
+        keys.create(&[
+            "--client-type",
+            client_type,
+            "--id",
+            id,
+            "--expires-in",
+            period,
+        ]);
     }
     keys.create(&["--client-type", "A", "--id", "off", "--expires-in", "2d"]);
     keys.run("disable", &["off"]);
@@ -421,7 +567,7 @@ fn the_file_in_the_documentation_loads() {
 #[test]
 fn every_command_has_help_with_an_example() {
     for command in [
-        "create", "list", "enable", "disable", "rotate", "delete", "hash",
+        "create", "list", "enable", "disable", "rotate", "set", "delete", "hash",
     ] {
         let output = run_to_end(keygate().args(["keys", command, "--help"]));
         let help = String::from_utf8(output.stdout).unwrap();

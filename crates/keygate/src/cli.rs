@@ -55,7 +55,7 @@ Exit codes: 0 success, 1 failure, 2 a wrong command line or setting.";
 enum Command {
     /// Run the client-type resolver: API key to client type.
     #[command(
-        mut_args = hidden(&["policy"]),
+        mut_args = hidden(&["policy", "shadow_policy"]),
         after_help = "Example:\n  keygate resolver --keys keys.yaml --listen 127.0.0.1:7081"
     )]
     Resolver(RoleArguments),
@@ -150,6 +150,9 @@ struct RoleArguments {
     /// Policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Shadow policy file: evaluated for every request, never enforced
+    #[arg(long, value_name = "FILE")]
+    shadow_policy: Option<PathBuf>,
     /// Data listener for the gateway: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
@@ -190,7 +193,11 @@ impl RoleArguments {
     /// Rejects flags that the role would ignore.
     fn only_what_it_reads(&self, role: Role) -> Result<(), SettingsError> {
         let ignored = match role {
-            Role::Resolver => self.policy.as_ref().map(|_| ("policy", Role::Authorizer)),
+            Role::Resolver => {
+                let policy = self.policy.as_ref().map(|_| "policy");
+                let shadow = self.shadow_policy.as_ref().map(|_| "shadow-policy");
+                policy.or(shadow).map(|flag| (flag, Role::Authorizer))
+            }
             Role::Authorizer => {
                 let keys = self.keys.as_ref().map(|_| "keys");
                 let pepper = self.pepper_file.as_ref().map(|_| "pepper-file");
@@ -210,6 +217,7 @@ impl RoleArguments {
             ("keys", path(&self.keys)),
             ("pepper-file", path(&self.pepper_file)),
             ("policy", path(&self.policy)),
+            ("shadow-policy", path(&self.shadow_policy)),
             ("listen", self.listen.clone()),
             ("grpc-listen", self.grpc_listen.clone()),
             ("operations", self.operations.clone()),

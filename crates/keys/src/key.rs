@@ -72,6 +72,17 @@ impl Validity {
     pub fn expires_soon(&self, now: Timestamp) -> bool {
         self.active && self.time_left(now).is_some_and(|left| left <= SOON)
     }
+
+    /// Returns whether the key replaces one that expires within [`SOON`]: it is valid by then.
+    #[must_use]
+    pub fn outlasts_soon(&self, now: Timestamp) -> bool {
+        let Ok(then) = now.checked_add(SOON) else {
+            return false;
+        };
+        self.active
+            && self.not_before.is_none_or(|start| start <= then)
+            && self.expires_at.is_none_or(|end| end > then)
+    }
 }
 
 /// How long before a key's expiry it is reported: 14 days.

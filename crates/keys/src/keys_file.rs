@@ -9,7 +9,7 @@ mod json;
 mod parse;
 pub mod store;
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use crate::{ClientType, Key, KeyTable, Pepper, key::Validity, stack};
 use jiff::Timestamp;
@@ -72,12 +72,21 @@ pub fn contents(path: &Path, text: &str) -> Result<Contents, SourceError> {
     parse::contents(&path.display().to_string(), text)
 }
 
-/// Returns a warning for each key that expires within [`crate::key::SOON`].
+/// Returns a warning for each key that expires within [`crate::key::SOON`] and has no successor.
+///
+/// A successor is an active key of the same client type that expires later than that.
 pub fn expiring_soon<'k>(
-    keys: impl Iterator<Item = (&'k str, &'k ClientType, Validity)>,
+    keys: impl Iterator<Item = (&'k str, &'k ClientType, Validity)> + Clone,
     now: Timestamp,
 ) -> impl Iterator<Item = String> {
-    let soon = keys.filter(move |(.., validity)| validity.expires_soon(now));
+    let lasting: HashSet<_> = keys
+        .clone()
+        .filter(|(.., validity)| validity.outlasts_soon(now))
+        .map(|(_, client_type, _)| client_type.as_str())
+        .collect();
+    let soon = keys.filter(move |(_, client_type, validity)| {
+        validity.expires_soon(now) && !lasting.contains(client_type.as_str())
+    });
     soon.map(move |(id, client_type, validity)| {
         let left = validity.time_left(now);
         let days = left.map_or(0, |left| left.as_hours() / 24);

@@ -161,7 +161,7 @@ impl KeyTable {
     }
 
     /// Returns all keys, in the order of the source.
-    pub fn keys(&self) -> impl Iterator<Item = KeyRef<'_>> {
+    pub fn keys(&self) -> impl Iterator<Item = KeyRef<'_>> + Clone {
         self.records.iter().filter_map(|record| self.view(record))
     }
 

@@ -9,6 +9,7 @@ mod list;
 pub(super) mod new_key;
 mod period;
 mod rotate;
+mod set;
 mod switch;
 
 use std::{
@@ -57,6 +58,9 @@ enum Command {
     /// Create the successor of a key, which stays valid for a while.
     #[command(after_help = rotate::EXAMPLES)]
     Rotate(rotate::Arguments),
+    /// Change the expiry or the description of a key.
+    #[command(after_help = set::EXAMPLES)]
+    Set(set::Arguments),
     /// Delete a key from the file.
     #[command(after_help = "Example:\n  keygate keys delete --keys keys.yaml cms-2026-11-24")]
     Delete(Target),
@@ -69,7 +73,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Target {
     /// Keys file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "KEYGATE_KEYS", value_name = "FILE")]
     keys: PathBuf,
     /// The key's id
     id: String,
@@ -107,6 +111,10 @@ pub(super) enum KeysError {
         "with `--expires-in` of zero the key is never valid: write e.g. `90d`, or omit the flag"
     )]
     ExpiresAtOnce,
+    #[error(
+        "it is unknown how long the key `{0}` was to be valid: give its successor `--expires-in`"
+    )]
+    UnknownLifetime(KeyId),
     #[error("a key that expires at {end} is never valid: it is {now}")]
     ExpiresInThePast { end: Timestamp, now: Timestamp },
     #[error(
@@ -127,6 +135,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Command::Enable(target) => switch::run(target, true, now),
         Command::Disable(target) => switch::run(target, false, now),
         Command::Rotate(arguments) => rotate::run(arguments, now),
+        Command::Set(arguments) => set::run(arguments, now),
         Command::Delete(target) => delete::run(target),
         Command::Hash(arguments) => hash::run(arguments),
     };

@@ -15,7 +15,7 @@ use keygate_documents::{diagnostic::nearest, source::SourceError};
 use zeroize::Zeroizing;
 
 use super::{Entry, contents};
-use crate::{Digest, Key, KeyTable, table::TableError};
+use crate::{Digest, Key, KeyId, KeyTable, table::TableError};
 use layout::{EntryLayout, Layout};
 
 /// The text of a new keys file.
@@ -28,12 +28,12 @@ pub enum EditError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// There is no such key.
-    #[error("there is no key with the id `{id}`{}", did_you_mean(meant.as_deref()))]
+    #[error("there is no key with the id `{id}`{}", did_you_mean(meant))]
     NoSuchKey {
         /// The requested id.
         id: String,
-        /// An existing id that is similar to it.
-        meant: Option<String>,
+        /// The keys that it may stand for.
+        meant: Vec<KeyId>,
     },
     /// The keys would collide, or one could never be valid.
     #[error(transparent)]
@@ -49,8 +49,12 @@ pub enum EditError {
     GivenUp,
 }
 
-fn did_you_mean(meant: Option<&str>) -> String {
-    meant.map_or_else(String::new, |meant| format!(": did you mean `{meant}`?"))
+fn did_you_mean(meant: &[KeyId]) -> String {
+    let ids: Vec<_> = meant.iter().map(|id| format!("`{id}`")).collect();
+    match ids.as_slice() {
+        [] => String::new(),
+        ids => format!(": did you mean {}?", ids.join(" or ")),
+    }
 }
 
 /// An edit in progress.
@@ -119,13 +123,28 @@ impl<'t> Edit<'t> {
 
     fn find(&self, id: &str) -> Result<(usize, &Entry), EditError> {
         let is_it = |(_, entry): &(usize, &Entry)| entry.key.id.as_str() == id;
-        self.remaining().find(is_it).ok_or_else(|| {
-            let ids = self.entries().map(|entry| entry.key.id.as_str());
-            EditError::NoSuchKey {
+        self.remaining()
+            .find(is_it)
+            .ok_or_else(|| EditError::NoSuchKey {
                 id: id.to_owned(),
-                meant: nearest(id, ids).map(str::to_owned),
+                meant: self.meant(id),
+            })
+    }
+
+    /// The keys that somebody may mean by an id that no key has: one with a similar id, or all whose id
+    /// starts with it or whose client type it is.
+    fn meant(&self, id: &str) -> Vec<KeyId> {
+        let ids = self.entries().map(|entry| entry.key.id.as_str());
+        let similar = nearest(id, ids);
+        let is_meant = |key: &&Key| {
+            if let Some(similar) = similar {
+                return key.id.as_str() == similar;
             }
-        })
+            let rest = key.id.as_str().strip_prefix(id);
+            key.client_type.as_str() == id || rest.is_some_and(|rest| rest.starts_with('-'))
+        };
+        let keys = self.entries().map(|entry| &entry.key);
+        keys.filter(is_meant).map(|key| key.id.clone()).collect()
     }
 
     /// Enables or disables a key.
@@ -134,7 +153,7 @@ impl<'t> Edit<'t> {
     /// There is no such key.
     pub fn set_active(&mut self, id: &str, active: bool) -> Result<(), EditError> {
         let value = active.to_string();
-        self.change(id, "active", &value, |key| key.active = active)
+        self.change(id, "active", &value, |entry| entry.key.active = active)
     }
 
     /// Sets the expiry of a key.
@@ -143,7 +162,19 @@ impl<'t> Edit<'t> {
     /// There is no such key.
     pub fn set_expiry(&mut self, id: &str, end: Timestamp) -> Result<(), EditError> {
         let value = end.to_string();
-        self.change(id, "expiresAt", &value, |key| key.expires_at = Some(end))
+        self.change(id, "expiresAt", &value, |entry| {
+            entry.key.expires_at = Some(end);
+        })
+    }
+
+    /// Sets the description of a key.
+    ///
+    /// # Errors
+    /// There is no such key.
+    pub fn set_description(&mut self, id: &str, text: &str) -> Result<(), EditError> {
+        self.change(id, "description", &scalar(text), |entry| {
+            entry.description = Some(text.to_owned());
+        })
     }
 
     fn change(
@@ -151,14 +182,14 @@ impl<'t> Edit<'t> {
         id: &str,
         field: &str,
         value: &str,
-        apply: impl FnOnce(&mut Key),
+        apply: impl FnOnce(&mut Entry),
     ) -> Result<(), EditError> {
         let (index, _) = self.find(id)?;
         let layout = self.layout.entries.get(index).ok_or(EditError::GivenUp)?;
         let splice = set_field(self.text, layout, field, value).ok_or(EditError::GivenUp)?;
         self.splices.push(splice);
         if let Some(entry) = self.entries.get_mut(index) {
-            apply(&mut entry.key);
+            apply(entry);
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub(super) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Keys file; it is created if it does not exist
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "KEYGATE_KEYS", value_name = "FILE")]
     keys: PathBuf,
     /// Client type of the key's callers
     #[arg(long, value_name = "TYPE")]

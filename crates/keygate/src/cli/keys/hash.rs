@@ -13,7 +13,7 @@ pub(super) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Keys file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "KEYGATE_KEYS", value_name = "FILE")]
     keys: PathBuf,
     #[command(flatten)]
     digest: DigestArguments,

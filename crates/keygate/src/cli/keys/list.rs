@@ -17,7 +17,7 @@ pub(super) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Keys file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "KEYGATE_KEYS", value_name = "FILE")]
     keys: PathBuf,
     /// Output format
     #[arg(long, value_enum, default_value_t)]

@@ -31,7 +31,7 @@ pub(in crate::cli) struct DigestArguments {
 /// The options of a new key.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewKeyArguments {
-    /// Expiry of the key, from now: `90d`, `12h`, `2w` [default: never]
+    /// Expiry of the key, from now: `90d`, `12h`, `2w` [default: never; of a successor, the same lifetime]
     #[arg(long, value_name = "PERIOD", conflicts_with = "expires_at")]
     expires_in: Option<Period>,
     /// Expiry of the key, as `2027-11-24T00:00:00Z`
@@ -80,8 +80,8 @@ impl DigestArguments {
 }
 
 impl NewKeyArguments {
-    /// Whether the key expires.
-    pub(super) fn ends(&self) -> bool {
+    /// Whether the expiry is given.
+    pub(super) fn has_expiry(&self) -> bool {
         self.expires_in.is_some() || self.expires_at.is_some()
     }
 

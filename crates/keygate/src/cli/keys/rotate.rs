@@ -1,8 +1,8 @@
 //! `keygate keys rotate`
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keygate_keys::KeyId;
-use keygate_keys::keys_file::store::LockedFile;
+use keygate_keys::keys_file::{Entry, store::LockedFile};
 
 use super::{
     KeysError, Target, change,
@@ -12,7 +12,8 @@ use super::{
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
-  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 7d --expires-in 90d
+  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 7d   # lives as long as the old one
+  keygate keys rotate --keys keys.yaml cms-2026-11-24 --expires-in 90d
   keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 0d   # the old one ends now";
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,10 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
             client_type: old.key.client_type.clone(),
             description: old.description.clone(),
         };
-        let entry = arguments.new.entry(&key, label, now)?;
+        let mut entry = arguments.new.entry(&key, label, now)?;
+        if !arguments.new.has_expiry() {
+            entry.key.expires_at = same_lifetime(&old, entry.key.not_before.unwrap_or(now))?;
+        }
         edit.add(entry.clone());
         Ok((old, entry))
     })?;
@@ -65,8 +69,18 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
     } else {
         say(format_args!("the old key `{id}` ends at {end}"));
     }
-    if old.key.expires_at.is_some() && !arguments.new.ends() {
-        say("the old key had an end and the new one has none: `--expires-in` gives it one");
-    }
     Ok(())
+}
+
+/// Returns the expiry of a key that lives as long as the old one; `None` if that never expires.
+fn same_lifetime(old: &Entry, start: Timestamp) -> Result<Option<Timestamp>, KeysError> {
+    let Some(expiry) = old.key.expires_at else {
+        return Ok(None);
+    };
+    let began = old.key.not_before.or(old.created_at);
+    let lifetime = began.map(|began| expiry.duration_since(began));
+    let lifetime = lifetime.filter(SignedDuration::is_positive);
+    let lifetime = lifetime.ok_or_else(|| KeysError::UnknownLifetime(old.key.id.clone()))?;
+    let expiry = start.checked_add(lifetime).map_err(|_| KeysError::TooFar)?;
+    Ok(Some(expiry))
 }
