@@ -86,10 +86,8 @@ def objects_named_by(example):
             if "extensionRef" in part:
                 yield part["extensionRef"]["kind"], part["extensionRef"]["name"]
         for patch in entry["spec"].get("jsonPatches", []) if entry["kind"] == "EnvoyPatchPolicy" else []:
-            _, gateway, listener = patch["name"].split("/")
-            found = example.named("Gateway", gateway)
-            if found is None or listener not in [entry["name"] for entry in found["spec"]["listeners"]]:
-                yield "Gateway", patch["name"]
+            if patch["name"] not in listeners(example):
+                yield "listener", patch["name"]
             yield "SecurityPolicy", PATCHED.search(patch["operation"]["jsonPath"]).group(1)
         headers = entry["metadata"].get("annotations", {}).get("nginx.ingress.kubernetes.io/auth-proxy-set-headers")
         if headers:
@@ -97,6 +95,16 @@ def objects_named_by(example):
     for policy in example.manifests.of_kind("AuthorizationPolicy"):
         if policy["spec"]["provider"]["name"] not in [provider["name"] for provider in example.providers]:
             yield "provider", policy["spec"]["provider"]["name"]
+
+
+def listeners(example):
+    """Returns both names that Envoy Gateway may give the listeners."""
+    return {
+        name
+        for gateway in example.manifests.of_kind("Gateway")
+        for listener in gateway["spec"]["listeners"]
+        for name in (f"{NAMESPACE}/{gateway['metadata']['name']}/{listener['name']}", f"tcp-{listener['port']}")
+    }
 
 
 def addresses(example):

@@ -8,11 +8,12 @@ import yaml
 
 import custom_resources
 import gateway_examples
+import monitoring
 import policies
 import references
 import schemas
 from gateway_examples import EXAMPLES, FOLDER, LEFT_TO_THE_USER, Example
-from manifests import ROOT
+from manifests import ROOT, build
 
 SERVE = "keygate-serve.keygate.svc.cluster.local"
 BASE = f"deploy/kubernetes/{FOLDER}"
@@ -43,6 +44,7 @@ def further_problems(example):
 def test_no_check_finds_an_error(example, tmp_path):
     assert list(all_problems(example)) == []
     assert policies.results(example.manifests, tmp_path)[0] == []
+    assert list(monitoring.problems(build("overlays/monitoring"), example.manifests)) == []
 
 
 def test_every_folder_is_an_example():
@@ -95,7 +97,8 @@ ERRORS = [
     ("envoy-gateway/grpc", f"{ENVOY}/grpc/security-policy.yaml", "    grpc:\n", "    gRPC:\n", "unknown field spec.extAuth.gRPC"),
     ("envoy-gateway/grpc", f"{ENVOY}/grpc/security-policy.yaml", "port: 7084", "port: 7080", "uses the ports [7080]"),
     ("envoy-gateway/grpc", f"{ENVOY}/grpc/raw-headers.yaml", "jsonPath:", "jsonpath:", "jsonpath"),
-    ("envoy-gateway/grpc", f"{ENVOY}/grpc/raw-headers.yaml", "keygate/keygate/http", "keygate/keygate/https", "keygate/keygate/https"),
+    ("envoy-gateway/grpc", f"{ENVOY}/grpc/raw-headers.yaml", "name: keygate/keygate/http", "name: keygate/keygate/https", "the listener `keygate/keygate/https`"),
+    ("envoy-gateway/grpc", f"{ENVOY}/gateway/gateway.yaml", "port: 80", "port: 8080", "the listener `tcp-80`"),
     ("gateway-api", f"{BASE}/gateway-api/route.yaml", "type: ExternalAuth", "type: ExternlAuth", "allowed values"),
     ("gateway-api", f"{BASE}/gateway-api/route.yaml", "protocol: HTTP", "protocol: Http", "allowed values"),
     ("gateway-api", f"{BASE}/gateway-api/route.yaml", "            backendRef:", "            backendref:", "unknown field spec.rules[0].filters[0].externalAuth.backendref"),
