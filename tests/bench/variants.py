@@ -8,6 +8,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import examples
 import gateways
 import traffic
 import users
@@ -97,13 +98,15 @@ class Builder:
     def gateway(self, port, edits=(), includes=INCLUDES, **levels) -> Process:
         return self.nginx("gateway", port, gateways.proxy(port, self.backend_port, **levels), edits, includes)
 
-    def keygate(self, role, address, before=(), program=None, policy="policy.yaml", config=None) -> Process:
+    def keygate(self, role, address, before=(), program=None, policy="policy.yaml", config=None, extra=(),
+                env=None) -> Process:  # fmt: skip
         files = {"resolver": ["--keys", "keys.yaml"], "authorizer": ["--policy", policy]}
         files["serve"] = files["resolver"] + files["authorizer"] + (["--config", config] if config else [])
-        argv = [*before, program or self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}"]
+        argv = [*before, program or self.tools.keygate, role, *files[role], "--operations", f"127.0.0.1:{free_port()}",
+                *extra]  # fmt: skip
         # nginx's worker is another user if the benchmark runs as root.
-        return self.lab.start("authorization", [*argv, "--listen", listen(address)], address,
-                              env={"KEYGATE_SOCKET_MODE": MODE if program is None else MODE.split()[0]})  # fmt: skip
+        mode = {"KEYGATE_SOCKET_MODE": MODE if program is None else MODE.split()[0]}
+        return self.lab.start("authorization", [*argv, "--listen", listen(address)], address, env=mode | (env or {}))
 
     def address(self, unix):
         return self.lab.folder / f"{len(self.lab.running):02}.sock" if unix else free_port()
@@ -111,6 +114,9 @@ class Builder:
     def trivial(self, address, headers) -> Process:
         where = f"unix:{address}" if isinstance(address, Path) else f"127.0.0.1:{address}"
         return self.nginx("authorization", address, gateways.fixed_response(where, headers))
+
+    def variant(self, name, port, processes, **kinds) -> Variant:
+        return Variant(name, port, [*processes, self.backend], **kinds)
 
     # Variants: nginx
 
@@ -286,28 +292,6 @@ class Builder:
         filters, routes = gateways.envoy_keys_and_rules()
         return self.envoy("Envoy api_key_auth + RBAC", filters=filters, routes=routes)
 
-    def envoy_with_service(self, name, service, port, path_prefix, checks_keys):
-        return self.envoy(name, [service], checks_keys, filters=[gateways.envoy_ext_authz(port, path_prefix)],
-                          clusters=[gateways.cluster("authorization", port)])  # fmt: skip
-
-    def envoy_trivial(self):
-        port = free_port()
-        service = self.trivial(port, {"client-type": traffic.client_type(1)})
-        return self.envoy_with_service("Envoy ext_authz, trivial nginx", service, port, "/check", False)
-
-    def envoy_keygate(self):
-        port = free_port()
-        return self.envoy_with_service("Envoy ext_authz, Keygate serve", self.keygate("serve", port), port, "/check", True)
-
-    def caddy(self):
-        port, address = free_port(), free_port()
-        service = self.keygate("serve", address)
-        file = self.lab.folder / "Caddyfile"
-        file.write_text(gateways.caddy(port, self.backend_port, address))
-        argv = [self.tools.caddy, "run", "--config", file, "--adapter", "caddyfile"]
-        gateway = self.lab.start("gateway", argv, port, env={"HOME": self.lab.folder, "GOMAXPROCS": 1})
-        return Variant("Caddy forward_auth, Keygate serve", port, [gateway, service, self.backend])
-
 
 def over(unix):
     return "Unix" if unix else "TCP"
@@ -346,9 +330,7 @@ ALL = {
     "fastapi": Builder.fastapi,
     "envoy": Builder.envoy_bare,
     "envoy-own": Builder.envoy_own,
-    "envoy-trivial": Builder.envoy_trivial,
-    "envoy-keygate": Builder.envoy_keygate,
-    "caddy": Builder.caddy,
+    **examples.ALL,
     **users.ALL,
     "tuned-headers": Builder.needed_headers,
     "tuned-pool": Builder.small_pool,
