@@ -55,7 +55,7 @@ class Example:
 
 
 def problems(example):
-    for check in (objects, services, network, closed, headers):
+    for check in (objects, services, network, protected, closed, headers):
         yield from check(example)
 
 
@@ -146,6 +146,30 @@ def network(example):
                 allowed |= {pod.port_number(port["port"]) for port in rule["ports"]}
     if used != allowed:
         yield f"the gateway uses the ports {sorted(used)}, and a NetworkPolicy allows {sorted(map(str, allowed))}"
+
+
+def protected(example):
+    """Checks that every route is authorized."""
+    policies = example.manifests.of_kind("SecurityPolicy") + example.manifests.of_kind("AuthorizationPolicy")
+    gateways = {
+        reference["name"]
+        for policy in policies
+        if "extAuth" in policy["spec"] or policy["spec"].get("action") == "CUSTOM"
+        for reference in policy["spec"]["targetRefs"]
+    }
+    for route in example.manifests.of_kind("HTTPRoute"):
+        parents = {reference["name"] for reference in route["spec"]["parentRefs"]}
+        for rule in route["spec"]["rules"]:
+            filters = [entry.get("extensionRef", {}).get("name", entry["type"]) for entry in rule["filters"]]
+            if not (parents <= gateways or {"keygate", "ExternalAuth"} & set(filters)):
+                yield f"nothing authorizes the requests of the HTTPRoute `{route['metadata']['name']}`"
+    for route in example.manifests.of_kind("IngressRoute"):
+        for rule in route["spec"]["routes"]:
+            if {"name": "keygate"} not in rule.get("middlewares", []):
+                yield f"nothing authorizes the requests of the IngressRoute `{route['metadata']['name']}`"
+    for ingress in example.manifests.of_kind("Ingress"):
+        if "nginx.ingress.kubernetes.io/auth-url" not in ingress["metadata"].get("annotations", {}):
+            yield f"nothing authorizes the requests of the Ingress `{ingress['metadata']['name']}`"
 
 
 def closed(example):

@@ -200,6 +200,8 @@ ERRORS = [
     ("envoy-gateway/http", "envoy-gateway/http/security-policy.yaml", "path: /check", "path: /chek"),
     ("envoy-gateway/http", "envoy-gateway/http/security-policy.yaml", "        - client-type\n", "        - client-typ\n"),
     ("envoy-gateway/http", "envoy-gateway/gateway/client-traffic-policy.yaml", "withUnderscoresAction: RejectRequest", "withUnderscoresAction: Allow"),
+    ("envoy-gateway/grpc", "envoy-gateway/grpc/kustomization.yaml", "  - raw-headers.yaml\n", ""),
+    ("gateway-api", "gateway-api/kustomization.yaml", "value: envoy", "value: traefik"),
     ("gateway-api", "gateway-api/route.yaml", "allowedHeaders: [client-key", "allowedHeaders: [client-keys"),
     ("nginx-gateway-fabric", "nginx-gateway-fabric/kustomization.yaml", "keygate-server-single\\.conf", "keygate-server\\.conf"),
     ("envoy-gateway/grpc", "envoy-gateway/grpc/raw-headers.yaml", "value: true", "value: false"),
