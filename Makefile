@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx pip node npm valgrind chromium
+.PHONY: help run build test e2e test-deploy test-docs image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx curl pip node npm valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -28,6 +28,9 @@ JWT_PACKAGES := pyjwt==2.15.1 cryptography==50.0.2
 # Tools of the deployment tests, also from PyPI; in a separate folder, because there are many.
 DEPLOY_TOOLS := target/tools/deploy
 
+# Tools of the tests of the pages, from PyPI.
+DOCS_TOOLS := target/tools/docs
+
 # The schemas of gateways' custom resources, from npm.
 CUSTOM_RESOURCES := target/tools/custom-resources
 
@@ -36,7 +39,7 @@ EXPRESSIONS := 1000000
 PATHS := 200000
 POLICIES := 10000
 CASES := target/tmp/system-cases.tsv
-SCRIPTS := .ci/run deploy/image.sh deploy/demo/run.sh deploy/demo/install.sh
+SCRIPTS := .ci/run deploy/image.sh deploy/demo/run.sh deploy/demo/install.sh tests/docs/enter.sh tests/docs/nginx.sh
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,7 +64,7 @@ alerts: ## The PrometheusRule of the Kubernetes overlay, from deploy/prometheus/
 includes: build ## The nginx includes in nginx/, for the default settings
 	@env -i target/debug/keygate nginx-includes --out nginx
 
-test: check lint cargo tools nginx chromium test-deploy ## Everything that CI runs
+test: check lint cargo tools nginx chromium test-deploy test-docs ## Everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
@@ -76,6 +79,9 @@ e2e: build tools nginx chromium ## The end-to-end tests only
 test-deploy: build tools $(DEPLOY_TOOLS)/.installed $(CUSTOM_RESOURCES)/.installed ## Kubernetes manifests, image and systemd units: validation and a test run
 	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
 	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
+
+test-docs: build nginx curl $(DOCS_TOOLS)/.installed ## Every command, file and link of README.md and docs/
+	PYTHONPATH=$(DOCS_TOOLS) python3 -m pytest tests/docs
 
 # Prints the number of end-to-end cases behind each gateway.
 .PHONY: cases
@@ -143,7 +149,7 @@ lint: cargo tools ## Lint scripts, nginx files, dependencies and the borders bet
 		crates/expression/src crates/policy/src crates/mia/src crates/users/src || \
 		{ echo 'error: these crates are pure: no I/O, no clock' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed $(GATEWAYS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed $(JWT)/.installed ## Install the tools of tests and linters into target/tools
+tools: $(TOOLS)/.installed $(GATEWAYS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed $(JWT)/.installed $(DOCS_TOOLS)/.installed ## Install the tools of tests and linters into target/tools
 
 $(TOOLS)/.installed: Makefile | pip
 	@rm -rf $(TOOLS)
@@ -182,6 +188,11 @@ $(DEPLOY_TOOLS)/.installed: tests/deploy/requirements.txt | pip
 	@python3 -m pip install --quiet --disable-pip-version-check --target $(DEPLOY_TOOLS) --requirement $<
 	@touch $@
 
+$(DOCS_TOOLS)/.installed: tests/docs/requirements.txt | pip
+	@rm -rf $(DOCS_TOOLS)
+	@python3 -m pip install --quiet --disable-pip-version-check --target $(DOCS_TOOLS) --requirement $<
+	@touch $@
+
 pip:
 	@python3 -m pip --version >/dev/null 2>&1 || deploy/demo/install.sh python3-pip
 
@@ -201,6 +212,9 @@ npm: node
 # The distribution's nginx, the older one of the two that the tests use.
 nginx:
 	@PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || deploy/demo/install.sh nginx
+
+curl:
+	@command -v curl >/dev/null || deploy/demo/install.sh curl
 
 # Counts instructions; needs the symbols of the C library.
 valgrind:

@@ -10,7 +10,6 @@ use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::gateway::ROOT;
 use crate::support::program::{keygate, run_to_end};
 
 /// A plaintext key for tests; no output may contain it.
@@ -552,16 +551,6 @@ fn an_invalid_file_is_rejected_with_its_line_and_no_secret(
         assert!(!stderr(output).contains("sample-key") && !checked.contains("sample-key"));
     }
     assert_eq!(keys.text(), before);
-}
-
-#[test]
-fn the_file_in_the_documentation_loads() {
-    let text = fs::read_to_string(Path::new(ROOT).join("docs/keys.md")).unwrap();
-    let (_, block) = text.split_once("```yaml\n").unwrap();
-    let (file, _) = block.split_once("```").unwrap();
-    let keys = Keys::holding(file);
-    assert_eq!(check(&[], &keys.path).status.code(), Some(0), "{file}");
-    assert_eq!(keys.list()[0]["id"], "shop-2026-11-24");
 }
 
 #[test]

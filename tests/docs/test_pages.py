@@ -1,0 +1,49 @@
+"""README.md and the pages in docs/ are right: their commands have the output that they show."""
+
+import pytest
+
+from page import PAGES, ROOT, NotRun, Unclear, Write, steps
+from shell import Mismatch, Shell
+
+# These pages are not written for the test yet.
+UNTESTED = {
+    "README.md",
+    "docs/expressions.md",
+    "docs/gateways.md",
+    "docs/identity-token.md",
+    "docs/kubernetes.md",
+    "docs/migrating-from-mia-platform.md",
+    "docs/nginx.md",
+    "docs/operating.md",
+    "docs/policy.md",
+    "docs/scale.md",
+    "docs/settings.md",
+    "docs/signed-hand-off.md",
+    "docs/speed.md",
+    "docs/systemd.md",
+    "docs/users.md",
+}
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", [page for page in PAGES if name(page) not in UNTESTED], ids=name)
+def test_page(path, tmp_path, record_property):
+    shell, step, problem = Shell(tmp_path), None, None
+    try:
+        for step in steps(path):
+            if isinstance(step, NotRun):
+                record_property("not run", f"{name(path)}:{step.line}: {step.reason}")
+            else:
+                record_property("file" if isinstance(step, Write) else "command", step.line)
+                shell.take(step)
+    except Unclear as unclear:
+        problem = f"{name(path)}: {unclear}"
+    except Mismatch as mismatch:
+        problem = f"{name(path)}:{step.line}:\n{mismatch}"
+    finally:
+        shell.close()
+    if problem:
+        pytest.fail(problem, pytrace=False)
