@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -32,9 +33,17 @@ def unit(role):
 
 
 @pytest.fixture
-def machine(tmp_path):
+def machine():
     """The root directory of a machine with the program, its units and the demo's files."""
-    root = tmp_path / "machine"
+    # Not in pytest's folder: each of its workers makes that folder inaccessible to other users again.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        root = Path(folder) / "machine"
+        fill(root)
+        yield root
+
+
+def fill(root):
     for name, place in INSTALLED.items():
         (root / place).parent.mkdir(parents=True)
         shutil.copy(SYSTEMD / name, root / place)
@@ -47,7 +56,6 @@ def machine(tmp_path):
         shutil.copy(ROOT / "deploy/demo" / name, root / "etc/keygate")
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\n")
     (root / "etc/group").write_text("root:x:0:\nwww-data:x:33:\n")
-    return root
 
 
 def test_systemd_understands_the_units(machine):
@@ -104,9 +112,6 @@ def connect(path):
 def test_each_role_runs_as_its_user_and_reads_only_its_files(machine):
     for tool in ["systemd-sysusers"], ["systemd-tmpfiles", "--create", "--prefix=/etc/keygate", "--prefix=/run/keygate"]:
         subprocess.run([*tool, f"--root={machine}"], check=True, capture_output=True)
-    for folder in machine.parents:
-        if folder.is_relative_to(Path("/tmp")) and folder != Path("/tmp"):
-            folder.chmod(0o755)
     running = [start(machine, role) for role in ROLES]
     try:
         for role, process in zip(ROLES, running):
