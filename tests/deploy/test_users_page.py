@@ -249,7 +249,7 @@ def test_a_userinfo_service(folder):
 @pytest.mark.parametrize(("variable", "user"), [("USERINFO_URL", "mia-userid: ada"), ("TRUST_MIA_USER_HEADERS", None)])
 def test_mia_platforms_environment(variable, user, folder):
     (folder / "auth.json").write_text(AUTH_JSON)
-    page = (ROOT / "docs/migrating-from-mia-platform.md").read_text()
+    page = (ROOT / "docs/from-mia-platform.md").read_text()
     command = next(block for block in blocks("sh", page) if variable in block)
     command = command.replace("/configmap", str(folder)).replace("keygate authorizer", f"exec {KEYGATE} authorizer")
     with serving(9000, session), running(["bash", "-c", command], folder, "authorizer.log"):
