@@ -18,7 +18,18 @@ use examples::ALL;
 /// Every example, for an argument `example`.
 #[template]
 #[rstest::rstest]
-fn each_example(#[values(examples::TRAEFIK, examples::CADDY, examples::HAPROXY)] example: Example) {
+fn each_example(
+    #[values(
+        examples::TRAEFIK,
+        examples::CADDY,
+        examples::HAPROXY,
+        examples::ENVOY_HTTP_PAIR,
+        examples::ENVOY_HTTP_SERVE,
+        examples::ENVOY_GRPC_PAIR,
+        examples::ENVOY_GRPC_SERVE
+    )]
+    example: Example,
+) {
 }
 
 #[apply(each_example)]

@@ -79,6 +79,9 @@ pub enum Malformed {
     /// The value is not visible ASCII.
     #[error("the header `{0}` has a value that is not visible ASCII")]
     NotText(HeaderName),
+    /// The host is not one host: Envoy joins several with commas.
+    #[error("the header `{0}` is not one host")]
+    NotOneHost(HeaderName),
     /// There is no request target from nginx.
     #[error(
         "neither `original-request-uri` nor a path below `/auth` contains the request target: if the gateway \
@@ -115,7 +118,7 @@ impl Malformed {
     pub fn is_of_caller(&self) -> bool {
         match self {
             Self::NotText(name) => [ORIGINAL_HOST, FORWARDED_HOST, header::HOST].contains(name),
-            Self::Contradicted(_) => true,
+            Self::Contradicted(_) | Self::NotOneHost(_) => true,
             _ => false,
         }
     }
@@ -173,16 +176,16 @@ impl<'h> Request<'h> {
                 target: single(headers, &ORIGINAL_URI)?
                     .ok_or(Malformed::NoTarget)?
                     .as_bytes(),
-                host: text(headers, &ORIGINAL_HOST)?,
+                host: host(headers, &ORIGINAL_HOST)?,
             }),
             // Mia-Platform's Envoy, where nobody has set `gateway`.
             (Gateway::Nginx, Some(target)) => {
-                let host = text(headers, &header::HOST)?;
+                let host = host(headers, &header::HOST)?;
                 self.reject_contradictions(target, host)?;
                 Ok(self.in_path(target, host))
             }
             (Gateway::Envoy, Some(target)) => {
-                Ok(self.in_path(target, text(headers, &header::HOST)?))
+                Ok(self.in_path(target, host(headers, &header::HOST)?))
             }
             (Gateway::Envoy, None) => Err(Malformed::NoTargetInPath),
             (Gateway::Traefik | Gateway::Caddy | Gateway::Haproxy, _) => {
@@ -193,7 +196,7 @@ impl<'h> Request<'h> {
                     target: single(headers, &FORWARDED_URI)?
                         .ok_or_else(|| missing(FORWARDED_URI))?
                         .as_bytes(),
-                    host: text(headers, &FORWARDED_HOST)?,
+                    host: host(headers, &FORWARDED_HOST)?,
                 })
             }
         }
@@ -253,6 +256,18 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
         .to_str()
         .map_err(|_| Malformed::NotText(name.clone()))?;
     Ok((!text.is_empty()).then_some(text))
+}
+
+/// Returns the host, which may have a port.
+///
+/// Hosts that differ must not match no pattern of the policy, while a backend reads one of them.
+fn host<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
+    let host = text(headers, name)?;
+    // Delimiters of lists and of other parts of a URI.
+    match host.filter(|host| host.contains([',', ' ', '/', '\\', '@', '?', '#', '"'])) {
+        None => Ok(host),
+        Some(_) => Err(Malformed::NotOneHost(name.clone())),
+    }
 }
 
 /// Mia-Platform's Envoy sends `0` for off; any unclear value is rejected, since either meaning could
@@ -483,6 +498,36 @@ mod tests {
             rejected(&[uri, ("client-type", "\u{e8}")]),
             "the header `client-type` has a value that is not visible ASCII"
         );
+    }
+
+    #[rstest]
+    #[case::name("api.example.com", true)]
+    #[case::port("api.example.com:8080", true)]
+    #[case::address("[::1]:8080", true)]
+    #[case::underscore("api_v1.example.com", true)]
+    #[case::joined("closed.example,open.example", false)]
+    #[case::joined_with_a_blank("closed.example, open.example", false)]
+    #[case::user("closed.example@open.example", false)]
+    #[case::path("closed.example/open.example", false)]
+    fn a_host_is_one_host(
+        #[values(Gateway::Nginx, Gateway::Envoy, Gateway::Caddy)] gateway: Gateway,
+        #[case] host: &str,
+        #[case] is_accepted: bool,
+    ) {
+        let (target, name) = match gateway {
+            Gateway::Nginx => (None, "original-request-host"),
+            Gateway::Envoy => (Some("/"), "host"),
+            _ => (None, "x-forwarded-host"),
+        };
+        let lines = [
+            (name, host),
+            ("original-request-uri", "/"),
+            ("x-forwarded-uri", "/"),
+            ("x-forwarded-method", "GET"),
+        ];
+        let read = read_from(gateway, target, &lines);
+        assert_eq!(read.is_ok(), is_accepted, "{read:?}");
+        assert!(read.err().is_none_or(|malformed| malformed.is_of_caller()));
     }
 
     #[test]

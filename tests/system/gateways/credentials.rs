@@ -148,11 +148,13 @@ fn keys_in_other_headers_are_removed_and_users_tokens_stay(example: Example) {
 
 #[apply(each_example)]
 fn a_caller_cannot_choose_the_address_of_its_failed_keys(example: Example) {
-    let settings = "failed-keys-per-minute: 3\nclient-address-header: x-forwarded-for\n";
-    let gateway = example.start_in(folder(settings), |_, text| text);
+    let header = example.client_address;
+    let settings = format!("failed-keys-per-minute: 3\nclient-address-header: {header}\n");
+    let gateway = example.start_in(folder(&settings), |_, text| text);
     let status = |key: &str, n: u8| {
-        let address = format!("x-forwarded-for: 192.0.2.{n}");
-        caller::get(&gateway.address, "/any-key", &[key, &address]).status()
+        let names = ["x-forwarded-for", header];
+        let [forwarded, own] = names.map(|name| format!("{name}: 192.0.2.{n}"));
+        caller::get(&gateway.address, "/any-key", &[key, &forwarded, &own]).status()
     };
     assert_eq!(status("client-key: sample-key-of-client-a", 0), 200);
     for n in 1..6 {

@@ -2,14 +2,24 @@
 
 use std::process::Command;
 
-use crate::support::example::{Example, program};
+use crate::support::example::{Example, Protocol, program};
 use crate::support::gateway::Role;
 
-pub(crate) const ALL: [Example; 3] = [TRAEFIK, CADDY, HAPROXY];
+pub(crate) const ALL: [Example; 7] = [
+    TRAEFIK,
+    CADDY,
+    HAPROXY,
+    ENVOY_HTTP_PAIR,
+    ENVOY_HTTP_SERVE,
+    ENVOY_GRPC_PAIR,
+    ENVOY_GRPC_SERVE,
+];
 
 pub(crate) const TRAEFIK: Example = Example {
     name: "traefik",
     folder: "traefik",
+    client_address: "x-forwarded-for",
+    protocol: Protocol::Http,
     services: &[Role::Serve],
     settings: &[("KEYGATE_GATEWAY", "traefik")],
     unavailable: 500,
@@ -36,6 +46,8 @@ backoffice:
 pub(crate) const CADDY: Example = Example {
     name: "caddy",
     folder: "caddy",
+    client_address: "x-forwarded-for",
+    protocol: Protocol::Http,
     services: &[Role::Serve],
     settings: &[("KEYGATE_GATEWAY", "caddy")],
     unavailable: 503,
@@ -71,6 +83,8 @@ route /backoffice/* {
 pub(crate) const HAPROXY: Example = Example {
     name: "haproxy",
     folder: "haproxy",
+    client_address: "x-forwarded-for",
+    protocol: Protocol::Http,
     services: &[Role::Serve],
     settings: &[("KEYGATE_GATEWAY", "haproxy")],
     unavailable: 503,
@@ -89,4 +103,66 @@ pub(crate) const HAPROXY: Example = Example {
         command.env("LD_LIBRARY_PATH", program.with_file_name("lib"));
         command
     },
+};
+
+/// The back office of the corpus.
+const ENVOY_BACKOFFICE: &str = "
+- match: { prefix: /backoffice/ }
+  route: { cluster: backend, timeout: 60s }
+  typed_per_filter_config:
+    keygate-identity:
+      \"@type\": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute
+      mutations:
+        request_mutations:
+          - append:
+              header: { key: isbackoffice, value: \"1\" }
+              append_action: OVERWRITE_IF_EXISTS_OR_ADD";
+
+/// Returns Envoy with one of its configurations.
+fn envoy(configuration: &str) -> Command {
+    let mut command = Command::new(program("envoy/_bin/envoy"));
+    command
+        .env_clear()
+        .args(["--disable-hot-restart", "--log-level", "warning"]);
+    command.args(["--config-path", configuration]);
+    command
+}
+
+pub(crate) const ENVOY_HTTP_PAIR: Example = Example {
+    name: "envoy-http-pair",
+    folder: "envoy",
+    protocol: Protocol::Http,
+    services: &[Role::Resolver, Role::Authorizer],
+    settings: &[("KEYGATE_GATEWAY", "envoy")],
+    unavailable: 503,
+    more: &[("http-pair.yaml", ENVOY_BACKOFFICE)],
+    client_address: "x-keygate-client-address",
+    other_keys: &[("exact: client-key", "exact: x-api-key")],
+    command: || envoy("http-pair.yaml"),
+};
+
+pub(crate) const ENVOY_HTTP_SERVE: Example = Example {
+    name: "envoy-http-serve",
+    services: &[Role::Serve],
+    more: &[("http-serve.yaml", ENVOY_BACKOFFICE)],
+    command: || envoy("http-serve.yaml"),
+    ..ENVOY_HTTP_PAIR
+};
+
+pub(crate) const ENVOY_GRPC_PAIR: Example = Example {
+    name: "envoy-grpc-pair",
+    protocol: Protocol::Grpc,
+    settings: &[],
+    other_keys: &[],
+    more: &[("grpc-pair.yaml", ENVOY_BACKOFFICE)],
+    command: || envoy("grpc-pair.yaml"),
+    ..ENVOY_HTTP_PAIR
+};
+
+pub(crate) const ENVOY_GRPC_SERVE: Example = Example {
+    name: "envoy-grpc-serve",
+    services: &[Role::Serve],
+    more: &[("grpc-serve.yaml", ENVOY_BACKOFFICE)],
+    command: || envoy("grpc-serve.yaml"),
+    ..ENVOY_GRPC_PAIR
 };

@@ -9,7 +9,7 @@ use rstest_reuse::apply;
 
 use crate::gateways::{each_example, examples};
 use crate::support::backend::Backend;
-use crate::support::example::{Example, wait_for_routes};
+use crate::support::example::{Example, Protocol, wait_for_routes};
 use crate::support::gateway::{ROOT, free_port};
 use crate::support::program::Service;
 use crate::support::report;
@@ -65,10 +65,20 @@ fn the_commands_of_the_readme_do_what_it_says(example: Example) {
         .join("README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let blocks = blocks(&readme);
-    let (start, curls) = blocks.split_first().unwrap();
-    let [keygate, gateway] = start.commands.as_slice() else {
-        panic!("two commands start it: {:?}", start.commands);
+    let (curls, starts): (Vec<_>, Vec<_>) = blocks
+        .iter()
+        .partition(|block| block.commands[0].starts_with("curl "));
+    // The README of several examples has a block for each.
+    let names_file = |block: &&&Block<'_>| {
+        let (file, _) = example.more[0];
+        block
+            .commands
+            .last()
+            .is_some_and(|line| line.ends_with(file))
     };
+    let start = starts.iter().find(names_file).unwrap_or(&starts[0]);
+    let (gateway, services) = start.commands.split_last().unwrap();
+    assert_eq!(services.len(), example.services.len(), "{services:?}");
 
     let programs = folder.path().join("programs");
     fs::create_dir(&programs).unwrap();
@@ -90,7 +100,12 @@ fn the_commands_of_the_readme_do_what_it_says(example: Example) {
         let log = folder.path().join(format!("{listen}.log"));
         Service::start(command, &format!("127.0.0.1:{listen}"), &log)
     };
-    let _keygate = started(keygate, ports[2].1);
+    let listen = |n: usize| match example.protocol {
+        Protocol::Http => ports[2 + n].1,
+        Protocol::Grpc => free_port(),
+    };
+    let services = services.iter().enumerate();
+    let _keygate: Vec<_> = services.map(|(n, line)| started(line, listen(n))).collect();
     let _gateway = started(gateway, ports[0].1);
     wait_for_routes(&format!("127.0.0.1:{}", ports[0].1));
     backend.take();

@@ -21,6 +21,13 @@ const BACKEND_PORT: u16 = 9000;
 /// The line of an example after which a test adds its own lines.
 const MARK: &str = "# More ";
 
+/// What a gateway speaks to the services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http,
+    Grpc,
+}
+
 /// An example, and how it is started.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Example {
@@ -28,6 +35,8 @@ pub(crate) struct Example {
     pub(crate) name: &'static str,
     /// The folder in `deploy/`.
     pub(crate) folder: &'static str,
+    /// What the gateway speaks.
+    pub(crate) protocol: Protocol,
     /// The services, which have the ports that the example names.
     pub(crate) services: &'static [Role],
     /// The services' settings.
@@ -36,6 +45,8 @@ pub(crate) struct Example {
     pub(crate) unavailable: u16,
     /// Lines for the example, by file: after the line that begins with `# More `, with its indentation.
     pub(crate) more: &'static [(&'static str, &'static str)],
+    /// The header with the caller's address, which the gateway sets.
+    pub(crate) client_address: &'static str,
     /// What its README changes for keys in `authorization` and `x-api-key`: texts, and those in their place.
     pub(crate) other_keys: &'static [(&'static str, &'static str)],
     /// Returns the gateway's program, and the arguments that start it in its folder.
@@ -84,7 +95,7 @@ impl Example {
             .map(|(_, port)| format!("127.0.0.1:{port}"))
             .collect();
         let services = self.services.iter().zip(&service_addresses);
-        let services = services.map(|(role, address)| role.start(address, path, self.settings));
+        let services = services.map(|(role, address)| self.start_service(*role, address, path));
         let services = services.collect();
         let mut command = (self.command)();
         command.current_dir(&example).stdin(Stdio::null());
@@ -111,8 +122,23 @@ impl Example {
             (PORT, free_port()),
             (BACKEND_PORT, of_backend.parse().unwrap()),
         ];
-        ports.extend(self.services.iter().map(|role| (role.port(), free_port())));
+        let services = self.services.iter();
+        ports.extend(services.map(|role| (self.port_of(*role), free_port())));
         ports
+    }
+
+    fn port_of(&self, role: Role) -> u16 {
+        match self.protocol {
+            Protocol::Http => role.port(),
+            Protocol::Grpc => role.grpc_port(),
+        }
+    }
+
+    fn start_service(&self, role: Role, address: &str, folder: &Path) -> Service {
+        match self.protocol {
+            Protocol::Http => role.start(address, folder, self.settings),
+            Protocol::Grpc => role.start_with_grpc(address, folder, self.settings),
+        }
     }
 
     /// Copies the example, with the ports and the additional lines of the test.
@@ -155,7 +181,9 @@ impl Running {
     pub(crate) fn restart(&mut self, n: usize) {
         let role = self.example.services[n];
         let address = &self.service_addresses[n];
-        self.services[n] = role.start(address, self.folder.path(), self.example.settings);
+        self.services[n] = self
+            .example
+            .start_service(role, address, self.folder.path());
     }
 
     /// Returns where rows of the table are checked.

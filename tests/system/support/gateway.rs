@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
@@ -59,8 +60,38 @@ impl Role {
         folder.join(format!("{}-operations.sock", self.name()))
     }
 
+    /// The port of its listener for gRPC in the examples.
+    pub(crate) fn grpc_port(self) -> u16 {
+        match self {
+            Self::Resolver | Self::Serve => 7084,
+            Self::Authorizer => 7085,
+        }
+    }
+
     /// Starts it with the policy and the keys of a folder.
     pub(crate) fn start(self, listen: &str, folder: &Path, settings: &[(&str, &str)]) -> Service {
+        let command = self.command(listen, folder, settings);
+        Service::start(command, listen, &self.log(folder))
+    }
+
+    /// Starts it with a listener for gRPC too.
+    pub(crate) fn start_with_grpc(
+        self,
+        grpc: &str,
+        folder: &Path,
+        settings: &[(&str, &str)],
+    ) -> Service {
+        let data = format!("unix:{}/{}-data.sock", folder.display(), self.name());
+        let mut command = self.command(&data, folder, settings);
+        command.args(["--grpc-listen", grpc]);
+        Service::start(command, grpc, &self.log(folder))
+    }
+
+    fn log(self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.log", self.name()))
+    }
+
+    fn command(self, listen: &str, folder: &Path, settings: &[(&str, &str)]) -> Command {
         let name = self.name();
         let mut command = keygate();
         command.envs(settings.iter().copied());
@@ -77,7 +108,7 @@ impl Role {
         if self != Self::Resolver {
             command.arg("--policy").arg(folder.join("policy.yaml"));
         }
-        Service::start(command, listen, &folder.join(format!("{name}.log")))
+        command
     }
 }
 

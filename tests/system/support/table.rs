@@ -266,7 +266,7 @@ impl Expected<'_> {
 
     /// Returns whether the response is the gateway's own.
     pub(crate) fn is_of_gateway(&self) -> bool {
-        let rejects = matches!(self.status, 400 | 404 | 405 | 413 | 414 | 501 | 505);
+        let rejects = matches!(self.status, 400 | 404 | 405 | 413 | 414 | 426 | 501 | 505);
         self.by_gateway || self.reason.is_none() && rejects
     }
 
