@@ -47,6 +47,7 @@ mod keys_command;
 mod keys_crash;
 mod keys_import;
 mod keys_live;
+mod kong_import;
 mod log_reader;
 mod memory;
 mod metrics;

@@ -1,6 +1,7 @@
 //! `keygate import`: converts files of other gateways to Keygate's.
 
 mod keys;
+mod kong;
 mod mia;
 mod nginx_map;
 mod policy;
@@ -29,6 +30,9 @@ enum Command {
     /// API keys of a Console configuration.
     #[command(after_help = mia::EXAMPLES)]
     Mia(mia::Arguments),
+    /// A declarative configuration of Kong: consumers with their keys and groups, and routes.
+    #[command(after_help = kong::EXAMPLES)]
+    Kong(kong::Arguments),
     /// A `map` of nginx from API keys to client types.
     #[command(after_help = nginx_map::EXAMPLES)]
     NginxMap(nginx_map::Arguments),
@@ -63,6 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let now = super::keys::now();
     let done = match &arguments.command {
         Command::Mia(arguments) => mia::run(arguments, now),
+        Command::Kong(arguments) => kong::run(arguments, now),
         Command::NginxMap(arguments) => nginx_map::run(arguments, now),
     };
     match done {

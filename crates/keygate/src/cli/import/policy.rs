@@ -57,6 +57,11 @@ pub(super) fn text(found: &Found, out: Option<&Path>) -> Result<String, ImportEr
         Found::AuthJson(file) => file.to_policy_yaml(),
         Found::Console(console) => console.to_policy_yaml(),
     };
+    checked(text, out)
+}
+
+/// A text that loads as a policy, and that can be written.
+pub(super) fn checked(text: String, out: Option<&Path>) -> Result<String, ImportError> {
     let origin = "the policy that would be written";
     Policy::from_yaml(&text).map_err(|errors| {
         let show = |error: &PolicyError| error.diagnostic().render(origin, &text);

@@ -1,0 +1,445 @@
+//! Converts Kong's routes to endpoints, by the plugins that apply to each.
+//!
+//! What cannot be converted is never open: a route with a plugin that may deny requests allows nobody, and a
+//! route with a condition that a policy does not have is left out, so that its requests match no endpoint.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use keygate_documents::yaml::scalar;
+
+use super::document::{Document, Plugin, Reference, Route, Service};
+
+/// Plugins that deny no request for who sends it.
+const WITHOUT_DECISION: [&str; 28] = [
+    "aws-lambda",
+    "azure-functions",
+    "correlation-id",
+    "cors",
+    "datadog",
+    "file-log",
+    "grpc-gateway",
+    "grpc-web",
+    "http-log",
+    "kafka-log",
+    "loggly",
+    "opentelemetry",
+    "prometheus",
+    "proxy-cache",
+    "proxy-cache-advanced",
+    "rate-limiting",
+    "rate-limiting-advanced",
+    "request-size-limiting",
+    "request-transformer",
+    "request-transformer-advanced",
+    "response-ratelimiting",
+    "response-transformer",
+    "response-transformer-advanced",
+    "statsd",
+    "syslog",
+    "tcp-log",
+    "udp-log",
+    "zipkin",
+];
+
+/// The endpoints, and what the user has to know.
+pub(super) struct Found {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) notes: Vec<String>,
+}
+
+/// An endpoint of a policy.
+pub(super) struct Endpoint {
+    path: String,
+    route: String,
+    methods: Vec<String>,
+    hosts: Vec<String>,
+    callers: Callers,
+}
+
+/// Who may call an endpoint.
+#[derive(PartialEq, Eq)]
+enum Callers {
+    Everybody,
+    AnyKey,
+    ClientTypes(BTreeSet<String>),
+    Nobody,
+}
+
+/// Converts all routes.
+///
+/// # Errors
+/// Kong and Keygate would choose different ones for a request, or an entity names one that is not in the file: its
+/// plugins or groups would be lost.
+pub(super) fn convert(document: &Document) -> Result<Found, Vec<String>> {
+    let unresolved = unresolved(document);
+    if !unresolved.is_empty() {
+        return Err(unresolved);
+    }
+    let mut found = Found {
+        endpoints: Vec::new(),
+        notes: Vec::new(),
+    };
+    let nested = document.services.iter().flat_map(|service| {
+        let routes = service.routes.iter();
+        routes.map(move |route| (Some(service), route))
+    });
+    let flat = document.routes.iter().map(|route| {
+        let of = |reference| {
+            let mut services = document.services.iter();
+            services.find(|it| matches_service(reference, it))
+        };
+        (route.service.as_ref().and_then(of), route)
+    });
+    let mut key_names = BTreeSet::new();
+    for (number, (service, route)) in nested.chain(flat).enumerate() {
+        let name = route.name.clone().or_else(|| route.id.clone());
+        let name = name.unwrap_or_else(|| format!("number {}", number + 1));
+        found.take(document, service, route, &name, &mut key_names);
+    }
+    note_consumer_plugins(document, &mut found.notes);
+    if !key_names.is_empty() {
+        let names: Vec<_> = key_names.into_iter().collect();
+        found.notes.push(format!(
+            "Kong looks for keys in the headers and the query parameters `{}`: set `key-headers: [{}]`; Keygate takes \
+             no keys from queries",
+            names.join("`, `"),
+            names.join(", ")
+        ));
+    }
+    let errors = found.ambiguities();
+    if errors.is_empty() {
+        Ok(found)
+    } else {
+        Err(errors)
+    }
+}
+
+impl Found {
+    fn take(
+        &mut self,
+        document: &Document,
+        service: Option<&Service>,
+        route: &Route,
+        name: &str,
+        key_names: &mut BTreeSet<String>,
+    ) {
+        if service.is_some_and(|service| service.enabled == Some(false)) {
+            self.notes.push(format!(
+                "the route `{name}` is left out: its service is disabled"
+            ));
+            return;
+        }
+        if let Some(condition) = route.unknown_condition() {
+            self.notes.push(format!(
+                "the route `{name}` is left out, and its requests are denied: a policy has no condition `{condition}`"
+            ));
+            return;
+        }
+        let plugins = effective_plugins(document, service, route);
+        if let Some(key_auth) = plugin(&plugins, "key-auth") {
+            let names = key_auth.config.key_names.clone();
+            key_names.extend(names.unwrap_or_else(|| vec!["apikey".to_owned()]));
+            if key_auth.config.anonymous.is_some() {
+                self.notes.push(format!(
+                    "the route `{name}` needs a key now: Kong's `anonymous` consumer is not converted"
+                ));
+            }
+        }
+        let callers = self.callers(document, &plugins, name);
+        if callers == Callers::Everybody {
+            self.notes
+                .push(format!("the route `{name}` needs no key, as in Kong"));
+        }
+        let all = vec!["/".to_owned()];
+        for path in route
+            .paths
+            .as_ref()
+            .filter(|it| !it.is_empty())
+            .unwrap_or(&all)
+        {
+            if path.starts_with('~') {
+                self.notes.push(format!(
+                    "a path of the route `{name}` is left out, and its requests are denied: it is a regular expression"
+                ));
+                continue;
+            }
+            self.endpoints.push(Endpoint {
+                path: literal(path),
+                route: name.to_owned(),
+                methods: route.methods.clone().unwrap_or_default(),
+                hosts: route.hosts.clone().unwrap_or_default(),
+                callers: match &callers {
+                    Callers::Everybody => Callers::Everybody,
+                    Callers::AnyKey => Callers::AnyKey,
+                    Callers::ClientTypes(types) => Callers::ClientTypes(types.clone()),
+                    Callers::Nobody => Callers::Nobody,
+                },
+            });
+        }
+    }
+
+    /// Who may call a route with these plugins.
+    fn callers(&mut self, document: &Document, plugins: &[&Plugin], name: &str) -> Callers {
+        let others = plugins.iter().map(|plugin| plugin.name.as_str());
+        let mut others =
+            others.filter(|it| !["key-auth", "acl"].contains(it) && !WITHOUT_DECISION.contains(it));
+        if let Some(other) = others.next() {
+            self.notes.push(format!(
+                "nobody may call the route `{name}`: its plugin `{other}` is not converted; write who may call it into \
+                 the policy"
+            ));
+            return Callers::Nobody;
+        }
+        let key_auth = plugin(plugins, "key-auth");
+        let Some(acl) = plugin(plugins, "acl") else {
+            return key_auth.map_or(Callers::Everybody, |_| Callers::AnyKey);
+        };
+        if key_auth.is_none() {
+            self.notes.push(format!(
+                "nobody may call the route `{name}`: it has the plugin `acl`, and no `key-auth`"
+            ));
+            return Callers::Nobody;
+        }
+        let is_allowed = |groups: &[&str]| {
+            let has = |list: &Option<Vec<String>>| {
+                let list = list.as_deref().unwrap_or_default();
+                list.iter().any(|group| groups.contains(&group.as_str()))
+            };
+            match (&acl.config.allow, &acl.config.deny) {
+                (Some(_), _) => has(&acl.config.allow) && !has(&acl.config.deny),
+                (None, Some(_)) => !has(&acl.config.deny),
+                (None, None) => false,
+            }
+        };
+        let allowed = document.consumers.iter().filter(|consumer| {
+            let groups: Vec<_> = document.groups_of(consumer).collect();
+            is_allowed(&groups)
+        });
+        let names: BTreeSet<_> = allowed
+            .filter_map(|it| it.name())
+            .map(str::to_owned)
+            .collect();
+        if names.is_empty() {
+            self.notes.push(format!(
+                "nobody may call the route `{name}`: no consumer has a group that it allows"
+            ));
+            return Callers::Nobody;
+        }
+        Callers::ClientTypes(names)
+    }
+
+    /// Kong prefers a route with more conditions, Keygate the longer path.
+    fn ambiguities(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        for short in &self.endpoints {
+            for long in &self.endpoints {
+                let is_below = long.path != short.path
+                    && (short.path == "/"
+                        || long
+                            .path
+                            .strip_prefix(&short.path)
+                            .is_some_and(|it| it.starts_with('/')));
+                if is_below
+                    && short.conditions() > long.conditions()
+                    && short.callers != long.callers
+                {
+                    errors.push(format!(
+                        "for requests to `{}`, Kong prefers the route `{}`, which has more conditions, and Keygate the \
+                         route `{}`, which has the longer path: give both the same kinds of conditions (`hosts`, \
+                         `methods`)",
+                        long.path, short.route, long.route
+                    ));
+                }
+            }
+        }
+        errors
+    }
+
+    /// Returns the text of the policy file.
+    pub(super) fn to_policy_yaml(&self) -> String {
+        let mut text = "version: 1\nendpoints:\n".to_owned();
+        for endpoint in &self.endpoints {
+            endpoint.write(&mut text);
+        }
+        text
+    }
+}
+
+impl Endpoint {
+    fn conditions(&self) -> usize {
+        usize::from(!self.hosts.is_empty()) + usize::from(!self.methods.is_empty())
+    }
+
+    fn write(&self, text: &mut String) {
+        let list = |values: &mut dyn Iterator<Item = &String>| {
+            let values: Vec<_> = values.map(|it| scalar(it)).collect();
+            format!("[{}]", values.join(", "))
+        };
+        let mut fields = vec![(
+            "description",
+            scalar(&format!("route {} of Kong", self.route)),
+        )];
+        if !self.hosts.is_empty() {
+            fields.push(("hosts", list(&mut self.hosts.iter())));
+        }
+        if !self.methods.is_empty() {
+            fields.push(("methods", list(&mut self.methods.iter())));
+        }
+        match &self.callers {
+            Callers::Everybody => fields.push(("apiKeyRequired", "false".to_owned())),
+            Callers::AnyKey => {}
+            Callers::ClientTypes(types) => fields.push(("clientTypes", list(&mut types.iter()))),
+            Callers::Nobody => fields.push(("groupExpression", "\"false\"".to_owned())),
+        }
+        let _ = writeln!(text, "  - path: {}", scalar(&self.path));
+        for (name, value) in fields {
+            let _ = writeln!(text, "    {name}: {value}");
+        }
+    }
+}
+
+impl Route {
+    /// The name of a condition that a policy does not have.
+    fn unknown_condition(&self) -> Option<&'static str> {
+        let snis = self.snis.as_ref().filter(|it| !it.is_empty());
+        [
+            (
+                "headers",
+                self.headers.as_ref().is_some_and(|it| !it.is_null()),
+            ),
+            ("snis", snis.is_some()),
+            (
+                "sources",
+                self.sources.as_ref().is_some_and(|it| !it.is_null()),
+            ),
+            (
+                "destinations",
+                self.destinations.as_ref().is_some_and(|it| !it.is_null()),
+            ),
+            ("expression", self.expression.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(name, is_there)| is_there.then_some(name))
+    }
+}
+
+fn matches_service(reference: &Reference, service: &Service) -> bool {
+    reference.is(&[&service.id, &service.name])
+}
+
+/// The plugins of a route: of each name the one of the route, else of its service, else of all.
+fn effective_plugins<'d>(
+    document: &'d Document,
+    service: Option<&'d Service>,
+    route: &'d Route,
+) -> Vec<&'d Plugin> {
+    let of_consumer =
+        |plugin: &&Plugin| plugin.consumer.is_some() || plugin.consumer_group.is_some();
+    let (mut of_route, mut of_service, mut of_all) = (Vec::new(), Vec::new(), Vec::new());
+    of_route.extend(&route.plugins);
+    of_service.extend(service.iter().flat_map(|service| &service.plugins));
+    for plugin in &document.plugins {
+        match (&plugin.route, &plugin.service) {
+            (Some(reference), _) if reference.is(&[&route.id, &route.name]) => {
+                of_route.push(plugin);
+            }
+            (None, Some(reference)) if service.is_some_and(|it| matches_service(reference, it)) => {
+                of_service.push(plugin);
+            }
+            (None, None) => of_all.push(plugin),
+            _ => {}
+        }
+    }
+    let mut effective: Vec<&Plugin> = Vec::new();
+    for plugin in of_route.into_iter().chain(of_service).chain(of_all) {
+        let is_other = !effective.iter().any(|it| it.name == plugin.name);
+        if is_other && plugin.enabled != Some(false) && !of_consumer(&plugin) {
+            effective.push(plugin);
+        }
+    }
+    effective
+}
+
+fn plugin<'p>(plugins: &[&'p Plugin], name: &str) -> Option<&'p Plugin> {
+    plugins.iter().find(|plugin| plugin.name == name).copied()
+}
+
+/// The entities that name another one that is not in the file.
+fn unresolved(document: &Document) -> Vec<String> {
+    let services = &document.services;
+    let is_service =
+        |reference: &Reference| services.iter().any(|it| matches_service(reference, it));
+    let nested = services.iter().flat_map(|service| &service.routes);
+    let routes: Vec<_> = nested.chain(&document.routes).collect();
+    let is_route = |reference: &Reference| {
+        routes
+            .iter()
+            .any(|route| reference.is(&[&route.id, &route.name]))
+    };
+    let is_consumer = |reference: &Reference| document.consumer(reference).is_some();
+    let lost = |reference: &Option<Reference>, is_known: &dyn Fn(&Reference) -> bool| {
+        reference.as_ref().is_some_and(|it| !is_known(it))
+    };
+    let mut errors = Vec::new();
+    for plugin in &document.plugins {
+        if lost(&plugin.service, &is_service) || lost(&plugin.route, &is_route) {
+            let name = &plugin.name;
+            errors.push(format!(
+                "a plugin `{name}` belongs to a service or a route that is not in the file"
+            ));
+        }
+    }
+    for route in &document.routes {
+        if lost(&route.service, &is_service) {
+            let name = route.name.as_deref().unwrap_or("without a name");
+            errors.push(format!(
+                "the route `{name}` belongs to a service that is not in the file"
+            ));
+        }
+    }
+    for group in &document.acls {
+        if group.consumer.is_none() || lost(&group.consumer, &is_consumer) {
+            let name = &group.group;
+            errors.push(format!(
+                "the group `{name}` of `acls` belongs to a consumer that is not in the file"
+            ));
+        }
+    }
+    errors
+}
+
+/// Plugins of one consumer: they may deny requests of that consumer alone.
+fn note_consumer_plugins(document: &Document, notes: &mut Vec<String>) {
+    let nested = document.consumers.iter().flat_map(|it| &it.plugins);
+    let flat = document.plugins.iter();
+    let flat = flat.filter(|it| it.consumer.is_some() || it.consumer_group.is_some());
+    let names = nested.chain(flat).map(|plugin| plugin.name.as_str());
+    let names: BTreeSet<_> = names.filter(|it| !WITHOUT_DECISION.contains(it)).collect();
+    for name in names {
+        notes.push(format!(
+            "the plugin `{name}` of single consumers is ignored: check what it denies"
+        ));
+    }
+}
+
+/// Returns the path as the text of a base path: without a slash at the end, and with nothing that is a
+/// placeholder in policies.
+fn literal(path: &str) -> String {
+    let mut literal = String::with_capacity(path.len());
+    for segment in path.trim_end_matches('/').split('/').skip(1) {
+        literal.push('/');
+        for (at, character) in segment.char_indices() {
+            match character {
+                '{' => literal.push_str("%7B"),
+                '}' => literal.push_str("%7D"),
+                '*' => literal.push_str("%2A"),
+                ':' if at == 0 => literal.push_str("%3A"),
+                other => literal.push(other),
+            }
+        }
+    }
+    if literal.is_empty() {
+        literal.push('/');
+    }
+    literal
+}

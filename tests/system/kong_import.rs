@@ -1,0 +1,181 @@
+//! `keygate import kong`: a declarative configuration becomes keys and a policy that decide as Kong does.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use rstest::rstest;
+
+use crate::support::program::{keygate, run_to_end};
+
+const KONG: &str = r#"
+_format_version: "3.0"
+consumers:
+  - username: shop
+    keyauth_credentials: [{key: sample-key-of-the-shop}]
+    acls: [{group: partners}]
+  - username: erp
+    keyauth_credentials: [{key: sample-key-of-the-erp}]
+  - username: guest
+    keyauth_credentials: [{key: sample-key-of-a-guest}]
+    acls: [{group: guests}]
+acls:
+  - {consumer: erp, group: internal}
+services:
+  - name: orders
+    url: http://orders:8080
+    plugins:
+      - name: key-auth
+        config: {key_names: [x-api-key]}
+      - {name: rate-limiting, config: {minute: 5}}
+    routes:
+      - name: orders
+        paths: [/orders/]
+        plugins:
+          - {name: acl, config: {allow: [partners, internal]}}
+      - name: disabled-on-route
+        paths: [/still-keyed]
+        plugins:
+          - {name: key-auth, enabled: false}
+      - name: not-guests
+        paths: [/any]
+        plugins:
+          - {name: acl, config: {deny: [guests]}}
+      - name: by-token
+        paths: [/token]
+        plugins:
+          - {name: jwt}
+      - name: expression
+        paths: ["~/regular/\\d+"]
+      - name: by-header
+        paths: [/header]
+        headers: {x-version: [v2]}
+  - name: status
+    url: http://status:8080
+    routes:
+      - {name: status, paths: [/status], methods: [GET]}
+certificates: []
+"#;
+
+struct Imported {
+    folder: tempfile::TempDir,
+    output: Output,
+}
+
+impl Imported {
+    fn of(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("kong.yaml"), text).unwrap();
+        let mut command = keygate();
+        command.args(["import", "kong"]).arg(path("kong.yaml"));
+        command.arg("--policy-out").arg(path("policy.yaml"));
+        command.arg("--keys-out").arg(path("keys.yaml"));
+        let output = run_to_end(&mut command);
+        Self { folder, output }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn said(&self) -> String {
+        let said = String::from_utf8_lossy(&self.output.stderr).into_owned();
+        assert!(!said.contains("sample-key"), "{said}");
+        said
+    }
+}
+
+/// Whether the policy allows a client type, or nobody in particular.
+fn is_allowed(policy: &Path, method: &str, uri: &str, client_type: Option<&str>) -> bool {
+    let mut command = keygate();
+    command.args(["explain", "--method", method, "--uri", uri, "--policy"]);
+    command.arg(policy);
+    command.args(client_type.map(|it| ["--client-type", it]).iter().flatten());
+    run_to_end(&mut command).status.success()
+}
+
+#[test]
+fn consumers_keys_groups_and_routes_are_converted() {
+    let imported = Imported::of(KONG);
+    let said = imported.said();
+    assert!(imported.output.status.success(), "{said}");
+    let policy = imported.path("policy.yaml");
+    let everybody = [None, Some("shop"), Some("erp"), Some("guest")];
+    for (uri, allowed) in [
+        ("/orders/1", [false, true, true, false]),
+        ("/still-keyed", [false, true, true, true]),
+        ("/any", [false, true, true, false]),
+        ("/token", [false; 4]),
+        ("/regular/1", [false; 4]),
+        ("/header", [false; 4]),
+        ("/status", [true; 4]),
+        ("/elsewhere", [false; 4]),
+    ] {
+        let decided = everybody.map(|client| is_allowed(&policy, "GET", uri, client));
+        assert_eq!(
+            decided,
+            allowed,
+            "{uri}: {}",
+            fs::read_to_string(&policy).unwrap()
+        );
+    }
+    assert!(!is_allowed(&policy, "POST", "/status", None));
+    let keys = fs::read_to_string(imported.path("keys.yaml")).unwrap();
+    assert_eq!(keys.matches("digest: sha256:").count(), 3, "{keys}");
+    assert!(
+        keys.contains("clientType: shop") && !keys.contains("sample-key"),
+        "{keys}"
+    );
+    for note in [
+        "`certificates` is ignored",
+        "nobody may call the route `by-token`: its plugin `jwt` is not converted",
+        "a path of the route `expression` is left out",
+        "a policy has no condition `headers`",
+        "the route `status` needs no key, as in Kong",
+        "set `key-headers: [x-api-key]`",
+    ] {
+        assert!(said.contains(note), "`{note}` is not in:\n{said}");
+    }
+}
+
+/// What would be lost, or decided by another rule than in Kong.
+#[rstest]
+#[case::plugin_of_unknown_route(
+    "plugins: [{name: acl, route: elsewhere, config: {allow: [a]}}]\nroutes: [{name: r, paths: [/a]}]\n",
+    "a plugin `acl` belongs to a service or a route that is not in the file"
+)]
+#[case::unknown_service(
+    "routes: [{name: r, service: {id: 1f}, paths: [/a]}]\n",
+    "the route `r` belongs to a service that is not in the file"
+)]
+#[case::group_of_unknown_consumer(
+    "acls: [{group: g, consumer: nobody}]\nroutes: [{name: r, paths: [/a]}]\n",
+    "the group `g` of `acls` belongs to a consumer"
+)]
+#[case::key_without_consumer(
+    "keyauth_credentials: [{key: sample-key-of-the-shop}]\n",
+    "this key has no consumer"
+)]
+#[case::other_order(
+    "routes:\n  - {name: all, paths: [/], methods: [POST], plugins: [{name: key-auth}]}\n  - {name: open, paths: [/a]}\n",
+    "for requests to `/a`, Kong prefers the route `all`"
+)]
+#[case::placeholder(
+    "consumers: [{username: a, keyauth_credentials: [{key: '{vault://env/key}'}]}]\n",
+    "not a key"
+)]
+#[case::nothing("services: []\n", "contains nothing to import")]
+#[case::not_kong("- a\n", "error")]
+fn what_kong_would_decide_otherwise_is_an_error(#[case] text: &str, #[case] expected: &str) {
+    let imported = Imported::of(text);
+    assert_eq!(
+        imported.output.status.code(),
+        Some(1),
+        "{:?}",
+        imported.output
+    );
+    let said = imported.said();
+    assert!(said.contains(expected), "{said}");
+    assert!(!imported.path("policy.yaml").exists() && !imported.path("keys.yaml").exists());
+}
