@@ -162,6 +162,37 @@ fn keys_of_an_nginx_map_are_imported_hashed() {
     }
 }
 
+#[test]
+fn an_import_names_the_header_and_the_rules_that_are_left() {
+    let text = "
+map $http_x_api_key $client { sample-key-1 A; }
+map $cookie_sid $by_cookie { sample-key-2 B; }
+server {
+  location / {
+    if ($client = \"\") { return 401; }
+    if ($by_cookie$uri ~ ^$) { return 401; }
+    if ($client_other) { return 401; }
+  }
+}
+";
+    let import = Import::of(text);
+    let variables = ["--variable", "$http_x_api_key", "--variable", "$cookie_sid"];
+    let output = import.run(
+        "nginx-map",
+        &[&["--keys-out", "keys.yaml"][..], &variables].concat(),
+    );
+    let said = stderr(&output);
+    for line in [
+        "the keys are in the header `x-api-key`: it must be one of `key-headers`\n",
+        "the keys are in the cookie `sid`: it must be one of `key-cookies`\n",
+        ":6:5: this `if` decides by `$client`: write it into the policy, and remove it\n",
+        ":7:5: this `if` decides by `$by_cookie`",
+    ] {
+        assert!(said.contains(line), "`{line}` is not in:\n{said}");
+    }
+    assert_eq!(said.matches("this `if`").count(), 2, "{said}");
+}
+
 #[rstest]
 #[case::windows_line_ends("map $http_client_key $t {\r\n  sample-key-1 A;\r\n}\r\n")]
 #[case::a_quoted_variable("map \"$http_client_key\" \"$t\" { sample-key-1 A; }")]

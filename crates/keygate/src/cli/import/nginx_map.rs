@@ -1,6 +1,6 @@
 //! `keygate import nginx-map`
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use jiff::Timestamp;
 use keygate_documents::{diagnostic::Diagnostic, source::SourceError};
@@ -47,7 +47,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportError> {
     let text = Text::read(&arguments.file)?;
-    let (keys, unassigned) = read(&text, arguments)?;
+    let statements = parse(&text)?;
+    let (keys, unassigned) = read(&text, &statements, arguments)?;
     if keys.is_empty() && unassigned == 0 {
         return Err(ImportError::Nothing {
             path: text.path,
@@ -59,26 +60,94 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportErr
             "ignored: {unassigned} entries with an empty value or `0`, which have no client type"
         ));
     }
-    keys::write(&keys, &arguments.keys, now)
+    keys::write(&keys, &arguments.keys, now)?;
+    say_what_is_left(&text, &maps(&statements, &arguments.variables), &statements);
+    Ok(())
+}
+
+fn parse(text: &Text) -> Result<Vec<Statement>, SourceError> {
+    syntax::parse(&text.text).map_err(|error| {
+        let problem = Diagnostic::error(format!("not an nginx configuration: {error}"))
+            .at(error.at..error.at)
+            .help("run `nginx -t`: it reports the same file and line");
+        text.rejected(&[problem])
+    })
+}
+
+/// Names the settings that the maps stand for, and the rules by their results, which the policy replaces.
+fn say_what_is_left(text: &Text, maps: &[&Statement], statements: &[Statement]) {
+    let sources: BTreeSet<_> = maps
+        .iter()
+        .filter_map(|map| map.arguments.first())
+        .map(|it| {
+            it.text
+                .trim_start_matches(['$', '{'])
+                .trim_end_matches('}')
+                .to_ascii_lowercase()
+        })
+        .collect();
+    for source in &sources {
+        if let Some(header) = source.strip_prefix("http_") {
+            let header = header.replace('_', "-");
+            say(format_args!(
+                "the keys are in the header `{header}`: it must be one of `key-headers`"
+            ));
+        } else if let Some(cookie) = source.strip_prefix("cookie_") {
+            say(format_args!(
+                "the keys are in the cookie `{cookie}`: it must be one of `key-cookies`"
+            ));
+        }
+    }
+    let results: Vec<_> = maps.iter().filter_map(|map| map.arguments.get(1)).collect();
+    for rule in all(statements)
+        .into_iter()
+        .filter(|it| it.name.text == "if")
+    {
+        let condition = rule.arguments.iter().flat_map(|it| variables(&it.text));
+        let decides = |name: &str| results.iter().any(|result| is_same(&result.text, name));
+        if let Some(variable) = condition.into_iter().find(|name| decides(name)) {
+            say(format_args!(
+                "{}: this `if` decides by `{variable}`: write it into the policy, and remove it",
+                text.location(rule.name.span.start)
+            ));
+        }
+    }
+}
+
+/// All statements, in blocks too, in the order of the file.
+fn all(statements: &[Statement]) -> Vec<&Statement> {
+    let mut left: Vec<_> = statements.iter().rev().collect();
+    let mut found = Vec::new();
+    while let Some(statement) = left.pop() {
+        found.push(statement);
+        left.extend(statement.block.iter().flatten().rev());
+    }
+    found
+}
+
+/// The variables in a condition, with their dollar sign.
+fn variables(text: &str) -> impl Iterator<Item = String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let names = text.split('$').skip(1).map(move |rest| {
+        let rest = rest.trim_start_matches('{');
+        rest.split(|c| !is_name(c)).next().unwrap_or_default()
+    });
+    names.map(|name| format!("${name}"))
 }
 
 /// Returns the keys of a file's maps, and how many entries have no client type.
 fn read<'t>(
     text: &'t Text,
+    statements: &[Statement],
     arguments: &Arguments,
 ) -> Result<(Vec<FoundKey<'t>>, usize), SourceError> {
-    let statements = syntax::parse(&text.text).map_err(|error| {
-        let problem = Diagnostic::error(format!("not an nginx configuration: {error}"))
-            .at(error.at..error.at)
-            .help("run `nginx -t`: it reports the same file and line");
-        text.rejected(&[problem])
-    })?;
     let (mut keys, mut errors, mut unassigned) = (Vec::new(), Vec::new(), 0);
     let mut marked = Marked {
         client_type: arguments.client_type.as_deref(),
         count: 0,
     };
-    for entry in entries(&statements, &arguments.variables) {
+    let maps = maps(statements, &arguments.variables);
+    for entry in maps.iter().flat_map(|map| map.block.iter().flatten()) {
         match key(entry, text, &mut marked) {
             Ok(Some(key)) => keys.push(key),
             Ok(None) => unassigned += usize::from(!PARAMETERS.contains(&entry.name.text.as_str())),
@@ -92,26 +161,18 @@ fn read<'t>(
     }
 }
 
-/// The lines of the maps that look up one of these variables.
-fn entries<'s>(statements: &'s [Statement], variables: &[String]) -> Vec<&'s Statement> {
-    let (mut entries, mut blocks) = (Vec::new(), vec![statements]);
-    while let Some(block) = blocks.pop() {
-        for statement in block {
-            let Some(inner) = &statement.block else {
-                continue;
-            };
-            match statement.arguments.first() {
-                Some(looked_up) if statement.name.text == "map" => {
-                    if variables.iter().any(|it| is_same(it, &looked_up.text)) {
-                        entries.extend(inner);
-                    }
-                }
-                _ => blocks.push(inner),
-            }
-        }
-    }
-    entries.sort_by_key(|entry| entry.name.span.start);
-    entries
+/// The maps that look up one of these variables.
+fn maps<'s>(statements: &'s [Statement], variables: &[String]) -> Vec<&'s Statement> {
+    let is_looked_up = |text: &str| variables.iter().any(|it| is_same(it, text));
+    all(statements)
+        .into_iter()
+        .filter(|it| it.name.text == "map" && it.block.is_some())
+        .filter(|it| {
+            it.arguments
+                .first()
+                .is_some_and(|it| is_looked_up(&it.text))
+        })
+        .collect()
 }
 
 /// Whether both are one variable: nginx takes `${name}` for `$name`, and compares without case.
