@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e test-deploy test-docs image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx curl pip node npm valgrind chromium
+.PHONY: help run demo-envoy build test e2e test-deploy test-docs image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx curl pip node npm valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -46,6 +46,9 @@ help: ## List the targets
 
 run: build ## Start the demo: nginx, both services and an echoing backend (PORT=8080)
 	@deploy/demo/run.sh
+
+demo-envoy: build $(GATEWAYS)/.installed ## The same demo with Envoy in front, over gRPC (PORT=8080)
+	@GATEWAY=envoy deploy/demo/run.sh
 
 # The whole workspace, as for the tests: with other features, dependencies would be compiled twice.
 build: cargo ## Build the program and the demo's backend

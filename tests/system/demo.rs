@@ -1,4 +1,4 @@
-//! The demo that `make run` starts: the commands that it prints work.
+//! The demos that `make run` and `make demo-envoy` start: the commands that they print work.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,30 +11,46 @@ use std::{net::TcpListener, thread};
 
 use rstest_reuse::apply;
 
+use crate::support::example::program;
 use crate::support::gateway::{ROOT, free_port};
 use crate::support::nginx::{Version, each_nginx};
 use crate::support::program::run_to_end;
 use crate::support::report;
 
-const PORTS: [&str; 6] = [
+const PORTS: [&str; 8] = [
     "PORT",
     "RESOLVER_PORT",
     "AUTHORIZER_PORT",
     "RESOLVER_OPERATIONS_PORT",
     "AUTHORIZER_OPERATIONS_PORT",
     "BACKEND_PORT",
+    "RESOLVER_GRPC_PORT",
+    "AUTHORIZER_GRPC_PORT",
 ];
 
-/// Returns the demo's script, on free ports.
+/// Returns the demo with nginx, on free ports.
 fn demo(version: Version) -> Command {
+    let mut command = script();
+    command.env("NGINX", version.binary());
+    command
+}
+
+/// Returns the demo with Envoy, on free ports.
+fn demo_with_envoy() -> Command {
+    let mut command = script();
+    command.env("GATEWAY", "envoy");
+    command.env("ENVOY", program("envoy/_bin/envoy"));
+    command
+}
+
+fn script() -> Command {
     let programs = Path::new(env!("CARGO_BIN_EXE_keygate")).parent().unwrap();
     // A shell cannot trap signals that it inherits as ignored, as SIGINT is for background processes.
     let mut command = Command::new("env");
     command
         .arg("--default-signal=INT")
         .arg(Path::new(ROOT).join("deploy/demo/run.sh"))
-        .env("DEMO_PROGRAMS", programs)
-        .env("NGINX", version.binary());
+        .env("DEMO_PROGRAMS", programs);
     for port in PORTS {
         command.env(port, free_port().to_string());
     }
@@ -61,9 +77,20 @@ fn printed(child: &mut Child, output: &Path) -> String {
 
 #[apply(each_nginx)]
 fn the_demos_curl_lines_work_and_it_can_be_started_again(version: Version) {
+    check_twice(demo(version));
+    report::passed(&version.number(), "demo: curl lines");
+}
+
+#[test]
+fn envoys_curl_lines_work_and_it_can_be_started_again() {
+    check_twice(demo_with_envoy());
+    report::passed_at("envoy-demo", "demo: curl lines");
+}
+
+/// Runs the demo and the commands that it prints, stops it, and does the same again.
+fn check_twice(mut command: Command) {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("output");
-    let mut command = demo(version);
     command.env("TMPDIR", folder.path());
     for _ in 0..2 {
         let file = File::create(&output).unwrap();
@@ -117,7 +144,6 @@ fn the_demos_curl_lines_work_and_it_can_be_started_again(version: Version) {
         );
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
         assert_eq!(left.len(), 1, "files remain: {left:?}");
-        report::passed(&version.number(), "demo: curl lines");
     }
 }
 
@@ -126,11 +152,18 @@ fn a_port_in_use_is_named_with_its_variable() {
     for name in PORTS {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let output = run_to_end(demo(Version::Packaged).env(name, port.to_string()));
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success());
-        assert!(text.contains(&format!("port {port} is in use")), "{text}");
-        assert!(text.contains(&format!("make run {name}=")), "{text}");
+        let of_grpc = name.contains("GRPC");
+        let demos = [
+            (demo(Version::Packaged), "run", !of_grpc),
+            (demo_with_envoy(), "demo-envoy", true),
+        ];
+        for (mut demo, target, _) in demos.into_iter().filter(|(_, _, uses_it)| *uses_it) {
+            let output = run_to_end(demo.env(name, port.to_string()));
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success());
+            assert!(text.contains(&format!("port {port} is in use")), "{text}");
+            assert!(text.contains(&format!("make {target} {name}=")), "{text}");
+        }
     }
 }
 
