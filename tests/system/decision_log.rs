@@ -10,6 +10,7 @@ use crate::support::caller;
 use crate::support::gateway::{Gateway, Services, Setup};
 use crate::support::nginx::{Version, each_nginx};
 use crate::support::operations::{Watched, until};
+use crate::support::problem::without_request_id;
 use crate::support::report;
 
 /// Returns a line or an entry without its times.
@@ -362,7 +363,9 @@ fn the_lines_of_one_request_have_its_id_and_its_key_id(
         let key = format!("client-key: sample-key-of-{client}");
         // Both of the caller's own values must be ignored.
         let spoofed = ["x-request-id: spoofed", "x-keygate-key-id: spoofed"];
-        caller::get(&gateway.address, target, &[&key, spoofed[0], spoofed[1]]).status()
+        let response = caller::get(&gateway.address, target, &[&key, spoofed[0], spoofed[1]]);
+        let document = String::from_utf8(response.body.clone()).unwrap();
+        (response.status(), without_request_id(&document).1)
     };
     let lines = || -> Vec<Value> {
         let outputs = gateway
@@ -371,8 +374,10 @@ fn the_lines_of_one_request_have_its_id_and_its_key_id(
             .map(crate::support::program::Service::output);
         outputs.flat_map(|output| lines_of(&output)).collect()
     };
-    assert_eq!(status("/admin", "client-b"), 403);
-    assert_eq!(status("/orders", "expired"), 401);
+    let (denied, shown) = status("/admin", "client-b");
+    assert_eq!(denied, 403);
+    let (rejected, also_shown) = status("/orders", "expired");
+    assert_eq!(rejected, 401);
     // The first request is allowed by step 1 and denied by step 2.
     until("the decisions are written", || lines().len() == 3);
     until("nginx has written its lines", || {
@@ -384,6 +389,10 @@ fn the_lines_of_one_request_have_its_id_and_its_key_id(
         .map(|line| line.split(' ').nth(1).unwrap())
         .collect();
     assert_ne!(ids[0], ids[1]);
+    assert_eq!(
+        [shown.as_deref(), also_shown.as_deref()],
+        [Some(ids[0]), Some(ids[1])]
+    );
     for line in lines() {
         let id = match line["keyId"].as_str().unwrap() {
             "client-b" => ids[0],
@@ -401,3 +410,31 @@ fn the_lines_of_one_request_have_its_id_and_its_key_id(
 
 const NGINX_LOG: &str = "access_log ids.log ids;";
 const NGINX_LOG_BY_RANDOM_ID: &str = "access_log ids.log ids; set $keygate_request_id $request_id;";
+
+/// The id is part of a JSON document, whatever variable it comes from.
+#[apply(each_nginx)]
+fn a_request_id_of_a_caller_cannot_break_out_of_the_document(version: Version) {
+    let setup = Setup {
+        server: "set $keygate_request_id $http_x_trace;",
+        ..Setup::PLAIN
+    };
+    let gateway = Gateway::start(version, &setup);
+    let shown = |id: &str| {
+        let response = caller::get(&gateway.address, "/orders", &[&format!("x-trace: {id}")]);
+        let document: Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(document["detail"], "missing-key");
+        document["requestId"].clone()
+    };
+    assert_eq!(shown("0af7651916cd43dd-1/2"), "0af7651916cd43dd-1/2");
+    for id in [
+        "",
+        "a\",\"detail\":\"ok",
+        "a\\",
+        "a b",
+        "{",
+        "\u{e8}",
+        "a\tb",
+    ] {
+        assert_eq!(shown(id), Value::Null, "{id}");
+    }
+}
