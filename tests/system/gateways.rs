@@ -3,6 +3,7 @@
 mod credentials;
 mod direct;
 mod examples;
+mod mia_platform;
 mod outages;
 mod readmes;
 mod traffic;

@@ -119,7 +119,7 @@ const ENVOY_BACKOFFICE: &str = "
               append_action: OVERWRITE_IF_EXISTS_OR_ADD";
 
 /// Returns Envoy with one of its configurations.
-fn envoy(configuration: &str) -> Command {
+pub(crate) fn envoy(configuration: &str) -> Command {
     let mut command = Command::new(program("envoy/_bin/envoy"));
     command
         .env_clear()
