@@ -62,6 +62,10 @@ fn backends_get_the_user_under_the_names_that_they_know(example: Example) {
         "mia-userid: root",
         "miausergroups: root",
         "x-keygate-token: forged",
+        "x-keygate-handoff: forged",
+        "x-keygate-reason: ok",
+        "x-keygate-endpoint: /me",
+        "x-keygate-key-id: root",
     ];
     let response = caller::get(&gateway.address, "/me", &claimed);
     assert_eq!(
@@ -84,6 +88,10 @@ fn backends_get_the_user_under_the_names_that_they_know(example: Example) {
         ("mia-groups", None),
         ("client-type", None),
         ("x-keygate-token", None),
+        ("x-keygate-handoff", None),
+        ("x-keygate-reason", None),
+        ("x-keygate-endpoint", None),
+        ("x-keygate-key-id", None),
         ("authorization", token.strip_prefix("authorization: ")),
     ];
     for (name, value) in expected {
