@@ -12,6 +12,7 @@ use crate::support::example::Example;
 use crate::support::gateway::corpus_folder;
 use crate::support::problem::is_problem;
 use crate::support::report;
+use crate::support::signing::{self, KEY_FILE, identity_section};
 use crate::support::token_issuer::{ISSUER, P256, in_seconds, jwks};
 
 const POLICY: &str = "
@@ -42,7 +43,9 @@ fn folder(settings: &str) -> TempDir {
 ",
         keys.display()
     );
-    write("settings.yaml", &(users + settings));
+    write(KEY_FILE, signing::P256);
+    let signed = identity_section(folder.path());
+    write("settings.yaml", &(users + &signed + settings));
     folder
 }
 
@@ -87,7 +90,6 @@ fn backends_get_the_user_under_the_names_that_they_know(example: Example) {
         ("mia-userid", None),
         ("mia-groups", None),
         ("client-type", None),
-        ("x-keygate-token", None),
         ("x-keygate-handoff", None),
         ("x-keygate-reason", None),
         ("x-keygate-endpoint", None),
@@ -97,6 +99,8 @@ fn backends_get_the_user_under_the_names_that_they_know(example: Example) {
     for (name, value) in expected {
         assert_eq!(request.header(name), value, "{name}: {request:?}");
     }
+    let signed = request.header("x-keygate-token").unwrap();
+    assert_eq!(signed.split('.').count(), 3, "{signed}");
     report::passed_at(example.name, "users: by token");
 }
 
