@@ -280,3 +280,49 @@ fn requests_over_http_2_get_the_same_decisions(version: Version) {
     assert_eq!(received.header("isbackoffice"), None);
     report::passed(&version.number(), "settings: HTTP/2");
 }
+
+/// A browser shows a refusal to a page of another origin only with these headers.
+#[apply(each_nginx)]
+fn denials_have_the_headers_that_a_server_adds(
+    version: Version,
+    #[values(
+        "add_header access-control-allow-origin https://app.example always;",
+        "add_header access-control-allow-origin $http_origin always;"
+    )]
+    server: &'static str,
+) {
+    let setup = Setup {
+        server,
+        ..Setup::PLAIN
+    };
+    let mut gateway = Gateway::start(version, &setup);
+    let origin = "origin: https://app.example";
+    let response =
+        |lines: &[&str]| caller::get(&gateway.address, "/orders", &[lines, &[origin]].concat());
+    let denied = [
+        response(&[]),
+        response(&["client-key: sample-key-of-client-c"]),
+    ];
+    for (response, status, reason) in [
+        (&denied[0], 401, "missing-key"),
+        (&denied[1], 403, "expression-false"),
+    ] {
+        assert_eq!(is_problem(response, status, reason), Ok(()));
+        let allowed_origin = response.header("access-control-allow-origin");
+        assert_eq!(allowed_origin, Some("https://app.example"), "{response:?}");
+    }
+    gateway.services.clear();
+    let unavailable = caller::get(&gateway.address, "/orders", &[origin]);
+    assert_eq!(
+        is_problem(&unavailable, 503, "authorization-unavailable"),
+        Ok(())
+    );
+    assert_eq!(
+        unavailable.header("access-control-allow-origin"),
+        Some("https://app.example")
+    );
+    report::passed(
+        &version.number(),
+        "settings: headers of a server on denials",
+    );
+}

@@ -33,7 +33,8 @@ pub(crate) fn is_problem(response: &Message, status: u16, detail: &str) -> Resul
     if !is_undescribed && response.header("content-type") != Some("application/problem+json") {
         return Err("not application/problem+json".to_owned());
     }
-    if response.header("cache-control") != Some("no-store") {
+    // Without one, no cache keeps these statuses (RFC 9111, section 3): the server's own headers are on the document.
+    if ![None, Some("no-store")].contains(&response.header("cache-control")) {
         return Err("a cache may keep it".to_owned());
     }
     if response.header("www-authenticate").is_some() != (status == 401) {
