@@ -91,3 +91,19 @@ fn each_request_on_one_connection_is_decided_by_itself(example: Example) {
     }
     report::passed_at(example.name, "connections: 120 requests on one");
 }
+
+#[apply(each_example)]
+fn connect_does_not_reach_the_backend(example: Example) {
+    let gateway = example.start();
+    for target in [
+        "gateway.example:80",
+        "/any-key",
+        "http://gateway.example/any-key",
+    ] {
+        let request = format!("CONNECT {target} HTTP/1.1\r\n{HEAD}connection: close\r\n\r\n");
+        let response = caller::send(&gateway.address, request.as_bytes());
+        assert!(response.status() >= 400, "{target}: {response:?}");
+        assert!(gateway.backend.take().is_empty(), "{target}");
+    }
+    report::passed_at(example.name, "connections: CONNECT");
+}
