@@ -36,6 +36,7 @@ mod explanations;
 mod failed_key_limit;
 mod files_being_written;
 mod gateways;
+mod grpc_listener;
 mod half_renamed_pair;
 mod health;
 mod identity_token_examples;

@@ -8,14 +8,16 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
+use envoy_types::pb::envoy::service::auth::v3::authorization_server::Authorization;
 use http::HeaderName;
 use keygate_authorizer::AnswerWith;
 use keygate_envoy::{Checks, Names, Steps};
 use keygate_gateways::Choice;
 use keygate_headers::HandOff;
 use keygate_resolver::CredentialNames;
+use keygate_users::{FindUser, Lookup, Outcome};
 use rstest::rstest;
 use support::{Answer, KEY_OF_A, KEY_OF_B, Role, authorizer, check_request, get, http, resolver};
 
@@ -313,4 +315,26 @@ async fn other_names_of_the_settings_are_followed() {
     let token = ("authorization", "Bearer eyJhbGciOiJub25lIn0.e30.c2ln");
     let answer = get(&checks, "/orders", &[("x-api-key", key), token]).await;
     assert!(!removed(&answer).contains(&"authorization"));
+}
+
+/// A source of users with a bug.
+#[derive(Debug)]
+struct Panicking;
+
+impl FindUser for Panicking {
+    fn find<'a>(&'a self, _: Lookup<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        panic!("a bug")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_denial() {
+    let authorizer = authorizer(AnswerWith::Status).with_users(Arc::new(Panicking), 4096);
+    let names = Names::from(&keygate_gateways::Names::default());
+    let checks = Checks::new(Steps::Authorize(Arc::new(authorizer)), names);
+    let request = check_request(http("GET", "/login", &[]));
+    let response = checks.check(tonic::Request::new(request)).await.unwrap();
+    let answer = Answer(response.into_inner());
+    assert_eq!(answer.denied().status.as_ref().unwrap().code, 500);
+    assert_eq!(answer.code(), 13);
 }
