@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-envoy build test e2e test-deploy test-docs image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx curl pip node npm valgrind chromium
+.PHONY: help run demo-envoy build test e2e test-deploy test-docs docs-commands image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx curl pip node npm valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -66,6 +66,9 @@ alerts: ## The PrometheusRule of the Kubernetes overlay, from deploy/prometheus/
 
 includes: build ## The nginx includes in nginx/, for the default settings
 	@env -i target/debug/keygate nginx-includes --out nginx
+
+docs-commands: build $(DOCS_TOOLS)/.installed ## docs/reference/commands.md, from the help of the program
+	@PYTHONPATH=$(DOCS_TOOLS) python3 tests/docs/commands.py > docs/reference/commands.md
 
 test: check lint cargo tools nginx chromium test-deploy test-docs ## Everything that CI runs
 	@rm -f $(CASES)

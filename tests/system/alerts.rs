@@ -1,6 +1,6 @@
 //! The dashboard and the alert rules of `deploy/` use existing metrics, and fire when they should.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -208,10 +208,30 @@ fn the_documentation_has_each_metric_and_no_other() {
     let types = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "));
-    let existing: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).collect();
-    let text = fs::read_to_string(file("docs/operating.md")).unwrap();
+    let existing: BTreeMap<_, _> = types
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, _)| (name, labels(&metrics, name)))
+        .collect();
+    let text = fs::read_to_string(file("docs/reference/metrics.md")).unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
-    let documented = rows.filter_map(|row| row.split('`').next());
-    let documented: BTreeSet<_> = documented.filter(|it| it.starts_with("keygate_")).collect();
+    let documented: BTreeMap<_, BTreeSet<_>> = rows
+        .map(|row| {
+            let mut cells = row.split('|');
+            let name = cells.next().unwrap().split('`').next().unwrap();
+            let labels = cells.next().unwrap().split('`').skip(1).step_by(2);
+            (name, labels.collect())
+        })
+        .collect();
     assert_eq!(documented, existing);
+}
+
+/// Returns the names of the labels that the samples of a metric have.
+fn labels<'t>(metrics: &'t str, name: &str) -> BTreeSet<&'t str> {
+    let of_histogram = ["", "_bucket", "_count"].map(|suffix| format!("{name}{suffix}{{"));
+    let samples = metrics
+        .lines()
+        .filter(|line| of_histogram.iter().any(|start| line.starts_with(start)));
+    let names = samples.flat_map(|line| line.split(['{', ',']).skip(1));
+    let names = names.filter_map(|label| label.split_once("=\"").map(|(name, _)| name));
+    names.filter(|label| *label != "le").collect()
 }

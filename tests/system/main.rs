@@ -61,6 +61,7 @@ mod path_differential;
 mod policy_import;
 mod probe_command;
 mod probes;
+mod reference_pages;
 mod replicas;
 mod settings_in_pairs;
 mod shadow;

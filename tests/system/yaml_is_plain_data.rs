@@ -172,7 +172,7 @@ fn a_field_without_a_value_is_rejected() {
 
 /// Returns the expressions of the examples in the docs.
 fn documented_expressions() -> Vec<String> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/expressions.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/expressions.md");
     let page = fs::read_to_string(page).unwrap();
     let mut examples = Vec::new();
     for block in page.split("```yaml\n").skip(1) {

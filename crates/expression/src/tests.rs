@@ -442,7 +442,7 @@ fn an_explanation_serializes_to_json() {
 /// The code blocks of one kind in the documentation.
 fn documented(kind: &str) -> Vec<&'static str> {
     let fence = format!("```{kind}\n");
-    let text = include_str!("../../../docs/expressions.md");
+    let text = include_str!("../../../docs/reference/expressions.md");
     let blocks: Vec<_> = text
         .split(&fence)
         .skip(1)

@@ -410,7 +410,8 @@ fn the_configurations_of_deploy_have_no_findings() {
 #[test]
 fn the_examples_of_the_docs_have_no_findings() {
     let root = shipped().join("..");
-    let pages = fs::read_dir(root.join("docs")).unwrap().flatten();
+    let folders = ["docs", "docs/reference"].map(|it| fs::read_dir(root.join(it)).unwrap());
+    let pages = folders.into_iter().flatten().flatten();
     let pages = pages.map(|entry| entry.path());
     let mut examples = 0;
     for page in pages.chain([root.join("README.md")]) {
