@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-COMMENT = re.compile(r"<!-- (not run|run|today): (.*?) -->", re.S)
+COMMENT = re.compile(r"<!-- (not run|run|today|warnings): (.*?) -->", re.S)
 DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}(?!\d)")
 
 
@@ -35,10 +35,11 @@ class Command:
 
 @dataclass
 class NotRun:
-    """A block that is marked as not run."""
+    """A block that is marked as not run, or a page whose nginx configurations may have warnings."""
 
     line: int
     reason: str
+    warnings: bool = False
 
 
 class Unclear(Exception):
@@ -59,6 +60,8 @@ def steps(path):
             for kind, text in COMMENT.findall(token.content):
                 if kind == "today":
                     days = datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(text)
+                elif kind == "warnings":
+                    yield NotRun(line, f"warnings of `keygate check --nginx` are allowed: {text}", warnings=True)
                 elif kind == "run":
                     yield Command(line, text, [])
                 else:

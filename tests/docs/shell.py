@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from page import ROOT, Command, Write
+from page import ROOT, Command, NotRun, Write
 
 HERE = Path(__file__).parent
 DEBUG = ROOT / "target/debug"
@@ -30,6 +30,8 @@ class Shell:
     def __init__(self, folder):
         self.folder = folder
         self.keys = {}
+        self.configurations = set()
+        self.check_flags = "--deny-warnings"
         programs = folder / "bin"
         programs.mkdir()
         (programs / "keygate").symlink_to(DEBUG / "keygate")
@@ -66,17 +68,30 @@ class Shell:
         """Does one step of the page; raises `Mismatch` where the page is wrong."""
         if isinstance(step, Write):
             self.write(step)
-        elif isinstance(step, Command):
+        elif isinstance(step, NotRun):
+            self.check_flags = "" if step.warnings else self.check_flags
+        else:
             self.serve(step) if SERVICE.match(step.text) else self.command(step)
 
     def write(self, step):
         text = self.with_keys(step.text)
         if step.name.endswith("nginx.conf") and not re.search(r"^\s*events\b", text, re.M) and not step.append:
             text = "events {}\n" + text
+        if "keygate" in text and step.name.startswith(("/etc/nginx/conf.d/", "/etc/nginx/sites-enabled/")):
+            self.configurations.add("/etc/nginx/nginx.conf")
+        elif "keygate" in text and step.name.endswith("nginx.conf"):
+            self.configurations.add(step.name)
         name, arrow = shlex.quote(step.name), ">>" if step.append else ">"
         status, output = self.run(f'mkdir -p "$(dirname {name})" && printf %s {shlex.quote(text)} {arrow} {name}')
         if status:
             raise Mismatch(f"the file `{step.name}` cannot be written: {output}")
+
+    def check_configurations(self):
+        """`keygate check` finds nothing in the nginx configurations of the page, as they are at its end."""
+        for name in sorted(self.configurations):
+            status, output = self.run(f"keygate check --nginx {shlex.quote(name)} {self.check_flags}")
+            if status:
+                raise Mismatch(f"at the end of the page, `keygate check` finds:\n{output}")
 
     def command(self, step):
         text = self.with_keys(step.text)

@@ -35,7 +35,8 @@ def test_page(path, tmp_path, record_property):
                 record_property("not run", f"{name(path)}:{step.line}: {step.reason}")
             else:
                 record_property("file" if isinstance(step, Write) else "command", step.line)
-                shell.take(step)
+            shell.take(step)
+        shell.check_configurations()
     except Unclear as unclear:
         problem = f"{name(path)}: {unclear}"
     except Mismatch as mismatch:

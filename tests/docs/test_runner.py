@@ -38,6 +38,8 @@ WRONG = {
     "a service": "```console\n$ keygate resolver --keys missing.yaml\n```\n",
     "an unknown key": "```console\n$ echo kg_…\nkg_…\n```\n",
     "nginx": "`/etc/nginx/conf.d/a.conf`:\n```nginx\nserver { wrong; }\n```\n```console\n$ nginx -t && nginx -s reload\n```\n",
+    "an unsafe nginx.conf": "<!-- run: cp nginx/keygate*.conf . -->\n`nginx.conf`:\n```nginx\nhttp { include keygate.conf;\n"
+    "server { include keygate-server.conf;\nlocation / { include keygate-authorize.conf; proxy_pass http://b/$arg_x; } } }\n```\n",
     "the shell ends": "```console\n$ exit\n$ true\n```\n",
 }
 
@@ -49,6 +51,7 @@ def follow(folder, text):
     try:
         for step in steps(page):
             shell.take(step)
+        shell.check_configurations()
     finally:
         shell.close()
 

@@ -405,27 +405,3 @@ fn the_configurations_of_deploy_have_no_findings() {
         assert_eq!(outcome.guarded, 1);
     }
 }
-
-/// The examples of README and docs/ that are whole configurations or servers.
-#[test]
-fn the_examples_of_the_docs_have_no_findings() {
-    let root = shipped().join("..");
-    let folders = ["docs", "docs/reference"].map(|it| fs::read_dir(root.join(it)).unwrap());
-    let pages = folders.into_iter().flatten().flatten();
-    let pages = pages.map(|entry| entry.path());
-    let mut examples = 0;
-    for page in pages.chain([root.join("README.md")]) {
-        let Ok(text) = fs::read_to_string(&page) else {
-            continue;
-        };
-        for block in text.split("```nginx\n").skip(1) {
-            let example = block.split("```").next().unwrap();
-            if example.contains("keygate-authorize.conf") && example.contains("server {") {
-                let found = check_text(example).unwrap_or_else(|error| panic!("{page:?}: {error}"));
-                assert_eq!(found.warnings, Vec::<String>::new(), "{page:?}");
-                examples += 1;
-            }
-        }
-    }
-    assert!(examples > 0);
-}
