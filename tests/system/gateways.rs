@@ -2,6 +2,7 @@
 
 mod credentials;
 mod direct;
+mod envoy;
 mod examples;
 mod mia_platform;
 mod outages;

@@ -106,7 +106,7 @@ pub(crate) const HAPROXY: Example = Example {
 };
 
 /// The back office of the corpus.
-const ENVOY_BACKOFFICE: &str = "
+pub(crate) const ENVOY_BACKOFFICE: &str = "
 - match: { prefix: /backoffice/ }
   route: { cluster: backend, timeout: 60s }
   typed_per_filter_config:

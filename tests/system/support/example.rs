@@ -215,7 +215,7 @@ pub(crate) fn wait_for_routes(address: &str) {
 }
 
 /// Adds lines after the marked one, with its indentation.
-fn with_lines(text: &str, lines: &str) -> String {
+pub(crate) fn with_lines(text: &str, lines: &str) -> String {
     let marked = |line: &&str| line.trim_start().starts_with(MARK);
     let line = text.lines().find(marked);
     let line = line.unwrap_or_else(|| panic!("no line begins with `{MARK}`: {text}"));
