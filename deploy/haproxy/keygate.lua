@@ -4,11 +4,10 @@
 local CHECK = "http://127.0.0.1:7080/check"
 local TIMEOUT_MS = 2000
 
--- Headers of the client that concern its connection and body, or that are replaced here.
+-- Headers of the client that concern its connection and body.
 local NOT_SENT = {
     "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade", "x-forwarded-method", "x-forwarded-uri", "x-forwarded-host",
-    "x-forwarded-for",
+    "transfer-encoding", "upgrade",
 }
 
 -- Headers of the response that the backend gets. The cookies come back without the key.
@@ -40,6 +39,7 @@ local function request_headers(txn)
     for _, name in ipairs(NOT_SENT) do
         headers[name] = nil
     end
+    -- In place of what the client says under these names.
     headers["x-forwarded-method"] = { txn.f:method() }
     headers["x-forwarded-uri"] = { txn.f:url() }
     headers["x-forwarded-host"] = { txn.f:req_hdr("host") }

@@ -6,19 +6,55 @@ use crate::gateways::each_example;
 use crate::gateways::examples::{self, HAPROXY};
 use crate::support::caller;
 use crate::support::example::{Example, Running};
+use crate::support::http_message::Message;
 use crate::support::impostor::Impostor;
 use crate::support::report;
 
-const KEY: &[&str] = &["client-key: sample-key-of-client-a"];
+const KEY: [&str; 2] = [
+    "client-key: sample-key-of-client-a",
+    "secret: sample-key-of-client-a",
+];
 
 /// Sends a request that any service would allow, and returns the status.
 fn status(gateway: &Running) -> u16 {
-    let response = caller::get(&gateway.address, "/public/page", KEY);
+    let response = caller::get(&gateway.address, "/public/page", &KEY);
     assert!(
         gateway.backend.take().is_empty() || response.status() == 200,
         "{response:?}"
     );
     response.status()
+}
+
+/// Returns whether a response is Keygate's 503, as the examples write it.
+fn is_unavailable(response: &Message) -> bool {
+    response.status() == 503
+        && response
+            .text()
+            .contains("\"detail\":\"authorization-unavailable\"")
+        && response.header("content-type") == Some("application/problem+json")
+        && response.header("cache-control") == Some("no-store")
+}
+
+#[apply(each_example)]
+fn an_error_of_the_backend_is_not_said_to_be_keygates(example: Example) {
+    let gateway = example.start();
+    let lines = [KEY[0], "x-backend-status: none"];
+    let response = caller::get(&gateway.address, "/public/page", &lines);
+    assert!(response.status() >= 500, "{response:?}");
+    assert!(!is_unavailable(&response), "{response:?}");
+    assert!(!gateway.backend.take().is_empty());
+    report::passed_at(example.name, "outages: the backend does not respond");
+}
+
+#[rstest::rstest]
+fn the_503_of_an_example_is_a_problem_document(
+    #[values(examples::CADDY, examples::HAPROXY)] example: Example,
+) {
+    let mut gateway = example.start();
+    gateway.services[0].kill();
+    let response = caller::get(&gateway.address, "/public/page", &KEY);
+    assert!(is_unavailable(&response), "{response:?}");
+    report::passed_at(example.name, "outages: a problem document");
 }
 
 #[apply(each_example)]

@@ -56,6 +56,9 @@ fn serve(stream: &TcpStream, received: &Mutex<Vec<Message>>) -> io::Result<()> {
         let upgrade = request.header("upgrade").filter(|it| *it != "h2c");
         let upgrade = upgrade.map(str::to_owned);
         received.lock().unwrap().push(request);
+        if status == "none" {
+            return Ok(());
+        }
         if let Some(protocol) = upgrade {
             write!(
                 writer,
