@@ -108,10 +108,10 @@ fuzz: cargo ## Fuzz expressions, paths and tokens (SECONDS_EACH=20 per target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
 bench: cargo $(GATEWAYS)/.installed ## Compare the cost of authorization with nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
-	@python3 tests/bench/bench.py --out docs $(BENCH)
+	@python3 tests/bench/bench.py --out target/bench $(BENCH)
 
 bench-scale: cargo ## Measure a million keys and 10,000 endpoints (SCALE=--help for options)
-	@python3 tests/bench/scale.py --out docs $(SCALE)
+	@python3 tests/bench/scale.py --out target/bench $(SCALE)
 
 instructions: cargo valgrind ## Compare the instructions per request with the expected number (INSTRUCTIONS=--update)
 	@cargo build --quiet --profile instructions --package keygate --example hot_path

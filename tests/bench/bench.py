@@ -43,6 +43,8 @@ def main():
     print(report.table(results))
     if arguments.out:
         report.write(results, arguments.out)
+    if arguments.page:
+        report.write_page(results, ROOT / "docs")
 
 
 def measure(lab, tools, arguments):
@@ -85,13 +87,17 @@ def parse():
                         help="requests per second for the latencies; 0 leaves them out (default 2000)")  # fmt: skip
     parser.add_argument("--headers", action="append", choices=traffic.HEADERS,
                         help="default: all")
-    parser.add_argument("--out", type=Path, help="folder for speed.json and speed.svg")
+    parser.add_argument("--out", type=Path, help="folder for all numbers and tables")
+    parser.add_argument("--page", action="store_true", help="update docs/speed.md and its chart")
     parser.add_argument("variants", nargs="*", metavar="VARIANT",
                         help=f"default: all of {', '.join(variants.ALL)}")  # fmt: skip
     arguments = parser.parse_args()
     unknown = set(arguments.variants) - set(variants.ALL)
     if unknown:
         parser.error(f"no such variant: {', '.join(sorted(unknown))}")
+    missing = set(report.PAGE) - set(arguments.variants or variants.ALL)
+    if arguments.page and (missing or not arguments.rate):
+        parser.error(f"--page needs latencies and all variants of the page; missing: {sorted(missing)}")
     arguments.headers = arguments.headers or list(traffic.HEADERS)
     arguments.variants = arguments.variants or list(variants.ALL)
     if "bare" not in arguments.variants:

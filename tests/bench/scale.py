@@ -56,6 +56,7 @@ def main():
             lab.stop()
     print(table(results))
     if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "scale.json").write_text(json.dumps(results, indent=1) + "\n")
 
 

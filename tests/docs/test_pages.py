@@ -14,9 +14,7 @@ UNTESTED = {
     "docs/nginx.md",
     "docs/operating.md",
     "docs/policy.md",
-    "docs/scale.md",
     "docs/signed-hand-off.md",
-    "docs/speed.md",
     "docs/systemd.md",
     "docs/users.md",
 }
