@@ -19,7 +19,7 @@ local TO_BACKEND = {
 -- Headers of a denial that the client gets.
 local TO_CLIENT = { "content-type", "cache-control", "www-authenticate", "x-keygate-reason" }
 
--- The key stays here.
+-- Removed: backends do not get the key.
 local KEYS = { "client-key", "secret" }
 
 -- HAProxy counts the values of a header from 0, and `core.httpclient` takes a list.
@@ -39,7 +39,7 @@ local function request_headers(txn)
     for _, name in ipairs(NOT_SENT) do
         headers[name] = nil
     end
-    -- In place of what the client says under these names.
+    -- They replace the client's headers with these names.
     headers["x-forwarded-method"] = { txn.f:method() }
     headers["x-forwarded-uri"] = { txn.f:url() }
     headers["x-forwarded-host"] = { txn.f:req_hdr("host") }
@@ -78,7 +78,7 @@ core.register_action("keygate", { "http-req" }, function(txn)
         headers = request_headers(txn),
         timeout = TIMEOUT_MS,
     })
-    -- Where nothing responds in time, it makes a response of its own, which has no reason.
+    -- If Keygate does not respond in time, `core.httpclient` returns a response of its own, without a reason.
     local reasons = response and response.headers["x-keygate-reason"]
     if not reasons then
         return

@@ -17,8 +17,8 @@ pub fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 /// Returns the cookies of a request in one line, without those with these names.
 ///
-/// There is none if nothing is left, or if the rest still looks as if it contained one of the names: behind a
-/// comma, quoted inside another cookie. Nobody knows what a backend reads then.
+/// There is none if nothing is left, or if the rest still seems to contain one of the names, e.g. behind a comma
+/// or quoted inside another cookie: a backend may find the key there.
 #[must_use]
 pub fn cookies_without(headers: &HeaderMap, names: &[String]) -> Option<HeaderValue> {
     let mut lines = headers.get_all(COOKIE).iter();
