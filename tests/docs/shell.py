@@ -37,6 +37,7 @@ class Shell:
         (programs / "keygate").symlink_to(DEBUG / "keygate")
         (programs / "demo_backend").symlink_to(DEBUG / "examples/demo_backend")
         (programs / "nginx").symlink_to(HERE / "nginx.sh")
+        (programs / "docker").symlink_to(HERE / "docker.py")
         page = folder / "page"
         for name in ("nginx", "deploy"):
             shutil.copytree(ROOT / name, page / name)
@@ -55,6 +56,8 @@ class Shell:
                 "PATH": f"{programs}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "HOME": str(folder),
                 "LC_ALL": "C.UTF-8",
+                # For `docker`, which is a script of the tests.
+                "PYTHONPATH": str(ROOT / "target/tools/docs"),
             },
         )
         os.close(status)
