@@ -251,7 +251,7 @@ def test_mia_platforms_environment(variable, user, folder):
     (folder / "auth.json").write_text(AUTH_JSON)
     page = (ROOT / "docs/from-mia-platform.md").read_text()
     command = next(block for block in blocks("sh", page) if variable in block)
-    command = command.replace("/configmap", str(folder)).replace("keygate authorizer", f"exec {KEYGATE} authorizer")
+    command = command.replace("/etc/keygate", str(folder)).replace("keygate authorizer", f"exec {KEYGATE} authorizer")
     with serving(9000, session), running(["bash", "-c", command], folder, "authorizer.log"):
         wait_for(7082, folder)
         # A user by a header is not believed from this address.

@@ -7,7 +7,7 @@ PATH=${PATH#*:}
 if [ "$*" != '-s reload' ]; then
     exec nginx "$@"
 elif [ ! -s /run/nginx.pid ]; then
-    exec nginx
+    exec nginx -e /var/log/nginx/error.log
 fi
 master=$(cat /run/nginx.pid)
 former=$(cat "/proc/$master/task/$master/children")

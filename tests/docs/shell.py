@@ -30,6 +30,7 @@ class Shell:
     def __init__(self, folder):
         self.folder = folder
         self.keys = {}
+        self.settings = []
         self.configurations = set()
         self.check_flags = "--deny-warnings"
         programs = folder / "bin"
@@ -92,12 +93,16 @@ class Shell:
     def check_configurations(self):
         """`keygate check` finds nothing in the nginx configurations of the page, as they are at its end."""
         for name in sorted(self.configurations):
-            status, output = self.run(f"keygate check --nginx {shlex.quote(name)} {self.check_flags}")
+            settings = " ".join(self.settings)
+            status, output = self.run(f"keygate check --nginx {shlex.quote(name)} {settings} {self.check_flags}")
             if status:
                 raise Mismatch(f"at the end of the page, `keygate check` finds:\n{output}")
 
     def command(self, step):
         text = self.with_keys(step.text)
+        if text.startswith("keygate nginx-includes "):
+            # The configuration is checked with the settings that its includes were written for.
+            self.settings = re.findall(r"--config \S+", text)
         until = time.monotonic() + RELOAD
         while True:
             status, output = self.run(text)

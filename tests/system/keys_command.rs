@@ -454,7 +454,7 @@ fn list_and_check_report_keys_that_expire_soon() {
     }
     let list = keys.run("list", &[]);
     assert!(
-        list.starts_with("ID     CLIENT TYPE  STATE     AGE  ENDS"),
+        list.starts_with("ID     CLIENT TYPE  STATE     AGE  EXPIRES"),
         "{list}"
     );
     assert!(list.contains("(in 14d)"), "{list}");

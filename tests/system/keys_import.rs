@@ -107,7 +107,7 @@ fn keys_of_a_console_configuration_are_imported_hashed(#[case] text: &str) {
     let said = stderr(&output);
     assert!(said.contains("1 other field is ignored"), "{said}");
     assert!(said.contains("is weak: it is shorter than 20"), "{said}");
-    assert!(said.ends_with("3 keys are in keys.yaml now, hashed\n"));
+    assert!(said.ends_with("wrote 3 keys to keys.yaml, as digests\n"));
     assert_eq!(
         said.contains("`services` is ignored"),
         text == CONSOLE,

@@ -27,7 +27,7 @@ use crate::{
     settings::{Settings, SettingsError},
 };
 
-/// API keys and per-endpoint authorization beside nginx.
+/// API keys and per-endpoint authorization behind nginx, Envoy and other gateways.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Arguments {

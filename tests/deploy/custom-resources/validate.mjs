@@ -9,6 +9,8 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const PACKAGES = {
+  "bitnami.com": "sealed-secrets",
+  "external-secrets.io": "external-secrets",
   "gateway.envoyproxy.io": "envoy-gateway",
   "gateway.networking.k8s.io": "gateway-api",
   "networking.istio.io": "istio",

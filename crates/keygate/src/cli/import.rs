@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Files of Mia-Platform, each taken for what it holds: an auth.json, or the endpoints and
+    /// Files of Mia-Platform: an auth.json, or the endpoints and
     /// API keys of a Console configuration.
     #[command(after_help = mia::EXAMPLES)]
     Mia(mia::Arguments),

@@ -52,7 +52,10 @@ impl ClientTypes {
         locations: &ExpressionLocations,
     ) -> Option<Diagnostic> {
         let group = locations.group.as_ref()?;
-        if !written.group.as_ref()?.warnings(None).is_empty() {
+        let expression = written.group.as_ref()?;
+        // `false` closes a path, such as a route in an endpoint with a list.
+        let is_closed = matches!(expression.source().trim(), "false" | "0");
+        if is_closed || !expression.warnings(None).is_empty() {
             return None;
         }
         let is_whole = |warning: &Warning| {

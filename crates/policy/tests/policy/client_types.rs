@@ -150,6 +150,18 @@ endpoints:
     );
 }
 
+#[rstest]
+#[case("'false'")]
+#[case("'0'")]
+fn a_route_that_is_closed_does_not_contradict_the_list(#[case] closed: &str) {
+    let text = format!(
+        "version: 1\nendpoints:\n  - path: /a\n    clientTypes: [A]\n    routes:\n      - path: /b\n        \
+         groupExpression: {closed}\n"
+    );
+    let warnings = Policy::from_yaml(&text).unwrap().warnings;
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
 #[test]
 fn a_listed_client_type_that_no_key_has_is_marked_in_the_list() {
     let text = "\

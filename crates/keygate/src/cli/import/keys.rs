@@ -194,8 +194,8 @@ pub(super) fn write(
             keys::change(path, &file, add)?;
             let path = path.display();
             match found.len() {
-                1 => say(format_args!("1 key is in {path} now, hashed")),
-                number => say(format_args!("{number} keys are in {path} now, hashed")),
+                1 => say(format_args!("wrote 1 key to {path}, as a digest")),
+                number => say(format_args!("wrote {number} keys to {path}, as digests")),
             }
         }
         None => print(add)?,

@@ -15,11 +15,11 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate import mia console.json --policy-out policy.yaml --keys-out keys.yaml
   keygate import mia console.json --policy-out policy.yaml --keys-out keys.yaml --pepper-file pepper
 
-What a later auth.json says of a path, a method and a gateway wins over an earlier one.";
+A later auth.json replaces what an earlier one has for the same path, method and gateway.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Console configurations or auth.json files, each taken for what it holds
+    /// Console configurations or auth.json files, in any order
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Policy file to write; it must not exist yet [default: standard output]

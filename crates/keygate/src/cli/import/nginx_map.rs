@@ -18,10 +18,10 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate import nginx-map nginx.conf --variable '$http_x_api_key' --keys-out keys.yaml
 
 nginx compares the keys of a map without regard to case, Keygate byte for byte: a client that sends
-its key in another case than the map has it is refused.
+its key in another case than the map has it gets 401.
 
-A map such as `default 0; \"key\" 1;` says which keys are valid, and not whose they are. Then
-`--client-type partner` gives all of them one client type, and `--client-type 'partner-{n}'` each its own.";
+A map such as `default 0; \"key\" 1;` marks keys as valid without a client type. `--client-type partner`
+gives all of them one client type. To number the client types, write `n` in braces at the end of it.";
 
 /// The parameters of a map, which are not keys.
 const PARAMETERS: [&str; 2] = ["default", "volatile"];
@@ -31,14 +31,14 @@ pub(super) struct Arguments {
     /// File that has the `map` blocks
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Variable that the maps look up, if another one
+    /// Variable that the maps look up
     #[arg(
         long = "variable",
         value_name = "VARIABLE",
         default_values = ["$http_client_key", "$http_secret", "$cookie_mia_client_key"]
     )]
     variables: Vec<String>,
-    /// Client type of keys that a map only marks as valid, by `1`; in it, `{n}` numbers the keys
+    /// Client type of keys that a map only marks as valid, by `1`; `n` in braces numbers them
     #[arg(long, value_name = "TYPE")]
     client_type: Option<String>,
     #[command(flatten)]

@@ -84,7 +84,7 @@ pub(super) fn write(text: &str, out: Option<&Path>) -> Result<(), ImportError> {
         path: path.to_owned(),
         error,
     })?;
-    say(format_args!("the endpoints are in {} now", path.display()));
+    say(format_args!("wrote the endpoints to {}", path.display()));
     Ok(())
 }
 

@@ -111,7 +111,15 @@ fn days(time: SignedDuration) -> i64 {
 
 /// Columns as wide as their widest cell.
 fn table(rows: &[Row<'_>]) -> String {
-    let head = ["ID", "CLIENT TYPE", "STATE", "AGE", "ENDS", "DESCRIPTION"].map(str::to_owned);
+    let head = [
+        "ID",
+        "CLIENT TYPE",
+        "STATE",
+        "AGE",
+        "EXPIRES",
+        "DESCRIPTION",
+    ]
+    .map(str::to_owned);
     let cells = rows.iter().map(|row| {
         [
             row.id.to_owned(),

@@ -12,15 +12,15 @@ use super::{
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
-  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 7d   # lives as long as the old one
+  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 7d   # with the lifetime of the old one
   keygate keys rotate --keys keys.yaml cms-2026-11-24 --expires-in 90d
-  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 0d   # the old one ends now";
+  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 0d   # the old one expires now";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     old: Target,
-    /// How long the old key lives on beside the new one
+    /// How long the old key stays valid beside the new one
     #[arg(long, value_name = "PERIOD", default_value = "7d")]
     overlap: Period,
     /// The new key's id [default: the old one's with another day]
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
     if end < now {
         say(format_args!("the old key `{id}` expired at {end}"));
     } else {
-        say(format_args!("the old key `{id}` ends at {end}"));
+        say(format_args!("the old key `{id}` expires at {end}"));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ struct Changes {
     /// Expiry of the key, from now: `90d`, `12h`, `2w`
     #[arg(long, value_name = "PERIOD", conflicts_with = "expires_at")]
     expires_in: Option<Period>,
-    /// Expiry of the key, as `2027-11-24T00:00:00Z`; one in the past ends it
+    /// Expiry of the key, as `2027-11-24T00:00:00Z`; one in the past makes it expire now
     #[arg(long, value_name = "MOMENT")]
     expires_at: Option<Timestamp>,
     /// Owner or use of the key, for people

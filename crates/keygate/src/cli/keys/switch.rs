@@ -16,11 +16,11 @@ pub(super) fn run(target: &Target, active: bool, now: Timestamp) -> Result<(), K
         }
         Ok((before, edit.entry(id)?.key.validity().state(now)))
     })?;
-    let switched = if active { "on" } else { "off" };
+    let switched = if active { "enabled" } else { "disabled" };
     if before == active {
-        say(format_args!("key `{id}` was {switched} already"));
+        say(format_args!("the key `{id}` was {switched} already"));
     } else {
-        say(format_args!("key `{id}` is {switched}"));
+        say(format_args!("{switched} the key `{id}`"));
     }
     if matches!(after, KeyState::Expired | KeyState::NotYetValid) {
         say(format_args!("it is still rejected: it is {after}"));
