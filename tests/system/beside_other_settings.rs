@@ -221,23 +221,6 @@ fn a_server_without_the_server_include_denies_every_request(
     report::passed(&version.number(), "settings: no server include");
 }
 
-/// The status and body of a response to a request over HTTP/2, sent by curl.
-fn over_http_2(gateway: &Gateway, target: &str, headers: &[&str]) -> (String, String) {
-    let mut curl = Command::new("curl");
-    curl.args(["--silent", "--max-time", "10", "--http2-prior-knowledge"]);
-    curl.args(["--write-out", "%{http_version} %{http_code}"]);
-    for header in headers {
-        curl.args(["--header", header]);
-    }
-    let output = curl
-        .arg(format!("http://{}{target}", gateway.address))
-        .output()
-        .expect("curl is missing: `apt-get install curl` installs it");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
-    (status.to_owned(), body.to_owned())
-}
-
 #[apply(each_nginx)]
 fn requests_over_http_2_get_the_same_decisions(version: Version) {
     let gateway = Gateway::start(
@@ -253,17 +236,20 @@ fn requests_over_http_2_get_the_same_decisions(version: Version) {
         "cookie: mia_client_key=sample-key-of-client-a",
         "cookie: b=2",
     ];
-    assert_eq!(over_http_2(&gateway, "/orders", &crumbs).0, "2 200");
+    assert_eq!(
+        caller::over_http_2(&gateway.address, "/orders", &crumbs).0,
+        "2 200"
+    );
     let received = gateway.backend.take_one();
     assert_eq!(received.header("client-type"), Some("A"));
     assert_eq!(received.header("cookie"), Some("a=1; b=2"));
 
-    let (status, body) = over_http_2(&gateway, "/orders", &["client-type: A"]);
+    let (status, body) = caller::over_http_2(&gateway.address, "/orders", &["client-type: A"]);
     assert_eq!(status, "2 401");
     assert!(body.contains("\"detail\":\"missing-key\""), "{body}");
 
     let repeated = [KEY, "client-key: sample-key-of-client-c"];
-    let (status, body) = over_http_2(&gateway, "/orders", &repeated);
+    let (status, body) = caller::over_http_2(&gateway.address, "/orders", &repeated);
     assert_eq!(status, "2 401");
     assert!(body.contains("\"detail\":\"ambiguous-key\""), "{body}");
 
@@ -273,7 +259,10 @@ fn requests_over_http_2_get_the_same_decisions(version: Version) {
         "miauserid: root",
         "isbackoffice: 1",
     ];
-    assert_eq!(over_http_2(&gateway, "/orders", &spoofed).0, "2 200");
+    assert_eq!(
+        caller::over_http_2(&gateway.address, "/orders", &spoofed).0,
+        "2 200"
+    );
     let received = gateway.backend.take_one();
     assert_eq!(received.header("client-type"), Some("A"));
     assert_eq!(received.header("miauserid"), None);

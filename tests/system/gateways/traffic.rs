@@ -107,3 +107,49 @@ fn connect_does_not_reach_the_backend(example: Example) {
     }
     report::passed_at(example.name, "connections: CONNECT");
 }
+
+#[apply(each_example)]
+fn requests_over_http_2_get_the_same_decisions(example: Example) {
+    // Caddy takes it without TLS only if it is told to.
+    let with_http_2 = |_: &str, text: String| {
+        text.replace("\tservers {\n", "\tservers {\n\t\tprotocols h1 h2c\n")
+    };
+    let gateway = example.start_changed(with_http_2);
+    let get = |target: &str, lines: &[&str]| caller::over_http_2(&gateway.address, target, lines);
+    // HTTP/2 may split cookies into several lines (RFC 9113, section 8.2.3).
+    let crumbs = [
+        "cookie: a=1",
+        "cookie: mia_client_key=sample-key-of-client-a",
+        "cookie: b=2",
+        "client-type: ADMIN",
+        "x-forwarded-uri: /public",
+    ];
+    assert_eq!(get("/orders", &crumbs).0, "2 200");
+    let received = gateway.backend.take_one();
+    assert_eq!(received.target(), "/orders");
+    assert_eq!(received.header("client-type"), Some("A"));
+    assert_eq!(received.header("cookie"), Some("a=1; b=2"));
+
+    let denied: [(&str, &[&str], &str, &str); 3] = [
+        (
+            "/admin",
+            &["client-type: ADMIN", "x-forwarded-uri: /public"],
+            "2 401",
+            "missing-key",
+        ),
+        (
+            "/admin",
+            &["client-key: sample-key-of-client-a"],
+            "2 403",
+            "expression-false",
+        ),
+        ("/public/%2e%2e%2fadmin", &[], "2 403", "ambiguous-path"),
+    ];
+    for (target, lines, status, reason) in denied {
+        let (answered, body) = get(target, lines);
+        assert_eq!(answered, status, "{target}");
+        assert!(body.contains(&format!("\"detail\":\"{reason}\"")), "{body}");
+    }
+    assert!(gateway.backend.take().is_empty());
+    report::passed_at(example.name, "connections: HTTP/2");
+}

@@ -4,6 +4,7 @@ use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::support::http_message::Message;
@@ -68,4 +69,21 @@ pub(crate) fn get_unix(socket: &Path, target: &str) -> Message {
     response.read_body_to_end(&mut reader).unwrap();
     response.assert_no_key();
     response
+}
+
+/// The status and body of a response to a request over HTTP/2, sent by curl.
+pub(crate) fn over_http_2(address: &str, target: &str, headers: &[&str]) -> (String, String) {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--max-time", "10", "--http2-prior-knowledge"]);
+    curl.args(["--write-out", "%{http_version} %{http_code}"]);
+    for header in headers {
+        curl.args(["--header", header]);
+    }
+    let output = curl
+        .arg(format!("http://{address}{target}"))
+        .output()
+        .expect("curl is missing: `apt-get install curl` installs it");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
+    (status.to_owned(), body.to_owned())
 }

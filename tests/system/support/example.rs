@@ -205,7 +205,7 @@ impl Running {
 
 /// Waits until a gateway has read its routes: some listen before.
 pub(crate) fn wait_for_routes(address: &str) {
-    for _ in 0..500 {
+    for _ in 0..2000 {
         if caller::get(address, "/any-key", &[]).status() != 404 {
             return;
         }
