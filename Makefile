@@ -52,7 +52,8 @@ demo-envoy: build $(GATEWAYS)/.installed ## The same demo with Envoy in front, o
 
 # The whole workspace, as for the tests: with other features, dependencies would be compiled twice.
 build: cargo ## Build the program and the demo's backend
-	@cargo build --quiet --workspace --bin keygate --example demo_backend
+	@[ -x target/debug/keygate ] || echo 'The first build takes some minutes; later ones take seconds.'
+	@cargo build --workspace --bin keygate --example demo_backend
 
 image: ## Build the container image with docker, podman or buildah (IMAGE=keygate:0.1.0)
 	@deploy/image.sh

@@ -10,7 +10,6 @@ UNTESTED = {
     "docs/gateways.md",
     "docs/identity-token.md",
     "docs/kubernetes.md",
-    "docs/operating.md",
     "docs/signed-hand-off.md",
     "docs/systemd.md",
     "docs/users.md",
