@@ -5,12 +5,12 @@ use keygate_expression::Facts;
 use keygate_headers::{Gateway, KEY_ID, OtherNames, Repeated, hand_off::InvalidHandOff, single};
 use keygate_users::peers::Peer;
 
-const ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
-const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
-const ORIGINAL_HOST: HeaderName = HeaderName::from_static("original-request-host");
-const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
-const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
+static ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
+static ORIGINAL_HOST: HeaderName = HeaderName::from_static("original-request-host");
+static FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+static FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The names of those headers that a setting can change.
 #[derive(Debug, Clone)]
@@ -117,11 +117,20 @@ impl Malformed {
     #[must_use]
     pub fn is_of_caller(&self) -> bool {
         match self {
-            Self::NotText(name) => [ORIGINAL_HOST, FORWARDED_HOST, header::HOST].contains(name),
+            Self::NotText(name) => [&ORIGINAL_HOST, &FORWARDED_HOST, &header::HOST].contains(&name),
             Self::Contradicted(_) | Self::NotOneHost(_) => true,
             _ => false,
         }
     }
+}
+
+/// The client request of an authorization request.
+#[derive(Debug, Clone, Copy)]
+pub struct Described<'h> {
+    /// What the policy decides on.
+    pub request: keygate_policy::Request<'h>,
+    /// The client type as a header's value, for the response.
+    pub client_type: Option<&'h HeaderValue>,
 }
 
 /// What the client requested, as the gateway says.
@@ -140,20 +149,21 @@ impl<'h> Request<'h> {
         &self,
         gateway: Gateway,
         names: &HeaderNames,
-    ) -> Result<keygate_policy::Request<'h>, Malformed> {
+    ) -> Result<Described<'h>, Malformed> {
         let headers = self.headers;
         let Requested {
             method,
             target,
             host,
         } = self.requested(gateway)?;
+        let name = &names.client_type;
         let client_type = match self.client_type {
-            ClientTypeSource::Gateway => text(headers, &names.client_type)?,
-            ClientTypeSource::Resolver(caller) => {
-                caller.and_then(|it| it.client_type.to_str().ok())
-            }
+            ClientTypeSource::Gateway => single(headers, name)?,
+            ClientTypeSource::Resolver(caller) => caller.map(|it| it.client_type),
         };
-        Ok(keygate_policy::Request {
+        // An empty one counts as absent, since nginx cannot send an empty header.
+        let client_type = client_type.filter(|value| !value.is_empty());
+        let request = keygate_policy::Request {
             method,
             target,
             host,
@@ -161,10 +171,14 @@ impl<'h> Request<'h> {
                 && headers.contains_key(header::ORIGIN)
                 && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
             facts: Facts {
-                client_type,
+                client_type: client_type.map(|value| as_text(value, name)).transpose()?,
                 is_backoffice: switch(headers, &names.backoffice)?,
                 user: None,
             },
+        };
+        Ok(Described {
+            request,
+            client_type,
         })
     }
 
@@ -189,12 +203,12 @@ impl<'h> Request<'h> {
             }
             (Gateway::Envoy, None) => Err(Malformed::NoTargetInPath),
             (Gateway::Traefik | Gateway::Caddy | Gateway::Haproxy, _) => {
-                let missing = |name| Malformed::Missing(name, gateway);
+                let missing = |name: &HeaderName| Malformed::Missing(name.clone(), gateway);
                 Ok(Requested {
                     method: text(headers, &FORWARDED_METHOD)?
-                        .ok_or_else(|| missing(FORWARDED_METHOD))?,
+                        .ok_or_else(|| missing(&FORWARDED_METHOD))?,
                     target: single(headers, &FORWARDED_URI)?
-                        .ok_or_else(|| missing(FORWARDED_URI))?
+                        .ok_or_else(|| missing(&FORWARDED_URI))?
                         .as_bytes(),
                     host: host(headers, &FORWARDED_HOST)?,
                 })
@@ -216,14 +230,14 @@ impl<'h> Request<'h> {
     /// `includeAdditionalHeadersInCheck`). Other values there are a caller's, and must not decide.
     fn reject_contradictions(&self, target: &str, host: Option<&str>) -> Result<(), Malformed> {
         let own = [
-            (ORIGINAL_URI, Some(target)),
-            (ORIGINAL_METHOD, Some(self.method.as_str())),
-            (ORIGINAL_HOST, host),
+            (&ORIGINAL_URI, Some(target)),
+            (&ORIGINAL_METHOD, Some(self.method.as_str())),
+            (&ORIGINAL_HOST, host),
         ];
         for (name, value) in own {
-            let stated = single(self.headers, &name)?;
+            let stated = single(self.headers, name)?;
             if stated.is_some_and(|stated| Some(stated.as_bytes()) != value.map(str::as_bytes)) {
-                return Err(Malformed::Contradicted(name));
+                return Err(Malformed::Contradicted(name.clone()));
             }
         }
         Ok(())
@@ -236,15 +250,6 @@ impl<'h> Request<'h> {
             ClientTypeSource::Resolver(caller) => Ok(caller.and_then(|it| it.key_id.to_str().ok())),
         }
     }
-
-    /// Returns the client type for the response headers.
-    pub(crate) fn client_type(&self, names: &HeaderNames) -> Option<&'h HeaderValue> {
-        let value = match self.client_type {
-            ClientTypeSource::Gateway => self.headers.get(&names.client_type),
-            ClientTypeSource::Resolver(caller) => caller.map(|caller| caller.client_type),
-        };
-        value.filter(|value| !value.is_empty())
-    }
 }
 
 /// Returns the value as text; an empty one counts as absent, since nginx cannot send an empty header.
@@ -252,10 +257,12 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
     let Some(value) = single(headers, name)? else {
         return Ok(None);
     };
-    let text = value
-        .to_str()
-        .map_err(|_| Malformed::NotText(name.clone()))?;
+    let text = as_text(value, name)?;
     Ok((!text.is_empty()).then_some(text))
+}
+
+fn as_text<'h>(value: &'h HeaderValue, name: &HeaderName) -> Result<&'h str, Malformed> {
+    value.to_str().map_err(|_| Malformed::NotText(name.clone()))
 }
 
 /// Returns the host, which may have a port.
@@ -264,7 +271,9 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
 fn host<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
     let host = text(headers, name)?;
     // Delimiters of lists and of other parts of a URI.
-    match host.filter(|host| host.contains([',', ' ', '/', '\\', '@', '?', '#', '"'])) {
+    let is_delimiter =
+        |byte| matches!(byte, b',' | b' ' | b'/' | b'\\' | b'@' | b'?' | b'#' | b'"');
+    match host.filter(|host| host.bytes().any(is_delimiter)) {
         None => Ok(host),
         Some(_) => Err(Malformed::NotOneHost(name.clone())),
     }
@@ -314,7 +323,7 @@ mod tests {
             peer: None,
             gateway: None,
         };
-        let described = request.describe(gateway, &HeaderNames::default())?;
+        let described = request.describe(gateway, &HeaderNames::default())?.request;
         Ok(format!(
             "{} {} host={:?} type={:?} backoffice={}",
             described.method,
@@ -570,7 +579,7 @@ mod tests {
         };
         let names = HeaderNames::default();
         let described = request.describe(Gateway::Nginx, &names).unwrap();
-        assert_eq!(described.facts.client_type, None);
-        assert_eq!(request.client_type(&names), None);
+        assert_eq!(described.request.facts.client_type, None);
+        assert_eq!(described.client_type, None);
     }
 }

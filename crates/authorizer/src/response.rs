@@ -32,18 +32,37 @@ pub struct Decision {
     pub endpoint: Option<HeaderValue>,
     /// The client type that the decision was made for.
     pub client_type: Option<HeaderValue>,
-    /// The user of an allowed request, if the rule needs one.
-    pub identity: Option<Identity>,
-    /// The signed identity of an allowed request, if identities are signed.
-    pub token: Option<HeaderValue>,
+    /// What the backend of an allowed request learns besides; in a box, since most decisions have none.
+    pub(crate) shown: Option<Box<Shown>>,
+}
+
+/// What a backend learns of the caller of an allowed request, besides the client type.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// The user, if the rule needs one.
+    pub(crate) identity: Option<Identity>,
+    /// The signed identity, if identities are signed.
+    pub(crate) token: Option<HeaderValue>,
 }
 
 impl Decision {
+    /// Returns the user of an allowed request, if the rule needs one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.shown.as_ref()?.identity.as_ref()
+    }
+
+    /// Returns the signed identity of an allowed request, if identities are signed.
+    #[must_use]
+    pub fn token(&self) -> Option<&HeaderValue> {
+        self.shown.as_ref()?.token.as_ref()
+    }
+
     /// Adds the headers of the response to a gateway; its status is [`Decision::status`].
     ///
     /// A gateway that copies headers also gets the user under the names that backends know.
     pub fn write_for(self, gateway: Gateway, headers: &mut HeaderMap) {
-        if let Some(identity) = self.identity.as_ref().filter(|_| gateway.copies_headers()) {
+        if let Some(identity) = self.identity().filter(|_| gateway.copies_headers()) {
             identity.write(headers);
         }
         self.write(headers);
@@ -63,6 +82,14 @@ impl Decision {
         if let Some(client_type) = self.client_type {
             headers.insert(CLIENT_TYPE, client_type);
         }
+        if let Some(shown) = self.shown {
+            shown.write(headers);
+        }
+    }
+}
+
+impl Shown {
+    fn write(self, headers: &mut HeaderMap) {
         if let Some(token) = self.token {
             headers.insert(identity_token::HEADER, token);
         }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, body::Body, extract, response::Response, routing::any_service};
+use axum::{Router, extract, response::Response, routing::any_service};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Either, Ready, ready},
@@ -46,19 +46,24 @@ fn respond(authorizer: &Arc<Authorizer>, request: extract::Request) -> Respondin
     }
     let authorizer = Arc::clone(authorizer);
     let decided = async move {
-        let decision = authorizer.authorize_with_user(&received(&parts)).await;
+        let request = Request {
+            peer: parts.extensions.get().copied(),
+            ..received(&parts)
+        };
+        let decision = authorizer.authorize_with_user(&request).await;
         Ok(response(authorizer.gateway(), parts.headers, decision))
     };
     Either::Right(decided.boxed())
 }
 
+/// Returns the request without its peer, which only the look-up of a user needs.
 fn received(parts: &Parts) -> Request<'_> {
     Request {
         method: &parts.method,
         target: target_below("/auth", &parts.uri),
         headers: &parts.headers,
         client_type: ClientTypeSource::Gateway,
-        peer: parts.extensions.get().copied(),
+        peer: None,
         gateway: None,
     }
 }
@@ -68,8 +73,7 @@ fn response(gateway: Gateway, mut headers: HeaderMap, decision: Decision) -> Res
     headers.clear();
     let (status, reason) = (decision.status, decision.reason.as_str());
     decision.write_for(gateway, &mut headers);
-    let response = gateway.response(status, reason, headers);
-    response.map(|body| body.map_or_else(Body::empty, Body::from))
+    gateway.response(status, reason, headers)
 }
 
 /// Returns the target of the client request that Envoy's `ext_authz` puts behind its `path_prefix`.

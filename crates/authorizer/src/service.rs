@@ -7,13 +7,13 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::StatusCode;
 use jiff::Timestamp;
-use keygate_headers::{ExpectedNames, Gateway, Sender};
+use keygate_headers::{ExpectedNames, Gateway, OtherNames, Sender};
 use keygate_policy::{Login, Policy, Reason, path::CanonicalPath, policy::Matched, reason::Status};
 use keygate_users::{FindUser, Lookup};
 
 use crate::{
     AnswerWith, Cause, Counters, Decision, DecisionObserver, DecisionRecord, Endpoint, HeaderNames,
-    LookUp, Malformed, Request, Shadow, login,
+    LookUp, Malformed, Request, Shadow, login, request::Described,
 };
 use signed::{RequiredHandOff, Signer, reason};
 
@@ -48,11 +48,11 @@ struct Users {
 }
 
 /// An authorization request, before its client request is known.
-#[derive(Clone, Copy)]
 struct Received<'h> {
     started: Instant,
-    request: Request<'h>,
-    answer_with: AnswerWith,
+    request: &'h Request<'h>,
+    gateway: Gateway,
+    sender: Result<Sender, OtherNames>,
 }
 
 /// The policies that a request is decided by.
@@ -183,8 +183,8 @@ impl Authorizer {
     /// Decides as [`Authorizer::authorize`] does, without waiting; `None` if a user has to be looked up.
     #[must_use]
     pub fn authorize_at_once(&self, request: &Request<'_>) -> Option<Decision> {
-        let (received, described) = self.receive(request);
-        match described {
+        let received = self.receive(request);
+        match self.describe(&received) {
             Ok(described) => self.decide_at_once(&received, &described),
             Err(malformed) => Some(self.reject(&received, &malformed)),
         }
@@ -192,46 +192,45 @@ impl Authorizer {
 
     /// Decides after the look-up of the user: for requests that [`Authorizer::authorize_at_once`] leaves open.
     pub async fn authorize_with_user(&self, request: &Request<'_>) -> Decision {
-        let (received, described) = self.receive(request);
-        match described {
+        let received = self.receive(request);
+        match self.describe(&received) {
             Ok(described) => self.decide_with_user(&received, &described).await,
             Err(malformed) => self.reject(&received, &malformed),
         }
     }
 
-    fn receive<'h>(
-        &self,
-        request: &Request<'h>,
-    ) -> (Received<'h>, Result<keygate_policy::Request<'h>, Malformed>) {
+    fn receive<'h>(&self, request: &'h Request<'h>) -> Received<'h> {
         let started = Instant::now();
         let gateway = request.gateway.unwrap_or(self.gateway);
-        let sender = self.expected.sender(gateway, request.headers);
-        let answer_with = match (sender, request.gateway) {
+        Received {
+            started,
+            request,
+            gateway,
+            sender: self.expected.sender(gateway, request.headers),
+        }
+    }
+
+    /// Returns the client request, if the gateway may say what it says of the caller.
+    fn describe<'h>(&self, received: &Received<'h>) -> Result<Described<'h>, Malformed> {
+        received.sender?;
+        let described = received.request.describe(received.gateway, &self.names)?;
+        self.check_caller(received.request, &described.request)?;
+        Ok(described)
+    }
+
+    /// The status of the response; always 200 if `mia-allowed` carries the decision.
+    fn status(&self, received: &Received<'_>, status: Status) -> StatusCode {
+        let answer_with = match (received.sender, received.request.gateway) {
             (Ok(Sender::Other), None) => self.answer_with,
             // nginx's `auth_request` only reads the status.
             (Ok(Sender::Includes) | Err(_), _) | (_, Some(_)) => AnswerWith::Status,
         };
-        let described = match sender {
-            Ok(_) => self.describe(gateway, request),
-            Err(other_names) => Err(Malformed::from(other_names)),
-        };
-        let received = Received {
-            started,
-            request: *request,
-            answer_with,
-        };
-        (received, described)
-    }
-
-    /// Returns the client request, if the gateway may say what it says of the caller.
-    fn describe<'h>(
-        &self,
-        gateway: Gateway,
-        request: &Request<'h>,
-    ) -> Result<keygate_policy::Request<'h>, Malformed> {
-        let described = request.describe(gateway, &self.names)?;
-        self.check_caller(request, &described)?;
-        Ok(described)
+        match (answer_with, status) {
+            (AnswerWith::Header, _) | (AnswerWith::Status, Status::Ok) => StatusCode::OK,
+            (AnswerWith::Status, Status::Unauthorized) => StatusCode::UNAUTHORIZED,
+            (AnswerWith::Status, Status::Forbidden) => StatusCode::FORBIDDEN,
+            (AnswerWith::Status, Status::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+        }
     }
 
     fn reject(&self, received: &Received<'_>, malformed: &Malformed) -> Decision {
@@ -241,12 +240,11 @@ impl Authorizer {
             ..received.record()
         });
         Decision {
-            status: status(received.answer_with, Status::Forbidden),
+            status: self.status(received, Status::Forbidden),
             reason: Reason::MalformedRequest,
             endpoint: None,
             client_type: None,
-            identity: None,
-            token: None,
+            shown: None,
         }
     }
 
@@ -254,46 +252,49 @@ impl Authorizer {
     fn decide_at_once(
         &self,
         received: &Received<'_>,
-        request: &keygate_policy::Request<'_>,
+        described: &Described<'_>,
     ) -> Option<Decision> {
         let (snapshot, shadow) = (self.policy.load(), self.shadow.load());
         let active = Active {
             snapshot: &snapshot,
             shadow: shadow.as_deref(),
         };
+        let request = &described.request;
         let matched = snapshot.policy.matched(request);
         let needs_user = self.users.is_some() && active.need_user(request, &matched);
-        (!needs_user).then(|| self.finish(received, request, active, matched, None))
+        (!needs_user).then(|| self.finish(received, described, active, &matched, None))
     }
 
     /// Decides after the look-up of the user, by the policy that was active before it.
     async fn decide_with_user(
         &self,
         received: &Received<'_>,
-        request: &keygate_policy::Request<'_>,
+        described: &Described<'_>,
     ) -> Decision {
         let (snapshot, shadow) = (self.policy.load_full(), self.shadow.load_full());
         let active = Active {
             snapshot: &snapshot,
             shadow: shadow.as_deref(),
         };
+        let request = &described.request;
         let matched = snapshot.policy.matched(request);
         let look_up = match &self.users {
             Some(users) => Some(users.look_up(received, request).await),
             None => None,
         };
-        self.finish(received, request, active, matched, look_up.as_ref())
+        self.finish(received, described, active, &matched, look_up.as_ref())
     }
 
     /// Judges a request whose user is known, counts and reports the decision.
     fn finish(
         &self,
         received: &Received<'_>,
-        request: &keygate_policy::Request<'_>,
+        described: &Described<'_>,
         active: Active<'_>,
-        matched: Matched<'_, '_>,
+        matched: &Matched<'_, '_>,
         look_up: Option<&LookUp>,
     ) -> Decision {
+        let request = &described.request;
         let login = look_up.map_or(Login::Nobody, |look_up| login::of(&look_up.outcome));
         // Without a look-up nothing is needed, and `needs` would cost time.
         let needs = look_up.map(|_| matched.needs()).unwrap_or_default();
@@ -301,10 +302,10 @@ impl Authorizer {
             Ok(user) => (matched.judge(user), user),
             Err(reason) => (matched.deny(reason), None),
         };
-        let (mut identity, mut token, mut unfit) = (None, None, None);
+        let (mut shown, mut unfit) = (None, None);
         if decision.is_allowed() {
-            match self.shown(&received.request, request, user) {
-                Ok(shown) => (identity, token) = shown,
+            match self.shown(received.request, request, user) {
+                Ok(it) => shown = it,
                 Err(error) => {
                     decision.deny(reason(&error));
                     unfit = Some(error);
@@ -317,7 +318,7 @@ impl Authorizer {
         let counters = endpoint.map_or(&self.without_rule, Endpoint::counters);
         counters.count(decision.reason);
         let shadow = match active.shadow {
-            Some(shadow) => Some(Shadow::of_policy(shadow.matched(request), login)),
+            Some(shadow) => Some(Shadow::of_policy(&shadow.matched(request), login)),
             None => Shadow::of_rule(request, decision.rule, login, needs),
         };
         if let Some(shadow) = &shadow {
@@ -327,20 +328,19 @@ impl Authorizer {
             reason: decision.reason,
             cause: unfit.as_ref().map(Cause::Identity),
             request: Some(&request.with_user(user)),
-            path: decision.path.as_ref().map(CanonicalPath::as_bytes),
+            path: matched.path_of(&decision).map(CanonicalPath::as_bytes),
             endpoint: endpoint.map(Endpoint::label),
             look_up,
-            identity: identity.as_ref(),
+            identity: shown.as_ref().and_then(|it| it.identity.as_ref()),
             shadow,
             ..received.record()
         });
         Decision {
-            status: status(received.answer_with, decision.status),
+            status: self.status(received, decision.status),
             reason: decision.reason,
             endpoint: endpoint.and_then(Endpoint::header),
-            client_type: received.request.client_type(&self.names).cloned(),
-            identity,
-            token,
+            client_type: described.client_type.cloned(),
+            shown,
         }
     }
 
@@ -399,15 +399,5 @@ impl Active<'_> {
             None => needs.shadow_user,
         };
         needs.user || by_shadow
-    }
-}
-
-/// The status of a response; always 200 if `mia-allowed` carries the decision.
-fn status(answer_with: AnswerWith, status: Status) -> StatusCode {
-    match (answer_with, status) {
-        (AnswerWith::Header, _) | (AnswerWith::Status, Status::Ok) => StatusCode::OK,
-        (AnswerWith::Status, Status::Unauthorized) => StatusCode::UNAUTHORIZED,
-        (AnswerWith::Status, Status::Forbidden) => StatusCode::FORBIDDEN,
-        (AnswerWith::Status, Status::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

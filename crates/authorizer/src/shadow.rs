@@ -24,7 +24,7 @@ pub enum Verdict {
 
 impl<'a> Shadow<'a> {
     /// Returns the decision of the shadow policy.
-    pub(crate) fn of_policy(matched: Matched<'a, '_>, login: Login<'_>) -> Self {
+    pub(crate) fn of_policy(matched: &Matched<'a, '_>, login: Login<'_>) -> Self {
         let decision = matched.decide(login);
         Self {
             reason: decision.reason,
@@ -40,6 +40,7 @@ impl<'a> Shadow<'a> {
         needs: Needs,
     ) -> Option<Self> {
         let rule = rule?;
+        rule.shadow_expression(request.facts.is_backoffice)?;
         let reason = match login.for_decision(needs.shadow_user) {
             Ok(user) => rule.judge_by_shadow(&request.with_user(user))?,
             Err(reason) => reason,

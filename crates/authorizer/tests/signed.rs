@@ -110,7 +110,7 @@ fn hand_off(client_type: &str, key_id: &str, seconds_ago: i64) -> String {
 
 fn claims(decision: &Decision) -> serde_json::Value {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    let token = decision.token.as_ref().unwrap().to_str().unwrap();
+    let token = decision.token().unwrap().to_str().unwrap();
     let claims = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
 }
@@ -216,7 +216,7 @@ fn only_an_allowed_request_has_a_token() {
     ] {
         let decision = decide(path, lines);
         assert_ne!(decision.reason.as_str(), "ok");
-        assert_eq!(decision.token, None, "{path} {lines:?}");
+        assert_eq!(decision.token(), None, "{path} {lines:?}");
     }
 }
 

@@ -206,7 +206,7 @@ fn the_user_of_a_shadow_changes_no_decision(#[case] outcome: Outcome, #[case] sh
     let authorizer = authorizer.observed_by(Arc::clone(&shadows) as Arc<dyn DecisionObserver>);
     let decision = poll(&authorizer, "/shadowed", Some("A")).unwrap();
     assert_eq!(decision.status.as_u16(), 200);
-    assert_eq!(decision.identity, None);
+    assert_eq!(decision.identity(), None);
     assert_eq!(*shadows.0.lock().unwrap(), [shadow]);
 }
 
@@ -243,5 +243,5 @@ fn an_identity_that_is_too_large_denies() {
         (decision.status.as_u16(), decision.reason.as_str()),
         (403, "identity-too-large")
     );
-    assert_eq!(decision.identity, None);
+    assert_eq!(decision.identity(), None);
 }

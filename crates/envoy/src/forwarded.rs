@@ -90,11 +90,11 @@ impl Forwarded {
         for name in &names.backoffices {
             self.set(name, mark.as_ref());
         }
-        let user = decision.identity.as_ref();
+        let user = decision.identity();
         self.set(&USER_ID, user.map(|it| &it.id));
         self.set(&GROUPS, user.and_then(|it| it.groups.as_ref()));
         self.set(&PROPERTIES, user.and_then(|it| it.properties.as_ref()));
-        self.set(&identity_token::HEADER, decision.token.as_ref());
+        self.set(&identity_token::HEADER, decision.token());
         self.set(&HAND_OFF, None);
         let protected = names.client_types.iter().chain(&names.backoffices);
         let protected = protected.chain(&names.identities);

@@ -79,7 +79,7 @@ pub(crate) fn denied(
     metadata: Metadata,
 ) -> CheckResponse {
     let (head, body) = Gateway::Envoy
-        .response(status, reason, headers)
+        .response::<String>(status, reason, headers)
         .into_parts();
     let line = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let value = value.to_str().ok()?;
@@ -90,7 +90,7 @@ pub(crate) fn denied(
             code: i32::from(status.as_u16()),
         }),
         headers: head.headers.iter().filter_map(line).collect(),
-        body: body.unwrap_or_default(),
+        body,
     };
     let code = match status {
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,

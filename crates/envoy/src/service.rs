@@ -133,7 +133,9 @@ impl Checks {
         };
         let identity = decision.identity;
         let headers = &request.headers;
-        let without_key = resolver.without_key(Gateway::Envoy, headers);
+        let without_key = resolver
+            .without_key(Gateway::Envoy, headers)
+            .unwrap_or_default();
         let (owner, hand_off) = (identity.as_ref(), hand_off.as_ref());
         forwarded.resolved(headers, &self.names, owner, hand_off, without_key);
         Ok(identity)

@@ -13,7 +13,7 @@ use crate::{Context, RequestDescription, UserSettings};
 /// Returns what a request lacks, and how to add it.
 pub(crate) fn of(
     request: &Request<'_>,
-    decision: &Decision<'_, '_>,
+    decision: &Decision<'_>,
     needs: Needs,
     context: &Context<'_>,
 ) -> Option<String> {

@@ -149,7 +149,7 @@ impl ExplainedDecision {
             status: decision.status.code(),
             reason: decision.reason.as_str(),
             meaning: decision.reason.meaning(),
-            path: decision.path.as_ref().map(shown),
+            path: matched.path_of(&decision).map(shown),
             endpoint: decision.rule.map(|rule| rule.label().to_owned()),
             requirements,
             shadow: match context.shadow_policy {
@@ -235,7 +235,7 @@ impl ShadowDecision {
         request: &Request<'_>,
         login: Login<'_>,
         needs: Needs,
-        decision: &Decision<'_, '_>,
+        decision: &Decision<'_>,
     ) -> Option<Self> {
         let rule = decision.rule?;
         let expression = rule.shadow_expression(request.facts.is_backoffice)?;

@@ -251,14 +251,14 @@ pub const SHADOW: (&str, &str) = ("~", "a shadow would decide differently");
 pub const BACKOFFICE: (&str, &str) = ("b", "different through the back office");
 
 impl Outlook {
-    fn of(decision: &Decision<'_, '_>, request: &Request<'_>) -> Self {
+    fn of(decision: &Decision<'_>, request: &Request<'_>) -> Self {
         let is_backoffice = request.facts.is_backoffice;
         let expression = decision.rule.map(|rule| rule.expression(is_backoffice));
         Self::new(decision.reason, expression, &request.facts)
     }
 
     /// The decision of the shadow expression of the rule, if it has one.
-    fn by_shadow_expression(decision: &Decision<'_, '_>, request: &Request<'_>) -> Option<Self> {
+    fn by_shadow_expression(decision: &Decision<'_>, request: &Request<'_>) -> Option<Self> {
         let rule = decision.rule?;
         let expression = rule.shadow_expression(request.facts.is_backoffice);
         let reason = rule.judge_by_shadow(request)?;

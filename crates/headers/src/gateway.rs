@@ -76,28 +76,32 @@ impl Gateway {
     /// A denial that the gateway passes on is a [`problem`], without the headers that only gateways need:
     /// they name rules of the policy and the caller's key.
     #[must_use]
-    pub fn response(
+    pub fn response<B: Default + From<String>>(
         self,
         status: StatusCode,
         reason: &str,
-        mut headers: HeaderMap,
-    ) -> Response<Option<String>> {
-        let mut body = None;
-        if self.passes_on_denials() && !status.is_success() {
-            let challenge = headers.remove(WWW_AUTHENTICATE);
-            let reason_header = headers.remove(REASON);
-            headers.clear();
-            headers.extend(challenge.map(|value| (WWW_AUTHENTICATE, value)));
-            headers.extend(reason_header.map(|value| (REASON, value)));
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            body = Some(problem::document(status, reason));
-        }
-        let mut response = Response::new(body);
+        headers: HeaderMap,
+    ) -> Response<B> {
+        let mut response = Response::new(B::default());
         *response.status_mut() = status;
         *response.headers_mut() = headers;
+        if self.passes_on_denials() && !status.is_success() {
+            keep_for_caller(response.headers_mut());
+            *response.body_mut() = problem::document(status, reason).into();
+        }
         response
     }
+}
+
+/// Removes the headers that a caller does not get, and adds those of the body.
+fn keep_for_caller(headers: &mut HeaderMap) {
+    let challenge = headers.remove(WWW_AUTHENTICATE);
+    let reason = headers.remove(REASON);
+    headers.clear();
+    headers.extend(challenge.map(|value| (WWW_AUTHENTICATE, value)));
+    headers.extend(reason.map(|value| (REASON, value)));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 impl fmt::Display for Gateway {
@@ -158,9 +162,9 @@ mod tests {
             (REASON, value("missing-key")),
             (WWW_AUTHENTICATE, value("Bearer")),
         ]);
-        let response = gateway.response(status, "missing-key", sent);
+        let response: Response<String> = gateway.response(status, "missing-key", sent);
         assert_eq!(response.status(), status);
-        assert_eq!(response.body().as_deref(), body);
+        assert_eq!(response.body(), body.unwrap_or_default());
         assert_eq!(response.headers().len(), headers);
         assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer");
         assert_eq!(response.headers()[REASON], "missing-key");

@@ -3,15 +3,15 @@
 //! Keygate's nginx includes send the names of headers and cookies that they were written for. Includes
 //! for other names would forward a key to the backend, or trust a caller's own identity headers.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::Gateway;
+use crate::{Gateway, repeats_none};
 
 /// The header with the names that the includes were written for.
-const NAMES: HeaderName = HeaderName::from_static("x-keygate-names");
+static NAMES: HeaderName = HeaderName::from_static("x-keygate-names");
 
 /// The two headers that former includes, which do not send names, always send.
-const FORMER: [HeaderName; 2] = [
+static FORMER: [HeaderName; 2] = [
     HeaderName::from_static("x-keygate-client-address"),
     HeaderName::from_static("original-request-uri"),
 ];
@@ -64,19 +64,19 @@ impl ExpectedNames {
         if gateway != Gateway::Nginx {
             return Ok(Sender::Other);
         }
-        let mut stated = headers.get_all(NAMES).iter().peekable();
-        if stated.peek().is_none() {
+        let Some(stated) = headers.get(&NAMES) else {
             let is_former = FORMER.iter().all(|name| headers.contains_key(name));
             return match (is_former, self.are_others) {
                 (true, true) => Err(OtherNames),
                 (true, false) => Ok(Sender::Includes),
                 (false, _) => Ok(Sender::Other),
             };
-        }
-        let fits = |value: &[u8]| {
+        };
+        let fits = |value: &HeaderValue| {
+            let value = value.as_bytes();
             value.starts_with(self.start.as_bytes()) && value.ends_with(self.end.as_bytes())
         };
-        if stated.all(|value| fits(value.as_bytes())) {
+        if fits(stated) && (repeats_none(headers) || headers.get_all(&NAMES).iter().all(fits)) {
             Ok(Sender::Includes)
         } else {
             Err(OtherNames)
@@ -86,7 +86,6 @@ impl ExpectedNames {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use rstest::rstest;
 
     use super::*;

@@ -5,18 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, body::Body, extract, response::Response, routing::any_service};
+use axum::{Router, extract, response::Response, routing::any_service};
 use futures_util::{
     FutureExt,
     future::{Either, ready},
 };
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{HeaderMap, request::Parts};
 use keygate_authorizer::{
     Authorizer, Caller, ClientTypeSource, Decision,
     router::{Responding, target_below},
 };
 use keygate_headers::{Gateway, KEY_ID};
-use keygate_resolver::{Identity, Presence, Resolver, WithoutKey};
+use keygate_resolver::{Identity, Presence, Resolver};
 use tower::service_fn;
 
 /// Returns the routes for a process that is both services.
@@ -33,7 +33,7 @@ pub fn router(resolver: Arc<Resolver>, authorizer: Arc<Authorizer>) -> Router {
 
 /// A request without a user is decided before the future is made, which then is small.
 fn respond(
-    resolver: &Resolver,
+    resolver: &Arc<Resolver>,
     authorizer: &Arc<Authorizer>,
     request: extract::Request,
 ) -> Responding {
@@ -46,35 +46,31 @@ fn respond(
     });
     if !owner.status.is_success() {
         let (status, reason) = (owner.status, owner.reason.as_str());
-        let rejected = response(gateway, status, reason, parts.headers, |headers| {
-            owner.write(headers);
-        });
+        let mut headers = parts.headers;
+        headers.clear();
+        owner.write(&mut headers);
+        let rejected = gateway.response(status, reason, headers);
         return Either::Left(ready(Ok(rejected)));
     }
     let identity = owner.identity;
-    let without_key = resolver.without_key(gateway, &parts.headers);
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts, identity.as_ref())) {
-        let decided = Decided {
-            decision,
-            identity,
-            without_key,
-        };
-        return Either::Left(ready(Ok(decided.response(gateway, parts.headers))));
+        let response = decided(resolver, gateway, parts.headers, decision, identity);
+        return Either::Left(ready(Ok(response)));
     }
-    let authorizer = Arc::clone(authorizer);
+    let (resolver, authorizer) = (Arc::clone(resolver), Arc::clone(authorizer));
     let response = async move {
-        let request = received(&parts, identity.as_ref());
-        let decision = authorizer.authorize_with_user(&request).await;
-        let decided = Decided {
-            decision,
-            identity,
-            without_key,
+        let request = keygate_authorizer::Request {
+            peer: parts.extensions.get().copied(),
+            ..received(&parts, identity.as_ref())
         };
-        Ok(decided.response(gateway, parts.headers))
+        let decision = authorizer.authorize_with_user(&request).await;
+        let headers = parts.headers;
+        Ok(decided(&resolver, gateway, headers, decision, identity))
     };
     Either::Right(response.boxed())
 }
 
+/// Returns the request without its peer, which only the look-up of a user needs.
 fn received<'h>(
     parts: &'h Parts,
     identity: Option<&'h Identity>,
@@ -87,41 +83,29 @@ fn received<'h>(
             client_type: &identity.client_type,
             key_id: &identity.key_id,
         })),
-        peer: parts.extensions.get().copied(),
+        peer: None,
         gateway: None,
     }
 }
 
-/// What both steps found.
-struct Decided {
+/// Returns the response of both steps.
+fn decided(
+    resolver: &Resolver,
+    gateway: Gateway,
+    mut headers: HeaderMap,
     decision: Decision,
     identity: Option<Identity>,
-    without_key: WithoutKey,
-}
-
-impl Decided {
-    fn response(self, gateway: Gateway, headers: HeaderMap) -> Response {
-        let (status, reason) = (self.decision.status, self.decision.reason.as_str());
-        response(gateway, status, reason, headers, |headers| {
-            self.decision.write_for(gateway, headers);
-            self.without_key.write(headers);
-            if let Some(identity) = self.identity {
-                headers.insert(KEY_ID, identity.key_id);
-            }
-        })
-    }
-}
-
-/// The request's map becomes the response's: hyper keeps it for the next request.
-fn response(
-    gateway: Gateway,
-    status: StatusCode,
-    reason: &str,
-    mut headers: HeaderMap,
-    write: impl FnOnce(&mut HeaderMap),
 ) -> Response {
+    let without_key = resolver.without_key(gateway, &headers);
+    // The request's map becomes the response's: hyper keeps it for the next request.
     headers.clear();
-    write(&mut headers);
-    let response = gateway.response(status, reason, headers);
-    response.map(|body| body.map_or_else(Body::empty, Body::from))
+    let (status, reason) = (decision.status, decision.reason.as_str());
+    decision.write_for(gateway, &mut headers);
+    if let Some(without_key) = without_key {
+        without_key.write(&mut headers);
+    }
+    if let Some(identity) = identity {
+        headers.insert(KEY_ID, identity.key_id);
+    }
+    gateway.response(status, reason, headers)
 }

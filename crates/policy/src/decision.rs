@@ -1,25 +1,22 @@
 //! The decision of a policy on a request.
 
 use crate::{
-    path::CanonicalPath,
     policy::Rule,
     reason::{Reason, Status},
 };
 
 /// The decision on one [`Request`](crate::Request).
-#[derive(Debug, Clone)]
-pub struct Decision<'p, 'r> {
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'p> {
     /// The reason; only [`Reason::Ok`] allows.
     pub reason: Reason,
     /// The status of the response to the gateway.
     pub status: Status,
     /// The rule that decided; `None` if none matched.
     pub rule: Option<&'p Rule>,
-    /// The canonical path of the look-up; `None` if the target has none.
-    pub path: Option<CanonicalPath<'r>>,
 }
 
-impl Decision<'_, '_> {
+impl Decision<'_> {
     /// Returns a decision without a look-up, because the authorization request is invalid.
     #[must_use]
     pub fn without_rule(reason: Reason) -> Self {
@@ -27,7 +24,6 @@ impl Decision<'_, '_> {
             reason,
             status: reason.status(false),
             rule: None,
-            path: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The API key in a request's headers.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName,
     header::{AUTHORIZATION, COOKIE},
 };
 use keygate_headers::{bearer, cookies};
@@ -45,19 +45,24 @@ impl<'h> Credential<'h> {
     /// `authorization` may also carry a user's token, which is not a key.
     #[must_use]
     pub fn read(headers: &'h HeaderMap, names: &CredentialNames) -> Self {
-        let of_header = |name: &HeaderName| headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        let in_headers = names.headers.iter().flat_map(|name| {
-            let values = of_header(name);
-            values.filter_map(move |value| match *name {
-                AUTHORIZATION => bearer::key(value),
-                _ => Some(value),
-            })
-        });
-        let in_cookies = of_header(&COOKIE)
-            .flat_map(cookies)
-            .filter(|(name, _)| names.cookies.iter().any(|it| it.as_bytes() == *name))
-            .map(|(_, value)| value);
-        in_headers.chain(in_cookies).fold(Self::None, Self::and)
+        let mut found = Self::None;
+        for name in &names.headers {
+            for value in headers.get_all(name) {
+                let key = match *name {
+                    AUTHORIZATION => bearer::key(value.as_bytes()),
+                    _ => Some(value.as_bytes()),
+                };
+                found = key.map_or(found, |key| found.and(key));
+            }
+        }
+        for line in headers.get_all(&COOKIE) {
+            for (name, value) in cookies(line.as_bytes()) {
+                if names.cookies.iter().any(|it| it.as_bytes() == name) {
+                    found = found.and(value);
+                }
+            }
+        }
+        found
     }
 
     fn and(self, value: &'h [u8]) -> Self {

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use keygate_headers::{Gateway, Repeated, single};
 
 /// The step that nginx goes on to after a success.
-const NEXT: HeaderName = HeaderName::from_static("x-keygate-next");
+static NEXT: HeaderName = HeaderName::from_static("x-keygate-next");
 
 /// A request to the resolver.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, body::Body, extract, response::Response, routing::any_service};
+use axum::{Router, extract, response::Response, routing::any_service};
 use keygate_headers::hand_off::HAND_OFF;
 use tower::service_fn;
 
@@ -44,10 +44,11 @@ fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -
     headers.clear();
     let (status, reason) = (decision.status, decision.reason.as_str());
     decision.write(&mut headers);
-    without_key.write(&mut headers);
+    if let Some(without_key) = without_key {
+        without_key.write(&mut headers);
+    }
     if let Some(signature) = hand_off {
         headers.insert(HAND_OFF, signature);
     }
-    let response = resolver.gateway().response(status, reason, headers);
-    response.map(|body| body.map_or_else(Body::empty, Body::from))
+    resolver.gateway().response(status, reason, headers)
 }

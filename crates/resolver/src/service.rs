@@ -124,12 +124,10 @@ impl Resolver {
     ///
     /// It is nothing behind nginx, whose includes remove the key.
     #[must_use]
-    pub fn without_key(&self, gateway: Gateway, headers: &HeaderMap) -> WithoutKey {
-        if gateway.copies_headers() {
-            WithoutKey::of(gateway, headers, &self.names)
-        } else {
-            WithoutKey::default()
-        }
+    pub fn without_key(&self, gateway: Gateway, headers: &HeaderMap) -> Option<WithoutKey> {
+        gateway
+            .copies_headers()
+            .then(|| WithoutKey::of(gateway, headers, &self.names))
     }
 
     /// Returns the active keys.

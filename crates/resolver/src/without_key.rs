@@ -55,9 +55,16 @@ impl WithoutKey {
 
     /// Adds the headers of the response.
     pub fn write(self, headers: &mut HeaderMap) {
-        headers.extend(self.cookie.map(|value| (COOKIE, value)));
-        headers.extend(self.authorization.map(|value| (AUTHORIZATION, value)));
-        headers.extend(self.removed.map(|value| (REMOVED, value)));
+        let values = [
+            (COOKIE, self.cookie),
+            (AUTHORIZATION, self.authorization),
+            (REMOVED, self.removed),
+        ];
+        for (name, value) in values {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use keygate_policy::Reason;
 use keygate_users::{Identity, IdentityTokens, User, identity::Unfit, identity_token};
 
 use super::Authorizer;
-use crate::{ClientTypeSource, Malformed, Request};
+use crate::{ClientTypeSource, Malformed, Request, response::Shown};
 
 /// The hand-off that is required: without a secret, no client type is accepted.
 #[derive(Debug, Default)]
@@ -95,13 +95,16 @@ impl Authorizer {
         Ok(secret.verify(request.headers, caller, Timestamp::now().as_second())?)
     }
 
-    /// Returns what the backend of an allowed request learns of the caller: headers, and a token.
+    /// Returns what the backend of an allowed request learns of the caller besides the client type.
     pub(super) fn shown(
         &self,
         request: &Request<'_>,
         described: &keygate_policy::Request<'_>,
         user: Option<&User>,
-    ) -> Result<(Option<Identity>, Option<HeaderValue>), Unfit> {
+    ) -> Result<Option<Box<Shown>>, Unfit> {
+        if user.is_none() && self.signer.is_none() {
+            return Ok(None);
+        }
         let identity = self
             .users
             .as_ref()
@@ -111,7 +114,10 @@ impl Authorizer {
             .signer
             .as_ref()
             .map(|signer| signer.token(request, described.facts.client_type, user));
-        Ok((identity.transpose()?, token.transpose()?))
+        Ok(Some(Box::new(Shown {
+            identity: identity.transpose()?,
+            token: token.transpose()?,
+        })))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Matched<'p, 'r> {
     policy: &'p Policy,
-    request: Request<'r>,
+    request: &'r Request<'r>,
     /// The canonical path and the result of its look-up, or the reason why there is none.
     found: Result<(CanonicalPath<'r>, Match<'p>), Reason>,
 }
@@ -24,10 +24,10 @@ pub struct Matched<'p, 'r> {
 impl Policy {
     /// Finds the rule that decides on a request; a user among its facts is ignored.
     #[must_use]
-    pub fn matched<'r>(&self, request: &Request<'r>) -> Matched<'_, 'r> {
+    pub fn matched<'r>(&self, request: &'r Request<'r>) -> Matched<'_, 'r> {
         Matched {
             policy: self,
-            request: *request,
+            request,
             found: self.look_up(request),
         }
     }
@@ -53,7 +53,7 @@ impl Policy {
     ///
     /// A request is allowed only if it would be allowed under every known interpretation of its path.
     #[must_use]
-    pub fn decide<'r>(&self, request: &Request<'r>) -> Decision<'_, 'r> {
+    pub fn decide(&self, request: &Request<'_>) -> Decision<'_> {
         self.matched(request).judge(request.facts.user)
     }
 }
@@ -65,6 +65,13 @@ impl<'p, 'r> Matched<'p, 'r> {
         self.found.as_ref().ok().and_then(|(_, found)| found.rule())
     }
 
+    /// Returns the canonical path that a decision is for; `None` if servers differ on it.
+    #[must_use]
+    pub fn path_of(&self, decision: &Decision<'_>) -> Option<&CanonicalPath<'r>> {
+        let found = self.found.as_ref().ok().map(|(path, _)| path);
+        found.filter(|_| decision.reason != Reason::AmbiguousPath)
+    }
+
     /// Returns which facts the decision needs; none if the request is denied for every caller.
     ///
     /// A shadow expression of the rule has needs of its own. A shadow policy has its own match and needs.
@@ -73,20 +80,20 @@ impl<'p, 'r> Matched<'p, 'r> {
         let Ok((path, found)) = &self.found else {
             return Needs::default();
         };
-        let needs = found.needs(&self.request);
+        let needs = found.needs(self.request);
         // The request must be allowed under every interpretation of its path, and each may match another rule.
         self.interpretations(path)
             .iter()
             .map(|interpretation| {
                 let path = interpretation.path(self.request.target);
-                self.policy.find(&self.request, &path).needs(&self.request)
+                self.policy.find(self.request, &path).needs(self.request)
             })
             .fold(needs, Needs::or)
     }
 
     /// Decides for this user, or for a request without one.
     #[must_use]
-    pub fn judge(self, user: Option<&User>) -> Decision<'p, 'r> {
+    pub fn judge(&self, user: Option<&User>) -> Decision<'p> {
         let request = self.request.with_user(user);
         let (path, found) = match &self.found {
             Ok((path, found)) => (path, *found),
@@ -100,13 +107,12 @@ impl<'p, 'r> Matched<'p, 'r> {
             reason,
             status: reason.status(request.facts.caller_is_known()),
             rule: found.rule(),
-            path: self.found.ok().map(|(path, _)| path),
         }
     }
 
     /// Decides for the result of a look-up, which counts only if the decision needs a user.
     #[must_use]
-    pub fn decide(self, login: Login<'_>) -> Decision<'p, 'r> {
+    pub fn decide(&self, login: Login<'_>) -> Decision<'p> {
         // Without a login it makes no difference, and `needs` takes time.
         let needs_user = matches!(login, Login::Nobody) || self.needs().user;
         match login.for_decision(needs_user) {
@@ -117,10 +123,9 @@ impl<'p, 'r> Matched<'p, 'r> {
 
     /// Denies the request because its user is not known.
     #[must_use]
-    pub fn deny(self, reason: Reason) -> Decision<'p, 'r> {
+    pub fn deny(&self, reason: Reason) -> Decision<'p> {
         Decision {
             rule: self.rule(),
-            path: self.found.ok().map(|(path, _)| path),
             ..Decision::without_rule(reason)
         }
     }

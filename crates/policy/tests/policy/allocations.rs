@@ -28,13 +28,14 @@ endpoints:
         ..Facts::default()
     };
     let decide = |method, target: &str, host| {
-        let matched = policy.matched(&Request {
+        let request = Request {
             method,
             target: target.as_bytes(),
             host: Some(host),
             is_cors_preflight: false,
             facts,
-        });
+        };
+        let matched = policy.matched(&request);
         assert_eq!(matched.needs().user, matched.rule().is_some());
         matched.judge(facts.user).reason
     };

@@ -50,7 +50,8 @@ fn a_rule_needs_what_it_mentions(#[case] target: &str, #[case] key: bool, #[case
         ..Facts::default()
     };
     let policy = policy();
-    let matched = policy.matched(&request("GET", target, facts));
+    let request = request("GET", target, facts);
+    let matched = policy.matched(&request);
     let shadow_user = target == "/shadowed";
     let user = user && !shadow_user;
     assert_eq!(
@@ -79,7 +80,8 @@ fn the_back_office_has_separate_needs() {
 fn no_user_is_needed_where_the_decision_is_clear() {
     let policy = policy();
     let needs = |method, target| {
-        let matched = policy.matched(&request(method, target, Facts::default()));
+        let request = request(method, target, Facts::default());
+        let matched = policy.matched(&request);
         let user = matched.needs().user;
         (user, matched.judge(None).reason)
     };
@@ -95,11 +97,12 @@ fn a_user_found_between_the_steps_decides() {
         ..Facts::default()
     };
     let policy = policy();
-    let matched = policy.matched(&request("GET", "/staff", facts));
+    let request = request("GET", "/staff", facts);
+    let matched = policy.matched(&request);
     let user = User {
         groups: ["staff"].into_iter().collect(),
         ..User::default()
     };
-    assert_eq!(matched.clone().judge(Some(&user)).reason, Reason::Ok);
+    assert_eq!(matched.judge(Some(&user)).reason, Reason::Ok);
     assert_eq!(matched.judge(None).reason, Reason::ExpressionFalse);
 }
