@@ -81,7 +81,8 @@ fn explain_names_the_rules_for_other_methods() {
     let host = ["--host", "api.example.com"];
     let said = explained(&[&["--uri", "/orders", "--method", "DELETE"], &host[..]].concat());
     assert!(said.contains("method-not-allowed"), "{said}");
-    assert!(said.contains("`GET,POST api.example.com/orders`"), "{said}");
+    let rule = "`GET,POST api.example.com/orders`";
+    assert_eq!(said.matches(rule).count(), 1, "{said}");
     let said = explained(&[&["--uri", "/orders/7", "--method", "DELETE"], &host[..]].concat());
     assert!(said.contains("`PUT api.example.com/orders/{id}`"), "{said}");
     assert!(said.contains("`GET,POST api.example.com/orders`"), "{said}");

@@ -1,6 +1,6 @@
 //! Finds the rule for a host, path and method.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{HostPattern, Method, Rule, host::RequestHost, rule::is_preflight, trie::Trie};
 use crate::{
@@ -114,6 +114,9 @@ impl Matcher {
         let ids = |methods: &ByMethod| Some(methods.ids().collect::<Vec<_>>());
         let mut found = area.routes.find(left, &ids).unwrap_or_default();
         found.extend(area.endpoints.ids());
+        // A rule for several methods is there once for each.
+        let mut seen = BTreeSet::new();
+        found.retain(|id| seen.insert(*id));
         found
     }
 
