@@ -123,6 +123,35 @@ fn a_decision_is_logged_with_the_status_of_its_response(
 }
 
 #[test]
+fn a_rejected_key_is_logged_with_the_client_request() {
+    let watched = Watched::start(&[]);
+    watched.check(&[
+        "original-request-uri: //orders/1?token=hidden-in-the-query",
+        "original-request-method: POST",
+        "client-key: sample-key-of-nobody",
+    ]);
+    let line = watched.decision_log().remove(0);
+    assert_eq!(line["step"], "resolve");
+    assert_eq!(line["method"], "POST");
+    assert_eq!(line["rawPath"], "//orders/1");
+}
+
+#[test]
+fn a_denied_method_is_logged_with_the_rules_of_its_path() {
+    let watched = Watched::start(&[]);
+    watched.check(&[
+        "original-request-uri: /read/1",
+        "original-request-method: DELETE",
+    ]);
+    let line = watched.decision_log().remove(0);
+    assert_eq!(line["reason"], "method-not-allowed");
+    assert_eq!(
+        line["cause"],
+        "the rules of this path are for other methods: `GET /read`"
+    );
+}
+
+#[test]
 fn a_rejected_key_is_logged_with_the_configured_status() {
     let watched = Watched::start(&[("KEYGATE_REJECTED_KEY_STATUS", "403")]);
     watched.decide("/orders", Some("expired"));

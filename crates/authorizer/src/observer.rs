@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue};
 use keygate_headers::KEY_ID;
-use keygate_policy::{Reason, Request};
+use keygate_policy::{Reason, Request, Rule};
 use keygate_users::{Identity, Outcome, identity::Unfit};
 
 use crate::{ClientTypeSource, Malformed, Shadow, Verdict};
@@ -37,6 +37,26 @@ pub enum Cause<'a> {
     /// The user's identity does not fit into headers.
     #[error(transparent)]
     Identity(&'a Unfit),
+    /// The rules of the path are for other methods.
+    #[error("the rules of this path are for other methods: {}", Labels(.0))]
+    OtherMethods(&'a [&'a Rule]),
+}
+
+/// The labels of rules; of many, the first ones.
+struct Labels<'a>(&'a [&'a Rule]);
+
+impl fmt::Display for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 4;
+        for (number, rule) in self.0.iter().take(MOST).enumerate() {
+            let comma = if number > 0 { ", " } else { "" };
+            write!(f, "{comma}`{}`", rule.label())?;
+        }
+        match self.0.len().saturating_sub(MOST) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 impl Cause<'_> {

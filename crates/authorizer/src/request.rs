@@ -2,15 +2,13 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use keygate_expression::Facts;
-use keygate_headers::{Gateway, KEY_ID, OtherNames, Repeated, hand_off::InvalidHandOff, single};
+use keygate_headers::{
+    Gateway, KEY_ID, OtherNames, Repeated,
+    gateway::{FORWARDED, ORIGINAL},
+    hand_off::InvalidHandOff,
+    single,
+};
 use keygate_users::peers::Peer;
-
-static ORIGINAL_URI: HeaderName = HeaderName::from_static("original-request-uri");
-static ORIGINAL_METHOD: HeaderName = HeaderName::from_static("original-request-method");
-static ORIGINAL_HOST: HeaderName = HeaderName::from_static("original-request-host");
-static FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
-static FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
-static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The names of those headers that a setting can change.
 #[derive(Debug, Clone)]
@@ -117,7 +115,7 @@ impl Malformed {
     #[must_use]
     pub fn is_of_caller(&self) -> bool {
         match self {
-            Self::NotText(name) => [&ORIGINAL_HOST, &FORWARDED_HOST, &header::HOST].contains(&name),
+            Self::NotText(name) => [&ORIGINAL.host, &FORWARDED.host, &header::HOST].contains(&name),
             Self::Contradicted(_) | Self::NotOneHost(_) => true,
             _ => false,
         }
@@ -186,11 +184,11 @@ impl<'h> Request<'h> {
         let headers = self.headers;
         match (gateway, self.target) {
             (Gateway::Nginx, None) => Ok(Requested {
-                method: text(headers, &ORIGINAL_METHOD)?.unwrap_or(self.method.as_str()),
-                target: single(headers, &ORIGINAL_URI)?
+                method: text(headers, &ORIGINAL.method)?.unwrap_or(self.method.as_str()),
+                target: single(headers, &ORIGINAL.target)?
                     .ok_or(Malformed::NoTarget)?
                     .as_bytes(),
-                host: host(headers, &ORIGINAL_HOST)?,
+                host: host(headers, &ORIGINAL.host)?,
             }),
             // Mia-Platform's Envoy, where nobody has set `gateway`.
             (Gateway::Nginx, Some(target)) => {
@@ -205,12 +203,12 @@ impl<'h> Request<'h> {
             (Gateway::Traefik | Gateway::Caddy | Gateway::Haproxy, _) => {
                 let missing = |name: &HeaderName| Malformed::Missing(name.clone(), gateway);
                 Ok(Requested {
-                    method: text(headers, &FORWARDED_METHOD)?
-                        .ok_or_else(|| missing(&FORWARDED_METHOD))?,
-                    target: single(headers, &FORWARDED_URI)?
-                        .ok_or_else(|| missing(&FORWARDED_URI))?
+                    method: text(headers, &FORWARDED.method)?
+                        .ok_or_else(|| missing(&FORWARDED.method))?,
+                    target: single(headers, &FORWARDED.target)?
+                        .ok_or_else(|| missing(&FORWARDED.target))?
                         .as_bytes(),
-                    host: host(headers, &FORWARDED_HOST)?,
+                    host: host(headers, &FORWARDED.host)?,
                 })
             }
         }
@@ -230,9 +228,9 @@ impl<'h> Request<'h> {
     /// `includeAdditionalHeadersInCheck`). Other values there are a caller's, and must not decide.
     fn reject_contradictions(&self, target: &str, host: Option<&str>) -> Result<(), Malformed> {
         let own = [
-            (&ORIGINAL_URI, Some(target)),
-            (&ORIGINAL_METHOD, Some(self.method.as_str())),
-            (&ORIGINAL_HOST, host),
+            (&ORIGINAL.target, Some(target)),
+            (&ORIGINAL.method, Some(self.method.as_str())),
+            (&ORIGINAL.host, host),
         ];
         for (name, value) in own {
             let stated = single(self.headers, name)?;
@@ -363,12 +361,12 @@ mod tests {
         );
     }
 
-    const ORIGINAL: [(&str, &str); 3] = [
+    const OF_NGINX: [(&str, &str); 3] = [
         ("original-request-uri", "/original?a"),
         ("original-request-method", "PUT"),
         ("original-request-host", "original.example.com"),
     ];
-    const FORWARDED: [(&str, &str); 3] = [
+    const OF_OTHERS: [(&str, &str); 3] = [
         ("x-forwarded-uri", "/forwarded?b"),
         ("x-forwarded-method", "POST"),
         ("x-forwarded-host", "forwarded.example.com"),
@@ -411,7 +409,7 @@ mod tests {
         #[case] target: Option<&str>,
         #[case] expected: &str,
     ) {
-        let lines = [&ORIGINAL[..], &FORWARDED, &[HOST]].concat();
+        let lines = [&OF_NGINX[..], &OF_OTHERS, &[HOST]].concat();
         let read = read_from(gateway, target, &lines).unwrap();
         assert_eq!(read.split(" type=").next(), Some(expected));
     }
@@ -421,7 +419,7 @@ mod tests {
         #[values(Gateway::Envoy, Gateway::Traefik, Gateway::Caddy, Gateway::Haproxy)]
         gateway: Gateway,
     ) {
-        let error = read_from(gateway, None, &[&ORIGINAL[..], &[HOST]].concat());
+        let error = read_from(gateway, None, &[&OF_NGINX[..], &[HOST]].concat());
         assert!(
             matches!(
                 error,
@@ -429,9 +427,9 @@ mod tests {
             ),
             "{error:?}"
         );
-        let error = read_from(Gateway::Nginx, None, &[&FORWARDED[..], &[HOST]].concat());
+        let error = read_from(Gateway::Nginx, None, &[&OF_OTHERS[..], &[HOST]].concat());
         assert_eq!(error, Err(Malformed::NoTarget));
-        let error = read_from(Gateway::Envoy, None, &[&FORWARDED[..], &[HOST]].concat());
+        let error = read_from(Gateway::Envoy, None, &[&OF_OTHERS[..], &[HOST]].concat());
         assert_eq!(error, Err(Malformed::NoTargetInPath));
     }
 
@@ -439,7 +437,7 @@ mod tests {
     #[case("x-forwarded-uri")]
     #[case("x-forwarded-method")]
     fn a_gateway_that_forwards_must_describe_the_request(#[case] missing: &'static str) {
-        let lines: Vec<_> = FORWARDED
+        let lines: Vec<_> = OF_OTHERS
             .into_iter()
             .filter(|(name, _)| *name != missing)
             .collect();

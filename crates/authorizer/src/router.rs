@@ -11,8 +11,8 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Either, Ready, ready},
 };
-use http::{HeaderMap, Uri, request::Parts};
-use keygate_headers::Gateway;
+use http::{HeaderMap, request::Parts};
+use keygate_headers::{Gateway, gateway::target_below};
 use tower::service_fn;
 
 use crate::{Authorizer, ClientTypeSource, Decision, Request};
@@ -70,32 +70,8 @@ fn received(parts: &Parts) -> Request<'_> {
 
 /// The request's map becomes the response's: hyper keeps it for the next request.
 fn response(gateway: Gateway, mut headers: HeaderMap, decision: Decision) -> Response {
-    headers.clear();
+    gateway.clear(&mut headers);
     let (status, reason) = (decision.status, decision.reason.as_str());
     decision.write_for(gateway, &mut headers);
     gateway.response(status, reason, headers)
-}
-
-/// Returns the target of the client request that Envoy's `ext_authz` puts behind its `path_prefix`.
-#[must_use]
-pub fn target_below<'u>(prefix: &str, uri: &'u Uri) -> Option<&'u str> {
-    let target = uri.path_and_query()?.as_str().strip_prefix(prefix)?;
-    target.starts_with('/').then_some(target)
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("/auth", None)]
-    #[case("/auth?a", None)]
-    #[case("/auth/", Some("/"))]
-    #[case("/auth//a?b", Some("//a?b"))]
-    #[case("/auth/a%2Fb", Some("/a%2Fb"))]
-    fn the_target_follows_the_prefix(#[case] uri: &str, #[case] target: Option<&str>) {
-        assert_eq!(target_below("/auth", &uri.parse().unwrap()), target);
-    }
 }

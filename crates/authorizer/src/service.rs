@@ -324,11 +324,19 @@ impl Authorizer {
         if let Some(shadow) = &shadow {
             counters.count_shadow(shadow.verdict(decision.reason));
         }
+        let path = matched.path_of(&decision).map(CanonicalPath::as_bytes);
+        let others = match path {
+            Some(path) if decision.reason == Reason::MethodNotAllowed => {
+                active.snapshot.policy.rules_for_any_method(request, path)
+            }
+            _ => Vec::new(),
+        };
+        let other_methods = (!others.is_empty()).then_some(Cause::OtherMethods(&others));
         self.report(&DecisionRecord {
             reason: decision.reason,
-            cause: unfit.as_ref().map(Cause::Identity),
+            cause: unfit.as_ref().map(Cause::Identity).or(other_methods),
             request: Some(&request.with_user(user)),
-            path: matched.path_of(&decision).map(CanonicalPath::as_bytes),
+            path,
             endpoint: endpoint.map(Endpoint::label),
             look_up,
             identity: shown.as_ref().and_then(|it| it.identity.as_ref()),

@@ -116,13 +116,16 @@ impl Checks {
     ) -> Step<Option<Identity>> {
         let decision = resolver.resolve(&keygate_resolver::Request {
             presence: Presence::Optional,
+            method: &request.method,
+            target: Some(&request.target),
             headers: &request.headers,
             gateway: Some(Gateway::Envoy),
         });
         if !decision.status.is_success() {
             let (status, reason) = (decision.status, decision.reason.as_str());
             let metadata = Metadata::default().with("reason", reason.as_bytes());
-            let mut headers = HeaderMap::new();
+            let mut headers = request.headers.clone();
+            Gateway::Envoy.clear(&mut headers);
             decision.write(&mut headers);
             return Err(denied(status, reason, headers, metadata).into());
         }
@@ -168,7 +171,8 @@ impl Checks {
         };
         let metadata = of_decision(&decision, key_id);
         let (status, reason) = (decision.status, decision.reason.as_str());
-        let mut headers = HeaderMap::new();
+        let mut headers = request.headers.clone();
+        Gateway::Envoy.clear(&mut headers);
         decision.write(&mut headers);
         Err(denied(status, reason, headers, metadata).into())
     }

@@ -3,11 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri,
     header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 
-use crate::{REASON, problem};
+use crate::{REASON, REQUEST_ID, problem};
 
 /// The gateway that sends authorization requests.
 ///
@@ -27,6 +27,31 @@ pub enum Gateway {
     /// `HAProxy` with Keygate's Lua action: `x-forwarded-*`.
     Haproxy,
 }
+
+/// The headers in which a gateway describes the client request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The target, as the client sent it: path and query.
+    pub target: HeaderName,
+    /// The method.
+    pub method: HeaderName,
+    /// The host.
+    pub host: HeaderName,
+}
+
+/// nginx's, which Keygate's includes write.
+pub static ORIGINAL: Description = Description {
+    target: HeaderName::from_static("original-request-uri"),
+    method: HeaderName::from_static("original-request-method"),
+    host: HeaderName::from_static("original-request-host"),
+};
+
+/// Those of Traefik and Caddy, and of Keygate's configuration for `HAProxy`.
+pub static FORWARDED: Description = Description {
+    target: HeaderName::from_static("x-forwarded-uri"),
+    method: HeaderName::from_static("x-forwarded-method"),
+    host: HeaderName::from_static("x-forwarded-host"),
+};
 
 /// The error for a name that is no gateway's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +96,28 @@ impl Gateway {
         !matches!(self, Self::Nginx)
     }
 
+    /// Returns the headers that describe the client request; `None` if the authorization request is like it.
+    #[must_use]
+    pub fn description(self) -> Option<&'static Description> {
+        match self {
+            Self::Nginx => Some(&ORIGINAL),
+            Self::Traefik | Self::Caddy | Self::Haproxy => Some(&FORWARDED),
+            Self::Envoy => None,
+        }
+    }
+
+    /// Removes the headers of a request, whose map becomes the response's.
+    ///
+    /// The id of the request stays where [`Gateway::response`] shows it to the caller.
+    pub fn clear(self, headers: &mut HeaderMap) {
+        if !self.passes_on_denials() {
+            return headers.clear();
+        }
+        let id = headers.remove(REQUEST_ID);
+        headers.clear();
+        headers.extend(id.map(|value| (REQUEST_ID, value)));
+    }
+
     /// Returns the response with these headers, and its body if it has one.
     ///
     /// A denial that the gateway passes on is a [`problem`], without the headers that only gateways need:
@@ -85,9 +132,13 @@ impl Gateway {
         let mut response = Response::new(B::default());
         *response.status_mut() = status;
         *response.headers_mut() = headers;
-        if self.passes_on_denials() && !status.is_success() {
-            keep_for_caller(response.headers_mut());
-            *response.body_mut() = problem::document(status, reason).into();
+        if self.passes_on_denials() {
+            let id = response.headers_mut().remove(REQUEST_ID);
+            if !status.is_success() {
+                keep_for_caller(response.headers_mut());
+                let id = id.as_ref().and_then(|id| id.to_str().ok());
+                *response.body_mut() = problem::document(status, reason, id).into();
+            }
         }
         response
     }
@@ -102,6 +153,13 @@ fn keep_for_caller(headers: &mut HeaderMap) {
     headers.extend(reason.map(|value| (REASON, value)));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Returns the target of the client request that Envoy's `ext_authz` puts behind its `path_prefix`.
+#[must_use]
+pub fn target_below<'u>(prefix: &str, uri: &'u Uri) -> Option<&'u str> {
+    let target = uri.path_and_query()?.as_str().strip_prefix(prefix)?;
+    target.starts_with('/').then_some(target)
 }
 
 impl fmt::Display for Gateway {
@@ -136,6 +194,44 @@ mod tests {
             error,
             "`Envoy` is not one of nginx, envoy, traefik, caddy, haproxy"
         );
+    }
+
+    #[rstest]
+    #[case("/auth", None)]
+    #[case("/auth?a", None)]
+    #[case("/auth/", Some("/"))]
+    #[case("/auth//a?b", Some("//a?b"))]
+    #[case("/auth/a%2Fb", Some("/a%2Fb"))]
+    fn the_target_follows_the_prefix(#[case] uri: &str, #[case] target: Option<&str>) {
+        assert_eq!(target_below("/auth", &uri.parse().unwrap()), target);
+    }
+
+    #[rstest]
+    #[case::plain("0af7-1", true)]
+    #[case::breaking_out("a\"b", false)]
+    #[case::empty("", false)]
+    fn a_caller_gets_the_id_of_a_denied_request(#[case] id: &'static str, #[case] is_shown: bool) {
+        let mut headers = HeaderMap::from_iter([
+            (REQUEST_ID, HeaderValue::from_static(id)),
+            (KEY_ID, HeaderValue::from_static("of the caller")),
+        ]);
+        Gateway::Envoy.clear(&mut headers);
+        let respond = |status| {
+            let response: Response<String> = Gateway::Envoy.response(status, "ok", headers.clone());
+            assert!(response.headers().get(REQUEST_ID).is_none());
+            assert!(response.headers().get(KEY_ID).is_none());
+            response.into_body()
+        };
+        assert_eq!(respond(StatusCode::OK), "");
+        let shown = format!(",\"requestId\":\"{id}\"}}");
+        assert_eq!(respond(StatusCode::FORBIDDEN).contains(&shown), is_shown);
+    }
+
+    #[test]
+    fn nginx_shows_the_id_itself() {
+        let mut headers = HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static("1"))]);
+        Gateway::Nginx.clear(&mut headers);
+        assert!(headers.is_empty());
     }
 
     #[rstest]

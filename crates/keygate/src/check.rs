@@ -11,11 +11,8 @@ use futures_util::{
     future::{Either, ready},
 };
 use http::{HeaderMap, request::Parts};
-use keygate_authorizer::{
-    Authorizer, Caller, ClientTypeSource, Decision,
-    router::{Responding, target_below},
-};
-use keygate_headers::{Gateway, KEY_ID};
+use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, Decision, router::Responding};
+use keygate_headers::{Gateway, KEY_ID, gateway::target_below};
 use keygate_resolver::{Identity, Presence, Resolver};
 use tower::service_fn;
 
@@ -41,13 +38,15 @@ fn respond(
     let gateway = authorizer.gateway();
     let owner = resolver.resolve(&keygate_resolver::Request {
         presence: Presence::Optional,
+        method: &parts.method,
+        target: target_below("/check", &parts.uri),
         headers: &parts.headers,
         gateway: None,
     });
     if !owner.status.is_success() {
         let (status, reason) = (owner.status, owner.reason.as_str());
         let mut headers = parts.headers;
-        headers.clear();
+        gateway.clear(&mut headers);
         owner.write(&mut headers);
         let rejected = gateway.response(status, reason, headers);
         return Either::Left(ready(Ok(rejected)));
@@ -98,7 +97,7 @@ fn decided(
 ) -> Response {
     let without_key = resolver.without_key(gateway, &headers);
     // The request's map becomes the response's: hyper keeps it for the next request.
-    headers.clear();
+    gateway.clear(&mut headers);
     let (status, reason) = (decision.status, decision.reason.as_str());
     decision.write_for(gateway, &mut headers);
     if let Some(without_key) = without_key {

@@ -2,9 +2,10 @@
 
 use std::{fmt, net::IpAddr, time::Instant};
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use keygate_headers::Gateway;
 
-use crate::{Resolution, failed_keys::FailedAttempt};
+use crate::{Request, Resolution, failed_keys::FailedAttempt};
 
 /// An observer of resolutions. It is called on the request's path before the response, so it must be
 /// fast.
@@ -18,9 +19,11 @@ pub trait ResolutionObserver: fmt::Debug + Send + Sync {
 pub struct ResolutionRecord<'a> {
     /// When the authorization request arrived.
     pub started: Instant,
-    /// The headers of the authorization request, to correlate records. They hold the credential: never
-    /// log them as a whole.
-    pub headers: &'a HeaderMap,
+    /// The authorization request. Its headers hold the credential, and its query may be secret: never log
+    /// them as a whole.
+    pub request: &'a Request<'a>,
+    /// The gateway that sent it.
+    pub gateway: Gateway,
     /// The result of the look-up.
     pub resolution: Resolution<'a>,
     /// The reason in the response.

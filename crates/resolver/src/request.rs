@@ -1,6 +1,6 @@
 //! A request to the resolver, whatever transport it came by.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use keygate_headers::{Gateway, Repeated, single};
 
 /// The step that nginx goes on to after a success.
@@ -11,6 +11,10 @@ static NEXT: HeaderName = HeaderName::from_static("x-keygate-next");
 pub struct Request<'h> {
     /// Whether a key is required.
     pub presence: Presence,
+    /// The method of the authorization request.
+    pub method: &'h Method,
+    /// The target of the client request, for gateways that send it in the path.
+    pub target: Option<&'h str>,
     /// The headers of the client request, with what the gateway added.
     pub headers: &'h HeaderMap,
     /// The kind of gateway, for a transport that only it speaks; else the service's setting.
@@ -26,7 +30,34 @@ pub enum Presence {
     Required,
 }
 
+impl Presence {
+    /// Returns the path of the authorization request.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Optional => "/resolve",
+            Self::Required => "/require",
+        }
+    }
+}
+
 impl<'h> Request<'h> {
+    /// Returns the method and the target of the client request for records; they decide nothing.
+    #[must_use]
+    pub fn requested(&self, gateway: Gateway) -> (&'h [u8], Option<&'h [u8]>) {
+        let own = (
+            self.method.as_str().as_bytes(),
+            self.target.map(str::as_bytes),
+        );
+        let Some(description) = gateway.description() else {
+            return own;
+        };
+        let header = |name| self.headers.get(name).map(HeaderValue::as_bytes);
+        match header(&description.target) {
+            None => own,
+            target => (header(&description.method).unwrap_or(own.0), target),
+        }
+    }
+
     /// Returns the step that nginx goes on to after a success; behind another gateway there is none.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{Router, extract, response::Response, routing::any_service};
-use keygate_headers::hand_off::HAND_OFF;
+use keygate_headers::{gateway::target_below, hand_off::HAND_OFF};
 use tower::service_fn;
 
 use crate::{Presence, Request, Resolver};
@@ -32,16 +32,18 @@ pub fn router(resolver: Arc<Resolver>) -> Router {
 
 fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -> Response {
     let (parts, _) = request.into_parts();
-    let mut headers = parts.headers;
+    let (mut headers, prefix) = (parts.headers, presence.path());
     let decision = resolver.resolve(&Request {
         presence,
+        method: &parts.method,
+        target: target_below(prefix, &parts.uri),
         headers: &headers,
         gateway: None,
     });
     let hand_off = resolver.hand_off(&decision);
     let without_key = resolver.without_key(resolver.gateway(), &headers);
     // The request's map becomes the response's: hyper keeps it for the next request.
-    headers.clear();
+    resolver.gateway().clear(&mut headers);
     let (status, reason) = (decision.status, decision.reason.as_str());
     decision.write(&mut headers);
     if let Some(without_key) = without_key {

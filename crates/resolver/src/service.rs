@@ -147,11 +147,11 @@ impl Resolver {
         let gateway = request.gateway.unwrap_or(self.gateway);
         if self.expected.sender(gateway, headers).is_err() {
             let refusal = Resolution::Refused(Refusal::OtherNames);
-            return self.conclude(started, headers, refusal, None);
+            return self.conclude(started, request, refusal, None);
         }
         let Ok(next_step) = request.next_step(gateway) else {
             let refusal = Resolution::Refused(Refusal::SeveralNextSteps);
-            return self.conclude(started, headers, refusal, None);
+            return self.conclude(started, request, refusal, None);
         };
         let keys = self.keys.load();
         let credential = Credential::read(headers, &self.names);
@@ -164,7 +164,7 @@ impl Resolver {
         let attempt = self
             .failed_keys
             .notice(headers, credential, &resolution, now);
-        let decision = self.conclude(started, headers, resolution, attempt);
+        let decision = self.conclude(started, request, resolution, attempt);
         Decision {
             next_step: next_step
                 .filter(|_| decision.status == StatusCode::OK)
@@ -176,16 +176,18 @@ impl Resolver {
     fn conclude(
         &self,
         started: Instant,
-        headers: &HeaderMap,
+        request: &Request<'_>,
         resolution: Resolution<'_>,
         attempt: Option<FailedAttempt>,
     ) -> Decision {
         let reason = resolution.reason();
         let status = self.status(reason);
         if let Some(observer) = &self.observer {
+            let headers = request.headers;
             observer.resolved(&ResolutionRecord {
                 started,
-                headers,
+                request,
+                gateway: request.gateway.unwrap_or(self.gateway),
                 resolution,
                 status,
                 address: match resolution {
@@ -243,6 +245,8 @@ mod tests {
         let headers = &headers(lines);
         let gateway = None;
         let request = Request {
+            method: &http::Method::GET,
+            target: None,
             presence,
             headers,
             gateway,

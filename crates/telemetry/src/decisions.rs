@@ -244,7 +244,7 @@ impl keygate_resolver::ResolutionObserver for Decisions {
         } else {
             Occasion::Denial
         };
-        let request = (record.started, record.headers);
+        let request = (record.started, record.request.headers);
         self.note(Step::Resolve, occasion, request, |took| {
             Entry::of_resolution(record, took)
         });

@@ -85,7 +85,7 @@ pub struct Entry {
     /// The canonical path; bytes outside visible ASCII are escaped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The path as the client sent it, if it is ambiguous. Never includes the query.
+    /// The path as the client sent it, of the resolver's decisions and of ambiguous paths. Never includes the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_path: Option<String>,
     /// The rule that decided.
@@ -141,6 +141,7 @@ impl Entry {
         let reason = record.resolution.reason();
         let status = record.status.as_u16();
         let key = record.resolution.key();
+        let (method, target) = record.request.requested(record.gateway);
         Self {
             cause: match &record.resolution {
                 Resolution::Refused(refusal) => Some(refusal.to_string()),
@@ -148,9 +149,11 @@ impl Entry {
             },
             address: record.address,
             tag: record.attempt.map(|attempt| attempt.tag.to_string()),
-            request_id: request_id(record.headers),
+            request_id: request_id(record.request.headers),
             client_type: key.map(|key| key.client_type().as_str().to_owned()),
             key_id: key.map(|key| key.id().to_owned()),
+            method: Some(escaped(method)),
+            raw_path: target.and_then(path_of).map(escaped),
             ..Self::new(Step::Resolve, status, reason.as_str(), took)
         }
     }

@@ -205,7 +205,7 @@ mod tests {
         Seen::of(
             status,
             &headers,
-            problem::document(status, reason).as_bytes(),
+            problem::document(status, reason, None).as_bytes(),
         )
     }
 
