@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-COMMENT = re.compile(r"<!-- (not run|run|today|warnings): (.*?) -->", re.S)
+COMMENT = re.compile(r"<!-- (not run|run|today|warnings): (.*?)\s-->", re.S)
 DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}(?!\d)")
 
 

@@ -10,8 +10,6 @@ UNTESTED = {
     "docs/gateways.md",
     "docs/identity-token.md",
     "docs/kubernetes.md",
-    "docs/signed-hand-off.md",
-    "docs/systemd.md",
     "docs/users.md",
 }
 
