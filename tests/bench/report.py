@@ -1,6 +1,7 @@
 """The results: all of them as JSON and as tables, and those of docs/speed.md with their chart."""
 
 import json
+import textwrap
 from statistics import median
 
 import chart
@@ -80,7 +81,7 @@ def page(results):
     versions = ", ".join(
         f"{title} {found[name].removeprefix('nginx/').removeprefix('v')}" for name, title in PAGE_VERSIONS.items()
     )
-    yield from (f"Measured on {measured(results)}", f"{versions}.", "")
+    yield from (*textwrap.wrap(f"Measured on {measured(results)} {versions}.", 120), "")
     yield "| what authorizes | CPU per request, of nginx alone | CPU µs | p50 ms | p99 ms | memory MiB |"
     yield "|---|---|---|---|---|---|"
     variants = results["variants"]
