@@ -1,7 +1,7 @@
 # Keygate: build, run and test. `make` without a target lists all targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-envoy build test e2e test-deploy test-docs docs-commands image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx curl pip node npm valgrind chromium
+.PHONY: help run demo-envoy build test e2e test-deploy test-docs docs-commands image alerts includes differential fuzz bench bench-scale bench-expression instructions check lint tools clean cargo nginx curl jq openssl pip node npm valgrind chromium
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -87,7 +87,7 @@ test-deploy: build tools $(DEPLOY_TOOLS)/.installed $(CUSTOM_RESOURCES)/.install
 	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
 	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
-test-docs: build nginx curl $(DOCS_TOOLS)/.installed ## Every command, file and link of README.md and docs/
+test-docs: build nginx curl jq openssl $(DOCS_TOOLS)/.installed ## Every command, file and link of README.md and docs/
 	PYTHONPATH=$(DOCS_TOOLS) python3 -m pytest tests/docs
 
 # Prints the number of end-to-end cases behind each gateway.
@@ -220,8 +220,9 @@ npm: node
 nginx:
 	@PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || deploy/demo/install.sh nginx
 
-curl:
-	@command -v curl >/dev/null || deploy/demo/install.sh curl
+# Programs that the pages use.
+curl jq openssl:
+	@command -v $@ >/dev/null || deploy/demo/install.sh $@
 
 # Counts instructions; needs the symbols of the C library.
 valgrind:
