@@ -1,15 +1,24 @@
 //! The authorizer's decision, and the response headers that carry it.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
-use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, Gateway, REASON};
+use keygate_headers::{API_KEY_CHALLENGE, CLIENT_TYPE, Gateway, REASON, gateway::ENVOY_REMOVES};
 use keygate_policy::Reason;
-use keygate_users::{Identity, identity_token};
+use keygate_users::{Identity, identity, identity_token};
 
 const USER_ID: HeaderName = HeaderName::from_static("mia-userid");
 const GROUPS: HeaderName = HeaderName::from_static("mia-groups");
 const PROPERTIES: HeaderName = HeaderName::from_static("mia-userproperties");
 const ALLOWED: HeaderName = HeaderName::from_static("mia-allowed");
 const ENDPOINT: HeaderName = HeaderName::from_static("x-keygate-endpoint");
+
+/// The headers about the caller that backends get, if this service sends them.
+const OF_BACKENDS: [HeaderName; 5] = [
+    CLIENT_TYPE,
+    identity::USER_ID,
+    identity::GROUPS,
+    identity::PROPERTIES,
+    identity_token::HEADER,
+];
 
 /// How a response carries a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,12 +69,25 @@ impl Decision {
 
     /// Adds the headers of the response to a gateway; its status is [`Decision::status`].
     ///
-    /// A gateway that copies headers also gets the user under the names that backends know.
+    /// A gateway that copies headers also gets the user under the names that backends know, and Envoy the names
+    /// of the headers to remove, since the response does not have them.
     pub fn write_for(self, gateway: Gateway, headers: &mut HeaderMap) {
         if let Some(identity) = self.identity().filter(|_| gateway.copies_headers()) {
             identity.write(headers);
         }
+        let is_allowed = self.reason == Reason::Ok;
         self.write(headers);
+        if gateway == Gateway::Envoy && is_allowed {
+            let names = OF_BACKENDS;
+            let absent: Vec<_> = names
+                .iter()
+                .filter(|name| !headers.contains_key(*name))
+                .map(HeaderName::as_str)
+                .collect();
+            if let Ok(names) = HeaderValue::try_from(absent.join(",")) {
+                headers.append(ENVOY_REMOVES, names);
+            }
+        }
     }
 
     /// Adds the headers of the response; its status is [`Decision::status`].
@@ -111,5 +133,37 @@ fn challenge(reason: Reason) -> HeaderValue {
         Reason::MissingUser => HeaderValue::from_static("Bearer"),
         Reason::InvalidToken => HeaderValue::from_static("Bearer error=\"invalid_token\""),
         _ => API_KEY_CHALLENGE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envoy_removes_what_an_allowed_response_does_not_have() {
+        let decision = Decision {
+            status: StatusCode::OK,
+            reason: Reason::Ok,
+            endpoint: None,
+            client_type: Some(HeaderValue::from_static("A")),
+            shown: None,
+        };
+        let mut headers = HeaderMap::new();
+        decision.clone().write_for(Gateway::Envoy, &mut headers);
+        assert_eq!(
+            headers[ENVOY_REMOVES],
+            "miauserid,miausergroups,miauserproperties,x-keygate-token"
+        );
+        let denied = Decision {
+            status: StatusCode::FORBIDDEN,
+            reason: Reason::NoEndpoint,
+            ..decision.clone()
+        };
+        for (gateway, decision) in [(Gateway::Envoy, denied), (Gateway::Caddy, decision)] {
+            let mut headers = HeaderMap::new();
+            decision.write_for(gateway, &mut headers);
+            assert!(!headers.contains_key(ENVOY_REMOVES), "{gateway}");
+        }
     }
 }

@@ -49,6 +49,14 @@ pub enum Unreadable {
     Contradicted(&'static str),
 }
 
+impl Unreadable {
+    /// Returns whether the caller's own values caused it, so that Envoy's configuration is not at fault.
+    #[must_use]
+    pub fn is_of_caller(&self) -> bool {
+        !matches!(self, Self::NoHttpRequest | Self::MergedHeaders)
+    }
+}
+
 impl ClientRequest {
     /// Reads a check request.
     ///

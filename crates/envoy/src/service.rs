@@ -16,7 +16,7 @@ use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, Decision};
 use keygate_headers::{Gateway, KEY_ID, REASON};
 use keygate_policy::Reason;
 use keygate_resolver::{Identity, Presence, Resolver};
-use keygate_telemetry::limit::PerSecond;
+use keygate_telemetry::{decisions::Decisions, entry, limit::PerSecond};
 use keygate_users::peers::Peer;
 use tonic::{Request, Response, Status, server::NamedService};
 
@@ -47,6 +47,7 @@ pub enum Steps {
 pub struct Checks {
     steps: Steps,
     names: Names,
+    decisions: Option<Arc<Decisions>>,
 }
 
 /// The result of a step: what it adds to the request and its metadata, or the denial.
@@ -56,7 +57,18 @@ impl Checks {
     /// Returns checks by these services, with the names of headers and cookies of the settings.
     #[must_use]
     pub fn new(steps: Steps, names: Names) -> Self {
-        Self { steps, names }
+        Self {
+            steps,
+            names,
+            decisions: None,
+        }
+    }
+
+    /// Sets the record of decisions, which counts check requests that cannot be read.
+    #[must_use]
+    pub fn counted_by(mut self, decisions: Arc<Decisions>) -> Self {
+        self.decisions = Some(decisions);
+        self
     }
 
     /// Decides on one check request.
@@ -70,9 +82,31 @@ impl Checks {
                 .await
                 .unwrap_or_else(|denied| *denied),
             Err(unreadable) => {
-                report_unreadable(&unreadable);
+                self.report_unreadable(&unreadable);
                 malformed()
             }
+        }
+    }
+
+    /// Counts and logs why a check request is denied, with the number of lines that were suppressed so far.
+    fn report_unreadable(&self, unreadable: &Unreadable) {
+        static REPORTS: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(REPORTS_PER_SECOND));
+        if let Some(decisions) = self
+            .decisions
+            .as_ref()
+            .filter(|_| !unreadable.is_of_caller())
+        {
+            decisions.count_gateway_error(match self.steps {
+                Steps::Resolve(_) => entry::Step::Resolve,
+                Steps::Authorize(_) | Steps::Both(..) => entry::Step::Authorize,
+            });
+        }
+        if REPORTS.admits(Instant::now()) {
+            tracing::warn!(
+                target: "keygate::grpc",
+                suppressed = REPORTS.dropped(),
+                "malformed check request: {unreadable}: it is denied"
+            );
         }
     }
 
@@ -223,16 +257,4 @@ fn without_decision(status: StatusCode, reason: &'static str) -> CheckResponse {
     headers.insert(REASON, HeaderValue::from_static(reason));
     let metadata = Metadata::default().with("reason", reason.as_bytes());
     denied(status, reason, headers, metadata)
-}
-
-/// Logs why a check request is denied, with the number of lines that were suppressed so far.
-fn report_unreadable(unreadable: &Unreadable) {
-    static REPORTS: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(REPORTS_PER_SECOND));
-    if REPORTS.admits(Instant::now()) {
-        tracing::warn!(
-            target: "keygate::grpc",
-            suppressed = REPORTS.dropped(),
-            "malformed check request: {unreadable}: it is denied"
-        );
-    }
 }

@@ -9,6 +9,11 @@ use http::{
 
 use crate::{REASON, REQUEST_ID, problem};
 
+/// The headers that Envoy's `ext_authz` over HTTP removes from the client request, between commas.
+///
+/// Envoy leaves the client's own header where a response has none.
+pub const ENVOY_REMOVES: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
+
 /// The gateway that sends authorization requests.
 ///
 /// It alone decides which headers describe the client request. Those of other gateways are a client's

@@ -94,7 +94,7 @@ pub async fn run(
         passes_peer,
         protocol: Protocol::Http1,
     };
-    let checks = services.checks(&settings)?;
+    let checks = services.checks(&settings, &decisions)?;
     let Services {
         resolver,
         authorizer,
@@ -244,7 +244,11 @@ impl Services {
     }
 
     /// The responses to Envoy's gRPC.
-    fn checks(&self, settings: &Settings) -> Result<Option<Checks>, SettingsError> {
+    fn checks(
+        &self,
+        settings: &Settings,
+        decisions: &Arc<Decisions>,
+    ) -> Result<Option<Checks>, SettingsError> {
         let (resolver, authorizer) = (self.resolver.clone(), self.authorizer.clone());
         let steps = match (resolver, authorizer) {
             (Some(resolver), Some(authorizer)) => Steps::Both(resolver, authorizer),
@@ -253,7 +257,8 @@ impl Services {
             (None, None) => return Ok(None),
         };
         let names = settings.gateway_names()?;
-        Ok(Some(Checks::new(steps, Names::from(&names))))
+        let checks = Checks::new(steps, Names::from(&names));
+        Ok(Some(checks.counted_by(Arc::clone(decisions))))
     }
 
     /// The routes of the data listener. Unknown paths get 404, so that a wrong gateway setting is not

@@ -4,12 +4,9 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
 };
-use keygate_headers::{Gateway, bearer, cookies_without};
+use keygate_headers::{Gateway, bearer, cookies_without, gateway::ENVOY_REMOVES};
 
 use crate::CredentialNames;
-
-/// The headers that Envoy's `ext_authz` over HTTP removes from the client request.
-const REMOVED: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
 /// The cookies and the user's token of a request, for gateways that cannot remove a key from such a header.
 ///
@@ -55,15 +52,14 @@ impl WithoutKey {
 
     /// Adds the headers of the response.
     pub fn write(self, headers: &mut HeaderMap) {
-        let values = [
-            (COOKIE, self.cookie),
-            (AUTHORIZATION, self.authorization),
-            (REMOVED, self.removed),
-        ];
+        let values = [(COOKIE, self.cookie), (AUTHORIZATION, self.authorization)];
         for (name, value) in values {
             if let Some(value) = value {
                 headers.insert(name, value);
             }
+        }
+        if let Some(names) = self.removed {
+            headers.append(ENVOY_REMOVES, names);
         }
     }
 }
@@ -131,6 +127,6 @@ mod tests {
         };
         let mut written = HeaderMap::new();
         WithoutKey::of(Gateway::Envoy, &headers(lines), &names).write(&mut written);
-        assert_eq!(written[REMOVED], expected);
+        assert_eq!(written[ENVOY_REMOVES], expected);
     }
 }

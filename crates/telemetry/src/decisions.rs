@@ -142,6 +142,11 @@ impl Decisions {
         counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
+    /// Counts a request that is denied because of a gateway error, and that no service gets to see.
+    pub fn count_gateway_error(&self, step: Step) {
+        add_one(self.gateway_errors.get(step as usize));
+    }
+
     /// Returns the counters of user look-ups.
     #[must_use]
     pub fn look_ups(&self) -> &LookUps {

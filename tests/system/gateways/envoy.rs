@@ -136,7 +136,7 @@ fn a_service_that_stops_is_skipped_before_it_closes(
         }
         thread::sleep(Duration::from_millis(100));
     }
-    panic!("still asked: {}", gateway.logs());
+    panic!("it still gets requests: {}", gateway.logs());
 }
 
 #[test]
@@ -149,7 +149,60 @@ fn without_raw_headers_every_request_is_denied_with_a_hint() {
     assert!(gateway.backend.take().is_empty());
     let log = gateway.logs();
     assert!(log.contains("set `encode_raw_headers: true`"), "{log}");
+    let metrics = caller::get_unix(&gateway.operations(0), "/metrics").body;
+    let metrics = String::from_utf8(metrics).unwrap();
+    let count = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("keygate_gateway_errors_total{step=\"authorize\"} "));
+    // The test's own requests that wait for routes count too.
+    assert!(count.is_some_and(|count| count != "0"), "{metrics}");
     report::passed_at(ENVOY_GRPC_SERVE.name, "headers that are joined");
+}
+
+/// The filter sets the user in place of `jwt_authn`, after the client's own headers are removed.
+const TRUSTED_USER: &str = "- remove: mia-allowed
+                          - append:
+                              header: { key: miauserid, value: ada }
+                              append_action: OVERWRITE_IF_EXISTS_OR_ADD
+                          - append:
+                              header: { key: miausergroups, value: \"staff, admin\" }
+                              append_action: OVERWRITE_IF_EXISTS_OR_ADD";
+
+#[rstest]
+fn a_user_that_envoy_states_is_trusted(
+    #[values(ENVOY_HTTP_PAIR, ENVOY_HTTP_SERVE, ENVOY_GRPC_PAIR, ENVOY_GRPC_SERVE)]
+    example: Example,
+    #[values(true, false)] is_trusted: bool,
+) {
+    let folder = crate::support::gateway::corpus_folder();
+    let peers = if is_trusted { "127.0.0.1" } else { "192.0.2.1" };
+    let settings = format!("users: {{trusted-headers: {{peers: [{peers}]}}}}\n");
+    fs::write(folder.path().join("settings.yaml"), settings).unwrap();
+    let gateway = example.start_in(folder, |_, text| {
+        let text = text.replace("- remove: mia-allowed", TRUSTED_USER);
+        let names = "- exact: isbackoffice\n                          - exact: miauserid\n                          - exact: miausergroups";
+        text.replace("- exact: isbackoffice", names)
+    });
+    let claimed = ["miauserid: root", "miausergroups: root"];
+    for (target, needs_user) in [("/staff", true), ("/public/page", false)] {
+        let response = caller::get(&gateway.address, target, &claimed);
+        let is_allowed = is_trusted || !needs_user;
+        assert_eq!(
+            response.status(),
+            if is_allowed { 200 } else { 401 },
+            "{target}: {response:?} {}",
+            gateway.logs()
+        );
+        let received = gateway.backend.take();
+        assert_eq!(received.len(), usize::from(is_allowed));
+        for request in received {
+            let expected = needs_user.then_some(("ada", "admin,staff"));
+            assert_eq!(request.header("miauserid"), expected.map(|(id, _)| id));
+            let groups = expected.map(|(_, groups)| groups);
+            assert_eq!(request.header("miausergroups"), groups);
+        }
+    }
+    report::passed_at(example.name, &format!("trusted headers: {is_trusted}"));
 }
 
 #[test]

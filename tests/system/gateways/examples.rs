@@ -137,7 +137,10 @@ pub(crate) const ENVOY_HTTP_PAIR: Example = Example {
     unavailable: 503,
     more: &[("http-pair.yaml", ENVOY_BACKOFFICE)],
     client_address: "x-keygate-client-address",
-    other_keys: &[("exact: client-key", "exact: x-api-key")],
+    other_keys: &[
+        ("exact: client-key", "exact: x-api-key"),
+        ("remove: client-key", "remove: x-api-key"),
+    ],
     command: || envoy("http-pair.yaml"),
 };
 

@@ -196,6 +196,11 @@ impl Running {
         }
     }
 
+    /// Returns the socket of a service's operations listener.
+    pub(crate) fn operations(&self, n: usize) -> PathBuf {
+        self.example.services[n].operations(self.folder.path())
+    }
+
     /// Returns the logs of the services and of the gateway.
     pub(crate) fn logs(&self) -> String {
         let services: String = self.services.iter().map(Service::output).collect();
