@@ -1,4 +1,4 @@
-"""The commands and files of docs/kubernetes.md work."""
+"""The commands and files of docs/kubernetes.md work, and the kustomization of docs/gateways.md."""
 
 import base64
 import os
@@ -7,6 +7,7 @@ import subprocess
 
 import yaml
 
+import custom_resources
 import schemas
 from manifests import KUBECTL, ROOT, TOOLS, Manifests, build
 from pods import KEYGATE, playing
@@ -17,19 +18,46 @@ YAML, SH = (re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.M | re.S) for kind in
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(TOOLS), "KUBECONFIG": "/dev/null"}
 
 
+def built(folder, kustomization):
+    (folder / "keygate").symlink_to(ROOT)
+    (folder / "kustomization.yaml").write_text(kustomization)
+    (folder / "policy.yaml").write_text((ROOT / "deploy/demo/policy.yaml").read_text())
+    return build(folder)
+
+
 def test_a_kustomization_of_yours_builds(tmp_path):
-    (tmp_path / "keygate").symlink_to(ROOT)
-    (tmp_path / "kustomization.yaml").write_text("".join(YAML))
-    (tmp_path / "policy.yaml").write_text((ROOT / "deploy/demo/policy.yaml").read_text())
+    first, *additions = [yaml.safe_load(text) for text in YAML]
+    first["resources"].append("keygate/deploy/kubernetes/overlays/monitoring")
+    first["labels"] = [entry for it in additions for entry in it.get("labels", [])]
+    first["patches"] = [entry for it in additions for entry in it["patches"]]
     (tmp_path / "gateway.conf").write_text("# yours\n")
-    yours = build(tmp_path)
-    assert list(schemas.problems(yours, schemas.VERSIONS[0])) == []
+    yours = built(tmp_path, yaml.safe_dump(first))
+    standard = yours.without(lambda entry: entry["apiVersion"].startswith("monitoring.coreos.com/"))
+    assert list(schemas.problems(standard, schemas.VERSIONS[0])) == []
     assert yours.find("ConfigMap", "keygate-policy")["data"]["policy.yaml"].count("/orders") == 1
     assert yours.starting_with("ConfigMap", "keygate-gateway")["data"]["gateway.conf"] == "# yours\n"
     images = {container["image"].split(":")[0] for pod in yours.pods for container in pod.containers}
     assert images == {"registry.example.com/keygate", "docker.io/library/nginx"}
     authorizer = yours.find("Deployment", "keygate-authorizer")["spec"]["template"]["metadata"]
     assert authorizer["annotations"]["policy"].startswith("2026")
+    assert yours.find("PrometheusRule", "keygate")["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    for role in ["resolver", "authorizer"]:
+        ingress = yours.find("NetworkPolicy", f"keygate-{role}")["spec"]["ingress"]
+        assert [rule["ports"][0]["port"] for rule in ingress] == ["data", "operations"]
+        assert ingress[1]["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observability"}
+
+
+def test_a_kustomization_for_another_gateway_builds(tmp_path):
+    page = (ROOT / "docs/gateways.md").read_text()
+    [kustomization] = re.findall(r"^```yaml\n(apiVersion: kustomize.*?)^```", page, re.M | re.S)
+    yours = built(tmp_path, kustomization)
+    assert list(custom_resources.problems(yours)) == []
+    kinds = {entry["kind"] for entry in yours.objects}
+    assert "Middleware" in kinds and "IngressRoute" not in kinds
+    assert "/orders" in yours.find("ConfigMap", "keygate-policy")["data"]["policy.yaml"]
+    [source] = yours.find("NetworkPolicy", "keygate-from-traefik")["spec"]["ingress"][0]["from"]
+    assert source["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "kube-system"}
+    assert source["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "traefik"}
 
 
 def command(words, folder, **names):
