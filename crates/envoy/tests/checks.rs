@@ -185,6 +185,26 @@ async fn a_denial_is_a_problem_with_its_reason(
     assert!(!shown.contains("sample-key"), "{shown}");
 }
 
+#[rstest]
+#[case::by_the_resolver("/public", "unknown-key", Some("x"))]
+#[case::by_the_authorizer("/orders", "missing-key", None)]
+#[tokio::test]
+async fn a_denial_shows_the_id_of_the_request(
+    #[case] path: &str,
+    #[case] reason: &str,
+    #[case] key: Option<&str>,
+) {
+    let key = key.map(|key| ("client-key", key));
+    let lines: Vec<_> = [("x-request-id", "5f0c-1")]
+        .into_iter()
+        .chain(key)
+        .collect();
+    let answer = get(&Role::Serve.checks(), path, &lines).await;
+    let shown = format!("\"detail\":\"{reason}\",\"requestId\":\"5f0c-1\"");
+    let body = &answer.denied().body;
+    assert!(body.contains(&shown), "{body}");
+}
+
 #[tokio::test]
 async fn a_user_who_is_missing_is_challenged_for_one() {
     let answer = get(&Role::Serve.checks(), "/login", &[]).await;
