@@ -95,7 +95,27 @@ fn files_are_replaced_whole() {
     let location = written(folder.path(), "keygate-authorize.conf");
     assert!(!location.contains("proxy_ignore_headers X-Accel-Redirect;"));
     let left = fs::read_dir(folder.path().join("out")).unwrap().count();
-    assert_eq!(left, 10, "a temporary file remains");
+    assert_eq!(left, 11, "a temporary file remains");
+}
+
+/// nginx has no setting for longer names: it does not start with them.
+#[rstest]
+fn nginx_accepts_the_include_for_grpc(
+    #[values(Version::Packaged, Version::Mainline)] version: Version,
+    #[values(46, 60)] length: usize,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "x".repeat(length);
+    let settings = format!("key-headers: [{name}, x-api-key, authorization]\n");
+    assert!(write(folder.path(), &[&settings], &[]).status.success());
+    let out = folder.path().join("out");
+    let conf = "pid nginx.pid; error_log stderr; events {} http { access_log off; include keygate.conf;
+         server { listen 127.0.0.1:1; include keygate-server.conf;
+         location / { include keygate-authorize.conf; include keygate-grpc.conf; grpc_pass 127.0.0.1:9; } } }";
+    fs::write(out.join("nginx.conf"), conf).unwrap();
+    let mut test = Command::new(version.binary());
+    let test = test.args(["-t", "-p"]).arg(&out).args(["-c", "nginx.conf"]);
+    assert_eq!(run_to_end(test).status.success(), length <= 46);
 }
 
 #[rstest]

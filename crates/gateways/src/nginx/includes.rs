@@ -144,6 +144,7 @@ pub fn includes(
         ("keygate-server-single.conf", server(true)),
         ("keygate-authorize.conf", location(true)),
         ("keygate-require-key.conf", location(false)),
+        ("keygate-grpc.conf", Grpc::new(&location(true)).to_string()),
         ("keygate-users.conf", Users.to_string()),
         (
             "keygate-identity-token.conf",
@@ -321,6 +322,24 @@ impl Location {
             bearer_may_be_key: bearer_may_be_key(names),
             cookie_variable: cookie_variable(names.key_cookies()),
             keep_accel_redirect: options.keep_accel_redirect,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "nginx/grpc.conf", escape = "none")]
+struct Grpc {
+    headers: Vec<String>,
+}
+
+impl Grpc {
+    /// Returns the headers of the include for `proxy_pass`, for `grpc_pass`.
+    fn new(location: &str) -> Self {
+        let headers = location
+            .lines()
+            .filter_map(|line| line.strip_prefix("proxy_set_header "));
+        Self {
+            headers: headers.map(str::to_owned).collect(),
         }
     }
 }

@@ -145,7 +145,27 @@ fn the_files_that_users_copy_have_no_findings() {
     "",
     "location /a { include keygate-authorize.conf; grpc_pass b; }",
     "",
-    "`grpc_pass` does not send the headers"
+    "`location /a` passes the caller's own `client-type`, `x-keygate-key-id`, `miauserid`"
+)]
+#[case::grpc_header(
+    "",
+    "location /a { include keygate-authorize.conf; include keygate-grpc.conf; grpc_pass b;
+       location /a/b { grpc_set_header x-a b; grpc_pass b; } }",
+    "",
+    "`location /a/b` passes the caller's own `client-type`"
+)]
+#[case::grpc_key(
+    "",
+    "location /a { include keygate-authorize.conf; include keygate-grpc.conf; grpc_set_header x-a $http_client_key;
+       grpc_pass b; }",
+    "",
+    "`$http_client_key` in `grpc_set_header` contains the caller's key"
+)]
+#[case::fastcgi(
+    "",
+    "location /a { include keygate-authorize.conf; fastcgi_pass b; }",
+    "",
+    "`fastcgi_pass` does not send the headers"
 )]
 #[case::cache(
     "proxy_cache all;",
@@ -376,6 +396,11 @@ fn the_other_includes_have_no_findings() {
     let text = with(
         "limit_req_zone $binary_remote_addr zone=keygate_failures:1m rate=5r/s;",
         "include keygate-limit-failures.conf;
+         location /shop.Orders/ {
+             include keygate-authorize.conf;
+             include keygate-grpc.conf;
+             grpc_pass grpc://backend;
+         }
          location /reports/ {
              include keygate-require-key.conf;
              include keygate-users.conf;

@@ -9,7 +9,14 @@ use super::{
 };
 
 /// Directives whose values go to backends, callers or logs.
-const SHOWN: [&str; 4] = ["add_header", "log_format", "proxy_pass", "proxy_set_header"];
+const SHOWN: [&str; 6] = [
+    "add_header",
+    "grpc_pass",
+    "grpc_set_header",
+    "log_format",
+    "proxy_pass",
+    "proxy_set_header",
+];
 
 /// What keygate-authorize.conf sets, beside the headers that may hold a key.
 const HEADERS: [&str; 8] = [
@@ -40,20 +47,24 @@ pub(super) fn findings(location: &Location<'_>) -> Vec<Finding> {
 impl Location<'_> {
     /// Reports headers that the include does not replace, or that are set twice.
     pub(super) fn headers(&self, pass: &Directive, expected: &Expected) -> Vec<Finding> {
-        if let Some((name, false)) = PASSES.iter().find(|(name, _)| *name == pass.name) {
-            let message = format!("`{name}` does not send the headers of Keygate's include");
+        let sets = PASSES.iter().find(|(name, _)| *name == pass.name);
+        let Some(sets) = sets.and_then(|(_, sets)| *sets) else {
+            let message = format!(
+                "`{}` does not send the headers of Keygate's include",
+                pass.name
+            );
             return vec![warning(pass, message).help(
                 "its backend gets the caller's own `client-type` and the API key: use \
                  `proxy_pass`, or replace these headers here",
             )];
-        }
-        let set = self.scope.effective("proxy_set_header");
+        };
+        let set = self.scope.effective(sets);
         let of_settings: Vec<_> = expected.headers_of_backends().collect();
         let cookie = (!expected.key_cookies.is_empty()).then_some("cookie");
         let others = of_settings.iter().copied().chain(cookie);
         let others = others.filter(|it| !HEADERS.contains(it));
         let headers: Vec<_> = HEADERS.into_iter().chain(others).collect();
-        let is_lost = |header: &&&str| !self.scope.replaces(header);
+        let is_lost = |header: &&&str| !self.scope.replaces_by(sets, header);
         let lost: Vec<_> = headers.iter().filter(is_lost).collect();
         if !lost.is_empty() {
             let names: Vec<_> = lost.iter().map(|name| format!("`{name}`")).collect();
@@ -63,7 +74,9 @@ impl Location<'_> {
                 names.join(", ")
             );
             let at = set.first().copied().unwrap_or(pass);
-            let help = if lost.iter().all(|name| of_settings.contains(name)) {
+            let help = if sets == "grpc_set_header" && lost.len() == headers.len() {
+                "`grpc_pass` ignores `proxy_set_header`: include `keygate-grpc.conf` in this block, too"
+            } else if lost.iter().all(|name| of_settings.contains(name)) {
                 "these names come from the settings: generate the includes again with \
                  `keygate nginx-includes --config FILE --out DIR`"
             } else {
@@ -176,14 +189,14 @@ impl Expected {
         if !SHOWN.contains(&directive.name.as_str()) {
             return None;
         }
-        // Except for `proxy_pass`, the first argument is a name.
-        let skipped = usize::from(directive.name != "proxy_pass");
+        // Except for `proxy_pass` and `grpc_pass`, the first argument is a name.
+        let skipped = usize::from(!directive.name.ends_with("_pass"));
         let values = directive.arguments.iter().skip(skipped);
         let variable = values
             .flat_map(|value| variables(value))
             .find(|name| self.is_key(name))?;
         // The rule for headers reports the `cookie` header itself.
-        let is_own_header = directive.name == "proxy_set_header"
+        let is_own_header = directive.name.ends_with("_set_header")
             && variable == format!("http_{}", variable_of(directive.argument(0)));
         if is_own_header {
             return None;

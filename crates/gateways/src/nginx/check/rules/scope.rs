@@ -39,10 +39,15 @@ impl<'c> Scope<'c> {
         Self(outer.unwrap_or_default())
     }
 
-    /// Returns whether the caller's own value of this header is replaced or removed.
+    /// Returns whether the caller's own value of this header is replaced or removed by `proxy_set_header`.
     pub(super) fn replaces(&self, header: &str) -> bool {
+        self.replaces_by("proxy_set_header", header)
+    }
+
+    /// Returns whether the caller's own value of this header is replaced or removed by a directive.
+    pub(super) fn replaces_by(&self, directive: &str, header: &str) -> bool {
         let own = format!("http_{}", header.to_ascii_lowercase().replace('-', "_"));
-        self.effective("proxy_set_header").iter().any(|it| {
+        self.effective(directive).iter().any(|it| {
             it.argument(0).eq_ignore_ascii_case(header)
                 && !variables(it.argument(1)).any(|name| name == own)
         })

@@ -10,14 +10,14 @@ use super::{
     unguarded, warning,
 };
 
-/// The directives that pass requests to a backend, and whether they send the include's headers.
-pub(super) const PASSES: [(&str, bool); 6] = [
-    ("proxy_pass", true),
-    ("grpc_pass", false),
-    ("fastcgi_pass", false),
-    ("uwsgi_pass", false),
-    ("scgi_pass", false),
-    ("memcached_pass", false),
+/// The directives that pass requests to a backend, and those that set its headers, if an include has them.
+pub(super) const PASSES: [(&str, Option<&str>); 6] = [
+    ("proxy_pass", Some("proxy_set_header")),
+    ("grpc_pass", Some("grpc_set_header")),
+    ("fastcgi_pass", None),
+    ("uwsgi_pass", None),
+    ("scgi_pass", None),
+    ("memcached_pass", None),
 ];
 
 /// A location or `if` that is not part of the includes.
