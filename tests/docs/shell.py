@@ -5,8 +5,10 @@ import re
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from page import ROOT, Command, NotRun, Write
@@ -18,6 +20,14 @@ PATIENCE = 30
 RELOAD = 5
 SERVICE = re.compile(r"^(?:\w+=\S*\s+)*keygate\s+(?:resolver|authorizer|serve)\b(?!.*(?:--help|&\s*$))", re.S)
 KEY = re.compile(r"\bkg_(\w*)…")
+
+
+def network_of(pid):
+    """The network namespace of a process; None if it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net")
+    except OSError:
+        return None
 
 
 class Mismatch(Exception):
@@ -46,8 +56,8 @@ class Shell:
         self.status, status = os.pipe()
         user = [] if os.getuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
         self.bash = subprocess.Popen(
-            ["unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-            + ["bash", HERE / "enter.sh", folder, f"/proc/self/fd/{status}"],
+            # Not `--pid`: in such a namespace, Keygate cannot see all writers of a file, and waits ten seconds.
+            ["unshare", *user, "--net", "--mount", "bash", HERE / "enter.sh", folder, f"/proc/self/fd/{status}"],
             stdin=subprocess.PIPE,
             stdout=(folder / "shell.log").open("w"),
             stderr=subprocess.STDOUT,
@@ -62,9 +72,18 @@ class Shell:
             },
         )
         os.close(status)
+        # Of the shell, since it has run a command.
+        self.run("true")
+        self.network = network_of(self.bash.pid)
 
     def close(self):
-        self.bash.kill()
+        """Kills every process of the page: all that are in its network."""
+        assert self.network not in (None, network_of(os.getpid()))
+        while found := [pid for pid in filter(str.isdecimal, os.listdir("/proc")) if network_of(pid) == self.network]:
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            time.sleep(0.01)
         self.bash.wait()
         os.close(self.status)
 
