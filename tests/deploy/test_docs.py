@@ -5,16 +5,26 @@ import os
 import re
 import subprocess
 
+import pytest
 import yaml
 
 import custom_resources
 import schemas
+from gateway_examples import EXAMPLES, FOLDER
 from manifests import KUBECTL, ROOT, TOOLS, Manifests, build
 from pods import KEYGATE, playing
 from test_running import send, with_user_files
 
 TEXT = (ROOT / "docs/kubernetes.md").read_text()
 YAML, SH = (re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.M | re.S) for kind in ("yaml", "sh"))
+FIELDS_WITH_A_NAMESPACE = {
+    "address": r"address: http://keygate-serve\.keygate\.",
+    "owning-gateway-namespace": r"owning-gateway-namespace: keygate\b",
+    "raw-headers.yaml": r"name: keygate/keygate/http",
+    "service": r"service: keygate-serve\.keygate\.",
+    "server": r"server keygate-serve\.keygate\.",
+    "auth-url": r"auth-url: http://keygate-serve\.keygate\.",
+}
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(TOOLS), "KUBECONFIG": "/dev/null"}
 
 
@@ -58,6 +68,23 @@ def test_a_kustomization_for_another_gateway_builds(tmp_path):
     [source] = yours.find("NetworkPolicy", "keygate-from-traefik")["spec"]["ingress"][0]["from"]
     assert source["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "kube-system"}
     assert source["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "traefik"}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_page_lists_each_namespace_that_kustomize_does_not_change(tmp_path, example):
+    """Names of the namespace inside values, which a second environment has to patch."""
+    (tmp_path / "keygate").symlink_to(ROOT)
+    folder = f"keygate/deploy/kubernetes/{FOLDER}/{example}"
+    resources = yaml.safe_dump({"namespace": "second", "resources": [folder]})
+    (tmp_path / "kustomization.yaml").write_text(resources)
+    values = ROOT / folder.removeprefix("keygate/") / "mesh-config.yaml"
+    text = build(tmp_path).text + (values.read_text() if values.exists() else "")
+    left = {field for field in FIELDS_WITH_A_NAMESPACE if re.search(FIELDS_WITH_A_NAMESPACE[field], text)}
+    everywhere = re.findall(r"keygate-serve\.keygate|keygate/keygate|-namespace: keygate$", text, re.M)
+    assert bool(left) == bool(everywhere)
+    page = (ROOT / "docs/gateways.md").read_text().split("| folder | values with the namespace |")[1].split("\n\n")[0]
+    row = next((row for row in page.splitlines() if f"| `{example.split('/')[0]}` |" in row), "")
+    assert all(f"`{field}`" in row for field in left)
 
 
 def command(words, folder, **names):
