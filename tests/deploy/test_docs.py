@@ -39,13 +39,16 @@ def test_a_kustomization_of_yours_builds(tmp_path):
     first, *additions = [yaml.safe_load(text) for text in YAML]
     first["resources"].append("keygate/deploy/kubernetes/overlays/monitoring")
     first["labels"] = [entry for it in additions for entry in it.get("labels", [])]
-    first["patches"] = [entry for it in additions for entry in it["patches"]]
+    first["patches"] = [entry for it in additions for entry in it.get("patches", [])]
+    first["configMapGenerator"] += [entry for it in additions for entry in it.get("configMapGenerator", [])]
     (tmp_path / "gateway.conf").write_text("# yours\n")
+    (tmp_path / "settings.yaml").write_text("log-level: debug\n")
     yours = built(tmp_path, yaml.safe_dump(first))
     standard = yours.without(lambda entry: entry["apiVersion"].startswith("monitoring.coreos.com/"))
     assert list(schemas.problems(standard, schemas.VERSIONS[0])) == []
     assert yours.find("ConfigMap", "keygate-policy")["data"]["policy.yaml"].count("/orders") == 1
     assert yours.starting_with("ConfigMap", "keygate-gateway")["data"]["gateway.conf"] == "# yours\n"
+    assert yours.starting_with("ConfigMap", "keygate-settings")["data"] == {"settings.yaml": "log-level: debug\n"}
     images = {container["image"].split(":")[0] for pod in yours.pods for container in pod.containers}
     assert images == {"registry.example.com/keygate", "docker.io/library/nginx"}
     authorizer = yours.find("Deployment", "keygate-authorizer")["spec"]["template"]["metadata"]
