@@ -129,6 +129,7 @@ fn consumers_keys_groups_and_routes_are_converted() {
     );
     for note in [
         "`certificates` is ignored",
+        "plugins that are not converted, since they decide nothing about callers: `rate-limiting`",
         "nobody may call the route `by-token`: its plugin `jwt` is not converted",
         "a path of the route `expression` is left out",
         "a policy has no condition `headers`",

@@ -45,6 +45,8 @@ const WITHOUT_DECISION: [&str; 28] = [
 pub(super) struct Found {
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) notes: Vec<String>,
+    /// Plugins that are left to the gateway.
+    left: BTreeSet<String>,
 }
 
 /// An endpoint of a policy.
@@ -78,6 +80,7 @@ pub(super) fn convert(document: &Document) -> Result<Found, Vec<String>> {
     let mut found = Found {
         endpoints: Vec::new(),
         notes: Vec::new(),
+        left: BTreeSet::new(),
     };
     let nested = document.services.iter().flat_map(|service| {
         let routes = service.routes.iter();
@@ -97,6 +100,14 @@ pub(super) fn convert(document: &Document) -> Result<Found, Vec<String>> {
         found.take(document, service, route, &name, &mut key_names);
     }
     note_consumer_plugins(document, &mut found.notes);
+    if !found.left.is_empty() {
+        let names: Vec<_> = found.left.iter().map(String::as_str).collect();
+        found.notes.push(format!(
+            "plugins that are not converted, since they decide nothing about callers: `{}`; configure the same in your \
+             gateway",
+            names.join("`, `")
+        ));
+    }
     if !key_names.is_empty() {
         let names: Vec<_> = key_names.into_iter().collect();
         found.notes.push(format!(
@@ -180,9 +191,11 @@ impl Found {
 
     /// Who may call a route with these plugins.
     fn callers(&mut self, document: &Document, plugins: &[&Plugin], name: &str) -> Callers {
-        let others = plugins.iter().map(|plugin| plugin.name.as_str());
+        let names = plugins.iter().map(|plugin| plugin.name.as_str());
+        let left = names.clone().filter(|it| WITHOUT_DECISION.contains(it));
+        self.left.extend(left.map(str::to_owned));
         let mut others =
-            others.filter(|it| !["key-auth", "acl"].contains(it) && !WITHOUT_DECISION.contains(it));
+            names.filter(|it| !["key-auth", "acl"].contains(it) && !WITHOUT_DECISION.contains(it));
         if let Some(other) = others.next() {
             self.notes.push(format!(
                 "nobody may call the route `{name}`: its plugin `{other}` is not converted; write who may call it into \
