@@ -42,12 +42,12 @@ CASES := target/tmp/system-cases.tsv
 SCRIPTS := .ci/run deploy/image.sh deploy/demo/run.sh deploy/demo/install.sh tests/docs/enter.sh tests/docs/nginx.sh
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 run: build ## Start the demo: nginx, both services and an echoing backend (PORT=8080)
 	@deploy/demo/run.sh
 
-demo-envoy: build $(GATEWAYS)/.installed ## The same demo with Envoy in front, over gRPC (PORT=8080)
+demo-envoy: build $(GATEWAYS)/.installed ## Start the demo with Envoy in place of nginx, over gRPC (PORT=8080)
 	@GATEWAY=envoy deploy/demo/run.sh
 
 # The whole workspace, as for the tests: with other features, dependencies would be compiled twice.
@@ -59,35 +59,35 @@ image: ## Build the container image with docker, podman or buildah (IMAGE=keygat
 	@deploy/image.sh
 
 # kustomize cannot put a file into a field, so this one is generated; a test compares both.
-alerts: ## The PrometheusRule of the Kubernetes overlay, from deploy/prometheus/alerts.yaml
+alerts: ## Write the PrometheusRule of the Kubernetes overlay, from deploy/prometheus/alerts.yaml
 	@{ printf '%s\n' '# Generated from deploy/prometheus/alerts.yaml by `make alerts`.' \
 		'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: keygate' 'spec:'; \
 		sed -e '/^#/d' -e 's/^./  &/' deploy/prometheus/alerts.yaml; } \
 		> deploy/kubernetes/overlays/monitoring/alerts.yaml
 
-includes: build ## The nginx includes in nginx/, for the default settings
+includes: build ## Write the nginx includes in nginx/, for the default settings
 	@env -i target/debug/keygate nginx-includes --out nginx
 
-docs-commands: build $(DOCS_TOOLS)/.installed ## docs/reference/commands.md, from the help of the program
+docs-commands: build $(DOCS_TOOLS)/.installed ## Write docs/reference/commands.md, from the help of the program
 	@PYTHONPATH=$(DOCS_TOOLS) python3 tests/docs/commands.py > docs/reference/commands.md
 
-test: check lint cargo tools nginx chromium test-deploy test-docs ## Everything that CI runs
+test: check lint cargo tools nginx chromium test-deploy test-docs ## Run everything that CI runs
 	@rm -f $(CASES)
 	cargo test --workspace
 	@$(MAKE) --no-print-directory cases
 	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=10
 	@$(MAKE) --no-print-directory instructions
 
-e2e: build tools nginx chromium ## The end-to-end tests only
+e2e: build tools nginx chromium ## Run the end-to-end tests only
 	@rm -f $(CASES)
 	cargo test --workspace --test system
 	@$(MAKE) --no-print-directory cases
 
-test-deploy: build tools $(DEPLOY_TOOLS)/.installed $(CUSTOM_RESOURCES)/.installed ## Kubernetes manifests, image and systemd units: validation and a test run
+test-deploy: build tools $(DEPLOY_TOOLS)/.installed $(CUSTOM_RESOURCES)/.installed ## Validate and run the Kubernetes manifests, the image and the systemd units
 	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
 	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
-test-docs: build nginx curl jq openssl $(DOCS_TOOLS)/.installed ## Every command, file and link of README.md and docs/
+test-docs: build nginx curl jq openssl $(DOCS_TOOLS)/.installed ## Run every command of README.md and docs/, and check the links
 	PYTHONPATH=$(DOCS_TOOLS) python3 -m pytest tests/docs
 
 # Prints the number of end-to-end cases behind each gateway.
@@ -97,7 +97,7 @@ cases:
 		echo "$$gateway: $$count end-to-end cases passed"; done
 	@echo "$$(wc -l < $(CASES)) passed, 0 failed"
 
-differential: build tools nginx node ## Expressions against Node, paths against nginx, the matcher against its reference
+differential: build tools nginx node ## Compare expressions with Node, paths with nginx, and the matcher with its reference
 	@cargo build --quiet --package keygate-expression --example differential
 	@set -o pipefail; target/debug/examples/differential $(EXPRESSIONS) | \
 		node tests/differential/expressions.mjs $(EXPRESSIONS)
@@ -121,7 +121,7 @@ instructions: cargo valgrind ## Compare the instructions per request with the ex
 bench-expression: cargo ## Measure the evaluation of an expression
 	cargo bench --package keygate-expression
 
-check: cargo ## Formatting and clippy
+check: cargo ## Check formatting, and run clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 
