@@ -1,6 +1,7 @@
 //! `keygate import kong`
 
 mod document;
+mod plugins;
 mod routes;
 
 use std::{collections::BTreeSet, path::PathBuf};
