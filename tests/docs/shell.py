@@ -144,7 +144,8 @@ class Shell:
         status, output = self.run(
             f"[ -z ${{{variable}-}} ] || kill -- -${variable}\n"
             f"while [ ${variable} ] && kill -0 -- -${variable} 2>/dev/null; do sleep 0.05; done\n"
-            f"set -m\n{{ {text}\n}} >{log} 2>&1 & {variable}=$!\nset +m\n"
+            f": >{log}\n"  # the loop below must not see the log of the former process
+            f"set -m\n{{ {text}\n}} >>{log} 2>&1 & {variable}=$!\nset +m\n"
             f"for _ in {{1..200}}; do grep -qw started {log} && break; "
             f"kill -0 ${variable} 2>/dev/null || break; sleep 0.05; done; cat {log}; grep -qw started {log}"
         )
