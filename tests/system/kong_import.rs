@@ -140,6 +140,40 @@ fn consumers_keys_groups_and_routes_are_converted() {
     }
 }
 
+/// Requests of a route that is left out are decided by the endpoint around it.
+#[rstest]
+#[case::fewer_callers(
+    "paths: ['~/orders/\\d+$'], plugins: [{name: acl, config: {allow: [partners]}}]",
+    false
+)]
+#[case::fewer_by_header(
+    "paths: [/orders/x], headers: {x-a: [b]}, plugins: [{name: jwt}]",
+    false
+)]
+#[case::the_same_callers("paths: ['~/orders/\\d+$']", true)]
+#[case::another_path("paths: ['~/invoices/\\d+$'], plugins: [{name: jwt}]", true)]
+fn no_endpoint_allows_more_for_a_route_left_out(#[case] route: &str, #[case] allowed: bool) {
+    let imported = Imported::of(&format!(
+        "plugins: [{{name: key-auth}}]\nroutes:\n  - {{name: orders, paths: [/orders]}}\n  - {{name: inner, {route}}}\n\
+         consumers:\n  - {{username: shop, keyauth_credentials: [{{key: sample-key-of-the-shop}}]}}\n  \
+         - {{username: erp, acls: [{{group: partners}}]}}\n"
+    ));
+    let said = imported.said();
+    assert!(imported.output.status.success(), "{said}");
+    let policy = imported.path("policy.yaml");
+    assert_eq!(
+        is_allowed(&policy, "GET", "/orders/7", Some("shop")),
+        allowed,
+        "{said}"
+    );
+    assert_eq!(
+        said.contains("nobody may call the route `orders`"),
+        !allowed,
+        "{said}"
+    );
+    assert!(said.contains("route `inner` is left out"), "{said}");
+}
+
 /// What would be lost, or decided by another rule than in Kong.
 #[rstest]
 #[case::plugin_of_unknown_route(

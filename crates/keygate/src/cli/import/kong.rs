@@ -1,6 +1,7 @@
 //! `keygate import kong`
 
 mod document;
+mod left_out;
 mod plugins;
 mod routes;
 

@@ -1,7 +1,8 @@
 //! Converts Kong's routes to endpoints, by the plugins that apply to each.
 //!
-//! What cannot be converted is never open: a route with a plugin that may deny requests allows nobody, and a
-//! route with a condition that a policy does not have is left out, so that its requests match no endpoint.
+//! What cannot be converted is never open: a route with a plugin that may deny requests allows nobody. A route
+//! with a condition that a policy does not have is left out, and no other endpoint allows more callers for its
+//! requests than Kong.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -9,6 +10,7 @@ use keygate_documents::yaml::scalar;
 
 use super::{
     document::{Document, Plugin, Route, Service},
+    left_out::{LeftOut, close},
     plugins::{effective_plugins, matches_service, note_consumer_plugins, plugin, unresolved},
 };
 
@@ -50,24 +52,39 @@ pub(super) struct Found {
     pub(super) notes: Vec<String>,
     /// Plugins that are left to the gateway.
     left: BTreeSet<String>,
+    left_out: Vec<LeftOut>,
 }
 
 /// An endpoint of a policy.
 pub(super) struct Endpoint {
     path: String,
-    route: String,
+    pub(super) kong_path: String,
+    pub(super) route: String,
     methods: Vec<String>,
     hosts: Vec<String>,
-    callers: Callers,
+    pub(super) callers: Callers,
 }
 
 /// Who may call an endpoint.
-#[derive(PartialEq, Eq)]
-enum Callers {
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Callers {
     Everybody,
     AnyKey,
     ClientTypes(BTreeSet<String>),
     Nobody,
+}
+
+impl Callers {
+    /// Whether each of these callers is one of the others, too.
+    pub(super) fn are_within(&self, others: &Self) -> bool {
+        match (self, others) {
+            (Self::Nobody, _)
+            | (_, Self::Everybody)
+            | (Self::AnyKey | Self::ClientTypes(_), Self::AnyKey) => true,
+            (Self::ClientTypes(some), Self::ClientTypes(all)) => some.is_subset(all),
+            _ => false,
+        }
+    }
 }
 
 /// Converts all routes.
@@ -84,6 +101,7 @@ pub(super) fn convert(document: &Document) -> Result<Found, Vec<String>> {
         endpoints: Vec::new(),
         notes: Vec::new(),
         left: BTreeSet::new(),
+        left_out: Vec::new(),
     };
     let nested = document.services.iter().flat_map(|service| {
         let routes = service.routes.iter();
@@ -102,6 +120,7 @@ pub(super) fn convert(document: &Document) -> Result<Found, Vec<String>> {
         let name = name.unwrap_or_else(|| format!("number {}", number + 1));
         found.take(document, service, route, &name, &mut key_names);
     }
+    close(&mut found.endpoints, &found.left_out, &mut found.notes);
     note_consumer_plugins(document, &mut found.notes);
     if !found.left.is_empty() {
         let names: Vec<_> = found.left.iter().map(String::as_str).collect();
@@ -143,12 +162,6 @@ impl Found {
             ));
             return;
         }
-        if let Some(condition) = route.unknown_condition() {
-            self.notes.push(format!(
-                "the route `{name}` is left out, and its requests are denied: a policy has no condition `{condition}`"
-            ));
-            return;
-        }
         let plugins = effective_plugins(document, service, route);
         if let Some(key_auth) = plugin(&plugins, "key-auth") {
             let names = key_auth.config.key_names.clone();
@@ -160,34 +173,37 @@ impl Found {
             }
         }
         let callers = self.callers(document, &plugins, name);
+        let all = vec!["/".to_owned()];
+        let paths = route.paths.as_ref().filter(|it| !it.is_empty());
+        let paths = paths.unwrap_or(&all);
+        if let Some(condition) = route.unknown_condition() {
+            self.notes.push(format!(
+                "the route `{name}` is left out: a policy has no condition `{condition}`"
+            ));
+            let left_out = |path: &String| LeftOut::new(name, path, callers.clone());
+            self.left_out.extend(paths.iter().map(left_out));
+            return;
+        }
         if callers == Callers::Everybody {
             self.notes
                 .push(format!("the route `{name}` needs no key, as in Kong"));
         }
-        let all = vec!["/".to_owned()];
-        for path in route
-            .paths
-            .as_ref()
-            .filter(|it| !it.is_empty())
-            .unwrap_or(&all)
-        {
+        for path in paths {
             if path.starts_with('~') {
                 self.notes.push(format!(
-                    "a path of the route `{name}` is left out, and its requests are denied: it is a regular expression"
+                    "a path of the route `{name}` is left out: it is a regular expression"
                 ));
+                self.left_out
+                    .push(LeftOut::new(name, path, callers.clone()));
                 continue;
             }
             self.endpoints.push(Endpoint {
                 path: literal(path),
+                kong_path: path.clone(),
                 route: name.to_owned(),
                 methods: route.methods.clone().unwrap_or_default(),
                 hosts: route.hosts.clone().unwrap_or_default(),
-                callers: match &callers {
-                    Callers::Everybody => Callers::Everybody,
-                    Callers::AnyKey => Callers::AnyKey,
-                    Callers::ClientTypes(types) => Callers::ClientTypes(types.clone()),
-                    Callers::Nobody => Callers::Nobody,
-                },
+                callers: callers.clone(),
             });
         }
     }
