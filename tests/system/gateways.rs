@@ -4,6 +4,7 @@ mod credentials;
 mod direct;
 mod envoy;
 mod examples;
+mod gateway_not_set;
 mod mia_platform;
 mod outages;
 mod readmes;

@@ -155,6 +155,11 @@ mod frames {
             .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
             .unwrap();
         send(stream, SETTINGS, 0, 0, b"");
+        request(stream, 1);
+    }
+
+    /// Sends the headers of a check request.
+    pub(super) fn request(stream: &TcpStream, id: u32) {
         let path = "/envoy.service.auth.v3.Authorization/Check";
         // Fields of RFC 7541: indexed ones, and literals without indexing.
         let mut block = vec![0x83, 0x86];
@@ -166,7 +171,7 @@ mod frames {
         block.extend([0x0f, 0x10, u8::try_from(content_type.len()).unwrap()]);
         block.extend(content_type.bytes());
         block.extend(b"\x00\x02te\x08trailers");
-        send(stream, HEADERS, END_HEADERS, 1, &block);
+        send(stream, HEADERS, END_HEADERS, id, &block);
     }
 
     /// Reads until a frame of the first stream comes that ends it, and returns its kind.
@@ -207,6 +212,34 @@ fn a_message_that_is_too_large_is_not_read() {
     frames::send(&stream, frames::DATA, 0, 1, &[0, 0, 4, 0, 1]);
     assert_eq!(frames::read_end(&stream), frames::HEADERS);
     assert!(started.elapsed() < Duration::from_secs(5));
+    listener.assert_serving();
+}
+
+#[test]
+fn announced_messages_cost_no_memory_until_they_come() {
+    let listener = Listener::start(Role::Serve, &[TIME]);
+    let streams: Vec<_> = (0..8).map(|_| listener.connect()).collect();
+    for stream in &streams {
+        frames::begin(stream);
+        for n in 0..200 {
+            let id = 2 * n + 1;
+            if n > 0 {
+                frames::request(stream, id);
+            }
+            // 256 KiB are announced, and one byte comes.
+            frames::send(stream, frames::DATA, 0, id, &[0, 0, 4, 0, 0, 1]);
+        }
+    }
+    // Until all of them have ended: what is freed is cleared, and so in memory.
+    std::thread::sleep(Duration::from_secs(3));
+    let status = format!("/proc/{}/status", listener.service.pid());
+    let status = std::fs::read_to_string(status).unwrap();
+    let most = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|line| line.trim().strip_suffix(" kB"));
+    let most: u32 = most.unwrap().parse().unwrap();
+    assert!(most < 150_000, "{most} kB");
     listener.assert_serving();
 }
 

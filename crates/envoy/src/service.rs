@@ -171,7 +171,7 @@ impl Checks {
         let identity = decision.identity;
         let headers = &request.headers;
         let without_key = resolver
-            .without_key(Gateway::Envoy, headers)
+            .without_key(Gateway::Envoy, Some(&request.target), headers)
             .unwrap_or_default();
         let (owner, hand_off) = (identity.as_ref(), hand_off.as_ref());
         forwarded.resolved(headers, &self.names, owner, hand_off, without_key);

@@ -10,7 +10,7 @@ use futures_util::{
     FutureExt,
     future::{Either, ready},
 };
-use http::{HeaderMap, request::Parts};
+use http::request::Parts;
 use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, Decision, router::Responding};
 use keygate_headers::{Gateway, KEY_ID, gateway::target_below};
 use keygate_resolver::{Identity, Presence, Resolver};
@@ -53,7 +53,7 @@ fn respond(
     }
     let identity = owner.identity;
     if let Some(decision) = authorizer.authorize_at_once(&received(&parts, identity.as_ref())) {
-        let response = decided(resolver, gateway, parts.headers, decision, identity);
+        let response = decided(resolver, gateway, parts, decision, identity);
         return Either::Left(ready(Ok(response)));
     }
     let (resolver, authorizer) = (Arc::clone(resolver), Arc::clone(authorizer));
@@ -63,8 +63,7 @@ fn respond(
             ..received(&parts, identity.as_ref())
         };
         let decision = authorizer.authorize_with_user(&request).await;
-        let headers = parts.headers;
-        Ok(decided(&resolver, gateway, headers, decision, identity))
+        Ok(decided(&resolver, gateway, parts, decision, identity))
     };
     Either::Right(response.boxed())
 }
@@ -91,11 +90,14 @@ fn received<'h>(
 fn decided(
     resolver: &Resolver,
     gateway: Gateway,
-    mut headers: HeaderMap,
+    parts: Parts,
     decision: Decision,
     identity: Option<Identity>,
 ) -> Response {
-    let without_key = resolver.without_key(gateway, &headers);
+    let Parts {
+        uri, mut headers, ..
+    } = parts;
+    let without_key = resolver.without_key(gateway, target_below("/check", &uri), &headers);
     // The request's map becomes the response's: hyper keeps it for the next request.
     gateway.clear(&mut headers);
     let (status, reason) = (decision.status, decision.reason.as_str());

@@ -4,8 +4,10 @@ use std::{convert::Infallible, io, os::fd::OwnedFd, pin::pin, time::Duration};
 
 use axum::{Router, body::Body};
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use keygate_envoy::LARGEST_MESSAGE;
 use socket2::Socket;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, join},
@@ -24,6 +26,9 @@ const MOST_STREAMS: u32 = 256;
 
 /// The longest list of HTTP/2 headers of a request: the client request is in its message.
 const LONGEST_HEADERS: u32 = 16 * 1024;
+
+/// The bytes before a message: a flag and its length.
+const PREFIX_LENGTH: usize = 5;
 
 /// How long a connection is silent before its peer is pinged, and how long the peer has to respond.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -106,9 +111,39 @@ async fn respond(
     request: Request<Incoming>,
     time: Duration,
 ) -> Result<Response<Body>, Infallible> {
-    let response = router.oneshot(request.map(Body::new));
+    let response = async {
+        match with_message(request).await {
+            Ok(request) => router.oneshot(request).await,
+            Err(status) => Ok(status.into_http()),
+        }
+    };
     match timeout(time, response).await {
         Ok(response) => response,
         Err(_) => Ok(Status::deadline_exceeded("the request took too long").into_http()),
     }
+}
+
+/// Reads the request's message.
+///
+/// The library for gRPC would allocate what the peer announces before it comes: memory for each stream,
+/// for a few bytes.
+async fn with_message(request: Request<Incoming>) -> Result<Request<Body>, Status> {
+    let (head, mut body) = request.into_parts();
+    let mut message = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Status::cancelled("the message is incomplete"))?;
+        message.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        if announced(&message).max(message.len()) > PREFIX_LENGTH + LARGEST_MESSAGE {
+            return Err(Status::out_of_range("the message is too large"));
+        }
+    }
+    Ok(Request::from_parts(head, Body::from(message)))
+}
+
+/// Returns the length that the prefix of a message announces, with the prefix: a flag and a length.
+fn announced(message: &[u8]) -> usize {
+    let length = message.get(1..PREFIX_LENGTH);
+    let length = length.and_then(|it| <[u8; 4]>::try_from(it).ok());
+    let length = length.map_or(0, u32::from_be_bytes);
+    usize::try_from(length).map_or(usize::MAX, |length| length.saturating_add(PREFIX_LENGTH))
 }

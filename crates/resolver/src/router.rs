@@ -41,7 +41,11 @@ fn respond(resolver: &Resolver, presence: Presence, request: extract::Request) -
         gateway: None,
     });
     let hand_off = resolver.hand_off(&decision);
-    let without_key = resolver.without_key(resolver.gateway(), &headers);
+    let without_key = resolver.without_key(
+        resolver.gateway(),
+        target_below(prefix, &parts.uri),
+        &headers,
+    );
     // The request's map becomes the response's: hyper keeps it for the next request.
     resolver.gateway().clear(&mut headers);
     let (status, reason) = (decision.status, decision.reason.as_str());

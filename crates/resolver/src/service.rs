@@ -124,7 +124,17 @@ impl Resolver {
     ///
     /// It is nothing behind nginx, whose includes remove the key.
     #[must_use]
-    pub fn without_key(&self, gateway: Gateway, headers: &HeaderMap) -> Option<WithoutKey> {
+    pub fn without_key(
+        &self,
+        gateway: Gateway,
+        target: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Option<WithoutKey> {
+        let gateway = match (gateway, target) {
+            // Envoy, if nobody has set `gateway`: nginx's target is not in the path.
+            (Gateway::Nginx, Some(_)) => Gateway::Envoy,
+            _ => gateway,
+        };
         gateway
             .copies_headers()
             .then(|| WithoutKey::of(gateway, headers, &self.names))

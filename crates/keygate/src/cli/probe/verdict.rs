@@ -9,6 +9,9 @@ use keygate_resolver::ResolutionReason;
 use serde::Serialize;
 use serde_json::Value;
 
+/// The most characters of a response that are shown.
+const MOST_SHOWN: usize = 100;
+
 /// One request of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,9 +79,14 @@ impl Seen {
         let status = status.as_u16();
         match known {
             Some(reason) if is_refusal => Self::Refusal { status, reason },
+            // The text is of whoever responds: a terminal would obey its control characters.
             _ if status == 503 => Self::Down {
                 status,
-                reason: detail.to_owned(),
+                reason: detail
+                    .chars()
+                    .take(MOST_SHOWN)
+                    .flat_map(char::escape_debug)
+                    .collect(),
             },
             _ => other,
         }
@@ -258,6 +266,21 @@ mod tests {
             let seen = Seen::of(status, &HeaderMap::new(), body.as_bytes());
             assert_eq!(problem_of(attempt, seen).is_none(), is_right);
         }
+    }
+
+    #[test]
+    fn a_lying_server_cannot_write_to_the_terminal() {
+        let detail = format!("down\\u001b[2J\\nvalid key {}", "x".repeat(1000));
+        let document = format!("{{\"detail\":\"{detail}\"}}");
+        let media_type = HeaderValue::from_static(problem::MEDIA_TYPE);
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, media_type)]);
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let shown = Seen::of(status, &headers, document.as_bytes()).to_string();
+        assert!(
+            shown.starts_with("503 down\\u{1b}[2J\\nvalid key x"),
+            "{shown}"
+        );
+        assert!(shown.len() < 150, "{shown}");
     }
 
     #[test]
