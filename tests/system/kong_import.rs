@@ -174,6 +174,35 @@ fn no_endpoint_allows_more_for_a_route_left_out(#[case] route: &str, #[case] all
     assert!(said.contains("route `inner` is left out"), "{said}");
 }
 
+#[test]
+fn groups_are_those_of_the_consumer_itself() {
+    let imported = Imported::of(
+        "
+consumers:
+  - {username: a, keyauth_credentials: [{key: sample-key-of-a}]}
+  - {username: b, custom_id: a, keyauth_credentials: [{key: sample-key-of-b}]}
+acls: [{group: g, consumer: a}]
+plugins: [{name: key-auth}]
+routes:
+  - {name: group, paths: [/group], plugins: [{name: acl, config: {allow: [g]}}]}
+  - name: consumer-group
+    paths: [/consumer-group]
+    plugins: [{name: acl, config: {deny: [blocked], include_consumer_groups: true}}]
+",
+    );
+    let said = imported.said();
+    assert!(imported.output.status.success(), "{said}");
+    let policy = imported.path("policy.yaml");
+    for (uri, client_type, allowed) in [
+        ("/group", "a", true),
+        ("/group", "b", false),
+        ("/consumer-group", "a", false),
+    ] {
+        let decided = is_allowed(&policy, "GET", uri, Some(client_type));
+        assert_eq!(decided, allowed, "{uri} {client_type}");
+    }
+}
+
 /// What would be lost, or decided by another rule than in Kong.
 #[rstest]
 #[case::plugin_of_unknown_route(
@@ -195,6 +224,14 @@ fn no_endpoint_allows_more_for_a_route_left_out(#[case] route: &str, #[case] all
 #[case::other_order(
     "routes:\n  - {name: all, paths: [/], methods: [POST], plugins: [{name: key-auth}]}\n  - {name: open, paths: [/a]}\n",
     "for requests to `/a`, Kong prefers the route `all`"
+)]
+#[case::host_before_methods(
+    "routes:\n  - {name: admin, paths: [/], hosts: [admin.example], plugins: [{name: key-auth}]}\n  - {name: open, paths: [/a], methods: [GET]}\n",
+    "for requests to `/a`, Kong prefers the route `admin`"
+)]
+#[case::host_before_wildcard(
+    "routes:\n  - {name: admin, paths: [/], hosts: [admin.example], plugins: [{name: key-auth}]}\n  - {name: open, paths: [/a], hosts: ['*.example']}\n",
+    "for requests to `/a`, Kong prefers the route `admin`"
 )]
 #[case::placeholder(
     "consumers: [{username: a, keyauth_credentials: [{key: '{vault://env/key}'}]}]\n",

@@ -96,6 +96,8 @@ pub(super) struct Config {
     pub(super) allow: Option<Vec<String>>,
     #[serde(alias = "blacklist")]
     pub(super) deny: Option<Vec<String>>,
+    /// The groups of consumers count too, which are not converted.
+    pub(super) include_consumer_groups: Option<bool>,
 }
 
 /// The entity that another one belongs to: its name or id, or an object with one of them.
@@ -127,15 +129,14 @@ impl Document {
     /// The consumer that is referred to.
     pub(super) fn consumer(&self, reference: &Reference) -> Option<&Consumer> {
         let mut consumers = self.consumers.iter();
-        consumers.find(|it| reference.is(&[&it.id, &it.username, &it.custom_id]))
+        consumers.find(|it| reference.is(&it.names()))
     }
 
     /// The groups of a consumer.
     pub(super) fn groups_of<'d>(&'d self, consumer: &'d Consumer) -> impl Iterator<Item = &'d str> {
-        let names = [&consumer.id, &consumer.username, &consumer.custom_id];
         let flat = self.acls.iter().filter(move |group| {
             let owner = group.consumer.as_ref();
-            owner.is_some_and(|owner| owner.is(&names))
+            owner.is_some_and(|owner| owner.is(&consumer.names()))
         });
         let all = consumer.acls.iter().chain(flat);
         all.map(|group| group.group.as_str())
@@ -143,6 +144,11 @@ impl Document {
 }
 
 impl Consumer {
+    /// What other entities may call it: a `custom_id` may be another consumer's `username`.
+    fn names(&self) -> [&Option<String>; 2] {
+        [&self.id, &self.username]
+    }
+
     /// The name that becomes the client type.
     pub(super) fn name(&self) -> Option<&str> {
         let name = self.username.as_ref().or(self.custom_id.as_ref());

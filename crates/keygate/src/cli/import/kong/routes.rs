@@ -232,6 +232,13 @@ impl Found {
             ));
             return Callers::Nobody;
         }
+        if acl.config.include_consumer_groups == Some(true) {
+            self.notes.push(format!(
+                "nobody may call the route `{name}`: its plugin `acl` decides by consumer groups, which are not \
+                 converted"
+            ));
+            return Callers::Nobody;
+        }
         let is_allowed = |groups: &[&str]| {
             let has = |list: &Option<Vec<String>>| {
                 let list = list.as_deref().unwrap_or_default();
@@ -298,8 +305,13 @@ impl Found {
 }
 
 impl Endpoint {
-    fn conditions(&self) -> usize {
-        usize::from(!self.hosts.is_empty()) + usize::from(!self.methods.is_empty())
+    /// What Kong orders routes by: the number of their conditions, whether one is the host, and a host
+    /// without a wildcard.
+    fn conditions(&self) -> (usize, bool, bool) {
+        let has_host = !self.hosts.is_empty();
+        let is_plain = has_host && self.hosts.iter().all(|host| !host.contains('*'));
+        let number = usize::from(has_host) + usize::from(!self.methods.is_empty());
+        (number, has_host, is_plain)
     }
 
     fn write(&self, text: &mut String) {
