@@ -233,6 +233,14 @@ routes:
     "routes:\n  - {name: admin, paths: [/], hosts: [admin.example], plugins: [{name: key-auth}]}\n  - {name: open, paths: [/a], hosts: ['*.example']}\n",
     "for requests to `/a`, Kong prefers the route `admin`"
 )]
+#[case::old_format(
+    "_format_version: \"1.1\"\nroutes: [{name: r, paths: ['/a\\d']}]\n",
+    "the format is not 3.0"
+)]
+#[case::one_name_twice(
+    "consumers: [{username: a}, {custom_id: a}]\nroutes: [{name: r, paths: [/a]}]\n",
+    "two consumers would have the client type `a`"
+)]
 #[case::placeholder(
     "consumers: [{username: a, keyauth_credentials: [{key: '{vault://env/key}'}]}]\n",
     "not a key"

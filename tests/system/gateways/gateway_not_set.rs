@@ -1,10 +1,13 @@
-//! Behind each example, services whose setting `gateway` is missing: its default is nginx.
+//! Services whose setting `gateway` is missing or another gateway's: no caller describes the request.
 
 use rstest::rstest;
+use rstest_reuse::apply;
 
 use crate::gateways::examples;
 use crate::support::caller;
 use crate::support::example::Example;
+use crate::support::gateway::{Gateway, Services, Setup};
+use crate::support::nginx::{Version, each_nginx};
 
 const OF_NGINX: [&str; 3] = [
     "original-request-uri: /public/page",
@@ -44,4 +47,26 @@ fn envoy_removes_the_key_also_where_the_gateway_is_not_set(
     let received = gateway.backend.take_one();
     assert_eq!(received.header("cookie"), Some("a=1"));
     assert_eq!(received.header("client-type"), Some("A"));
+}
+
+#[apply(each_nginx)]
+fn nginx_in_front_of_settings_for_another_gateway_is_denied(
+    version: Version,
+    #[values("traefik", "caddy", "haproxy", "envoy")] gateway: &'static str,
+) {
+    let setup = Setup {
+        services: Services::Single,
+        ..Setup::PLAIN
+    };
+    let running = Gateway::start_with(version, &setup, &[("KEYGATE_GATEWAY", gateway)]);
+    let forwarded = [
+        "x-forwarded-uri: /public/page",
+        "x-forwarded-method: GET",
+        "x-forwarded-host: gateway.example",
+    ];
+    for target in ["/admin", "/public/page"] {
+        let response = caller::get(&running.address, target, &forwarded);
+        assert_eq!(response.status(), 403, "{target}: {response:?}");
+    }
+    assert!(running.backend.take().is_empty());
 }

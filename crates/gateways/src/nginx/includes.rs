@@ -24,6 +24,9 @@ pub use servers::{Server, ServerError, Servers};
 /// The header with the key's id, for backends.
 const KEY_ID: &str = "x-keygate-key-id";
 
+/// Headers of a caller that would describe the request if the setting `gateway` were another gateway's.
+const OF_OTHER_GATEWAYS: [&str; 3] = ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-host"];
+
 /// Hop-by-hop headers, which authorization requests must not have.
 const OF_THE_CONNECTION: [&str; 4] = [
     "connection",
@@ -243,6 +246,7 @@ impl Identity {
         let never_sent = known
             .chain(of_settings)
             .chain(OF_THE_CONNECTION)
+            .chain(OF_OTHER_GATEWAYS)
             .filter(|name| {
                 !set.iter().any(|it| it == name) && !user.iter().any(|(it, _)| it == name)
             });

@@ -2,6 +2,8 @@
 //!
 //! Entities are nested in the one that they belong to, or stand at the top and name it.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -11,6 +13,8 @@ use zeroize::Zeroizing;
 #[serde(default)]
 #[derive(Default)]
 pub(super) struct Document {
+    #[serde(rename = "_format_version")]
+    pub(super) format_version: Option<String>,
     pub(super) consumers: Vec<Consumer>,
     pub(super) services: Vec<Service>,
     pub(super) routes: Vec<Route>,
@@ -126,6 +130,28 @@ impl Reference {
 }
 
 impl Document {
+    /// The error for a format in which paths have another meaning.
+    pub(super) fn other_format(&self) -> Option<String> {
+        let version = self.format_version.as_ref()?;
+        (!version.starts_with('3')).then(|| {
+            "the format is not 3.0: before, any path could be a regular expression; convert the file with `deck file \
+             convert --from kong-gateway-2.x --to kong-gateway-3.x`"
+                .to_owned()
+        })
+    }
+
+    /// Errors for consumers that would have one client type.
+    pub(super) fn shared_names(&self) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        let all = self.consumers.iter().filter_map(Consumer::name);
+        let shared = all.filter(|name| !names.insert(*name));
+        shared
+            .map(|name| {
+                format!("two consumers would have the client type `{name}`: give both a `username`")
+            })
+            .collect()
+    }
+
     /// The consumer that is referred to.
     pub(super) fn consumer(&self, reference: &Reference) -> Option<&Consumer> {
         let mut consumers = self.consumers.iter();

@@ -93,9 +93,11 @@ impl Callers {
 /// Kong and Keygate would choose different ones for a request, or an entity names one that is not in the file: its
 /// plugins or groups would be lost.
 pub(super) fn convert(document: &Document) -> Result<Found, Vec<String>> {
-    let unresolved = unresolved(document);
-    if !unresolved.is_empty() {
-        return Err(unresolved);
+    let mut errors = unresolved(document);
+    errors.extend(document.other_format());
+    errors.extend(document.shared_names());
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let mut found = Found {
         endpoints: Vec::new(),
