@@ -60,7 +60,8 @@ def test_every_folder_is_an_example():
 
 
 def test_the_docs_name_every_example():
-    rows = re.findall(r"^\| `([a-z/-]+)` \|", (ROOT / "docs/gateways.md").read_text(), re.M)
+    # The first table; others have a row for several of them.
+    rows = re.findall(r"^\| `([a-z/-]+)` \|", (ROOT / "docs/gateways.md").read_text(), re.M)[: len(EXAMPLES)]
     assert rows == sorted(EXAMPLES, key=rows.index)
 
 

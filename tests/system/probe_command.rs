@@ -62,7 +62,7 @@ fn a_probe_tells_whether_keygate_decides(version: Version) {
         &enforced,
     );
     let key = "sample-key-of-client-a\n";
-    let valid = ["valid key         200, not from Keygate"];
+    let valid = ["valid key         200, from the backend or the gateway"];
     assert_probe(
         &probe(&url("/orders/1"), &["--key-stdin"], key),
         true,
@@ -75,7 +75,9 @@ fn a_probe_tells_whether_keygate_decides(version: Version) {
         &unknown,
     );
 
-    let open = ["no key            200, not from Keygate\n  error: this is not Keygate's refusal"];
+    let open = [
+        "no key            200, from the backend or the gateway\n  error: Keygate did not deny this request",
+    ];
     assert_probe(&probe(&url("/unprotected/1"), &[], ""), false, &open);
     let other_header =
         ["wrong key         401 missing-key, from Keygate\n  error: the key does not reach"];
@@ -134,7 +136,9 @@ fn a_probe_notices_a_client_type_of_the_caller(version: Version) {
     let gateway = Gateway::start(version, &setup);
     let url = format!("http://{}/trusting", gateway.address);
     let spoofed = probe(&url, &["--client-type", "A"], "");
-    let lines = ["spoofed identity  200, not from Keygate\n  error: this is not Keygate's refusal"];
+    let lines = [
+        "spoofed identity  200, from the backend or the gateway\n  error: Keygate did not deny this request",
+    ];
     assert_probe(&spoofed, false, &lines);
     let spoofed = probe(&url, &["--client-type", "C"], "");
     let lines = [

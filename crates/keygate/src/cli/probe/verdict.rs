@@ -26,8 +26,8 @@ pub(super) enum Attempt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Seen {
-    /// Keygate's refusal, with its reason.
-    Refusal { status: u16, reason: &'static str },
+    /// Keygate's denial, with its reason.
+    Denial { status: u16, reason: &'static str },
     /// Keygate does not respond to the gateway.
     Down { status: u16, reason: String },
     /// Another program's response.
@@ -69,7 +69,7 @@ impl Seen {
         else {
             return other;
         };
-        let is_refusal = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+        let is_denial = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
         let is_known = |reason: &&str| *reason == detail && *reason != Reason::Ok.as_str();
         let of_policy = Reason::ALL.into_iter().map(Reason::as_str);
         let of_keys = ResolutionReason::ALL
@@ -78,7 +78,7 @@ impl Seen {
         let known = of_policy.chain(of_keys).find(is_known);
         let status = status.as_u16();
         match known {
-            Some(reason) if is_refusal => Self::Refusal { status, reason },
+            Some(reason) if is_denial => Self::Denial { status, reason },
             // The text is of whoever responds: a terminal would obey its control characters.
             _ if status == 503 => Self::Down {
                 status,
@@ -94,7 +94,7 @@ impl Seen {
 
     fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Refusal { reason, .. } => Some(reason),
+            Self::Denial { reason, .. } => Some(reason),
             _ => None,
         }
     }
@@ -109,26 +109,26 @@ impl Finding {
                 Some("the gateway denies because Keygate, or its source of users, does not respond")
             }
             (Attempt::ValidKey, Seen::Other { .. }) => None,
-            (Attempt::ValidKey, Seen::Refusal { .. }) => {
+            (Attempt::ValidKey, Seen::Denial { .. }) => {
                 Some("the key is not accepted: the reason is beside it")
             }
             (_, Seen::Other { .. }) => Some(
-                "this is not Keygate's refusal: the gateway does not send authorization requests for this \
+                "Keygate did not deny this request: the gateway does not send authorization requests for this \
                  URL, or the URL needs no key",
             ),
-            (Attempt::NoKey, Seen::Refusal { reason, .. }) => {
+            (Attempt::NoKey, Seen::Denial { reason, .. }) => {
                 (*reason == Reason::MalformedRequest.as_str()).then_some(
                     "Keygate cannot read the gateway's requests, and denies all of them: its log has the cause; \
                      is the setting `gateway` right?",
                 )
             }
-            (Attempt::WrongKey, Seen::Refusal { reason, .. }) => (*reason
+            (Attempt::WrongKey, Seen::Denial { reason, .. }) => (*reason
                 != ResolutionReason::UnknownKey.as_str())
             .then_some(
                 "the key does not reach Keygate: `--header` must be one of `key-headers`, and the \
                      gateway must send it to Keygate",
             ),
-            (Attempt::SpoofedIdentity, Seen::Refusal { reason, .. }) => {
+            (Attempt::SpoofedIdentity, Seen::Denial { reason, .. }) => {
                 let is_malformed = *reason == Reason::MalformedRequest.as_str();
                 let is_equal = no_key.and_then(Seen::reason) == Some(reason);
                 (!is_malformed && !is_equal).then_some(
@@ -191,9 +191,9 @@ impl Attempt {
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refusal { status, reason } => write!(f, "{status} {reason}, from Keygate"),
+            Self::Denial { status, reason } => write!(f, "{status} {reason}, from Keygate"),
             Self::Down { status, reason } => write!(f, "{status} {reason}"),
-            Self::Other { status } => write!(f, "{status}, not from Keygate"),
+            Self::Other { status } => write!(f, "{status}, from the backend or the gateway"),
             Self::Nothing { error } => f.write_str(error),
         }
     }
@@ -238,7 +238,7 @@ mod tests {
     #[case(Attempt::SpoofedIdentity, 403, "expression-false", false)]
     #[case(Attempt::ValidKey, 401, "unknown-key", false)]
     #[case(Attempt::ValidKey, 503, "authorization-unavailable", false)]
-    fn a_refusal_must_be_the_one_that_keygate_sends(
+    fn a_denial_must_be_the_one_that_keygate_sends(
         #[case] attempt: Attempt,
         #[case] status: u16,
         #[case] reason: &str,
