@@ -6,7 +6,7 @@ import monitoring
 import policies
 import references
 import schemas
-from manifests import OVERLAYS, build
+from manifests import OVERLAYS, ROOT, build
 
 LEFT_TO_THE_USER = references.LEFT_TO_THE_USER
 
@@ -57,3 +57,15 @@ def test_users_can_be_looked_up_on_top_of(below, tmp_path):
     assert list(references.user_sources(manifests)) == []
     assert policies.results(manifests, tmp_path)[0] == []
     assert list(references.user_sources(build(f"overlays/{below}"))) != []
+
+
+def test_the_namespace_can_be_left_out(overlay, manifests, tmp_path):
+    (tmp_path / "keygate").symlink_to(ROOT)
+    (tmp_path / "kustomization.yaml").write_text(
+        f"resources: [keygate/deploy/kubernetes/overlays/{overlay}]\n"
+        "components: [keygate/deploy/kubernetes/without-namespace]\n"
+    )
+    without = build(tmp_path)
+    assert without.of_kind("Namespace") == []
+    assert len(manifests.of_kind("Namespace")) == 1
+    assert without.objects == [entry for entry in manifests.objects if entry["kind"] != "Namespace"]
