@@ -46,11 +46,11 @@ pub(super) fn day(moment: &Timestamp) -> String {
     Offset::UTC.to_datetime(*moment).date().to_string()
 }
 
-/// Returns the time of day of a moment, in UTC.
-pub(super) fn clock(moment: &Timestamp) -> String {
+/// Returns the date and the time of a moment, in UTC.
+pub(super) fn date_time(moment: &Timestamp) -> String {
     Offset::UTC
         .to_datetime(*moment)
-        .strftime("%H:%M:%S")
+        .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
 }
 
