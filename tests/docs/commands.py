@@ -11,13 +11,13 @@ HEAD = """# Commands
 
 <!-- Written by `make docs-commands`, from the help of the program. -->
 
-One program, `keygate`, runs the services and has all commands. A command's result is on standard output, and everything
-else on standard error. With `--output json`, the result is JSON.
+The program `keygate` runs the services and has all commands. A command writes its result to standard output, and
+everything else to standard error. With `--output json`, the result is JSON.
 
 | exit code | meaning |
 |---|---|
 | 0 | success: the file is valid, the request is allowed, the service is ready |
-| 1 | failure: the file is invalid, the request is denied, a case has another decision |
+| 1 | failure: the file is invalid, the request is denied, a test case has a different decision |
 | 2 | the command line or a setting is wrong |
 """
 
