@@ -10,11 +10,14 @@ use std::{
 
 use keygate_telemetry::health::{SocketState, SocketStatus};
 use tokio::{
-    net::{UnixListener, UnixStream, unix::SocketAddr},
+    net::{self, UnixListener, UnixStream, unix::SocketAddr},
     time::Instant,
 };
 
 use super::SocketMode;
+
+/// How many connections wait until they are accepted; the kernel bounds it by `somaxconn`.
+const BACKLOG: u32 = 4096;
 
 /// How often the file is checked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -63,12 +66,13 @@ impl Identity {
     }
 }
 
-/// Binds a path that is free.
+/// Binds a path that is free. Nobody can connect before the file has its mode.
 fn bind(path: &Path, mode: SocketMode) -> io::Result<(UnixListener, Identity)> {
-    let listener = UnixListener::bind(path)?;
+    let socket = net::UnixSocket::new_stream()?;
+    socket.bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode.bits()))?;
     let identity = Identity::at(path)?.ok_or(io::ErrorKind::NotFound)?;
-    Ok((listener, identity))
+    Ok((socket.listen(BACKLOG)?, identity))
 }
 
 impl UnixSocket {
