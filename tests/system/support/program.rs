@@ -87,7 +87,10 @@ impl Service {
             operations,
         };
         for _ in 0..1000 {
-            if accepts(listen) {
+            // Its file may be of a former process until it is bound again.
+            let operations = service.operations.as_ref();
+            let is_complete = operations.is_none_or(|socket| UnixStream::connect(socket).is_ok());
+            if accepts(listen) && is_complete {
                 return service;
             }
             let ended = service.child.try_wait().unwrap();

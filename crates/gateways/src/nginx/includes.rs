@@ -25,7 +25,9 @@ pub use servers::{Server, ServerError, Servers};
 const KEY_ID: &str = "x-keygate-key-id";
 
 /// Headers of a caller that would describe the request if the setting `gateway` were another gateway's.
-const OF_OTHER_GATEWAYS: [&str; 3] = ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-host"];
+///
+/// Without a target no request is decided; `x-forwarded-host` may be for a userinfo service.
+const OF_OTHER_GATEWAYS: [&str; 2] = ["x-forwarded-uri", "x-forwarded-method"];
 
 /// Hop-by-hop headers, which authorization requests must not have.
 const OF_THE_CONNECTION: [&str; 4] = [
