@@ -256,6 +256,7 @@ def test_every_file_has_an_error_in_the_table():
     files -= {"deploy/demo/run.sh", "deploy/demo/install.sh", "nginx/nginx.conf", "nginx/keygate.conf"}
     files -= {"nginx/keygate-require-key.conf", "nginx/keygate-limit-failures.conf", "nginx/keygate-users.conf"}
     files -= {"nginx/keygate-identity-token.conf", "nginx/keygate-grpc.conf"}
+    files -= {f"{BASE}/without-namespace/kustomization.yaml"}  # test_overlays builds with it
     # test_gateways has tables of its own.
     files = {file for file in files if not file.startswith(f"{BASE}/gateways/")}
     assert files - {error[1] for error in ERRORS} == set()
