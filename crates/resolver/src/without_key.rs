@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_authorization_is_the_gateways_where_it_carries_no_key() {
+    fn authorization_is_left_alone_where_it_carries_no_keys() {
         let names = CredentialNames::default();
         let mut written = HeaderMap::new();
         let lines = [("authorization", "Bearer a.b.c")];

@@ -110,7 +110,7 @@ fn connect_does_not_reach_the_backend(example: Example) {
 
 #[apply(each_example)]
 fn requests_over_http_2_get_the_same_decisions(example: Example) {
-    // Caddy takes it without TLS only if it is told to.
+    // Caddy accepts it without TLS only if configured to.
     let with_http_2 = |_: &str, text: String| {
         text.replace("\tservers {\n", "\tservers {\n\t\tprotocols h1 h2c\n")
     };

@@ -87,7 +87,7 @@ fn assert_denied(gateway: &Gateway, name: &str, token: &[u8]) {
     assert!(gateway.backend.take().is_empty(), "{name}");
 }
 
-/// The causes of rejected tokens in the log, in order; no part of a token stands there.
+/// The causes of rejected tokens in the log, in order; no part of a token is in it.
 fn logged_causes(gateway: &Gateway, tokens: &[Hostile]) -> Vec<Value> {
     let log = gateway.logs();
     for it in tokens {

@@ -469,7 +469,7 @@ fn a_gateway_that_decides_by_status_gets_statuses() {
 }
 
 #[test]
-fn a_caller_cannot_choose_the_address_that_failed_keys_are_counted_by() {
+fn the_failed_key_limit_needs_an_address_of_the_gateway() {
     let file = "gateway: caddy\nfailed-keys-per-minute: 5\n";
     let error = layered(Role::Serve, Some(file), &[], &[]).unwrap_err();
     assert!(error.contains("needs `client-address-header`"), "{error}");

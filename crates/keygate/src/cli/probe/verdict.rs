@@ -79,7 +79,7 @@ impl Seen {
         let status = status.as_u16();
         match known {
             Some(reason) if is_denial => Self::Denial { status, reason },
-            // The text is of whoever responds: a terminal would obey its control characters.
+            // Any server may respond, and a terminal would obey control characters in its text.
             _ if status == 503 => Self::Down {
                 status,
                 reason: detail
