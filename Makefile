@@ -44,31 +44,31 @@ SCRIPTS := .ci/run deploy/image.sh deploy/demo/run.sh deploy/demo/install.sh tes
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
-run: build ## Start the demo: nginx, both services and an echoing backend (PORT=8080)
+run: build ## Run the demo: nginx, both services and a backend that echoes requests (PORT=8080)
 	@deploy/demo/run.sh
 
-demo-envoy: build $(GATEWAYS)/.installed ## Start the demo with Envoy in place of nginx, over gRPC (PORT=8080)
+demo-envoy: build $(GATEWAYS)/.installed ## Run the demo with Envoy instead of nginx, over gRPC (PORT=8080)
 	@GATEWAY=envoy deploy/demo/run.sh
 
 # The whole workspace, as for the tests: with other features, dependencies would be compiled twice.
-build: cargo ## Build the program and the demo's backend
-	@[ -x target/debug/keygate ] || echo 'The first build takes some minutes; later ones take seconds.'
+build: cargo ## Build the program and the demo backend
+	@[ -x target/debug/keygate ] || echo 'The first build takes several minutes; later builds take seconds.'
 	@cargo build --workspace --bin keygate --example demo_backend
 
 image: ## Build the container image with docker, podman or buildah (IMAGE=keygate:0.1.0)
 	@deploy/image.sh
 
 # kustomize cannot put a file into a field, so this one is generated; a test compares both.
-alerts: ## Write the PrometheusRule of the Kubernetes overlay, from deploy/prometheus/alerts.yaml
+alerts: ## Generate the PrometheusRule of the Kubernetes overlay from deploy/prometheus/alerts.yaml
 	@{ printf '%s\n' '# Generated from deploy/prometheus/alerts.yaml by `make alerts`.' \
 		'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: keygate' 'spec:'; \
 		sed -e '/^#/d' -e 's/^./  &/' deploy/prometheus/alerts.yaml; } \
 		> deploy/kubernetes/overlays/monitoring/alerts.yaml
 
-includes: build ## Write the nginx includes in nginx/, for the default settings
+includes: build ## Generate the nginx includes in nginx/ for the default settings
 	@env -i target/debug/keygate nginx-includes --out nginx
 
-docs-commands: build $(DOCS_TOOLS)/.installed ## Write docs/reference/commands.md, from the help of the program
+docs-commands: build $(DOCS_TOOLS)/.installed ## Generate docs/reference/commands.md from the --help output of the program
 	@PYTHONPATH=$(DOCS_TOOLS) python3 tests/docs/commands.py > docs/reference/commands.md
 
 test: check lint cargo tools nginx chromium test-deploy test-docs ## Run everything that CI runs
@@ -78,16 +78,16 @@ test: check lint cargo tools nginx chromium test-deploy test-docs ## Run everyth
 	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=10
 	@$(MAKE) --no-print-directory instructions
 
-e2e: build tools nginx chromium ## Run the end-to-end tests only
+e2e: build tools nginx chromium ## Run only the end-to-end tests
 	@rm -f $(CASES)
 	cargo test --workspace --test system
 	@$(MAKE) --no-print-directory cases
 
-test-deploy: build tools $(DEPLOY_TOOLS)/.installed $(CUSTOM_RESOURCES)/.installed ## Validate and run the Kubernetes manifests, the image and the systemd units
+test-deploy: build tools $(DEPLOY_TOOLS)/.installed $(CUSTOM_RESOURCES)/.installed ## Test the Kubernetes manifests, the image and the systemd units
 	@command -v systemd-analyze >/dev/null || deploy/demo/install.sh systemd
 	PYTHONPATH=$(DEPLOY_TOOLS) python3 -m pytest tests/deploy
 
-test-docs: build nginx curl jq openssl $(DOCS_TOOLS)/.installed ## Run every command of README.md and docs/, and check the links
+test-docs: build nginx curl jq openssl $(DOCS_TOOLS)/.installed ## Run every command in README.md and docs/, and check the links
 	PYTHONPATH=$(DOCS_TOOLS) python3 -m pytest tests/docs
 
 # Prints the number of end-to-end cases behind each gateway.
@@ -97,7 +97,7 @@ cases:
 		echo "$$gateway: $$count end-to-end cases passed"; done
 	@echo "$$(wc -l < $(CASES)) passed, 0 failed"
 
-differential: build tools nginx node ## Compare expressions with Node, paths with nginx, and the matcher with its reference
+differential: build tools nginx node ## Compare expressions with Node.js, paths with nginx, and the matcher with its reference implementation
 	@cargo build --quiet --package keygate-expression --example differential
 	@set -o pipefail; target/debug/examples/differential $(EXPRESSIONS) | \
 		node tests/differential/expressions.mjs $(EXPRESSIONS)
@@ -108,33 +108,33 @@ differential: build tools nginx node ## Compare expressions with Node, paths wit
 fuzz: cargo ## Fuzz expressions, paths and tokens (SECONDS_EACH=20 per target)
 	tests/fuzz/run.sh $(SECONDS_EACH)
 
-bench: cargo $(GATEWAYS)/.installed ## Compare the cost of authorization with nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
+bench: cargo $(GATEWAYS)/.installed ## Measure the cost of authorization with nginx, Envoy, HAProxy, Caddy and others (BENCH=--help for options)
 	@python3 tests/bench/bench.py --out target/bench $(BENCH)
 
 bench-scale: cargo ## Measure a million keys and 10,000 endpoints (SCALE=--help for options)
 	@python3 tests/bench/scale.py --out target/bench $(SCALE)
 
-instructions: cargo valgrind ## Compare the instructions per request with the expected number (INSTRUCTIONS=--update)
+instructions: cargo valgrind ## Compare the number of instructions per request with the expected number (INSTRUCTIONS=--update)
 	@cargo build --quiet --profile instructions --package keygate --example hot_path
 	@python3 tests/bench/instructions.py target/instructions/examples/hot_path $(INSTRUCTIONS)
 
 bench-expression: cargo ## Measure the evaluation of an expression
 	cargo bench --package keygate-expression
 
-check: cargo ## Check formatting, and run clippy
+check: cargo ## Check the formatting, and run clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 
-lint: cargo tools ## Lint scripts, nginx files, dependencies and the borders between crates
+lint: cargo tools ## Lint scripts, nginx files, dependencies and the boundaries between crates
 	$(TOOLS)/bin/shellcheck $(SCRIPTS)
 	PYTHONPATH=$(TOOLS) python3 -m gixy.cli.main nginx/nginx.conf
 	@# cargo-deny checks the crates of every platform; a build fetches only those of this one.
 	@cargo fetch --quiet --locked
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline --log-level error check bans licenses sources
 	@! cargo tree --package keygate-policy --edges normal | grep -E ' (tokio|hyper|axum|http) v' || \
-		{ echo 'error: the policy crate is pure: it must not depend on these' >&2; exit 1; }
+		{ echo 'error: the policy crate does no I/O and must not depend on these crates' >&2; exit 1; }
 	@! cargo tree --package keygate-users --edges normal | grep -E ' (tokio|hyper|axum|rustls) v' || \
-		{ echo 'error: the users crate is pure: it must not depend on these' >&2; exit 1; }
+		{ echo 'error: the users crate does no I/O and must not depend on these crates' >&2; exit 1; }
 	@! cargo tree --package keygate-user-sources --edges normal | grep -E 'keygate-(authorizer|resolver|keys) ' || \
 		{ echo 'error: user-sources must not depend on the services or on key material' >&2; exit 1; }
 	@# jsonwebtoken panics if two of its cryptography providers are enabled.
@@ -144,19 +144,19 @@ lint: cargo tools ## Lint scripts, nginx files, dependencies and the borders bet
 		{ echo 'error: jsonwebtoken must have the feature `aws_lc_rs`, and not `rust_crypto`' >&2; exit 1; }
 	@! cargo tree --workspace --all-features --target all --edges features --invert rustls 2>&1 | \
 		grep -E 'rustls feature "(ring|logging)"' || \
-		{ echo 'error: rustls must have AWS-LC as its only provider, and must not log' >&2; exit 1; }
+		{ echo 'error: rustls must use AWS-LC as its only provider, and must not log' >&2; exit 1; }
 	@! cargo tree --package keygate-resolver --package keygate-authorizer --edges normal | \
 		grep -E ' (tokio|hyper|socket2) v' || \
-		{ echo 'error: the services do no I/O: they must not depend on these' >&2; exit 1; }
+		{ echo 'error: the services do no I/O and must not depend on these crates' >&2; exit 1; }
 	@! cargo tree --package keygate-authorizer --edges normal | grep -E 'keygate-(resolver|keys) ' || \
 		{ echo 'error: the authorizer must not depend on the resolver or on key material' >&2; exit 1; }
 	@! cargo tree --package keygate-resolver --edges normal | grep -E 'keygate-(authorizer|policy) ' || \
 		{ echo 'error: the resolver must not depend on the authorizer or on policies' >&2; exit 1; }
 	@! grep -rnE 'std::(fs|process|net::(Tcp|Udp))|documents::source|SystemTime|Instant' \
 		crates/expression/src crates/policy/src crates/mia/src crates/users/src || \
-		{ echo 'error: these crates are pure: no I/O, no clock' >&2; exit 1; }
+		{ echo 'error: these crates must not use I/O or the clock' >&2; exit 1; }
 
-tools: $(TOOLS)/.installed $(GATEWAYS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed $(JWT)/.installed $(DOCS_TOOLS)/.installed ## Install the tools of tests and linters into target/tools
+tools: $(TOOLS)/.installed $(GATEWAYS)/.installed $(PROMETHEUS)/.installed $(OPENID)/.installed $(JWT)/.installed $(DOCS_TOOLS)/.installed ## Install the tools for tests and linters in target/tools
 
 $(TOOLS)/.installed: Makefile | pip
 	@rm -rf $(TOOLS)
@@ -180,7 +180,7 @@ $(PROMETHEUS)/.installed:
 		cd $(PROMETHEUS) && { apt-get download -qq prometheus || \
 			{ apt-get update -qq && apt-get download -qq prometheus; }; } && \
 		dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; \
-	else echo 'error: install Prometheus, with promtool' >&2; exit 1; fi
+	else echo 'error: install Prometheus and promtool' >&2; exit 1; fi
 	@touch $@
 
 $(OPENID)/.installed: tests/openid/package.json tests/openid/package-lock.json | node npm
@@ -233,9 +233,9 @@ valgrind:
 chromium:
 	@command -v chromium >/dev/null || deploy/demo/install.sh chromium
 
-clean: ## Remove build output
+clean: ## Remove the build output
 	@rm -rf target
 
 cargo:
-	@command -v cargo >/dev/null || { echo "error: cargo is missing; install Rust with" \
+	@command -v cargo >/dev/null || { echo "error: cargo is not installed; install Rust with" \
 		"\`curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh\`" >&2; exit 1; }

@@ -26,4 +26,4 @@ podman | buildah) "$BUILDER" build --format docker --file deploy/Dockerfile --ta
     exit 1
     ;;
 esac
-printf '%s is built\n' "$image"
+printf 'built %s\n' "$image"

@@ -142,19 +142,19 @@ esac
 
 cat <<TEXT
 
-Keygate is running: $gateway on port $PORT sends it an authorization request for each client request. Try, in
-another terminal:
+Keygate is running. $gateway listens on port $PORT, and sends an authorization request to Keygate for each client
+request. In another terminal, try:
 
   curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-client-a'
-    200: client A is allowed; the backend received \`client-type\` and no key
+    200: client A is allowed, and the backend receives \`client-type\` but no key
 
   curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-client-c'
-    403: client C is denied; the reason is \`expression-false\`
+    403: client C is denied with the reason \`expression-false\`
 
   curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-nobody'
-    401: the key is not in the keys file; the reason is \`unknown-key\`
+    401: the key is unknown, so the reason is \`unknown-key\`
 
-The policy is deploy/demo/policy.yaml, the keys are deploy/demo/keys.yaml. Ctrl-C stops it.
+The policy is in deploy/demo/policy.yaml, and the keys are in deploy/demo/keys.yaml. Press Ctrl-C to stop the demo.
 
 TEXT
 

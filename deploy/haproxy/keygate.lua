@@ -1,25 +1,25 @@
--- Keygate behind HAProxy: `http-request lua.keygate` sends an authorization request for the client's
--- request. It denies what Keygate denies, and sets `txn.keygate` to `allowed` for the rest.
+-- Keygate behind HAProxy: `http-request lua.keygate` sends an authorization request for each client request.
+-- If Keygate denies the request, the client gets the denial; otherwise, `txn.keygate` is set to `allowed`.
 
 local CHECK = "http://127.0.0.1:7080/check"
 local TIMEOUT_MS = 2000
 
--- Headers of the client that concern its connection and body.
+-- Headers from the client that concern its connection and the request body.
 local NOT_SENT = {
     "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
     "transfer-encoding", "upgrade",
 }
 
--- Headers of the response that the backend gets. The cookies come back without the key.
+-- Headers of the response that are passed to the backend. The returned cookies do not contain the key.
 local TO_BACKEND = {
     "client-type", "miauserid", "miausergroups", "miauserproperties", "x-keygate-key-id",
     "x-keygate-token", "cookie",
 }
 
--- Headers of a denial that the client gets.
+-- Headers of a denial that are passed to the client.
 local TO_CLIENT = { "content-type", "cache-control", "www-authenticate", "x-keygate-reason" }
 
--- Removed: backends do not get the key.
+-- Headers that are removed, because backends do not get the key.
 local KEYS = { "client-key", "secret" }
 
 -- HAProxy counts the values of a header from 0, and `core.httpclient` takes a list.
@@ -39,7 +39,7 @@ local function request_headers(txn)
     for _, name in ipairs(NOT_SENT) do
         headers[name] = nil
     end
-    -- They replace the client's headers with these names.
+    -- These replace headers of the same name from the client.
     headers["x-forwarded-method"] = { txn.f:method() }
     headers["x-forwarded-uri"] = { txn.f:url() }
     headers["x-forwarded-host"] = { txn.f:req_hdr("host") }
@@ -78,7 +78,8 @@ core.register_action("keygate", { "http-req" }, function(txn)
         headers = request_headers(txn),
         timeout = TIMEOUT_MS,
     })
-    -- If Keygate does not respond in time, `core.httpclient` returns a response of its own, without a reason.
+    -- If Keygate does not respond in time, `core.httpclient` returns its own response, which contains no
+    -- reason.
     local reasons = response and response.headers["x-keygate-reason"]
     if not reasons then
         return

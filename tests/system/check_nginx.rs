@@ -158,7 +158,8 @@ fn settings_of_a_pair_are_compared_with_the_includes() {
         "the key in the cookie `apikey` is sent to backends",
         "the authorizer trusts the caller's own `x-client-type`",
         "the authorizer trusts the caller's own `x-office`",
-        "nginx connects to the resolver at `127.0.0.1:7081`, but its settings say that it listens on `127.0.0.1:9081`",
+        "nginx connects to the resolver at `127.0.0.1:7081`, but according to its settings it \
+         listens on `127.0.0.1:9081`",
     ] {
         assert!(text.contains(expected), "no `{expected}` in {text}");
     }
@@ -188,11 +189,11 @@ fn settings_of_a_pair_are_compared_with_the_includes() {
     assert!(text.contains("0 warnings") && code == Some(0), "{text}");
     let (text, _) = check("listen: 127.0.0.1:9081", "", &[]);
     assert!(
-        text.contains("written for other header and cookie names than the resolver"),
+        text.contains("other than the ones in the settings, so the resolver"),
         "{text}"
     );
     assert!(
-        text.contains("written for other header and cookie names than the authorizer"),
+        text.contains("other than the ones in the settings, so the authorizer"),
         "{text}"
     );
 }
@@ -208,7 +209,7 @@ fn a_user_location_below_keygates_path_allows_every_caller(version: Version) {
     assert_eq!(response.status(), 200);
     assert_found(
         &gateway,
-        "`location = /_keygate/authorize` may respond to the authorization request",
+        "`location = /_keygate/authorize` might respond to authorization requests",
     );
     report::passed(&version.number(), "check --nginx: an own location");
 }

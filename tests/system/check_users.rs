@@ -45,10 +45,11 @@ fn rules_that_use_a_user_are_a_warning_without_users() {
     let (code, said) = check("log-level: info", &[], &with_policy);
     assert_eq!(code, Some(0), "{said}");
     let warning =
-        format!("warning: policy.yaml: {RULES}, and the settings have no section `users`");
+        format!("warning: policy.yaml: {RULES}, but the settings have no section `users`");
     assert!(said.contains(&warning), "{said}");
     assert!(
-        said.contains("settings.yaml: good, nobody is ever logged in"),
+        said.contains("settings.yaml: valid, no source of users is configured (nobody is ever \
+                       logged in)"),
         "{said}"
     );
     let denied = [&with_policy[..], &["--deny-warnings"]].concat();
@@ -66,12 +67,12 @@ fn rules_may_use_a_user_where_the_settings_name_a_source() {
     let (code, said) = check(USERS, &[("jwks.json", &keys)], &arguments);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains(&format!("policy.yaml: good, {RULES}\n")),
+        said.contains(&format!("policy.yaml: valid, {RULES}\n")),
         "{said}"
     );
     let source = "users come from a token of `https://id.example.com/` in `authorization`";
     assert!(
-        said.contains(&format!("settings.yaml: good, {source}\n")),
+        said.contains(&format!("settings.yaml: valid, {source}\n")),
         "{said}"
     );
 }
@@ -81,7 +82,7 @@ fn an_ignored_key_of_an_issuer_is_a_warning() {
     let keys = jwks(&[&P256]).replace("\"keys\":[", r#""keys":[{"kty":"oct","k":"c2VjcmV0"},"#);
     let (code, said) = check(USERS, &[("jwks.json", &keys)], &[]);
     assert_eq!(code, Some(0), "{said}");
-    let warning = "warning: jwks.json: key 1 of the set is ignored: it is a shared secret";
+    let warning = "warning: jwks.json: key 1 in the key set is ignored: it is a shared secret";
     assert!(
         said.contains(warning) && !said.contains("c2VjcmV0"),
         "{said}"

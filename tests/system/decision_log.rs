@@ -147,7 +147,7 @@ fn a_denied_method_is_logged_with_the_rules_of_its_path() {
     assert_eq!(line["reason"], "method-not-allowed");
     assert_eq!(
         line["cause"],
-        "the rules of this path are for other methods: `GET /read`"
+        "the rules for this path apply to other methods: `GET /read`"
     );
 }
 

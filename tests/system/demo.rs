@@ -63,7 +63,7 @@ fn printed(child: &mut Child, output: &Path) -> String {
     let started = Instant::now();
     loop {
         let text = fs::read_to_string(output).unwrap();
-        if text.contains("Ctrl-C stops it") {
+        if text.contains("Press Ctrl-C to stop") {
             return text;
         }
         let ended = child.try_wait().unwrap();

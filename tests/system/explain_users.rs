@@ -135,30 +135,30 @@ fn a_valid_token_may_still_be_denied() {
 #[rstest]
 #[case::audience(
     P256.token(&with("aud", "billing")),
-    "the token's `aud` is none of this issuer's `audience`",
-    "it is for `billing`, and `audience` of the issuer has `orders-api`"
+    "the token's `aud` is not in this issuer's `audience`",
+    "the token is for `billing`, but the issuer's `audience` is `orders-api`"
 )]
 #[case::issuer(
     P256.token(&with("iss", "https://id.example.com")),
-    "the token's `iss` is no issuer of the setting `users`",
+    "the token's `iss` is not an issuer in the setting `users`",
     "the token is of `https://id.example.com`, and `users.jwt` has `https://id.example.com/`"
 )]
 #[case::expired(P256.token(&with("exp", in_seconds(-3600))), "the token has expired", "it expired 1h")]
 #[case::early(P256.token(&with("nbf", in_seconds(3600))), "the token is not valid yet", "it begins in ")]
 #[case::unknown_key(
     OTHER_RSA.token(&claims()),
-    "no key of the issuer has the token's `kid`",
+    "the issuer has no key with the token's `kid`",
     "it names kid `other`, and the keys in jwks.json have kid `p256`, kid `rsa`"
 )]
 #[case::signature(
     OTHER_RSA.token_of(&RSA.header().to_string(), &claims().to_string()),
-    "the token's signature is wrong",
-    "it was changed or cut, or the keys in jwks.json are of another environment"
+    "the token's signature is invalid",
+    "the token was changed or truncated, or the keys in jwks.json are from another environment"
 )]
 #[case::algorithm(
     RSA.token_of(&json!({"alg": "RS256", "kid": "p256"}).to_string(), &claims().to_string()),
-    "the key that the token names is not one of its `alg`",
-    "it is signed by RS256"
+    "the key that the token names does not support the token's `alg`",
+    "the token is signed with RS256"
 )]
 #[case::no_user(P256.token(&with("sub", "")), "the token names nobody", "the setting `id` is `/sub`")]
 #[case::opaque("opaque".to_owned(), "the token does not have three parts", "give the whole token")]
@@ -197,7 +197,7 @@ fn ignored_parts_of_a_token_are_warnings() {
     let token = P256.token(&with("groups", json!(["staff", 7, {"a": 1}])));
     let (_, said) = explained(SETTINGS, &token, "/staff");
     assert!(
-        said.contains("warning      the list `/groups` has entries that are not strings"),
+        said.contains("warning      the list `/groups` contains entries that are not strings"),
         "{said}"
     );
 }
@@ -328,6 +328,6 @@ fn a_described_user_without_a_source_of_users_is_a_warning() {
     let arguments = ["--uri", "/user", "--user-id", "ada"];
     let (code, said) = said(&run_with(&folder("policy: policy.yaml"), "", &arguments));
     assert_eq!(code, Some(0), "{said}");
-    let warning = "warning   the settings have no `users`, so nobody is ever logged in";
+    let warning = "warning   the settings have no section `users`, so nobody is ever logged in";
     assert!(said.lines().any(|line| line == warning), "{said}");
 }

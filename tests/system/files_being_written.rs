@@ -187,7 +187,7 @@ fn the_start_waits_for_a_file_that_is_being_written() {
     assert!(
         service
             .output()
-            .contains("waiting for a file before the start")
+            .contains("waiting for a file before starting")
     );
     assert_eq!(status(&listen, "sample-key-off", "/orders"), 401);
     assert_eq!(status(&listen, "sample-key-a", "/orders"), 200);
@@ -201,7 +201,7 @@ fn the_start_fails_for_a_young_file_without_an_end() {
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
     for (file, message) in [
-        (&keys, "does not end in a line break"),
+        (&keys, "does not end with a line break"),
         (&pipe, "is a named pipe, not a regular file"),
     ] {
         let mut command = keygate();

@@ -167,7 +167,7 @@ fn an_invalid_key_file_leaves_the_former_keys() {
     });
     let check_up = caller::get_unix(&socket, "/-/check-up").text();
     assert!(
-        check_up.contains("the block that begins in line 4 is in the older form"),
+        check_up.contains("the block that begins on line 4 is in an older format"),
         "{check_up}"
     );
     assert_eq!(key_set(&gateway, services).body, before.body);
@@ -185,7 +185,7 @@ fn signing_for_anyone_is_a_warning() {
         "for tests: 0123456789abcdef0123456789abcdef\n",
     )
     .unwrap();
-    let warning = "get a token of any client type";
+    let warning = "get a token for any client type";
     let is_warned = |host: &str, secret: &str| {
         let listen = format!("{host}:{}", free_port());
         let mut command = authorizer(path);

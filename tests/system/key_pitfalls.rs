@@ -172,7 +172,7 @@ fn a_map_that_only_marks_keys_needs_client_types() {
     let said = shown(&output);
     assert!(output.status.success(), "{said}");
     assert!(
-        said.contains("map.conf:4:3: `1` is imported as the client type `partner-2`"),
+        said.contains("map.conf:4:3: imported `1` as the client type `partner-2`"),
         "{said}"
     );
     let text = fs::read_to_string(folder.path().join("keys.yaml")).unwrap();

@@ -349,8 +349,8 @@ fn a_key_from_standard_input_is_stored_and_not_printed() {
     assert_eq!(rejected.status.code(), Some(1));
     assert_eq!(
         stderr(&rejected),
-        "error: the key is weak: it is shorter than 20 characters; `--allow-weak` accepts it \
-         anyway\n"
+        "error: the key is weak: it is shorter than 20 characters; to accept it anyway, use \
+         `--allow-weak`\n"
     );
     let allowed = keys.run_with(
         "create",
@@ -374,7 +374,7 @@ fn hashing_a_plaintext_keys_file_keeps_its_comments() {
     );
     assert!(!warned.contains(CLEAR));
     let output = keys.run_with("hash", &[], "");
-    assert_eq!(stderr(&output), "2 plaintext keys are now hashed\n");
+    assert_eq!(stderr(&output), "hashed 2 plaintext keys\n");
     let text = keys.text();
     assert!(!text.contains(CLEAR), "a key is left");
     assert!(
@@ -384,7 +384,7 @@ fn hashing_a_plaintext_keys_file_keeps_its_comments() {
     assert_eq!(keys.list().len(), 2);
     assert_eq!(
         stderr(&keys.run_with("hash", &[], "")),
-        "no key is stored in plaintext\n"
+        "the file contains no plaintext keys\n"
     );
 }
 
@@ -512,7 +512,7 @@ fn a_rejected_command_changes_nothing(
 #[case::blank_in_a_key("  - {id: a, clientType: A, key: 'sample-key 1'}\n", "such as a space")]
 #[case::blank_in_a_client_type(
     "  - {id: a, clientType: 'A ', key: sample-key-1}\n",
-    "not a client type"
+    "invalid client type"
 )]
 #[case::unknown_scheme(
     "  - {id: a, clientType: A, digest: 'md5:sample-key'}\n",

@@ -105,11 +105,11 @@ fn keys_of_a_console_configuration_are_imported_hashed(#[case] text: &str) {
         ]
     );
     let said = stderr(&output);
-    assert!(said.contains("1 other field is ignored"), "{said}");
+    assert!(said.contains("ignored 1 other field"), "{said}");
     assert!(said.contains("is weak: it is shorter than 20"), "{said}");
     assert!(said.ends_with("wrote 3 keys to keys.yaml, as digests\n"));
     assert_eq!(
-        said.contains("`services` is ignored"),
+        said.contains("ignored the field `services`"),
         text == CONSOLE,
         "{said}"
     );
@@ -148,7 +148,7 @@ fn keys_of_an_nginx_map_are_imported_hashed() {
         .map(|[client_type, ..]| client_type);
     assert_eq!(types.collect::<Vec<_>>(), ["CMS", "partner", "A", "D"]);
     let said = stderr(&output);
-    let ignored = "ignored: 2 entries with an empty value or `0`, which have no client type\n";
+    let ignored = "ignored 2 entries without a client type (the value is empty or `0`)\n";
     assert!(said.starts_with(ignored), "{said}");
     let text = fs::read_to_string(import.folder.path().join("keys.yaml")).unwrap();
     for key in [
@@ -185,8 +185,8 @@ server {
     for line in [
         "the keys are in the header `x-api-key`: it must be one of `key-headers`\n",
         "the keys are in the cookie `sid`: it must be one of `key-cookies`\n",
-        ":6:5: this `if` decides by `$client`: write it into the policy, and remove it\n",
-        ":7:5: this `if` decides by `$by_cookie`",
+        ":6:5: this `if` decides on `$client`: move the rule to the policy, and remove the `if`\n",
+        ":7:5: this `if` decides on `$by_cookie`",
     ] {
         assert!(said.contains(line), "`{line}` is not in:\n{said}");
     }
@@ -244,7 +244,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_blank_in_a_type(
     "mia",
     "[{\"secret\": \"sample-key\", \"clientType\": \"A B\"}]",
-    "not a client type"
+    "invalid client type"
 )]
 #[case::twice(
     "mia",
@@ -265,12 +265,12 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_pattern(
     "nginx-map",
     "map $http_client_key $t { ~^sample-key A; }",
-    "a regular expression is no key\n --> from:1:27"
+    "a regular expression is not a key\n --> from:1:27"
 )]
 #[case::an_include(
     "nginx-map",
     "map $http_client_key $t { include keys.map; }",
-    "by the lines"
+    "with the contents"
 )]
 #[case::host_names(
     "nginx-map",

@@ -129,11 +129,12 @@ fn consumers_keys_groups_and_routes_are_converted() {
     );
     for note in [
         "`certificates` is ignored",
-        "plugins that are not converted, since they decide nothing about callers: `rate-limiting`",
-        "nobody may call the route `by-token`: its plugin `jwt` is not converted",
+        "plugins that are not converted, because they do not decide who can call a route: \
+         `rate-limiting`",
+        "the route `by-token` denies all requests, because its plugin `jwt` is not converted",
         "a path of the route `expression` is left out",
-        "a policy has no condition `headers`",
-        "the route `status` needs no key, as in Kong",
+        "a policy cannot express its condition `headers`",
+        "the route `status` requires no key, as in Kong",
         "set `key-headers: [x-api-key]`",
     ] {
         assert!(said.contains(note), "`{note}` is not in:\n{said}");
@@ -167,7 +168,7 @@ fn no_endpoint_allows_more_for_a_route_left_out(#[case] route: &str, #[case] all
         "{said}"
     );
     assert_eq!(
-        said.contains("nobody may call the route `orders`"),
+        said.contains("the route `orders` denies all requests"),
         !allowed,
         "{said}"
     );
@@ -219,19 +220,19 @@ routes:
 )]
 #[case::key_without_consumer(
     "keyauth_credentials: [{key: sample-key-of-the-shop}]\n",
-    "this key has no consumer"
+    "this key belongs to no consumer"
 )]
 #[case::other_order(
     "routes:\n  - {name: all, paths: [/], methods: [POST], plugins: [{name: key-auth}]}\n  - {name: open, paths: [/a]}\n",
-    "for requests to `/a`, Kong prefers the route `all`"
+    "for requests to `/a`, Kong uses the route `all`"
 )]
 #[case::host_before_methods(
     "routes:\n  - {name: admin, paths: [/], hosts: [admin.example], plugins: [{name: key-auth}]}\n  - {name: open, paths: [/a], methods: [GET]}\n",
-    "for requests to `/a`, Kong prefers the route `admin`"
+    "for requests to `/a`, Kong uses the route `admin`"
 )]
 #[case::host_before_wildcard(
     "routes:\n  - {name: admin, paths: [/], hosts: [admin.example], plugins: [{name: key-auth}]}\n  - {name: open, paths: [/a], hosts: ['*.example']}\n",
-    "for requests to `/a`, Kong prefers the route `admin`"
+    "for requests to `/a`, Kong uses the route `admin`"
 )]
 #[case::old_format(
     "_format_version: \"1.1\"\nroutes: [{name: r, paths: ['/a\\d']}]\n",
@@ -239,7 +240,7 @@ routes:
 )]
 #[case::one_name_twice(
     "consumers: [{username: a}, {custom_id: a}]\nroutes: [{name: r, paths: [/a]}]\n",
-    "two consumers would have the client type `a`"
+    "two consumers would get the client type `a`"
 )]
 #[case::placeholder(
     "consumers: [{username: a, keyauth_credentials: [{key: '{vault://env/key}'}]}]\n",

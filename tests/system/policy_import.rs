@@ -154,7 +154,7 @@ fn an_expression_warning_names_its_location(#[case] name: &str, #[case] text: &s
 )]
 #[case::two_of_one_path(
     &[("a.json", "{\"endpoints\": {\"/a\": {\"basePath\": \"/a\", \"public\": true, \"secreted\": true, \"acl\": \"true\"}, \"/b\": {\"basePath\": \"/a/\", \"public\": true, \"secreted\": true, \"acl\": \"true\"}}}")],
-    "the policy that would be written:"
+    "the converted policy:"
 )]
 fn a_failed_import_is_reported_and_writes_nothing(
     #[case] files: &[(&str, &str)],

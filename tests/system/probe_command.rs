@@ -94,7 +94,8 @@ fn a_probe_tells_whether_keygate_decides(version: Version) {
     let orders = url("/orders/1");
     gateway.services.clear();
     let down =
-        ["no key            503 authorization-unavailable\n  error: the gateway denies because"];
+        ["no key            503 authorization-unavailable\n  error: the gateway denied the \
+          request, because"];
     assert_probe(&probe(&orders, &[], ""), false, &down);
     drop(gateway);
     assert_probe(
@@ -142,7 +143,8 @@ fn a_probe_notices_a_client_type_of_the_caller(version: Version) {
     assert_probe(&spoofed, false, &lines);
     let spoofed = probe(&url, &["--client-type", "C"], "");
     let lines = [
-        "spoofed identity  403 expression-false, from Keygate\n  error: the caller's own headers change",
+        "spoofed identity  403 expression-false, from Keygate\n  error: headers from the caller \
+         change",
     ];
     assert_probe(&spoofed, false, &lines);
 }

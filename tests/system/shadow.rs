@@ -261,7 +261,7 @@ fn shadow_differences_are_summarized_over_kept_decisions() {
     }
     let matrix = watched.page("/debug/").text();
     assert!(
-        matrix.contains("A, /orders: allowed; a shadow would decide differently: denied"),
+        matrix.contains("A, /orders: allowed; the shadow decides differently: denied"),
         "{matrix}"
     );
 }

@@ -85,7 +85,7 @@ fn only_a_signed_client_type_passes(version: Version) {
     assert!(metrics.contains(errors), "{metrics}");
     let log = gateway.services[1].output();
     assert!(
-        log.contains("the client type is not signed by the resolver"),
+        log.contains("the resolver did not sign the client type"),
         "{log}"
     );
     assert_no_secret(&gateway);

@@ -108,7 +108,7 @@ fn a_replaced_socket_file_is_reported_until_it_is_removed() {
     });
     let log = resolver.service.output();
     assert_eq!(
-        log.matches("another file is at the path").count(),
+        log.matches("another file has replaced the socket").count(),
         1,
         "{log}"
     );

@@ -93,7 +93,7 @@ fn the_debug_page_says_why_a_user_was_denied() {
     assert_eq!(reasons, ["expression-false"]);
     assert!(authorizer.decisions("user-id=eve").is_empty());
     let rejected = authorizer.decisions("reason=invalid-token");
-    let cause = "the token's `aud` is none of this issuer's `audience`";
+    let cause = "the token's `aud` is not in this issuer's `audience`";
     assert_eq!(rejected[0]["cause"], cause);
     let page = authorizer.page("/debug/");
     let shown = cause.replace('\'', "&#39;");
@@ -104,7 +104,7 @@ fn the_debug_page_says_why_a_user_was_denied() {
     let page = authorizer.page("/debug/?method=GET&uri=/staff&user-id=ada");
     assert!(page.contains(r#"name="user-id" value="ada""#), "{page}");
     assert!(
-        page.contains("the user has no groups, permissions and properties"),
+        page.contains("the user has no groups, permissions or properties"),
         "{page}"
     );
     let log = authorizer.service.output();
@@ -118,7 +118,7 @@ fn a_token_that_counts_as_none_leaves_its_cause() {
     assert_eq!(authorizer.ask(&["staff"], "billing"), 401);
     let decision = &authorizer.decisions("")[0];
     assert_eq!(decision["reason"], "expression-false");
-    let cause = "`invalid-token: anonymous`: the token's `aud` is none of this issuer's `audience`";
+    let cause = "`invalid-token: anonymous`: the token's `aud` is not in this issuer's `audience`";
     assert_eq!(decision["cause"], cause);
 }
 
@@ -159,12 +159,13 @@ fn cell(page: &str) -> (String, String) {
 #[case::id("user-id=ada", "Logged in: user id ada.", "denied")]
 #[case::back_office(
     "permissions=write&user=%7B%22level%22:2%7D&backoffice=true",
-    "Logged in: permissions write, user {&#34;level&#34;:2}; the requests come through the back office.",
+    "Logged in: permissions write, user {&#34;level&#34;:2}; the requests are back-office \
+     requests.",
     "allowed"
 )]
 #[case::back_office_of_nobody(
     "backoffice=true",
-    "Nobody is logged in; the requests come through the back office.",
+    "Nobody is logged in; the requests are back-office requests.",
     "depends on who is logged in"
 )]
 fn the_matrix_is_that_of_the_described_user(

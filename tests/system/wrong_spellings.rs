@@ -64,7 +64,7 @@ fn a_path_of_an_auth_json_without_its_slash_is_shown() {
     // Without any path, it may be a file of another kind.
     let other = text.replace("\"/a\"", "\"b\"");
     let shown = said(&run("auth.json", &other, &check));
-    assert!(shown.contains("a path starts with a slash"), "{shown}");
+    assert!(shown.contains("a path must start with a slash"), "{shown}");
     assert!(!shown.contains("orders"), "{shown}");
 }
 
@@ -112,8 +112,23 @@ fn an_import_names_no_field_that_may_be_a_key() {
     let output = run("c.json", text, &import);
     assert!(output.status.success(), "{output:?}");
     let said = said(&output);
-    assert!(said.contains("`services` is ignored"), "{said}");
-    assert!(said.contains("3 other fields are ignored"), "{said}");
+    assert!(said.contains("ignored the field `services`"), "{said}");
+    assert!(said.contains("ignored 3 other fields"), "{said}");
+}
+
+#[rstest]
+#[case::always_true("clientType === 'A' || 'B'", "clientType === 'B'")]
+#[case::list("clientType in ['A', 'B']", "['A', 'B'].includes(clientType)")]
+#[case::assignment("clientType = 'A'", "write `===`")]
+fn an_error_of_a_console_import_suggests_an_expression(#[case] acl: &str, #[case] instead: &str) {
+    let text = format!(
+        r#"{{"endpoints": {{"/a": {{"basePath": "/a", "public": true, "secreted": true, "acl": "{acl}"}}}}}}"#
+    );
+    let import = ["import", "mia", "c.json", "--policy-out", "p.yaml"];
+    let output = run("c.json", &text, &import);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = said(&output);
+    assert!(said.contains(instead), "{said}");
 }
 
 #[rstest]
@@ -152,7 +167,7 @@ fn warnings_can_be_denied(#[case] fields: &str, #[case] warns: bool) {
     let check = ["check", "--policy", "p.yaml"];
     let output = run("p.yaml", &text, &check);
     assert!(output.status.success());
-    let found = said(&output).contains("`apiKeyRequired: false` allows no request without a key");
+    let found = said(&output).contains("`apiKeyRequired: false` has no effect here");
     assert_eq!(found, warns, "{output:?}");
     let output = run(
         "p.yaml",
@@ -169,7 +184,7 @@ fn a_route_that_inherits_client_types_cannot_be_public() {
         "path: /a\n    clientTypes: [A]\n    routes:\n      - path: /open\n        apiKeyRequired: false",
     );
     let said = said(&run("p.yaml", &text, &["check", "--policy", "p.yaml"]));
-    assert!(said.contains("allows no request without a key"), "{said}");
+    assert!(said.contains("has no effect here"), "{said}");
 }
 
 /// nginx loads the configuration, but `check --nginx` reports it as not safe.

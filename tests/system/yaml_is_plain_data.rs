@@ -209,7 +209,7 @@ fn a_comment_that_contains_operators_is_a_warning() {
     let (output, said) = File::Policy.load(text);
     assert!(output.status.success(), "{said}");
     assert!(
-        said.contains("warning: YAML ends the expression here"),
+        said.contains("warning: YAML treats the rest of this line as a comment"),
         "{said}"
     );
     let plain = text.replace("&& groups.x", "the shop");

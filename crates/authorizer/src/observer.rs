@@ -38,7 +38,7 @@ pub enum Cause<'a> {
     #[error(transparent)]
     Identity(&'a Unfit),
     /// The rules of the path are for other methods.
-    #[error("the rules of this path are for other methods: {}", Labels(.0))]
+    #[error("the rules for this path apply to other methods: {}", Labels(.0))]
     OtherMethods(&'a [&'a Rule]),
 }
 

@@ -75,38 +75,40 @@ pub enum Malformed {
     #[error(transparent)]
     Repeated(#[from] Repeated),
     /// The value is not visible ASCII.
-    #[error("the header `{0}` has a value that is not visible ASCII")]
+    #[error("the value of the header `{0}` contains characters other than visible ASCII")]
     NotText(HeaderName),
     /// The host is not one host: Envoy joins several with commas.
-    #[error("the header `{0}` is not one host")]
+    #[error("the header `{0}` does not contain exactly one host")]
     NotOneHost(HeaderName),
     /// There is no request target from nginx.
     #[error(
-        "neither `original-request-uri` nor a path below `/auth` contains the request target: if the gateway \
-         is not nginx, set `gateway`"
+        "neither `original-request-uri` nor the path after `/auth` contains the request target: if \
+         the gateway is not nginx, set `gateway`"
     )]
     NoTarget,
     /// There is no request target from Envoy.
     #[error(
-        "the path has no request target behind the `path_prefix`: set `gateway` if this is not Envoy"
+        "the path contains no request target after the `path_prefix`: if the gateway is not Envoy, \
+         set `gateway`"
     )]
     NoTargetInPath,
     /// The gateway does not describe the client request.
     #[error(
-        "there is no header `{0}`, which the gateway `{1}` must send: is the setting `gateway` right?"
+        "the header `{0}`, which the gateway `{1}` must send, is missing: check the setting \
+         `gateway`"
     )]
     Missing(HeaderName, Gateway),
     /// The target is in the path, and a header says something else: the gateway passed on the caller's header.
     #[error(
-        "the request target is in the path, and the header `{0}` differs from the request: the gateway must \
-         not pass on a caller's `original-request-*` headers"
+        "the request target is in the path, but the header `{0}` differs from it: the gateway must \
+         not pass on `original-request-*` headers from callers"
     )]
     Contradicted(HeaderName),
     /// The resolver has not signed the client type.
     #[error(transparent)]
     HandOff(#[from] InvalidHandOff),
     /// The back-office header is neither on nor off.
-    #[error("the header `{0}` is not one of `1`, `true`, `0`, `false` or empty")]
+    #[error("the header `{0}` must be `1`, `true`, `0`, `false` or empty")]
     NotASwitch(HeaderName),
 }
 

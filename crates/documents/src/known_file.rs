@@ -36,11 +36,11 @@ impl KnownFile {
     pub const fn hint(self) -> &'static str {
         match self {
             Self::Console => {
-                "this looks like a Console configuration: `keygate import mia` converts it"
+                "this looks like a Console configuration: convert it with `keygate import mia`"
             }
             Self::Policy => "this looks like a policy file: pass it with `--policy`",
             Self::Keys => "this looks like a keys file: pass it with `--keys`",
-            Self::Cases => "this looks like a file of cases: pass it to `keygate test`",
+            Self::Cases => "this looks like a file of test cases: pass it to `keygate test`",
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn diagnostic(
     let Some(expected) = Expected::of(error) else {
         return Diagnostic::error(match content {
             Content::Public => UserMessageFormatter.format_message(error).into_owned(),
-            Content::Secret => "not a value of this field".to_owned(),
+            Content::Secret => "not a valid value for this field".to_owned(),
         });
     };
     let found = at.and_then(|at| Found::at(text, at));
@@ -77,7 +77,7 @@ impl Expected {
             "boolean" | "a boolean" => Self::Boolean,
             "u8" => Self::Number("a number from 0 to 255".to_owned()),
             "u16" => Self::Number("a number from 0 to 65535".to_owned()),
-            "a nonzero u32" => Self::Number("a number from 1".to_owned()),
+            "a nonzero u32" => Self::Number("a whole number of at least 1".to_owned()),
             "floating point" | "f32" | "f64" => Self::Number("a number".to_owned()),
             "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => {
                 Self::Number("a whole number".to_owned())
@@ -97,7 +97,7 @@ impl Expected {
             Self::List => "a list",
             Self::Mapping => "a mapping",
             Self::Boolean => "a boolean",
-            Self::Text => "a text",
+            Self::Text => "a string",
             Self::Number(words) | Self::Other(words) => words,
         }
     }
@@ -105,13 +105,13 @@ impl Expected {
     fn help(&self, found: Option<&str>) -> Option<String> {
         let help = match (self, found) {
             (Self::List, _) => {
-                "write each item on a line of its own after `- `; an empty list is `[]`"
+                "write each item on its own line after `- `; write an empty list as `[]`"
             }
-            (Self::Mapping, _) => "write its fields as `name: value`, indented, one on each line",
+            (Self::Mapping, _) => "write its fields as `name: value`, one per line and indented",
             (Self::Boolean, _) => "write `true` or `false`, without quotes",
-            (Self::Number(_), _) => "write it in digits, without quotes and unit",
-            (Self::Text, Some("nothing")) => "write a text, or remove the field",
-            (Self::Text, _) => "write the text in quotes",
+            (Self::Number(_), _) => "write it in digits, without quotes or a unit",
+            (Self::Text, Some("nothing")) => "write a string, or remove the field",
+            (Self::Text, _) => "put the string in quotes",
             (Self::Other(_), _) => return None,
         };
         Some(help.to_owned())
@@ -157,7 +157,7 @@ fn items(node: &Node<'_>) -> Option<String> {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./*".contains(c);
     let items: Vec<_> = text.split([',', ' ']).filter(|it| !it.is_empty()).collect();
     let all_plain = items.iter().all(|item| item.chars().all(is_plain));
-    (!items.is_empty() && all_plain && what(node) == "a text").then(|| items.join(", "))
+    (!items.is_empty() && all_plain && what(node) == "a string").then(|| items.join(", "))
 }
 
 fn what(node: &Node<'_>) -> &'static str {
@@ -169,8 +169,8 @@ fn what(node: &Node<'_>) -> &'static str {
             "" | "~" | "null" | "Null" | "NULL" => "nothing",
             "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => "a boolean",
             text if text.parse::<f64>().is_ok() => "a number",
-            _ => "a text",
+            _ => "a string",
         },
-        Kind::Scalar { .. } => "a text",
+        Kind::Scalar { .. } => "a string",
     }
 }

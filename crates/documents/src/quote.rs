@@ -6,8 +6,8 @@ use crate::{content::line_around, diagnostic::Content};
 pub(crate) fn help(text: &str, at: usize, content: Content, is_in_flow: bool) -> String {
     let value = value_around(text, at).filter(|_| content == Content::Public && !is_in_flow);
     match value {
-        Some(value) => format!("write it in quotes: `{}`", quoted(value)),
-        None => "write the value in quotes".to_owned(),
+        Some(value) => format!("put it in quotes: `{}`", quoted(value)),
+        None => "put the value in quotes".to_owned(),
     }
 }
 

@@ -51,9 +51,10 @@ impl Scalar {
             return None;
         }
         let start = self.at.end + rest.len() - comment.len();
-        let warning = Diagnostic::warning("YAML ends the expression here: this is a comment")
+        let warning = Diagnostic::warning("YAML treats the rest of this line as a comment, so the \
+                                           expression ends here")
             .at(start..self.at.end + rest.trim_end().len())
-            .help("write the whole expression in quotes, or the comment on a line of its own");
+            .help("put the whole expression in quotes, or move the comment to its own line");
         Some(warning)
     }
 
@@ -84,7 +85,7 @@ impl Scalar {
         }
         // Folded lines and escapes: report the location inside the text, and mark the whole scalar.
         let (line, column) = line_and_column(text, span.start);
-        let inside = format!("line {line}, column {column} of this text");
+        let inside = format!("line {line}, column {column} of this string");
         let label = match &diagnostic.label {
             Some(label) => format!("{label} ({inside})"),
             None => inside,

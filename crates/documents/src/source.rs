@@ -19,7 +19,7 @@ pub enum SourceError {
         error: io::Error,
     },
     /// It is a pipe, a device or a directory: reading could block or never end.
-    #[error("{} is {kind}, not a regular file: name a file, or a link to one", path.display())]
+    #[error("{} is {kind}, not a regular file: use a file, or a link to a file", path.display())]
     NotAFile {
         /// The path as given in the settings.
         path: PathBuf,

@@ -35,25 +35,25 @@ pub(crate) fn diagnostic(kind: &ErrorKind, at: usize, text: &str, content: Conte
         | ErrorKind::TabInPlainScalar
         | ErrorKind::TabAtBlockScalarStart => (
             "this line is indented with a tab",
-            "YAML is indented with spaces: replace the tab".to_owned(),
+            "YAML must be indented with spaces: replace the tab".to_owned(),
         ),
         ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => (
-            "a quote is opened and not closed",
-            "close the quote at the end of the value".to_owned(),
+            "a quote is not closed",
+            "add the closing quote at the end of the value".to_owned(),
         ),
         ErrorKind::InvalidTrailingSingleQuotedScalar
         | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            ("the value goes on after its closing quote", quoted())
+            ("there is text after the closing quote", quoted())
         }
         ErrorKind::UnknownQuotedScalarEscape | ErrorKind::InvalidQuotedScalarHexEscape => (
-            "this escape is unknown within double quotes",
-            "write the value in single quotes, or `\\\\` for a backslash".to_owned(),
+            "unknown escape sequence in double quotes",
+            "put the value in single quotes, or write `\\\\` for a backslash".to_owned(),
         ),
         ErrorKind::MappingValueNotAllowed
         | ErrorKind::InvalidColonPlacement
         | ErrorKind::InvalidMappingValueWhitespace => (
             "`: ` is not expected here",
-            "write a value that holds `: ` in quotes, or correct the indentation".to_owned(),
+            "put a value that contains `: ` in quotes, or correct the indentation".to_owned(),
         ),
         ErrorKind::UnexpectedCharacter { .. } => {
             ("a value cannot begin with this character", quoted())
@@ -68,14 +68,14 @@ pub(crate) fn diagnostic(kind: &ErrorKind, at: usize, text: &str, content: Conte
         | ErrorKind::ExpectedFlowMappingSeparator
         | ErrorKind::ExpectedFlowSequenceSeparator => (
             "a bracket or brace is not closed, or a comma is missing",
-            "close it, or write a text that holds brackets in quotes".to_owned(),
+            "close it, or put a value that contains brackets in quotes".to_owned(),
         ),
         ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => (
-            "a bracket or brace is closed that was not opened",
-            "remove it, or write a text that holds brackets in quotes".to_owned(),
+            "a closing bracket or brace has no opening one",
+            "remove it, or put a value that contains brackets in quotes".to_owned(),
         ),
         ErrorKind::BomInsideDocument => (
-            "a byte-order mark is inside the text",
+            "the text contains a byte order mark",
             "remove it: it is allowed only at the beginning of a file".to_owned(),
         ),
         other => return unknown(other, at),
@@ -93,11 +93,11 @@ fn after_the_value(text: &str, at: usize, content: Content) -> (&'static str, St
         .get(line_start..at)
         .is_some_and(|it| it.trim().is_empty());
     if is_alone {
-        let help = "align it with the lines before it, or indent it as a part of them";
-        ("this line fits no level of indentation", help.to_owned())
+        let help = "align it with the lines above, or indent it as part of them";
+        ("the indentation of this line matches no level above", help.to_owned())
     } else {
         (
-            "the value goes on after its end",
+            "there is text after the end of the value",
             quote::help(text, at, content, false),
         )
     }
@@ -107,5 +107,6 @@ fn after_the_value(text: &str, at: usize, content: Content) -> (&'static str, St
 fn unknown(kind: &ErrorKind, at: usize) -> Diagnostic {
     Diagnostic::error(format!("not valid YAML: {kind}"))
         .at(at..at + 1)
-        .help("a value that begins with a special character or holds `: ` or ` #` needs quotes")
+        .help("put a value in quotes if it begins with a special character or contains `: ` or ` \
+               #`")
 }

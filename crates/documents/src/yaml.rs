@@ -26,7 +26,7 @@ use crate::{
 /// `T`; an unknown field comes with the nearest known one.
 pub fn from_str<T: DeserializeOwned>(text: &str, content: Content) -> Result<T, Diagnostic> {
     if is_empty(text) {
-        return Err(Diagnostic::error("the file is empty").help("it starts with `version: 1`"));
+        return Err(Diagnostic::error("the file is empty").help("start it with `version: 1`"));
     }
     check_line_breaks(text)?;
     check_plain(text, content)?;
@@ -96,10 +96,10 @@ fn check_line_breaks(text: &str) -> Result<(), Diagnostic> {
     };
     let code = character.chars().next().map_or(0, u32::from);
     Err(Diagnostic::error(format!(
-        "U+{code:04X} is a line break to editors, but not to YAML"
+        "editors show U+{code:04X} as a line break, but YAML does not treat it as one"
     ))
     .at(at..at + character.len())
-    .help("write a plain line break, or put the value in quotes"))
+    .help("use a normal line break, or put the value in quotes"))
 }
 
 /// Rejects everything that is not plain data.
@@ -128,31 +128,32 @@ fn not_plain(node: &Node<'_>, text: &str, content: Content) -> Diagnostic {
     let quoted = || quote::help(text, at.start, content, node.is_in_flow);
     let (message, help) = match feature {
         Feature::Tag if written.starts_with("!!") || written.starts_with("!<") => {
-            let help = "remove the tag; a text that begins with `!` needs quotes";
+            let help = "remove the tag, or put the value in quotes if it begins with `!`";
             (
                 format!("{reads} as a tag, which is not supported"),
                 help.to_owned(),
             )
         }
-        Feature::Tag => (format!("{reads} as a tag and would drop it"), quoted()),
-        Feature::Anchor => (format!("{reads} as an anchor and would drop it"), quoted()),
+        Feature::Tag => (format!("{reads} as a tag and would discard it"), quoted()),
+        Feature::Anchor => (format!("{reads} as an anchor and would discard it"), quoted()),
         Feature::Alias => (
             format!("{reads} as an alias, which is not supported"),
             quoted(),
         ),
         Feature::MergeKey => (
             format!("{reads} as a merge key, which is not supported"),
-            "write out the fields".to_owned(),
+            "write out the fields instead".to_owned(),
         ),
         Feature::NoValue => {
             let (what, help) = match node.role {
                 Role::Item => (
-                    "this item of a list",
+                    "this list item",
                     "write it after the `-`, or remove the line",
                 ),
                 _ => (
                     "this field",
-                    "write the value after the colon, or remove the field; an empty list is `[]`",
+                    "write the value after the colon, or remove the field; write an empty list as \
+                     `[]`",
                 ),
             };
             (format!("{what} has no value"), help.to_owned())
@@ -185,9 +186,9 @@ fn diagnostic(error: &Error, text: &str, content: Content) -> Diagnostic {
         } => {
             let meant = nearest(variant, expected.iter().copied());
             let message = if public || meant.is_some() {
-                format!("`{variant}` is not a value of this field")
+                format!("`{variant}` is not a valid value for this field")
             } else {
-                "not a value of this field".to_owned()
+                "not a valid value for this field".to_owned()
             };
             Diagnostic::error(message).help(did_you_mean(meant, expected))
         }
@@ -195,14 +196,15 @@ fn diagnostic(error: &Error, text: &str, content: Content) -> Diagnostic {
             Diagnostic::error(format!("the field `{field}` is missing"))
         }
         Error::DuplicateMappingKey { key: Some(key), .. } if public => {
-            Diagnostic::error(format!("the field `{key}` is written twice"))
-                .help("keep one of the two")
+            Diagnostic::error(format!("the field `{key}` is repeated"))
+                .help("remove one of the two")
         }
         Error::DuplicateMappingKey { .. } => {
-            Diagnostic::error("the same field is written twice").help("keep one of the two")
+            Diagnostic::error("a field is repeated").help("remove one of the two")
         }
-        Error::MultipleDocuments { .. } => Diagnostic::error("a second document begins here")
-            .help("write one document to a file: remove the line `---` and what follows it"),
+        Error::MultipleDocuments { .. } => Diagnostic::error("a second YAML document begins here")
+            .help("a file can contain only one document: remove the line `---` and everything \
+                   after it"),
         Error::Message { msg, .. } if public => Diagnostic::error(msg.clone()),
         Error::Message { msg, .. } => Diagnostic::error(msg.clone()).redacted(),
         other => mismatch::diagnostic(other, at.clone().map(|at| at.start), text, content),

@@ -99,10 +99,10 @@ impl Cases {
         let document: Document = yaml::from_str(text, Self::content(text))?;
         if document.version.value != VERSION {
             let version = document.version.value;
-            let message = format!("version {version} of the format is unknown");
+            let message = format!("version {version} is not supported");
             return Err(Diagnostic::error(message)
                 .at(yaml::span(document.version.referenced, text))
-                .help(format!("this program reads `version: {VERSION}`")));
+                .help(format!("write `version: {VERSION}`")));
         }
         let cases = document.cases.into_iter().map(|case| {
             let start = yaml::span(case.referenced, text).start;

@@ -16,23 +16,23 @@ pub use user::{UserDescription, properties};
 #[derive(Debug, Clone, PartialEq, clap::Args, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", from = "Written")]
 pub struct RequestDescription {
-    /// Request method
+    /// Method of the request
     #[arg(long, default_value = GET)]
     pub method: String,
-    /// Request target: path and query, as a client sends them
+    /// Path and query of the request, exactly as a client sends them
     #[arg(long, value_name = "TARGET")]
     pub uri: String,
-    /// Request host, if endpoints name hosts
+    /// Host of the request; required if the policy names hosts
     #[arg(long)]
     pub host: Option<String>,
-    /// Client type of the caller's key; omit it for a caller without a key
+    /// Client type of the caller's key; omit this flag for a caller without a key
     #[arg(long, value_name = "TYPE")]
     pub client_type: Option<String>,
     /// The user who is logged in.
     #[command(flatten)]
     #[serde(flatten)]
     pub user: UserDescription,
-    /// The request comes through the back-office gateway
+    /// Evaluate the request as a back-office request
     #[arg(long)]
     pub backoffice: bool,
 }

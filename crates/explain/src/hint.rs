@@ -34,7 +34,7 @@ pub(crate) fn of(
             let labels: Vec<_> = rules.iter().map(|rule| rule.label().to_owned()).collect();
             let method = request.method;
             Some(format!(
-                "no rule of this path is for `{method}`; its rules are {}",
+                "no rule for this path applies to `{method}`; its rules are {}",
                 in_backticks(&labels)
             ))
         }
@@ -53,8 +53,8 @@ fn of_hosts(policy: &Policy) -> String {
     let example = example.map_or("www.example.com", String::as_str).to_owned();
     let named = in_backticks(hosts.get(..8).unwrap_or(&hosts));
     format!(
-        "the policy names hosts ({named}), and this request has none: add `--host {example}`, \
-         in a file of cases `host: {example}`"
+        "the policy names hosts ({named}), but this request has none: add `--host {example}`, or \
+         `host: {example}` in a file of test cases"
     )
 }
 
@@ -77,14 +77,14 @@ fn of_users(
             ..User::default()
         };
     (has_id_alone && expression.mentions_user()).then(|| {
-        "the user has no groups, permissions and properties: add those that the expression uses"
+        "the user has no groups, permissions or properties: add the ones that the expression uses"
             .to_owned()
     })
 }
 
 fn nobody(settings: Option<UserSettings<'_>>) -> String {
-    let hint = "the decision depends on the user, and nobody is logged in: add a user id, groups, permissions \
-                or properties";
+    let hint = "the decision depends on the user, but nobody is logged in: add a user id, groups, \
+                permissions or properties";
     match settings {
         None => hint.to_owned(),
         Some(UserSettings { sources: [], .. }) => format!("{hint}; {NO_SOURCES}"),
@@ -94,7 +94,7 @@ fn nobody(settings: Option<UserSettings<'_>>) -> String {
     }
 }
 
-const NO_SOURCES: &str = "the settings have no `users`, so nobody is ever logged in";
+const NO_SOURCES: &str = "the settings have no section `users`, so nobody is ever logged in";
 
 fn in_backticks(names: &[String]) -> String {
     format!("`{}`", names.join("`, `"))

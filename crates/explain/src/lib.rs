@@ -194,10 +194,10 @@ impl ExplainedDecision {
                 ("a logged-in user", is(Reason::MissingUser)),
             ),
             (is(Reason::InvalidToken), ("a valid token", true)),
-            (true, ("its expression to be true", false)),
+            (true, ("a true expression", false)),
             (
                 is(Reason::IdentityTooLarge),
-                ("the user's identity to fit into headers", true),
+                ("a user identity that fits into the headers", true),
             ),
         ];
         let required = steps.into_iter().filter(|(is_required, _)| *is_required);

@@ -246,9 +246,9 @@ impl Cell {
 }
 
 /// The mark of a cell whose shadow decides differently.
-pub const SHADOW: (&str, &str) = ("~", "a shadow would decide differently");
+pub const SHADOW: (&str, &str) = ("~", "the shadow decides differently");
 /// The mark of a cell for which the back-office gateway decides differently.
-pub const BACKOFFICE: (&str, &str) = ("b", "different through the back office");
+pub const BACKOFFICE: (&str, &str) = ("b", "the decision differs for back-office requests");
 
 impl Outlook {
     fn of(decision: &Decision<'_>, request: &Request<'_>) -> Self {

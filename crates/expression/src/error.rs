@@ -29,7 +29,7 @@ pub enum ExpressionError {
         span: Range<usize>,
     },
     /// All its lists together are too long.
-    #[error("the lists of the expression have more than {MAX_ELEMENTS} elements in total")]
+    #[error("the lists in the expression have more than {MAX_ELEMENTS} elements in total")]
     TooManyElements {
         /// The whole expression.
         span: Range<usize>,
@@ -51,7 +51,7 @@ pub enum ExpressionError {
         span: Range<usize>,
     },
     /// An escape that strings do not have.
-    #[error("`{escape}` is not an escape")]
+    #[error("`{escape}` is not a valid escape sequence")]
     Escape {
         /// What was written.
         escape: String,
@@ -163,7 +163,7 @@ impl Foreign {
             Self::Call => "function calls",
             Self::Arithmetic => "arithmetic",
             Self::Bitwise => "bitwise operators",
-            Self::Conditional => "conditional operator",
+            Self::Conditional => "a conditional operator",
             Self::OptionalChaining => "optional chaining",
             Self::NullishCoalescing => "nullish coalescing",
             Self::Function => "functions",
@@ -172,7 +172,7 @@ impl Foreign {
             Self::Object => "object literals",
             Self::Spread => "spread syntax",
             Self::Comment => "comments",
-            Self::Sequence => "comma operator",
+            Self::Sequence => "a comma operator",
             Self::Word => return format!("`{found}` is not part of group expressions"),
         };
         format!("`{found}`: group expressions have no {what}")
@@ -181,12 +181,12 @@ impl Foreign {
     fn help(self) -> Option<&'static str> {
         Some(match self {
             Self::Assignment => "write `===`",
-            Self::Conditional => "write `a && b || !a && c` for `a ? b : c`",
-            Self::OptionalChaining => "write `user.a && user.a.b` for `user.a?.b`",
+            Self::Conditional => "instead of `a ? b : c`, write `a && b || !a && c`",
+            Self::OptionalChaining => "instead of `user.a?.b`, write `user.a && user.a.b`",
             Self::NullishCoalescing => "write `||`",
-            Self::Template => "put the string in `'` or `\"`",
+            Self::Template => "put the string between `'` or `\"`",
             Self::Statement => "write one expression, without `;`",
-            Self::Comment => "put it into the `description` of the endpoint",
+            Self::Comment => "move it to the `description` of the endpoint",
             Self::Call => "read a property without parentheses, e.g. `groups.admin`",
             Self::Arithmetic
             | Self::Bitwise
@@ -249,15 +249,15 @@ impl ExpressionError {
                 _ => return None,
             },
             Self::UnclosedString { quote, .. } => {
-                format!("close it with `{quote}`; inside it write `\\{quote}`")
+                format!("close it with `{quote}`; inside the string, write `\\{quote}`")
             }
             Self::Escape { .. } => {
-                "escapes are `\\'` `\\\"` `\\\\` `\\n` `\\r` `\\t` `\\b` `\\f` `\\v` `\\0` `\\x41` \
-                 `\\u0041` `\\u{1F600}`; a backslash itself is `\\\\`"
+                "the escape sequences are `\\'` `\\\"` `\\\\` `\\n` `\\r` `\\t` `\\b` `\\f` `\\v` \
+                 `\\0` `\\x41` `\\u0041` `\\u{1F600}`; a backslash itself is `\\\\`"
                     .to_owned()
             }
             Self::Number { .. } => {
-                "numbers are decimal, e.g. `10`, `2.5`, `1e3`; put strings in quotes".to_owned()
+                "write a decimal number, such as `10`, `2.5` or `1e3`, or put a string in quotes".to_owned()
             }
             Self::UnknownName { name, .. } => help_for_name(name),
             Self::Foreign {

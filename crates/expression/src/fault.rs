@@ -11,22 +11,22 @@ pub enum Fault {
     #[error("`null` has no properties")]
     PropertyOfNull,
     /// `in` with a right side that holds no names.
-    #[error("`in` needs an object or a list on its right side, not {kind}")]
+    #[error("the right side of `in` must be an object or a list, not {kind}")]
     NoContainer {
         /// The kind of the right side.
         kind: &'static str,
     },
     /// `.includes` of a value that is not a list.
-    #[error("`.includes` needs a list, not {kind}")]
+    #[error("`.includes` works only on a list, not on {kind}")]
     NoList {
         /// The kind of the value.
         kind: &'static str,
     },
     /// An object, or a list with one in it, where a string or a number is needed.
-    #[error("an object is neither a string nor a number")]
+    #[error("an object cannot be converted to a string or a number")]
     NoPrimitive,
     /// A list nested too deep to be compared.
-    #[error("a list nested this deep cannot be compared")]
+    #[error("a list that is nested this deeply cannot be compared")]
     Nesting,
     /// `text[index]` in the middle of a character that takes two UTF-16 code units.
     #[error("the index is in the middle of a character")]

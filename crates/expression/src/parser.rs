@@ -328,7 +328,7 @@ impl<'s> Parser<'s> {
             TokenKind::Name("and" | "AND") => Some("write `&&`"),
             TokenKind::Name("or" | "OR") => Some("write `||`"),
             TokenKind::Name("is" | "eq") => Some("write `===`"),
-            TokenKind::Name("not" | "ne") => Some("write `!==`, or `!` before what is negated"),
+            TokenKind::Name("not" | "ne") => Some("write `!==`, or `!` before the negated part"),
             _ => None,
         };
         let span = self.next.span.range();
@@ -372,7 +372,8 @@ impl<'s> Parser<'s> {
                         "write `clientType === 'A'`, or `['A', 'B'].includes(clientType)`".to_owned()
                     }
                     Kind::Text(_) => {
-                        "a string has no elements: write a list, as `['A', 'B'].includes(clientType)`"
+                        "a string has no elements: write a list, as in `['A', \
+                         'B'].includes(clientType)`"
                             .to_owned()
                     }
                     _ if may_be_list(base) => {
@@ -463,7 +464,7 @@ fn instead_of_in_list(left: &Expr, list: &Expr) -> String {
             let names: Option<Vec<_>> = items.iter().map(plain_text).collect();
             let field = names.map(|names| {
                 format!(
-                    "; a rule for these alone has the field `clientTypes: [{}]`",
+                    "; if this is the whole condition, use the field `clientTypes: [{}]`",
                     names.join(", ")
                 )
             });

@@ -137,34 +137,34 @@ fn values_are_true_as_in_javascript(#[case] source: &str) {
 #[case("user.none['x']", "`null` has no properties")]
 #[case(
     "'x' in clientType",
-    "`in` needs an object or a list on its right side, not a string"
+    "the right side of `in` must be an object or a list, not a string"
 )]
 #[case(
     "'x' in user.other",
-    "`in` needs an object or a list on its right side, not undefined"
+    "the right side of `in` must be an object or a list, not undefined"
 )]
 #[case(
     "[] in clientType",
-    "`in` needs an object or a list on its right side, not a string"
+    "the right side of `in` must be an object or a list, not a string"
 )]
 #[case(
     "['user', groups] in groups",
-    "an object is neither a string nor a number"
+    "an object cannot be converted to a string or a number"
 )]
 #[case("user.other.includes('x')", "`undefined` has no properties")]
 #[case("user.none.includes('x')", "`null` has no properties")]
-#[case("user.name.includes('A')", "`.includes` needs a list, not a string")]
-#[case("user.tenant.includes('x')", "`.includes` needs a list, not an object")]
+#[case("user.name.includes('A')", "`.includes` works only on a list, not on a string")]
+#[case("user.tenant.includes('x')", "`.includes` works only on a list, not on an object")]
 #[case(
     "(groups || user).includes('x')",
-    "`.includes` needs a list, not an object"
+    "`.includes` works only on a list, not on an object"
 )]
 #[case("['A', user.other.x].includes('A')", "`undefined` has no properties")]
 #[case("[].includes(user.other.x)", "`undefined` has no properties")]
-#[case("groups != 'banned'", "an object is neither a string nor a number")]
-#[case("user < 1", "an object is neither a string nor a number")]
-#[case("[user] == ''", "an object is neither a string nor a number")]
-#[case("groups[user]", "an object is neither a string nor a number")]
+#[case("groups != 'banned'", "an object cannot be converted to a string or a number")]
+#[case("user < 1", "an object cannot be converted to a string or a number")]
+#[case("[user] == ''", "an object cannot be converted to a string or a number")]
+#[case("groups[user]", "an object cannot be converted to a string or a number")]
 #[case("'\u{1f600}'[1]", "the index is in the middle of a character")]
 fn an_error_denies_inside_any_expression(#[case] source: &str, #[case] expected: &str) {
     assert_eq!(result_for_ada(source), expected);
@@ -257,7 +257,7 @@ fn a_deeply_nested_property_is_an_evaluation_error() {
     ] {
         assert_eq!(
             result(source, &facts),
-            "a list nested this deep cannot be compared",
+            "a list that is nested this deeply cannot be compared",
             "{source}"
         );
         let shown = Expression::parse(source)

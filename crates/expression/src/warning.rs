@@ -46,7 +46,7 @@ pub enum Warning {
         span: Range<usize>,
     },
     /// A part that fails for every caller.
-    #[error("`{part}` fails for every request, and so denies it")]
+    #[error("`{part}` fails for every request, so the request is denied")]
     AlwaysFails {
         /// The canonical form of the part.
         part: String,
@@ -94,7 +94,7 @@ pub enum Warning {
         span: Range<usize>,
     },
     /// `groups.length`, which tests for a group of that name.
-    #[error("`{part}` tests for the name `{name}`, it does not count")]
+    #[error("`{part}` tests for the name `{name}` and does not count anything")]
     Counted {
         /// The canonical form of the part.
         part: String,
@@ -147,12 +147,12 @@ impl Warning {
             | Self::NeverTrue { instead, .. }
             | Self::AlwaysFails { instead, .. } => instead.clone(),
             Self::ImpossibleClientType { .. } => Some(
-                "client types are 1 to 128 characters of visible ASCII, without spaces; \
-                 without a key it is `null`"
+                "a client type is 1 to 128 characters of visible ASCII, without spaces; without a \
+                 key, `clientType` is `null`"
                     .to_owned(),
             ),
             Self::Settled { .. } => {
-                Some("write `['A', 'B'].includes(…)` to compare with each".to_owned())
+                Some("to compare with each value, write `['A', 'B'].includes(…)`".to_owned())
             }
             Self::Counted { .. } => Some("test for a name, e.g. `groups.admin`".to_owned()),
             Self::NegatedOperand { instead, .. } | Self::ComparedList { instead, .. } => {
@@ -383,7 +383,7 @@ pub fn can_be_client_type(text: &str) -> bool {
 fn help_for_client_type(text: &str, known: &[&str]) -> String {
     match nearest(text, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None if known.is_empty() => "no key has any".to_owned(),
+        None if known.is_empty() => "no key has a client type".to_owned(),
         None => {
             let shown: Vec<_> = known
                 .iter()
@@ -391,7 +391,7 @@ fn help_for_client_type(text: &str, known: &[&str]) -> String {
                 .map(|known| format!("`{known}`"))
                 .collect();
             let more = if known.len() > 8 { ", …" } else { "" };
-            format!("keys have {}{more}", shown.join(", "))
+            format!("the client types of keys are {}{more}", shown.join(", "))
         }
     }
 }
@@ -409,17 +409,17 @@ fn instead_of(expr: &Expr) -> Option<String> {
     };
     match &expr.kind {
         Kind::Text(_) => Some(format!(
-            "compare it with something, e.g. `clientType === {expr}`"
+            "compare it with a value, e.g. `clientType === {expr}`"
         )),
         Kind::Fact(Fact::Groups | Fact::Permissions | Fact::User) => Some(format!(
-            "it is set for every caller: test for one name, e.g. `{expr}.admin`"
+            "it is set for every caller: test for a name, e.g. `{expr}.admin`"
         )),
         Kind::Binary { left, right, .. } => help_for(left, right).or_else(|| help_for(right, left)),
         Kind::Or(operands) if operands.iter().all(is_inequality) => {
-            Some("no value equals both: write `&&`".to_owned())
+            Some("a value cannot equal both: write `&&`".to_owned())
         }
         Kind::And(operands) if operands.iter().all(is_equality) => {
-            Some("no value equals both: write `||`".to_owned())
+            Some("a value cannot equal both: write `||`".to_owned())
         }
         _ => None,
     }

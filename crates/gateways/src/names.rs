@@ -160,7 +160,7 @@ pub struct Names(Choice);
 pub enum NamesError {
     /// The header has another meaning.
     #[error(
-        "the header `{name}` has another meaning in HTTP, nginx or Keygate: choose another name, \
+        "the header `{name}` already has a meaning in HTTP, nginx or Keygate: choose another name, \
          such as `x-{}`",
         suggestion(setting)
     )]
@@ -171,7 +171,7 @@ pub enum NamesError {
         name: HeaderName,
     },
     /// Another setting has the same header, or one that backends treat as equal.
-    #[error("the header `{name}` is already used by `{other}`: choose different headers")]
+    #[error("the header `{name}` is already used for `{other}`: choose another name")]
     Taken {
         /// The setting to change.
         setting: &'static str,

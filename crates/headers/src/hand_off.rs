@@ -46,12 +46,12 @@ pub struct HandedOff<'h> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
     /// There is none.
-    #[error("there is no secret: write one with `openssl rand -base64 32`")]
+    #[error("the file contains no secret: generate one with `openssl rand -base64 32`")]
     Missing,
     /// It is open to brute force.
     #[error(
-        "the secret in line {line} is shorter than {SHORTEST_SECRET} bytes: use a random one, such as \
-         the output of `openssl rand -base64 32`, in one line"
+        "the secret in line {line} is shorter than {SHORTEST_SECRET} bytes: use a random one on a \
+         single line, such as the output of `openssl rand -base64 32`"
     )]
     TooShort {
         /// The line, counted from 1.
@@ -64,20 +64,20 @@ pub enum InvalidSecret {
 pub enum InvalidHandOff {
     /// There is none.
     #[error(
-        "the client type is not signed by the resolver: the header `{HAND_OFF}` is missing, so the \
-         request does not come from the gateway, or the resolver has no `handoff-secret-file`"
+        "the resolver did not sign the client type, because the header `{HAND_OFF}` is missing: \
+         the request does not come from the gateway, or the resolver has no `handoff-secret-file`"
     )]
     Missing,
     /// There are several.
     #[error(transparent)]
     Repeated(#[from] Repeated),
     /// It is not of this form.
-    #[error("the header `{HAND_OFF}` is not `{VERSION}`, a time and a signature")]
+    #[error("the header `{HAND_OFF}` does not consist of `{VERSION}`, a time and a signature")]
     Malformed,
     /// It is of another time.
     #[error(
-        "the client type was signed {seconds} seconds ago, and at most {MOST_SECONDS} are accepted: it \
-         is replayed, or the clocks differ"
+        "the client type was signed {seconds} seconds ago, but at most {MOST_SECONDS} are \
+         accepted: the signature is replayed, or the clocks differ"
     )]
     Expired {
         /// How long ago; negative for the future.
@@ -85,8 +85,8 @@ pub enum InvalidHandOff {
     },
     /// Another secret signed it, or it is about another caller.
     #[error(
-        "the signature of the client type is wrong: it is of another caller, or the resolver has \
-         another secret in its `handoff-secret-file`"
+        "the signature of the client type is invalid: it belongs to another caller, or the \
+         resolver has a different secret in its `handoff-secret-file`"
     )]
     WrongSignature,
 }

@@ -38,8 +38,8 @@ pub enum Sender {
 /// The error for a request of includes that were written for other names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the nginx includes were written for other names of headers and cookies than those of this \
-    service's settings: write them again with `keygate nginx-includes` and these settings"
+    "the nginx includes were generated for header and cookie names other than the ones in this \
+     service's settings: regenerate them with `keygate nginx-includes` and these settings"
 )]
 pub struct OtherNames;
 

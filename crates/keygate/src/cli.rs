@@ -27,7 +27,7 @@ use crate::{
     settings::{Settings, SettingsError},
 };
 
-/// API keys and per-endpoint authorization behind nginx, Envoy and other gateways.
+/// API key authentication and per-endpoint authorization for nginx, Envoy and other gateways.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Arguments {
@@ -49,40 +49,40 @@ const EXAMPLES: &str = "Examples:
   keygate probe https://shop.example.com/orders/1
   keygate schema policy
 
-Exit codes: 0 success, 1 failure, 2 a wrong command line or setting.";
+Exit codes: 0 for success, 1 for failure, 2 for an invalid command line or setting.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the client-type resolver: API key to client type.
+    /// Run the client-type resolver, which maps API keys to client types.
     #[command(
         mut_args = hidden(&["policy", "shadow_policy"]),
         after_help = "Example:\n  keygate resolver --keys keys.yaml --listen 127.0.0.1:7081"
     )]
     Resolver(RoleArguments),
-    /// Run the authorization service: evaluates the endpoint's group expression.
+    /// Run the authorization service, which checks requests against the policy.
     #[command(
         mut_args = hidden(&["keys", "pepper_file"]),
         after_help = "Example:\n  keygate authorizer --policy policy.yaml --listen 127.0.0.1:7082"
     )]
     Authorizer(RoleArguments),
-    /// Run both services in one process: one hop for each request.
+    /// Run both services in one process, which saves one hop per request.
     #[command(after_help = "Example:\n  keygate serve --keys keys.yaml --policy policy.yaml")]
     Serve(RoleArguments),
-    /// Check a keys file and a policy file, and warn of likely errors in them and in nginx's
-    /// configuration.
+    /// Validate keys, policy and settings files, and report likely problems in them and in the
+    /// nginx configuration.
     #[command(
         after_help = "Examples:\n  keygate check --keys keys.yaml --policy policy.yaml\n  keygate check --config keygate.yaml --policy policy.yaml\n  keygate check --nginx /etc/nginx/nginx.conf\n  keygate check --nginx /etc/nginx/nginx.conf --config resolver.yaml --config authorizer.yaml"
     )]
     Check(check::Arguments),
-    /// Explain the decision on one request.
+    /// Explain why a request is allowed or denied.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
-    /// Show the decisions for each client type, endpoint by endpoint.
+    /// Show the decision for every client type at every endpoint.
     #[command(
         after_help = "Examples:\n  keygate matrix --policy policy.yaml\n  keygate matrix --policy policy.yaml --keys keys.yaml --groups staff --output json"
     )]
     Matrix(matrix::Arguments),
-    /// Check the decisions of a policy against a file of cases.
+    /// Run the test cases in a file against a policy.
     #[command(after_help = test::EXAMPLE)]
     Test(test::Arguments),
     /// Check whether a running service is ready.
@@ -90,17 +90,17 @@ enum Command {
         after_help = "Examples:\n  keygate health\n  keygate health --operations 127.0.0.1:7091"
     )]
     Health(health::Arguments),
-    /// Check from outside that a gateway enforces Keygate's decisions.
+    /// Send test requests to a gateway, and check that it enforces Keygate's decisions.
     #[command(after_help = probe::EXAMPLES)]
     Probe(probe::Arguments),
-    /// Create, list, enable, rotate and delete keys in a keys file.
+    /// Manage the keys in a keys file.
     Keys(keys::Arguments),
-    /// Convert files of other gateways to Keygate's.
+    /// Convert the configuration of another gateway to Keygate's files.
     Import(import::Arguments),
-    /// Write the nginx includes for other header and cookie names, addresses or sockets.
+    /// Write the nginx include files for your header names, cookie names and addresses.
     #[command(after_help = nginx_includes::EXAMPLE)]
     NginxIncludes(nginx_includes::Arguments),
-    /// Print the JSON Schema of a file, for editors and pipelines.
+    /// Print the JSON Schema of a file, for use in editors and CI pipelines.
     #[command(after_help = schema::EXAMPLE)]
     Schema(schema::Arguments),
 }
@@ -108,10 +108,10 @@ enum Command {
 /// The output format.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Output {
-    /// For people
+    /// Human-readable text
     #[default]
     Text,
-    /// For programs
+    /// JSON
     Json,
 }
 
@@ -138,31 +138,33 @@ fn exit(result: Result<bool, impl std::error::Error>) -> ExitCode {
 
 #[derive(Debug, Args)]
 struct RoleArguments {
-    /// Settings file (YAML); the environment and flags override it
+    /// Path to the settings file (YAML); environment variables and flags override its values
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Keys file
+    /// Path to the keys file
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// File with the pepper of `hmac-sha256:` digests
+    /// Path to the file with the pepper for `hmac-sha256:` digests
     #[arg(long, value_name = "FILE")]
     pepper_file: Option<PathBuf>,
-    /// Policy file: policy.yaml, or Mia-Platform's auth.json
+    /// Path to the policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Shadow policy file: evaluated for every request, never enforced
+    /// Path to a shadow policy file, which is evaluated for every request but never enforced
     #[arg(long, value_name = "FILE")]
     shadow_policy: Option<PathBuf>,
-    /// Data listener for the gateway: `HOST:PORT` or `unix:/path`
+    /// Address of the data listener, which serves the gateway: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Listener for Envoy's gRPC, off by default: `HOST:PORT` or `unix:/path`
+    /// Address of the gRPC listener for Envoy: `HOST:PORT` or `unix:/path` [default: no gRPC
+    /// listener]
     #[arg(long, value_name = "ADDRESS")]
     grpc_listen: Option<String>,
-    /// Admin listener, for probes: `HOST:PORT` or `unix:/path`
+    /// Address of the admin listener, which serves health checks and metrics: `HOST:PORT` or
+    /// `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     operations: Option<String>,
-    /// Permission bits of Unix sockets, in octal digits such as `0660`
+    /// File mode of Unix sockets, in octal, such as `0660`
     #[arg(long, value_name = "MODE")]
     socket_mode: Option<String>,
 }

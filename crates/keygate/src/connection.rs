@@ -75,7 +75,7 @@ pub async fn serve(
         ));
     } else if shared.found_no_room() {
         report_unfinished(format_args!(
-            "found no room: the peers hold back too many unfinished ones"
+            "did not fit into memory, because too many request heads are incomplete"
         ));
     }
     match served {
@@ -123,7 +123,7 @@ impl ResponseForPanic for Panicked {
         tracing::error!(
             target: "keygate::data",
             cause = text,
-            "a panic while deciding on a request: the response is 500; please report this as a bug"
+            "panic while handling a request, which gets status 500: please report this as a bug"
         );
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -142,7 +142,7 @@ fn report_malformed(error: &hyper::Error) {
         tracing::warn!(
             target: "keygate::data",
             suppressed = REPORTS.dropped(),
-            "malformed request: {error}: the response is 400, 414 or 431, and the connection is closed"
+            "malformed request: {error}: responded with 400, 414 or 431, and closed the connection"
         );
     }
 }
@@ -154,7 +154,7 @@ fn report_unfinished(why: fmt::Arguments<'_>) {
         tracing::warn!(
             target: "keygate::data",
             suppressed = REPORTS.dropped(),
-            "a request head {why}: the connection is closed"
+            "closed a connection whose request head {why}"
         );
     }
 }

@@ -123,10 +123,10 @@ pub enum Listener {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process listens there.
-    #[error("{0} is in use by another process: stop it, or set another address")]
+    #[error("{0} is in use by another process: stop that process, or set another address")]
     InUse(Address),
     /// Another kind of file is there.
-    #[error("{} is {}, not a socket, and is left as it is: set another path", .0.display(), .1)]
+    #[error("{} is {}, not a socket, and is not replaced: set another path", .0.display(), .1)]
     NotASocket(PathBuf, &'static str),
     /// The system refuses.
     #[error("cannot listen on {0}")]

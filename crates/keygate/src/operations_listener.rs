@@ -105,7 +105,7 @@ async fn serve(listener: &Socket, router: &Router, limits: Limits) {
         match accepted {
             Ok(connection) => open.add(connection),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection of an operator");
+                tracing::warn!(%error, "cannot accept a connection to the admin listener");
                 tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
             }
         }
@@ -142,8 +142,8 @@ impl Open {
             self.logged = Some(Instant::now());
             tracing::warn!(
                 limit = self.most,
-                "more connections to the operations listener than `operations-max-connections`: the \
-                 oldest are closed"
+                "the admin listener has more connections than `operations-max-connections`: \
+                 closing the oldest ones"
             );
         }
     }
@@ -159,7 +159,7 @@ async fn respond(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, ti
         .serve_connection(TokioIo::new(stream), service);
     match tokio::time::timeout(time, connection).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection of an operator ended early"),
-        Err(_) => tracing::debug!("a connection of an operator took too long and is closed"),
+        Ok(Err(error)) => tracing::debug!(%error, "a connection to the admin listener ended early"),
+        Err(_) => tracing::debug!("closed a connection to the admin listener that took too long"),
     }
 }

@@ -139,7 +139,7 @@ impl Watched {
                 Found::Unfinished(why) => {
                     if !logged && started.elapsed() > START_IS_SLOW {
                         let error = self.unfinished(why);
-                        tracing::warn!(%error, ?patience, "waiting for a file before the start");
+                        tracing::warn!(%error, ?patience, "waiting for a file before starting");
                         logged = true;
                     }
                 }
@@ -356,8 +356,9 @@ impl Watched {
             tracing::warn!(
                 file = %self.path.display(),
                 quiet = ?self.quiet,
-                "whether the file's writer is done cannot be seen here: it is loaded when it has not \
-                 changed for a while; replace the file by a rename"
+                "on this file system, it is unknown whether a file's writer has finished, so the \
+                 file is loaded once it has not changed for a while: to load it immediately, \
+                 replace it with a rename"
             );
         }
     }

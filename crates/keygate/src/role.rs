@@ -60,7 +60,7 @@ pub enum StartError {
     #[error("users")]
     Users(#[from] UsersError),
     /// The system refuses something that every process needs.
-    #[error("the system refuses a signal handler or a thread")]
+    #[error("the system does not provide a signal handler or a thread")]
     System(#[from] io::Error),
 }
 
@@ -157,7 +157,7 @@ pub async fn run(
     let ready = Arc::clone(&health);
     let shutdown = async {
         let signal = signals.received().await;
-        tracing::info!(signal, "stopping: not ready from here on");
+        tracing::info!(signal, "stopping: no longer ready");
         health.start_draining();
         tokio::time::sleep(settings.shutdown_delay()).await;
     };
@@ -381,7 +381,8 @@ fn policy(
         let of_users = policy_file::of_users(&loaded.policy);
         if let Some(of_users) = of_users.filter(|_| !target.has_users()) {
             let file = path.display();
-            tracing::warn!(%file, "{of_users}: nobody is logged in unless users are configured");
+            tracing::warn!(%file, "{of_users}, but nobody is ever logged in, because the settings \
+                                   have no section `users`");
         }
         replace(&target, loaded.policy);
         Ok(())

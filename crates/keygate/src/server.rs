@@ -113,7 +113,7 @@ pub async fn run(
     if tokio::time::timeout(drain, close.closed()).await.is_err() {
         tracing::warn!(
             ?drain,
-            "requests were still in flight when the drain time was over"
+            "requests were still in flight at the end of the drain time"
         );
     }
 }
@@ -152,8 +152,9 @@ fn report_limit(connections: usize) {
         tracing::warn!(
             target: "keygate::data",
             suppressed = REPORTS.dropped(),
-            "{connections} connections are open, and another one was closed: raise \
-             `max-connections` or the limit on open file descriptors, or look who connects"
+            "closed a new connection, because {connections} connections are already open: raise \
+             `max-connections` or the limit on open file descriptors, or check which clients \
+             connect"
         );
     }
 }

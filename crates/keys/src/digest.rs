@@ -36,7 +36,7 @@ pub struct Pepper(Hmac<Sha256>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
     /// There is no colon, or an unknown scheme before it.
-    #[error("a digest is `sha256:` or `hmac-sha256:` and 64 hexadecimal digits")]
+    #[error("a digest is `sha256:` or `hmac-sha256:`, followed by 64 hexadecimal digits")]
     UnknownScheme,
     /// The part after the scheme is not 32 bytes in hexadecimal.
     #[error("`{0}:` must be followed by exactly 64 hexadecimal digits")]

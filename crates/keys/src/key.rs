@@ -146,7 +146,7 @@ pub enum NameError {
     #[error("it is longer than {} characters", NameError::LONGEST)]
     TooLong,
     /// White space, a control character or a letter outside ASCII.
-    #[error("it has a character other than visible ASCII, such as a space")]
+    #[error("it contains a character other than visible ASCII, such as a space")]
     NotVisibleAscii,
 }
 

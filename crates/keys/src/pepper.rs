@@ -49,7 +49,7 @@ pub enum PepperError {
         origin: String,
     },
     /// Both are set, and the intended one is unknown.
-    #[error("two peppers are set, in {} and in `{VARIABLE}`: remove one", path.display())]
+    #[error("two peppers are set, one in {} and one in `{VARIABLE}`: remove one of them", path.display())]
     Two {
         /// The pepper's file.
         path: PathBuf,

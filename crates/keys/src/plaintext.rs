@@ -16,10 +16,10 @@ pub enum PlaintextError {
     #[error("it is empty")]
     Empty,
     /// It is longer than [`LONGEST_KEY`].
-    #[error("it is longer than {LONGEST_KEY} bytes, the longest key that is looked up")]
+    #[error("it is longer than {LONGEST_KEY} bytes, the maximum length of a key")]
     TooLong,
     /// White space, a control character or a letter outside ASCII.
-    #[error("it has a character other than visible ASCII, such as a space")]
+    #[error("it contains a character other than visible ASCII, such as a space")]
     NotVisibleAscii,
     /// It is a placeholder for a key.
     #[error("{0}")]
@@ -30,7 +30,7 @@ pub enum PlaintextError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Placeholder {
     /// `{{KEY}}`, `${KEY}`, `%KEY%` and the like.
-    #[error("it is a variable of a template that was not substituted")]
+    #[error("it is a template variable that was not substituted")]
     Variable,
     /// `vault:secret/shop` and the like.
     #[error("it is a reference to a stored secret, not the secret itself")]

@@ -48,7 +48,7 @@ pub enum TableError {
         indexes: [usize; 2],
     },
     /// A key is listed twice, so that its client type would be ambiguous.
-    #[error("the keys `{}` and `{}` are the same key", ids[0], ids[1])]
+    #[error("the entries `{}` and `{}` contain the same key", ids[0], ids[1])]
     SameDigest {
         /// The ids of the two.
         ids: [KeyId; 2],

@@ -119,7 +119,7 @@ impl Policy {
         if document.endpoints.is_empty() {
             reader.warnings.push(
                 Diagnostic::warning("the policy has no endpoints, so every request is denied")
-                    .help("an endpoint is e.g. `- path: /orders`"),
+                    .help("add an endpoint, such as `- path: /orders`"),
             );
         }
         // Drafts lack the rules with errors, so they are compared only if there are none.
@@ -316,9 +316,11 @@ impl Reader<'_> {
     fn check_key_of_client_types(&mut self, filled: &Own) {
         if let (Some(client_types), Some(false)) = (&filled.client_types, filled.api_key_required) {
             self.warnings.push(
-                Diagnostic::warning("`apiKeyRequired: false` allows no request without a key here")
+                Diagnostic::warning("`apiKeyRequired: false` has no effect here, because \
+                                     `clientTypes` requires a key")
                     .at(client_types.at.clone())
-                    .help("a caller without a key has no client type: leave out `clientTypes` or `apiKeyRequired`"),
+                    .help("a caller without a key has no client type: remove `clientTypes` or \
+                           `apiKeyRequired`"),
             );
         }
     }
@@ -446,7 +448,8 @@ fn allowable_ambiguity(name: &str, at: Range<usize>) -> Result<Ambiguity, Policy
             "remove it: nginx itself responds 400 to such requests".to_owned()
         }
         Some((_, Treatment::Compared)) => {
-            "remove it: such requests are allowed if every known interpretation of the path would be".to_owned()
+            "remove it: such requests are allowed anyway if every known interpretation of the path \
+             is allowed".to_owned()
         }
         None => {
             let known = || {

@@ -99,18 +99,18 @@ impl Reason {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "all requirements of the endpoint are met",
-            Self::MissingKey => "the endpoint requires an API key, and the request has none",
-            Self::MissingUser => "the endpoint requires a logged-in user, and the request has none",
+            Self::MissingKey => "the endpoint requires an API key, but the request has none",
+            Self::MissingUser => "the endpoint requires a logged-in user, but nobody is logged in",
             Self::InvalidToken => "the user's token is invalid",
             Self::UserUnavailable => {
-                "the endpoint needs the user, and the source of users does not respond"
+                "the endpoint needs the user, but the source of users does not respond"
             }
             Self::IdentityTooLarge => "the user's identity is longer than `identity-header-limit`",
             Self::ExpressionFalse => "the endpoint's expression is false for this caller",
             Self::ExpressionError => {
-                "the endpoint's expression has no value for this caller, so the request is denied"
+                "the endpoint's expression fails for this caller, so the request is denied"
             }
-            Self::NoEndpoint => "no endpoint of the policy covers this path",
+            Self::NoEndpoint => "no endpoint in the policy covers this path",
             Self::MethodNotAllowed => "an endpoint covers this path, but not this method",
             Self::AmbiguousPath => "servers interpret this path differently",
             Self::MalformedRequest => "the gateway's authorization request is invalid",

@@ -122,8 +122,8 @@ impl FailedKeys {
             self.no_address.call_once(|| {
                 tracing::warn!(
                     target: "keygate::resolver",
-                    "a request without the caller's address in one header `{header}`: failed keys \
-                     are not limited for such requests"
+                    "received a request without the caller's address in exactly one header \
+                     `{header}`: failed keys are not limited for such requests"
                 );
             });
             return false;

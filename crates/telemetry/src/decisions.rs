@@ -185,7 +185,8 @@ impl Decisions {
                 tracing::warn!(
                     denials = dropped.denials - reported.denials,
                     shadowDifferences = dropped.shadow_differences - reported.shadow_differences,
-                    "not all was logged: more than `decision-log-deny-limit` in one second"
+                    "some decisions were not logged: there were more than \
+                     `decision-log-deny-limit` in one second"
                 );
                 reported = dropped;
             }

@@ -70,8 +70,8 @@ impl LookUps {
         let dropped = record.identity.map_or(0, |it| it.dropped_groups);
         if dropped > 0 {
             self.warn(&format_args!(
-                "{dropped} of the user's groups were not sent to the backend: they have a comma, a control \
-                 character or outer blanks"
+                "{dropped} of the user's groups were not sent to the backend, because they contain \
+                 a comma or a control character, or begin or end with a blank"
             ));
         }
     }

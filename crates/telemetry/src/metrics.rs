@@ -47,7 +47,7 @@ pub fn render(operations: &Operations, format: Format) -> String {
     text.family(
         Kind::Counter,
         "keygate_log_lines_dropped",
-        "Log lines dropped because standard error was not read, or not fast enough.",
+        "Log lines dropped because standard error was not read fast enough.",
     )
     .sample(&[], operations.log.output().dropped_lines);
     text.finish()
@@ -58,7 +58,7 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
     let mut family = text.family(
         Kind::Counter,
         "keygate_decisions",
-        "Requests decided, by step, outcome, reason and the endpoint whose rule decided.",
+        "Decisions, by step, outcome, reason, and the endpoint of the rule that decided.",
     );
     if operations.resolver.is_some() {
         for (reason, count) in decisions.resolutions() {
@@ -79,7 +79,7 @@ fn decisions(text: &mut Exposition, operations: &Operations) {
     let mut family = text.family(
         Kind::Counter,
         "keygate_gateway_errors",
-        "Authorization requests that were denied because the gateway is set up wrongly.",
+        "Authorization requests denied because the gateway is misconfigured.",
     );
     for step in operations.steps() {
         let count = decisions.gateway_errors(step);
@@ -110,7 +110,7 @@ fn shadows(text: &mut Exposition, authorizer: &Authorizer) {
     let mut family = text.family(
         Kind::Counter,
         "keygate_shadow_decisions",
-        "Requests decided by a shadow too, by its verdict compared with the actual decision.",
+        "Shadow decisions, by how they compare with the actual decision.",
     );
     let everywhere = authorizer.has_shadow_policy();
     each_endpoint(authorizer, |endpoint, has_shadow, counters| {
@@ -189,7 +189,7 @@ fn refused_keys(text: &mut Exposition, decisions: &Decisions) {
     let mut family = text.family(
         Kind::Counter,
         "keygate_refused_keys",
-        "Presented keys that were rejected, by the cause, which callers do not get.",
+        "Rejected keys, by cause; callers do not get the cause.",
     );
     for (cause, count) in decisions.refused_keys() {
         family.sample(&[("cause", cause)], count);
@@ -198,7 +198,7 @@ fn refused_keys(text: &mut Exposition, decisions: &Decisions) {
 
 fn keys(text: &mut Exposition, table: &KeyTable) {
     let now = Timestamp::now();
-    let mut family = text.family(Kind::Gauge, "keygate_keys", "Known keys, by their state.");
+    let mut family = text.family(Kind::Gauge, "keygate_keys", "Known keys, by state.");
     let found: Vec<_> = table.keys().map(|key| key.state(now)).collect();
     for state in KeyState::ALL {
         let count = found.iter().filter(|it| **it == state).count();
@@ -207,7 +207,7 @@ fn keys(text: &mut Exposition, table: &KeyTable) {
     let mut family = text.family(
         Kind::Gauge,
         "keygate_key_expiry_timestamp_seconds",
-        "When a key expires, for the valid and future keys that expire next.",
+        "Time at which a key expires, for the valid and future keys that expire next.",
     );
     for ((expires_at, id), key) in expiring_next(table, now) {
         family.sample(
@@ -249,25 +249,26 @@ fn reloads(text: &mut Exposition, health: &Health) {
     write(
         Kind::Gauge,
         "keygate_reload_generation",
-        "How many versions of a file were loaded; 1 after the start.",
+        "Number of versions of a file that were loaded; 1 after startup.",
         &|source| source.generation,
     );
     write(
         Kind::Gauge,
         "keygate_reload_last_success_timestamp_seconds",
-        "When the active version was loaded.",
+        "Time at which the active version was loaded.",
         &|source| u64::try_from(source.loaded_at.as_second()).unwrap_or_default(),
     );
     write(
         Kind::Gauge,
         "keygate_reload_last_successful",
-        "Whether the newest version of a file is active; 0: it was rejected, and the last valid one is active.",
+        "Whether the newest version of a file is active; 0 means that it was rejected and the last \
+         valid version is active.",
         &|source| u64::from(source.last_error.is_none()),
     );
     write(
         Kind::Counter,
         "keygate_reload_failures",
-        "How many versions of a file were rejected.",
+        "Number of versions of a file that were rejected.",
         &|source| source.failures,
     );
 }

@@ -58,7 +58,7 @@ pub enum TracesError {
         instead: &'static str,
     },
     /// The library rejects the settings.
-    #[error("traces cannot be sent with these `OTEL_…` variables: {0}")]
+    #[error("traces cannot be sent, because the `OTEL_…` variables are invalid: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
 }
 
@@ -123,7 +123,7 @@ impl Environment<'_> {
         if let Some(exporter) = self.get(&["OTEL_TRACES_EXPORTER"])
             && exporter.1 != "otlp"
         {
-            return wrong(exporter, "set `otlp` or `none`");
+            return wrong(exporter, "set it to `otlp` or `none`");
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Traces {
         // It blocks on an export, which needs this thread's runtime.
         let last = tokio::task::spawn_blocking(move || self.provider.shutdown());
         if let Ok(Err(error)) = last.await {
-            tracing::warn!(%error, "not all traces were sent");
+            tracing::warn!(%error, "some traces were not sent");
         }
     }
 }

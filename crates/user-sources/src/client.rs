@@ -46,11 +46,12 @@ pub struct Response {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidClient {
     /// The CA file has no certificate.
-    #[error("the CA file has no valid certificate in PEM")]
+    #[error("the CA file contains no valid PEM certificate")]
     NoCertificate,
     /// The system has no certificates.
     #[error(
-        "the system has no CA certificates: install them (`ca-certificates`), or set `ca-file` ({0})"
+        "the system has no CA certificates: install the package `ca-certificates`, or set \
+         `ca-file` ({0})"
     )]
     System(io::Error),
     /// The TLS library does not work.

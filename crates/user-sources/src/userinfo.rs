@@ -78,10 +78,10 @@ struct Server {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookUpError {
     /// No response came.
-    #[error("the userinfo service: {0}")]
+    #[error("userinfo service: {0}")]
     NoResponse(#[from] FetchError),
     /// There are too many look-ups.
-    #[error("{MOST_WAITING} look-ups wait for the userinfo service: it is too slow")]
+    #[error("the userinfo service is too slow: {MOST_WAITING} look-ups are waiting for it")]
     Busy,
     /// The response says nothing.
     #[error(transparent)]

@@ -18,7 +18,7 @@ const SIGNATURE: &str =
 
 /// The error for cryptography that does not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("signatures cannot be verified: the known example of RFC 7515 does not verify")]
+#[error("signature verification does not work: the example in RFC 7515 fails")]
 pub struct SelfTestFailed;
 
 /// Installs the provider, once in a process.

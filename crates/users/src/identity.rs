@@ -38,7 +38,8 @@ pub struct Identity {
 pub enum Unfit {
     /// A value is longer than the limit (`identity-too-large`).
     #[error(
-        "the identity header `{name}` would have {length} bytes, and `identity-header-limit` is {limit}"
+        "the identity header `{name}` would be {length} bytes long, but `identity-header-limit` is \
+         {limit}"
     )]
     TooLarge {
         /// The header.
@@ -49,7 +50,7 @@ pub enum Unfit {
         limit: usize,
     },
     /// A value has characters that no header may have; sources of users give no such id.
-    #[error("the identity header `{0}` would have characters that no header may have")]
+    #[error("the identity header `{0}` would contain characters that are not allowed in a header")]
     NotAHeader(HeaderName),
     /// The cryptography failed, which worked when the key was read.
     #[error("the identity token cannot be signed")]

@@ -20,10 +20,10 @@ pub enum JsonError {
     #[error("it is not JSON, or a number in it is out of range")]
     Syntax,
     /// It is nested too deep.
-    #[error("it is nested more than {MOST_NESTED} levels deep")]
+    #[error("it is nested deeper than {MOST_NESTED} levels")]
     TooDeep,
     /// An object has a name twice.
-    #[error("an object in it has the same name twice")]
+    #[error("an object in it contains the same name twice")]
     RepeatedName,
     /// It is not an object.
     #[error("it is not a JSON object")]

@@ -36,7 +36,7 @@ struct Key {
 
 /// A key of a set that was ignored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("key {number} of the set is ignored: {why}")]
+#[error("key {number} in the key set is ignored: {why}")]
 pub struct Ignored {
     /// Its position, counted from 1.
     pub number: usize,
@@ -48,17 +48,17 @@ pub struct Ignored {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSet {
     /// It is not a JWKS.
-    #[error("this is not a JSON Web Key Set: an object with a list `keys`")]
+    #[error("this is not a JSON Web Key Set, which is an object with a list `keys`")]
     NotASet,
     /// Every key was ignored, or there is none.
-    #[error("the set has no key that a signature can be verified with{}", first_reason(.0))]
+    #[error("no key in the key set can be used to verify signatures{}", first_reason(.0))]
     NoUsableKey(Vec<Ignored>),
 }
 
 /// The error for a secret that could be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the secret is shorter than {SHORTEST_SECRET} bytes: take a random one, such as that of \
+    "the secret is shorter than {SHORTEST_SECRET} bytes: use a random one, such as the output of \
      `openssl rand -base64 32`"
 )]
 pub struct ShortSecret;

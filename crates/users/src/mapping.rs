@@ -31,13 +31,13 @@ pub struct Found {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// Neither a list nor a string stands where groups or permissions are looked for.
-    #[error("`{0}` is neither a list of strings nor a string: ignored")]
+    #[error("`{0}` is neither a list of strings nor a string, and is ignored")]
     NotNames(Pointer),
     /// A list of names has other things in it.
-    #[error("the list `{0}` has entries that are not strings: these are ignored")]
+    #[error("the list `{0}` contains entries that are not strings, which are ignored")]
     NotAllNames(Pointer),
     /// The header with the properties is not a JSON object.
-    #[error("the header with the user's properties is ignored, since {0}")]
+    #[error("the header with the user's properties is ignored, because {0}")]
     Properties(crate::JsonError),
 }
 
@@ -45,13 +45,13 @@ pub enum Warning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum InvalidId {
     /// There is no id, or an empty one.
-    #[error("there is no user id where the setting `id` looks for it")]
+    #[error("there is no user id at the location in the setting `id`")]
     Missing,
     /// It is neither a string nor a whole number.
     #[error("the user id is neither a string nor a whole number")]
     NotText,
     /// It has a control character, or a blank at its beginning or end: it fits into no header.
-    #[error("the user id has a control character, or a blank at its beginning or end")]
+    #[error("the user id contains a control character, or begins or ends with a blank")]
     Unsafe,
 }
 

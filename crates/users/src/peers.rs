@@ -40,14 +40,15 @@ enum Entry {
 pub enum InvalidPeers {
     /// It is empty.
     #[error(
-        "`peers` is empty: name who may send the trusted headers, such as `unix` or `10.1.0.0/16`"
+        "`peers` is empty: list the gateways that can send the trusted headers, such as `unix` or \
+         `10.1.0.0/16`"
     )]
     Empty,
     /// An entry is none.
     #[error("`{0}` is neither `unix` nor an address or a network, such as `10.1.0.0/16`")]
     NotAPeer(String),
     /// An entry is the whole Internet.
-    #[error("`{0}` lets anybody name themselves: write `any-peer-dangerous` where that is meant")]
+    #[error("`{0}` lets anybody choose a user: if you want that, write `any-peer-dangerous`")]
     Everybody(String),
 }
 

@@ -17,8 +17,8 @@ pub struct Pointer {
 /// The error for a text that is not a JSON Pointer to a member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a JSON Pointer: it begins with `/`, as in `/realm_access/roles`; within a name, write \
-     `~1` for `/` and `~0` for `~`"
+    "`{0}` is not a JSON Pointer: begin it with `/`, as in `/realm_access/roles`; within a name, \
+     write `~1` for `/` and `~0` for `~`"
 )]
 pub struct InvalidPointer(String);
 

@@ -108,47 +108,52 @@ pub struct TrustedHeaders {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUsers {
     /// An issuer has no keys, or several sources of them.
-    #[error("an issuer has one of `jwks-url`, `jwks-file` and `secret-file`")]
+    #[error("an issuer must have exactly one of `jwks-url`, `jwks-file` and `secret-file`")]
     KeySources,
     /// The issuer's name is empty.
     #[error("`issuer` is empty")]
     NoIssuer,
     /// Two issuers have the same name.
-    #[error("the issuer `{0}` is there twice: which keys are its own?")]
+    #[error("the issuer `{0}` is listed twice: remove one of the two")]
     RepeatedIssuer(String),
     /// Tokens would practically never expire.
     #[error(
-        "`leeway-seconds` is more than {LONGEST_LEEWAY_SECONDS}: it is for clocks that differ, and expired tokens \
-         are accepted that long"
+        "`leeway-seconds` is more than {LONGEST_LEEWAY_SECONDS}: it compensates for clocks that \
+         differ, and expired tokens are accepted for that long"
     )]
     LongLeeway,
     /// There is no audience.
-    #[error("`audience` is empty: name the audience of the tokens, or write `any` for no check")]
+    #[error(
+        "`audience` is empty: set the audience of the tokens, or write `any` to disable the check"
+    )]
     NoAudience,
     /// The algorithms do not go together.
     #[error(transparent)]
     Algorithms(#[from] InvalidAlgorithms),
     /// HMAC with public keys, or the other way round.
-    #[error("HS256, HS384 and HS512 go with `secret-file`, and other algorithms with a JWKS")]
+    #[error(
+        "HS256, HS384 and HS512 require `secret-file`, and all other algorithms require a JWKS"
+    )]
     AlgorithmsOfKeys,
     /// A JWKS over plain HTTP.
     #[error(
-        "`jwks-url` is not https: anyone on the network path could send other keys; write \
-         `allow-plaintext: true` if that path is safe"
+        "`jwks-url` does not use https, so anyone on the network path could replace the keys: if \
+         the path is safe, set `allow-plaintext: true`"
     )]
     Plaintext,
     /// A setting that means nothing without another one.
-    #[error("`{0}` goes with `jwks-url`")]
+    #[error("`{0}` can be set only together with `jwks-url`")]
     OnlyWithUrl(&'static str),
     /// Nothing is sent to the userinfo service, so that it knows nobody.
-    #[error("`headers` is empty: name the headers by which the userinfo service knows the user")]
+    #[error("`headers` is empty: list the headers that identify the user to the userinfo service")]
     NoHeaders,
     /// A header that would never be sent on decides.
-    #[error("`only-with` names `{0}`, which is not one of `headers`")]
+    #[error("`only-with` contains `{0}`, which is not in `headers`")]
     OnlyWith(HeaderName),
     /// A header about this connection or this server, which must not be sent to another one.
     #[error(
-        "`headers` names `{0}`, which is about the connection to this service and cannot be sent on"
+        "`headers` contains `{0}`, which belongs to the connection with this service and cannot be \
+         passed on"
     )]
     OfConnection(HeaderName),
     /// No time to respond.
@@ -156,14 +161,14 @@ pub enum InvalidUsers {
     NoTimeout,
     /// Requests would wait for a service that does not respond.
     #[error(
-        "`timeout-ms` is more than {LONGEST_TIMEOUT_MS}, one minute: requests wait that long for a service that \
-         does not respond"
+        "`timeout-ms` is more than {LONGEST_TIMEOUT_MS} (one minute): requests wait that long if \
+         the service does not respond"
     )]
     LongTimeout,
     /// A user who was logged out would stay logged in.
     #[error(
-        "`cache-seconds` is more than {LONGEST_CACHE_SECONDS}, one day: a user who is logged out stays logged in \
-         that long"
+        "`cache-seconds` is more than {LONGEST_CACHE_SECONDS} (one day): after logging out, users \
+         would stay logged in for that long"
     )]
     LongCache,
     /// No place of a token.
@@ -171,7 +176,8 @@ pub enum InvalidUsers {
     NoPlace,
     /// Nobody would ever be logged in.
     #[error(
-        "nobody would ever be logged in: write `jwt`, `userinfo` or `trusted-headers`, or leave `users` out"
+        "nobody would ever be logged in: add `jwt`, `userinfo` or `trusted-headers`, or remove \
+         `users`"
     )]
     NoSource,
 }

@@ -19,24 +19,24 @@ pub enum Login {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NobodyReason {
     /// The request has no credential for the service, which was not called.
-    #[error("the request has no credential")]
+    #[error("the request contains no credentials")]
     NoCredential,
     /// The token is invalid, and the setting `invalid-token` is `anonymous`.
     #[error("`invalid-token: anonymous`: {0}")]
     InvalidToken(Refusal),
     /// 401, 403, or a success without a body.
-    #[error("the userinfo service knows nobody by these credentials")]
+    #[error("the userinfo service knows no user with these credentials")]
     Unknown,
     /// Another error of the client's: Mia-Platform's service takes it as nobody too, but the URL may be wrong.
-    #[error("the userinfo service responded with {0}: taken as nobody is logged in")]
+    #[error("the userinfo service responded with {0}, which means that nobody is logged in")]
     Status(u16),
     /// The trusted headers were ignored.
     #[error(
-        "the header with the user's id came from {0}, which is not in `users.trusted-headers.peers`"
+        "the header with the user id came from {0}, which is not in `users.trusted-headers.peers`"
     )]
     UntrustedPeer(Peer),
     /// The response has no id.
-    #[error("the userinfo response names nobody: {0}")]
+    #[error("the userinfo response identifies no user: {0}")]
     Id(#[from] InvalidId),
 }
 

@@ -28,7 +28,7 @@ pub enum PageError {
     #[error("`limit` is {0}: write a number from 1 to {LONGEST_PAGE}")]
     Limit(usize),
     /// The key has been deleted, or never existed.
-    #[error("there is no key with the id `{0}`: start without `after`")]
+    #[error("no key has the id `{0}`: start again without `after`")]
     After(String),
 }
 

@@ -75,7 +75,7 @@ impl Hosts {
         if is_address || self.names.contains(&name) {
             Ok(())
         } else {
-            Err(format!("`{host}` is not a name of the admin listener"))
+            Err(format!("`{host}` is not a known name of the admin listener"))
         }
     }
 
@@ -84,8 +84,8 @@ impl Hosts {
         if logged.is_none_or(|it| it.elapsed() >= LOG_INTERVAL) {
             *logged = Some(Instant::now());
             tracing::warn!(
-                "a request to the admin listener was rejected: {problem}; if it should be, add it to the \
-                 setting `operations-hosts`"
+                "rejected a request to the admin listener: {problem}; to allow it, add the name to \
+                 the setting `operations-hosts`"
             );
         }
     }

@@ -172,7 +172,7 @@ async fn explained(
     request: Result<Query<RequestDescription>, QueryRejection>,
 ) -> Response {
     let Some(authorizer) = &operations.authorizer else {
-        let error = "this process has no policy: request this page from the authorizer";
+        let error = "this process has no policy: open this page on the authorizer";
         return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
     };
     match request {
@@ -190,7 +190,7 @@ async fn keys(
     query: Result<Query<debug_keys::Pages>, QueryRejection>,
 ) -> Response {
     let Some(resolver) = &operations.resolver else {
-        let error = "this process has no keys: request this page from the resolver";
+        let error = "this process has no keys: open this page on the resolver";
         return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
     };
     let pages = match query {
@@ -211,7 +211,7 @@ async fn keys(
 async fn key_set(State(operations): State<Arc<Operations>>) -> Response {
     let tokens = operations.authorizer.as_ref();
     let Some(tokens) = tokens.and_then(|authorizer| authorizer.identity_tokens()) else {
-        let error = "this process signs no identities: see the setting `identity-token`";
+        let error = "this process does not sign identities: see the setting `identity-token`";
         return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
     };
     let headers = [

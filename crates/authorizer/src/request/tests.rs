@@ -153,8 +153,8 @@ fn a_gateway_that_forwards_must_describe_the_request(#[case] missing: &'static s
     assert_eq!(
         error.to_string(),
         format!(
-            "there is no header `{missing}`, which the gateway `caddy` must send: is the setting \
-             `gateway` right?"
+            "the header `{missing}`, which the gateway `caddy` must send, is missing: check the \
+             setting `gateway`"
         )
     );
 }
@@ -190,8 +190,8 @@ fn an_ambiguous_authorization_request_is_rejected() {
     let rejected = |lines: &[_]| read_it(None, lines).unwrap_err().to_string();
     assert_eq!(
         rejected(&[]),
-        "neither `original-request-uri` nor a path below `/auth` contains the request target: if the \
-         gateway is not nginx, set `gateway`"
+        "neither `original-request-uri` nor the path after `/auth` contains the request target: if \
+         the gateway is not nginx, set `gateway`"
     );
     for name in [
         "original-request-uri",
@@ -207,7 +207,7 @@ fn an_ambiguous_authorization_request_is_rejected() {
     }
     assert_eq!(
         rejected(&[uri, ("isbackoffice", "yes")]),
-        "the header `isbackoffice` is not one of `1`, `true`, `0`, `false` or empty"
+        "the header `isbackoffice` must be `1`, `true`, `0`, `false` or empty"
     );
     assert_eq!(
         rejected(&[uri, ("client-type", "\u{e8}")]),

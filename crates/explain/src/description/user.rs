@@ -11,14 +11,14 @@ use super::filled;
 /// The user who is logged in; nobody is if no field is set.
 #[derive(Debug, Clone, PartialEq, Default, clap::Args, Serialize)]
 pub struct UserDescription {
-    /// Id of the logged-in user
+    /// User id of the logged-in user
     #[arg(long = "user-id", value_name = "ID")]
     #[serde(rename = "userId")]
     pub id: Option<String>,
-    /// Groups of the logged-in user, separated by commas
+    /// Comma-separated groups of the logged-in user
     #[arg(long, value_delimiter = ',')]
     pub groups: Vec<String>,
-    /// Permissions of the logged-in user, separated by commas
+    /// Comma-separated permissions of the logged-in user
     #[arg(long, value_delimiter = ',')]
     pub permissions: Vec<String>,
     /// Properties of the logged-in user, as a JSON object

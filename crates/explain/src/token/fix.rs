@@ -32,25 +32,30 @@ pub(super) fn of(
 fn without_claims(refusal: Refusal, users: &Users) -> Option<String> {
     let fix = match refusal {
         Refusal::NotThreeParts if users.userinfo.is_some() => {
-            "give a signed token, header.claims.signature; any other is sent to the userinfo service, \
-             which this command does not call"
+            "pass a signed token (header.claims.signature); services send any other token to the \
+             userinfo service, which this command does not call"
         }
         Refusal::NotThreeParts
         | Refusal::EmptyPart(_)
         | Refusal::NotBase64(_)
         | Refusal::Header(_)
         | Refusal::Claims(_) => {
-            "give the whole token as the issuer made it, header.claims.signature, with nothing around it"
+            "pass the whole token exactly as the issuer made it (header.claims.signature), with \
+             nothing around it"
         }
-        Refusal::TooLong => "have the issuer leave claims out, such as groups that no policy uses",
+        Refusal::TooLong => "configure the issuer to leave out claims, such as groups that no \
+                             policy uses",
         Refusal::NoAlgorithm | Refusal::UnknownAlgorithm => {
-            "have the issuer sign by RS256, ES256 or another algorithm of the setting `algorithms`"
+            "configure the issuer to sign with RS256, ES256 or another algorithm that the setting \
+             `algorithms` allows"
         }
         Refusal::OtherType => {
-            "use an access token, or an ID token: logout tokens and proofs log nobody in"
+            "use an access token or an ID token, because logout tokens and proofs do not log \
+             anybody in"
         }
         Refusal::NoExpiry | Refusal::NotATime(_) => {
-            "have the issuer set `exp`, and `nbf` and `iat` where it sets them, to whole seconds since 1970"
+            "configure the issuer to set `exp` (and `nbf` and `iat`, if present) to whole seconds \
+             since 1970"
         }
         _ => return None,
     };
@@ -62,7 +67,8 @@ fn other_issuer(claims: &Claims, users: &Users) -> String {
     let known = names.collect::<Vec<_>>().join(", ");
     let issuer = claims.issuer.as_deref().unwrap_or_default();
     format!(
-        "the token is of `{}`, and `users.jwt` has {known}: both must be equal, also in a slash at the end",
+        "the token's issuer is `{}`, but `users.jwt` has {known}: the names must be equal, \
+         including a slash at the end",
         visible(issuer)
     )
 }
@@ -70,14 +76,16 @@ fn other_issuer(claims: &Claims, users: &Users) -> String {
 fn expired(claims: &Claims, now: Timestamp) -> Option<String> {
     let ago = in_seconds(now.duration_since(claims.expires_at?));
     Some(format!(
-        "it expired {ago:#} ago, more than `leeway-seconds`: log in again, and compare the clocks if it is new"
+        "the token expired {ago:#} ago, which is more than `leeway-seconds`: log in again; if the \
+         token is new, compare the clocks"
     ))
 }
 
 fn not_yet_valid(claims: &Claims, now: Timestamp) -> Option<String> {
     let ahead = in_seconds(claims.not_before?.duration_since(now));
     Some(format!(
-        "it begins in {ahead:#}, more than `leeway-seconds`: the clock of this machine or of the issuer is wrong"
+        "the token becomes valid in {ahead:#}, which is more than `leeway-seconds`: the clock of \
+         this machine or of the issuer is wrong"
     ))
 }
 
@@ -89,24 +97,25 @@ fn with_issuer(
 ) -> Option<String> {
     Some(match refusal {
         Refusal::AlgorithmNotAllowed => format!(
-            "it is signed by {}, and `algorithms` of the issuer has {}",
+            "the token is signed with {}, but the issuer's `algorithms` are {}",
             claims.algorithm, named.issuer.algorithms
         ),
         Refusal::UnknownKey => unknown_key(claims, users, named),
         Refusal::AlgorithmOfAnotherKey => format!(
-            "it is signed by {}, and the key with its `kid` is for others: the issuer's keys are of \
-             another time or environment",
+            "the token is signed with {}, but the key with its `kid` is for other algorithms: the \
+             issuer's keys are outdated or from another environment",
             claims.algorithm
         ),
         Refusal::BadSignature => format!(
-            "it was changed or cut, or {} are of another environment that uses the same `kid`",
+            "the token was changed or truncated, or {} are from another environment that uses the \
+             same `kid`",
             keys_of(users, named)
         ),
         Refusal::NoAudience | Refusal::OtherAudience | Refusal::AudienceNotText => {
             audience(claims, &named.issuer.audience)
         }
         Refusal::Id(_) => format!(
-            "the setting `id` is `{}`: point it to a claim that names the user",
+            "the setting `id` is `{}`: point it to a claim that identifies the user",
             named.issuer.mapping.id
         ),
         _ => return None,
@@ -116,7 +125,8 @@ fn with_issuer(
 fn unknown_key(claims: &Claims, users: &Users, named: Named<'_>) -> String {
     let ids: Vec<_> = named.keys.ids().map(id).collect();
     let mut fix = format!(
-        "it names {}, and {} have {}: the issuer has replaced that key, or they are of another environment",
+        "the token names {}, but {} have {}: the issuer has replaced that key, or the keys are \
+         from another environment",
         id(claims.key_id.as_deref()),
         keys_of(users, named),
         ids.join(", "),
@@ -160,11 +170,12 @@ fn audience(claims: &Claims, accepted: &Audience) -> String {
         Audience::Any => "`any`".to_owned(),
     };
     if claims.audience.is_empty() {
-        return format!("have the issuer name one of `audience` in `aud`: {accepted}");
+        return format!("configure the issuer to put one of the accepted audiences in `aud`: \
+                        {accepted}");
     }
     format!(
-        "it is for {}, and `audience` of the issuer has {accepted}: use a token for this service, or add \
-         its audience to the setting",
+        "the token is for {}, but the issuer's `audience` is {accepted}: use a token for this \
+         service, or add the token's audience to the setting",
         quoted(&claims.audience)
     )
 }

@@ -87,7 +87,7 @@ fn two_settings_cannot_share_a_header(
 ) {
     let error = with(setting, names).unwrap_err();
     assert!(
-        error.contains(&format!("is already used by `{other}`")),
+        error.contains(&format!("is already used for `{other}`")),
         "{error}"
     );
 }

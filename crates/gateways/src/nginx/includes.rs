@@ -110,8 +110,8 @@ impl Options {
 pub enum IncludesError {
     /// nginx can neither remove nor replace such a header.
     #[error(
-        "`{0}` is an invalid header name for nginx, which cannot remove it from requests: use \
-         letters, digits, `-` and `_`"
+        "nginx cannot remove the header `{0}` from requests, because it considers the name \
+         invalid: use only letters, digits, `-` and `_`"
     )]
     InvalidHeader(HeaderName),
     /// The name is too long for nginx's tables.
@@ -119,7 +119,8 @@ pub enum IncludesError {
     TooLong(String),
     /// There are too many names.
     #[error(
-        "{0} names of headers and cookies carry a key: nginx includes can be written for {MAX_NAMES}"
+        "{0} headers and cookies can carry a key, but the nginx includes support at most \
+         {MAX_NAMES}"
     )]
     TooMany(usize),
 }

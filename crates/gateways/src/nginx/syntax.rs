@@ -88,7 +88,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, SyntaxError> {
             }),
             (End::Opening, Some(name)) if name.text.ends_with("_by_lua_block") => {
                 reader.at = lua::end_of_block(text, reader.at)
-                    .ok_or_else(|| error("a Lua block has no end", at))?;
+                    .ok_or_else(|| error("a Lua block is not closed", at))?;
                 statements.push(Statement {
                     name,
                     arguments: words.collect(),
@@ -120,7 +120,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, SyntaxError> {
             }
             (End::OfFile, _) => {
                 return match open.pop() {
-                    Some(unclosed) => Err(error("a block has no end", unclosed.at)),
+                    Some(unclosed) => Err(error("a block is not closed", unclosed.at)),
                     None => Ok(statements),
                 };
             }
@@ -230,7 +230,7 @@ impl Reader<'_> {
                 Some(byte) if byte == quote => break,
                 Some(b'\\') => self.at += 2,
                 Some(_) => self.at += 1,
-                None => return Err(error("a quoted string has no end", start)),
+                None => return Err(error("a quoted string is not closed", start)),
             }
         }
         self.at += 1;
@@ -238,7 +238,7 @@ impl Reader<'_> {
             Some(b';' | b'{' | b')') | None => {}
             Some(byte) if is_blank(byte) => {}
             Some(_) => {
-                let message = "a quoted string is followed by neither a space nor `;`";
+                let message = "there is no space or `;` after a quoted string";
                 return Err(error(message, self.at));
             }
         }

@@ -27,37 +27,41 @@ use crate::policy_file;
 /// `keygate check`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Keys file
+    /// Path to the keys file
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// File with the pepper of `hmac-sha256:` digests; or set `KEYGATE_PEPPER`
+    /// Path to the file with the pepper for `hmac-sha256:` digests; alternatively, set
+    /// `KEYGATE_PEPPER`
     #[arg(long, value_name = "FILE", requires = "keys")]
     pepper_file: Option<PathBuf>,
-    /// Policy file: policy.yaml, or Mia-Platform's auth.json
+    /// Path to the policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// nginx configuration, e.g. /etc/nginx/nginx.conf: warns of what could let requests bypass Keygate
+    /// Path to the nginx configuration, e.g. /etc/nginx/nginx.conf; reports anything that could let
+    /// requests bypass Keygate
     #[arg(long, value_name = "FILE")]
     nginx: Option<PathBuf>,
-    /// Settings file of a service: checks its sources of users, and whether nginx's configuration agrees;
-    /// repeat it for a pair
+    /// Path to a service's settings file; checks its sources of users, and that the nginx
+    /// configuration agrees with it. If the resolver and the authorizer have separate settings
+    /// files, repeat this flag
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// Exit with 1 also if there are only warnings
+    /// Exit with code 1 if there are any warnings
     #[arg(long)]
     deny_warnings: bool,
 }
 
 /// The findings in one file.
 struct Report {
-    /// `good`, or what the errors mean.
+    /// `valid`, or what the errors mean.
     verdict: &'static str,
     summary: String,
     errors: Vec<String>,
     warnings: Vec<String>,
 }
 
-const GOOD: &str = "good";
+const VALID: &str = "valid";
+const NO_ERRORS: &str = "no errors";
 const WOULD_NOT_LOAD: &str = "would not load";
 
 /// The result for all files.
@@ -71,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let files = [&arguments.keys, &arguments.policy, &arguments.nginx];
     if arguments.config.is_empty() && files.into_iter().all(Option::is_none) {
         say(
-            "error: there is nothing to check: name at least one file, by `--keys`, `--policy`, `--config` or \
+            "error: no file to check: set at least one of `--keys`, `--policy`, `--config` and \
              `--nginx`, for example\n  keygate check --keys keys.yaml --policy policy.yaml",
         );
         return ExitCode::from(2);
@@ -164,7 +168,7 @@ fn keys(path: &Path, pepper_file: Option<&Path>) -> Result<(Report, KeyTable), S
     warnings.extend(keys_file::expiring_soon(keys, Timestamp::now()));
     let summary = count(table.keys().count(), "key");
     let report = Report {
-        verdict: GOOD,
+        verdict: VALID,
         summary,
         errors: Vec::new(),
         warnings,
@@ -195,19 +199,19 @@ fn policy(
         (None, _) => rules,
         (Some(of_users), Some(true)) => of_users,
         (Some(of_users), None) => {
-            format!("{of_users}: nobody is logged in unless users are configured")
+            format!("{of_users}, which requires the section `users` in the settings")
         }
         (Some(of_users), Some(false)) => {
             let file = path.display();
             loaded.warnings.push(format!(
-                "warning: {file}: {of_users}, and the settings have no section `users`: nobody is ever \
-                 logged in"
+                "warning: {file}: {of_users}, but the settings have no section `users`, so nobody \
+                 is ever logged in"
             ));
             rules
         }
     };
     Ok(Report {
-        verdict: GOOD,
+        verdict: VALID,
         summary,
         errors: Vec::new(),
         warnings: loaded.warnings,
@@ -228,7 +232,7 @@ fn nginx(path: &Path, arguments: &Arguments) -> Result<Report, SourceError> {
     }
     Ok(Report {
         verdict: if outcome.errors.is_empty() {
-            GOOD
+            NO_ERRORS
         } else {
             "not safe"
         },

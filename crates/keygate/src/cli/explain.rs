@@ -19,16 +19,18 @@ use crate::{policy_file, settings::Settings};
 /// `keygate explain`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Policy file: policy.yaml, or Mia-Platform's auth.json [default: the one in the settings]
+    /// Path to the policy file: policy.yaml, or Mia-Platform's auth.json [default: the policy file
+    /// in the settings]
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     policy: Option<PathBuf>,
-    /// Shadow policy file, whose decision is shown too [default: the one in the settings]
+    /// Path to a shadow policy file, whose decision is shown as well [default: the shadow policy
+    /// file in the settings]
     #[arg(long, value_name = "FILE")]
     shadow_policy: Option<PathBuf>,
-    /// Settings file of the authorizer: its files, and where users come from
+    /// Path to the authorizer's settings file, which names the policy file and the sources of users
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Read the user's token from standard input, and verify it as the settings say
+    /// Read the user's token from standard input, and verify it as configured in the settings
     #[arg(
         long,
         requires = "config",
@@ -47,7 +49,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate explain --policy policy.yaml --uri /orders/7 --user-id ada --groups staff,finance
   keygate explain --config keygate.yaml --uri /orders/7 --token-stdin < token
 
-Exit codes: 0 allowed, 1 denied or an invalid token, 2 a wrong command line or file.";
+Exit codes: 0 if the request is allowed, 1 if it is denied or the token is invalid, 2 if the command line or a file is invalid.";
 
 /// Why nothing is explained.
 #[derive(Debug, thiserror::Error)]

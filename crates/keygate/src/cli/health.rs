@@ -30,10 +30,10 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 /// `keygate health`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Settings file (YAML) of the service
+    /// Path to the service's settings file (YAML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Admin listener of the service: `HOST:PORT` or `unix:/path`
+    /// Address of the service's admin listener: `HOST:PORT` or `unix:/path`
     #[arg(long, value_name = "ADDRESS")]
     operations: Option<Address>,
 }

@@ -26,14 +26,15 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Files of Mia-Platform: an auth.json, or the endpoints and
-    /// API keys of a Console configuration.
+    /// Convert Mia-Platform files: an auth.json, or the endpoints and API keys in a Console
+    /// configuration.
     #[command(after_help = mia::EXAMPLES)]
     Mia(mia::Arguments),
-    /// A declarative configuration of Kong: consumers with their keys and groups, and routes.
+    /// Convert the consumers, keys, groups and routes in a declarative configuration of Kong
+    /// Gateway.
     #[command(after_help = kong::EXAMPLES)]
     Kong(kong::Arguments),
-    /// A `map` of nginx from API keys to client types.
+    /// Convert an nginx `map` from API keys to client types.
     #[command(after_help = nginx_map::EXAMPLES)]
     NginxMap(nginx_map::Arguments),
 }
@@ -45,15 +46,16 @@ enum ImportError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Keys(#[from] KeysError),
-    #[error("{} contains nothing to import: {wanted}", path.display())]
+    #[error("{} contains nothing to import: expected {wanted}", path.display())]
     Nothing { path: PathBuf, wanted: String },
-    #[error("{} has endpoints, but so does a file before it: import only one of them", .0.display())]
+    #[error("{} contains endpoints, and so does an earlier file: import only one of them", .0.display())]
     TwoPolicies(PathBuf),
     #[error(
-        "there are endpoints and API keys: name a file for one of them, with `--policy-out` or `--keys-out`"
+        "the files contain endpoints and API keys, but both cannot go to standard output: set \
+         `--policy-out` or `--keys-out`"
     )]
     OneOutput,
-    #[error("{} already exists: remove it, or name another file", .0.display())]
+    #[error("{} already exists: remove it, or choose another file", .0.display())]
     Exists(PathBuf),
     #[error("cannot write {}", path.display())]
     Unwritable {

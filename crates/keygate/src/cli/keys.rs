@@ -43,20 +43,24 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Create a key: it is shown once, on standard output; the file stores only its digest.
+    /// Create a key; it is printed once, and the file stores only its digest.
     #[command(after_help = create::EXAMPLES)]
     Create(create::Arguments),
-    /// List the keys, with state, age and expiry.
+    /// List the keys with their state, age and expiry.
     #[command(after_help = list::EXAMPLES)]
     List(list::Arguments),
-    /// Enable a key.
+    /// Enable a disabled key.
     #[command(after_help = "Example:\n  keygate keys enable --keys keys.yaml cms-2026-11-24")]
     Enable(Target),
-    /// Disable a key: it is rejected within a second, and can be enabled again.
+    /// Disable a key; services reject it within one second, and you can enable it again.
     #[command(after_help = "Example:\n  keygate keys disable --keys keys.yaml cms-2026-11-24")]
     Disable(Target),
-    /// Create the successor of a key, which stays valid for a while.
-    #[command(after_help = rotate::EXAMPLES)]
+    /// Replace a key with a new one; the old key stays valid for a while.
+    #[command(
+        mut_arg("expires_in", |it| it.help(rotate::EXPIRES_IN)),
+        mut_arg("id", |it| it.help("Id of the old key")),
+        after_help = rotate::EXAMPLES
+    )]
     Rotate(rotate::Arguments),
     /// Change the expiry or the description of a key.
     #[command(after_help = set::EXAMPLES)]
@@ -64,7 +68,7 @@ enum Command {
     /// Delete a key from the file.
     #[command(after_help = "Example:\n  keygate keys delete --keys keys.yaml cms-2026-11-24")]
     Delete(Target),
-    /// Replace all plaintext keys in the file by their digests.
+    /// Replace all plaintext keys in the file with their digests.
     #[command(after_help = hash::EXAMPLES)]
     Hash(hash::Arguments),
 }
@@ -72,10 +76,10 @@ enum Command {
 /// One key of a file.
 #[derive(Debug, clap::Args)]
 struct Target {
-    /// Keys file
+    /// Path to the keys file
     #[arg(long, env = "KEYGATE_KEYS", value_name = "FILE")]
     keys: PathBuf,
-    /// The key's id
+    /// Id of the key
     id: String,
 }
 
@@ -91,39 +95,41 @@ pub(super) enum KeysError {
     #[error(transparent)]
     Pepper(#[from] PepperError),
     #[error(
-        "a digest `hmac-sha256:` needs a pepper: name its file by `--pepper-file`, or set \
-         `KEYGATE_PEPPER`"
+        "`hmac-sha256:` digests need a pepper: set `--pepper-file` or `KEYGATE_PEPPER`"
     )]
     NoPepper,
-    #[error("the key is weak: {0}; `--allow-weak` accepts it anyway")]
+    #[error("the key is weak: {0}; to accept it anyway, use `--allow-weak`")]
     Weak(Weakness),
-    #[error("standard input contains no key: {0}")]
+    #[error("standard input does not contain a valid key: {0}")]
     NotAKey(PlaintextError),
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
     #[error("the system provides no random bytes: {0}")]
     Random(getrandom::Error),
-    #[error("no id can be derived from `{0}`: give one with `--id`")]
+    #[error("cannot derive a key id from `{0}`: set one with `--id`")]
     NoId(String),
-    #[error("the expiry is beyond the calendar")]
+    #[error("the expiry is too far in the future")]
     TooFar,
     #[error(
-        "with `--expires-in` of zero the key is never valid: write e.g. `90d`, or omit the flag"
+        "with `--expires-in 0d` the key would never be valid: use a longer time, such as `90d`, or \
+         omit the flag"
     )]
     ExpiresAtOnce,
     #[error(
-        "it is unknown how long the key `{0}` was to be valid: give its successor `--expires-in`"
+        "the lifetime of the key `{0}` is unknown: set the lifetime of its successor with \
+         `--expires-in`"
     )]
     UnknownLifetime(KeyId),
-    #[error("a key that expires at {end} is never valid: it is {now}")]
+    #[error("a key that expires at {end} would never be valid: the current time is {now}")]
     ExpiresInThePast { end: Timestamp, now: Timestamp },
     #[error(
-        "the key `{id}` is disabled, and its successor would be valid: enable it first with `keygate \
-         keys enable`, or make a new key with `keygate keys create --client-type {client_type}`"
+        "the key `{id}` is disabled, but its successor would be valid: first enable it with \
+         `keygate keys enable`, or create a new key with `keygate keys create --client-type \
+         {client_type}`"
     )]
     RotatesDisabled { id: KeyId, client_type: ClientType },
     /// The file has changed.
-    #[error("the key `{id}` is in the file but could not be printed ({error}): delete it")]
+    #[error("the key `{id}` was added to the file but could not be printed ({error}): delete it")]
     NotShown { id: KeyId, error: io::Error },
 }
 

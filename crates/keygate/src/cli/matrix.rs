@@ -15,19 +15,20 @@ use crate::policy_file;
 /// `keygate matrix`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Policy file: policy.yaml, or Mia-Platform's auth.json
+    /// Path to the policy file: policy.yaml, or Mia-Platform's auth.json
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// Keys file: a column for each client type that its keys have, named in the policy or not
+    /// Path to the keys file; adds a column for each client type in it, even if the policy does not
+    /// name it
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Shadow policy file: marks cells that it would decide differently
+    /// Path to a shadow policy file; marks the cells where its decision differs
     #[arg(long, value_name = "FILE")]
     shadow_policy: Option<PathBuf>,
     /// The user who is logged in.
     #[command(flatten)]
     user: UserDescription,
-    /// The requests come by the back-office gateway
+    /// Evaluate the requests as back-office requests
     #[arg(long)]
     backoffice: bool,
     /// Output format

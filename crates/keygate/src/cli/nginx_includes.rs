@@ -29,22 +29,25 @@ pub(super) const EXAMPLE: &str = "Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Settings file of a service; once for each process of a pair. The environment wins over it
+    /// Path to a service's settings file; environment variables override its values. If the
+    /// resolver and the authorizer have separate settings files, repeat this flag
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// Folder to write to; files of these names are replaced
+    /// Directory to write to; existing files with the same names are replaced
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Where nginx reaches the resolver, `HOST:PORT` or `unix:/path`; once for each replica
+    /// Address at which nginx reaches the resolver, `HOST:PORT` or `unix:/path`; repeat this flag
+    /// for each replica
     #[arg(long, value_name = "ADDRESS")]
     resolver: Vec<Server>,
-    /// Where nginx reaches the authorizer
+    /// Address at which nginx reaches the authorizer; repeat this flag for each replica
     #[arg(long, value_name = "ADDRESS")]
     authorizer: Vec<Server>,
-    /// Where nginx reaches `keygate serve`
+    /// Address at which nginx reaches `keygate serve`; repeat this flag for each replica
     #[arg(long, value_name = "ADDRESS")]
     serve: Vec<Server>,
-    /// Let nginx follow the `X-Accel-Redirect` of backends, to locations of another rule too
+    /// Let nginx follow `X-Accel-Redirect` headers from backends, even to locations that other
+    /// rules protect
     #[arg(long)]
     keep_x_accel_redirect: bool,
 }
@@ -54,21 +57,27 @@ pub(super) struct Arguments {
 enum Error {
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    #[error("the setting `{}`", _0.setting())]
+    #[error("invalid setting `{}`", _0.setting())]
     Names(#[from] NamesError),
     #[error(transparent)]
     Includes(#[from] IncludesError),
-    #[error("`gateway` is `{0}`: the includes are for the gateway `nginx`")]
+    #[error("the setting `gateway` is `{0}`, but the includes are for `gateway: nginx`")]
     OtherGateway(Gateway),
-    #[error("the setting `{0}` differs between the settings files: give both services the same")]
+    #[error(
+        "the setting `{0}` differs between the settings files: use the same value for both \
+         services"
+    )]
     Conflict(&'static str),
-    #[error("the setting `listen` of the {role}: {error}; or name the address by `--{role}`")]
+    #[error(
+        "invalid setting `listen` of the {role}: {error}; alternatively, set the address with \
+         `--{role}`"
+    )]
     Listen {
         role: &'static str,
         error: ServerError,
     },
     #[error(
-        "the {role} listens on every address, `{listen}`: name the one that nginx connects to by \
+        "the {role} listens on all addresses (`{listen}`): set the one that nginx connects to with \
          `--{role} HOST:PORT`"
     )]
     EveryAddress { role: &'static str, listen: String },
@@ -86,7 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             }
             let out = arguments.out.display();
             terminal::print(format_args!(
-                "wrote the includes to {out}: test them with `nginx -t`, then reload nginx\n"
+                "wrote the includes to {out}: test them with `nginx -t`, and then reload nginx\n"
             ));
             ExitCode::SUCCESS
         }

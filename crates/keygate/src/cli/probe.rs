@@ -57,28 +57,30 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate probe https://shop.example.com/orders/1
   keygate probe https://shop.example.com/orders/1 --header authorization --key-stdin < key.txt
 
-Choose a URL that needs a key. The requests are GET; the gateway and Keygate log them as denials.
-Exit codes: 0 Keygate decides, 1 it does not, or there is no response, 2 a wrong command line.";
+Choose a URL that requires a key. All requests are GET requests, and the gateway and Keygate log them as usual.
+Exit codes: 0 if every response is as expected, 1 if one is not or if there is no response, 2 if the command
+line is invalid.";
 
 /// `keygate probe`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// URL behind the gateway that needs a key
+    /// URL behind the gateway, at an endpoint that requires a key
     #[arg(value_name = "URL")]
     url: Url,
-    /// Header that carries a key; `authorization` carries it as a bearer token
+    /// Header in which to send keys; in `authorization`, they are sent as bearer tokens
     #[arg(long, value_name = "NAME", default_value = "client-key")]
     header: HeaderName,
-    /// Also send a valid key, from standard input, and check that it is accepted
+    /// Read a valid key from standard input, and check that a request with it is allowed
     #[arg(long)]
     key_stdin: bool,
-    /// Send this client type among the spoofed headers: one that may call the URL
+    /// Client type to send in the spoofed headers; use one that is allowed to call the URL
     #[arg(long, value_name = "TYPE")]
     client_type: Option<HeaderValue>,
-    /// File (PEM) with the certificate that signs the gateway's, instead of the system's
+    /// Path to the CA certificate (PEM) that signed the gateway's certificate [default: the
+    /// system's CA certificates]
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Format of the output
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
@@ -90,9 +92,9 @@ enum ProbeError {
     CaFile { path: PathBuf, error: io::Error },
     #[error(transparent)]
     Client(#[from] InvalidClient),
-    #[error("standard input has no key, or one that a header cannot carry")]
+    #[error("standard input contains no key, or a key that is not valid in a header")]
     Key,
-    #[error("the system refuses what every process needs: {0}")]
+    #[error("system error: {0}")]
     System(io::Error),
 }
 

@@ -11,26 +11,26 @@ use super::terminal;
 pub(super) const EXAMPLE: &str = "Example:
   keygate schema policy > policy.schema.json
 
-and in the first line of policy.yaml, for editors:
+To validate policy.yaml in an editor, add this as its first line:
   # yaml-language-server: $schema=policy.schema.json";
 
 /// `keygate schema`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Which file
+    /// File that the schema describes
     file: File,
 }
 
 /// A file that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum File {
-    /// keys.yaml
+    /// The keys file, keys.yaml
     Keys,
-    /// policy.yaml
+    /// The policy file, policy.yaml
     Policy,
-    /// The cases of `keygate test`
+    /// The file of test cases for `keygate test`
     Cases,
-    /// The settings of `--config`
+    /// The settings file for `--config`
     Settings,
 }
 

@@ -49,7 +49,7 @@ pub(super) fn require_nginx(file: &Path, settings: &Settings) -> Result<(), Sour
     match settings.gateway {
         Gateway::Nginx => Ok(()),
         gateway => Err(SourceError::Rejected(vec![format!(
-            "error: {}: `gateway` is `{gateway}`: behind nginx it must be `nginx`",
+            "error: {}: the setting `gateway` is `{gateway}`: for nginx it must be `nginx`",
             file.display()
         )])),
     }

@@ -11,10 +11,10 @@ use crate::policy_file;
 /// `keygate test`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// File of cases (YAML)
+    /// Path to the file of test cases (YAML)
     #[arg(value_name = "FILE")]
     cases: PathBuf,
-    /// Policy file, instead of the one in the file of cases
+    /// Path to the policy file [default: the policy named in the file of test cases]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Output format
@@ -25,19 +25,19 @@ pub(super) struct Arguments {
 pub(super) const EXAMPLE: &str = "Example:
   keygate test cases.yaml
 
-A file of cases:
+Example of a file of test cases:
   version: 1
-  policy: policy.yaml           # from where this file is
+  policy: policy.yaml           # relative to this file
   cases:
-    - name: the shop may read   # for people; default: the request
+    - name: the shop can read   # optional; shown if the case fails
       request: { uri: /orders/7, clientType: shop }
       expect: allowed
     - request: { method: POST, uri: /orders/7/refund, clientType: shop }
-      expect: expression-false  # or denied, for whatever reason
+      expect: expression-false  # a reason, or `denied` for any reason
       endpoint: POST /orders/{id}/refund
 
-A request has what `keygate explain` takes: method, uri, host, clientType, userId, groups, permissions,
-user, backoffice.";
+The fields of a request correspond to the options of `keygate explain`: method, uri, host, clientType,
+userId, groups, permissions, user and backoffice.";
 
 /// Why no case was run.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +45,11 @@ enum TestError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(
-        "no policy to test: write `policy: FILE` into {}, beside its `version:`, or give \
-         `--policy FILE`",
+        "no policy to test: add `policy: FILE` at the top level of {}, or set `--policy FILE`",
         .0.display()
     )]
     NoPolicy(PathBuf),
-    #[error("no cases in {}: add one, or the test checks nothing", .0.display())]
+    #[error("{} contains no test cases: add at least one", .0.display())]
     NoCases(PathBuf),
 }
 

@@ -25,23 +25,26 @@ const OTHERS: u32 = 0o007;
 pub enum SocketModeError {
     /// It is not written as a mode.
     #[error(
-        "`{0}` is not a file mode: write three or four octal digits, such as `0660` (nothing else is \
-         taken, no decimal number either)"
+        "`{0}` is not a file mode: write three or four octal digits, such as `0660`; decimal \
+         numbers are not supported"
     )]
     Form(String),
     /// It has bits besides permissions.
-    #[error("`{0}` has a setuid, setgid or sticky bit, which sockets do not have: write `0660`")]
+    #[error(
+        "`{0}` sets a setuid, setgid or sticky bit, which has no meaning for sockets: write \
+         `0660`"
+    )]
     SpecialBits(String),
     /// The owner could not connect.
     #[error(
-        "`{0}` is read as octal and denies the owner read and write, so that it cannot connect: write \
-         `0660`"
+        "`{0}`, as an octal number, does not give the owner read and write permission, so the \
+         owner could not connect: write `0660`"
     )]
     Owner(String),
     /// Other users could connect, and the setting does not say that they should.
     #[error(
-        "`{text}` lets every local user connect: write `0660`, or `{mode:04o} {ANY_LOCAL_USER}` if that \
-         is what you mean"
+        "`{text}` lets every local user connect: write `0660`, or `{mode:04o} {ANY_LOCAL_USER}` if \
+         you want that"
     )]
     Others {
         /// As it was written.

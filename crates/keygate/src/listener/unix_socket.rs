@@ -107,7 +107,8 @@ impl UnixSocket {
         let listener = listener
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let listener = Arc::try_unwrap(listener).map_err(|_| io::Error::other("socket in use"))?;
+        let listener = Arc::try_unwrap(listener).map_err(|_| io::Error::other("the socket is in \
+                                                                               use"))?;
         let listener = UnixListener::from_std(listener.into_std()?)?;
         Ok(Self {
             listener: Mutex::new(Arc::new(listener)),
@@ -154,7 +155,8 @@ impl UnixSocket {
                     *own = Some(identity);
                     tracing::error!(
                         path = %shown,
-                        "the socket file was removed, and is bound again: find out what removes it"
+                        "the socket file was removed and has been created again: find out what \
+                         removes it"
                     );
                     SocketState::Listening
                 }
@@ -163,8 +165,8 @@ impl UnixSocket {
                         tracing::error!(
                             path = %shown,
                             %error,
-                            "the socket file was removed and cannot be bound again: no new \
-                             connection arrives; it is tried every second"
+                            "the socket file was removed and cannot be created again, so no new \
+                             connections arrive: retrying every second"
                         );
                     }
                     SocketState::Missing
@@ -174,8 +176,9 @@ impl UnixSocket {
         if state == SocketState::Replaced && before != state {
             tracing::error!(
                 path = %shown,
-                "another file is at the path of the socket: connections arrive elsewhere; is another \
-                 process set to the same path? Once the path is free it is bound again"
+                "another file has replaced the socket, so new connections go elsewhere: check \
+                 whether another process uses the same path; the socket is created again once the \
+                 path is free"
             );
         }
         status.set(state);

@@ -63,24 +63,25 @@ impl fmt::Display for Unfinished {
         match self {
             Self::OpenIn(process) => write!(
                 f,
-                "is still being written: process {process} has it open; it is loaded once that process \
-                 closes it, or {RENAME}"
+                "is still being written: process {process} has it open, and the file is loaded \
+                 once that process closes it; alternatively, {RENAME}"
             ),
             Self::Open => write!(
                 f,
-                "is still being written: its writer has not closed it; it is loaded once the writer \
-                 does, or {RENAME}"
+                "is still being written, and is loaded once its writer closes it; alternatively, \
+                 {RENAME}"
             ),
             Self::Unknown(quiet) => write!(
                 f,
-                "was changed a moment ago, and its writer cannot be seen: it is loaded when it has not \
-                 changed for {quiet:?} and ends in a line break; to load it at once, {RENAME}"
+                "has just changed, and it is unknown whether its writer has finished: the file is \
+                 loaded once it has not changed for {quiet:?} and ends with a line break; to load \
+                 it immediately, {RENAME}"
             ),
-            Self::Changed => f.write_str("changed while it was read: it is read again"),
+            Self::Changed => f.write_str("changed while it was being read, and is read again"),
             Self::NoEnd => write!(
                 f,
-                "does not end in a line break, so it may be incomplete: end its last line with a line \
-                 break, or {RENAME}"
+                "does not end with a line break, so it might be incomplete: add a line break at \
+                 its end, or {RENAME}"
             ),
         }
     }

@@ -230,7 +230,7 @@ fn a_file_without_a_final_line_break_is_not_complete() {
     file.look(false);
     let detail = file.status().detail();
     let error = detail.last_error.unwrap();
-    assert!(error.contains("does not end in a line break"), "{error}");
+    assert!(error.contains("does not end with a line break"), "{error}");
     assert!(error.contains("rename"), "{error}");
     assert_eq!(detail.failures, 1);
     writeln!(append(&path)).unwrap();

@@ -23,14 +23,15 @@ pub enum SettingsError {
     Pepper(#[from] PepperError),
     /// Mia-Platform's name of a file, without the folder that it is in.
     #[error(
-        "`{}` is set and `{}` is not: set the folder of the policy file, or `KEYGATE_POLICY` to its path",
+        "`{}` is set, but `{}` is not: set it to the directory of the policy file, or set \
+         `KEYGATE_POLICY` to the path of the file",
         mia::FILE,
         mia::FOLDER
     )]
     NoConfigurationPath,
     /// A flag that the role would ignore.
     #[error(
-        "`keygate {}` does not read `--{flag}`: leave it out, or give it to `keygate {}` or `keygate \
+        "`keygate {}` does not use `--{flag}`: remove it, or pass it to `keygate {}` or `keygate \
          serve`",
         role.name(),
         reader.name()
@@ -53,8 +54,8 @@ pub enum SettingsError {
     },
     /// The gateway decides by status, and every status would be 200.
     #[error(
-        "{named} makes every denial a response 200, and `gateway: {gateway}` decides by the status: it would \
-         let every request pass; leave `answer-with` out"
+        "{named} turns every denial into status 200, but `gateway: {gateway}` decides by the \
+         status, so it would allow every request: remove `answer-with`"
     )]
     AllowsAll {
         /// The setting, and where it was set.
@@ -64,8 +65,8 @@ pub enum SettingsError {
     },
     /// The limit has no address to count by.
     #[error(
-        "{named} needs `client-address-header` with `gateway: {gateway}`: set it to a header with only the \
-         caller's address, which the gateway writes and a caller cannot"
+        "with `gateway: {gateway}`, {named} requires `client-address-header`: set it to a header \
+         that contains only the caller's address and that only the gateway can set"
     )]
     NoClientAddress {
         /// The setting, and where it was set.
@@ -75,7 +76,7 @@ pub enum SettingsError {
     },
     /// Two listeners have one address.
     #[error(
-        "{first} and {second} are both `{address}`: each listener needs an address of its own{}",
+        "{first} and {second} are both `{address}`: each listener needs its own address{}",
         example.as_ref().map(|it| format!(", such as `--{flag} {it}`")).unwrap_or_default()
     )]
     SameAddress {

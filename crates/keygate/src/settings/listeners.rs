@@ -103,22 +103,23 @@ mod tests {
     #[rstest]
     #[case::data(
         &[("grpc-listen", "127.0.0.1:7080")],
-        "the default of `listen` and `--grpc-listen` are both `127.0.0.1:7080`: each listener needs an \
-         address of its own, such as `--grpc-listen 127.0.0.1:7084`"
+        "the default of `listen` and `--grpc-listen` are both `127.0.0.1:7080`: each listener \
+         needs its own address, such as `--grpc-listen 127.0.0.1:7084`"
     )]
     #[case::operations(
         &[("grpc-listen", "127.0.0.1:7090"), ("listen", "127.0.0.1:7000")],
-        "`--grpc-listen` and the default of `operations` are both `127.0.0.1:7090`: each listener needs an \
-         address of its own, such as `--operations 127.0.0.1:7080`"
+        "`--grpc-listen` and the default of `operations` are both `127.0.0.1:7090`: each listener \
+         needs its own address, such as `--operations 127.0.0.1:7080`"
     )]
     #[case::both_examples_are_taken(
         &[("grpc-listen", "127.0.0.1:7080"), ("listen", "127.0.0.1:7090"), ("operations", "127.0.0.1:7090")],
-        "`--listen` and `--operations` are both `127.0.0.1:7090`: each listener needs an address of its own"
+        "`--listen` and `--operations` are both `127.0.0.1:7090`: each listener needs its own \
+         address"
     )]
     #[case::sockets(
         &[("listen", "unix:/run/a"), ("grpc-listen", "unix:/run/a")],
-        "`--listen` and `--grpc-listen` are both `unix:/run/a`: each listener needs an address of its own, \
-         such as `--grpc-listen 127.0.0.1:7084`"
+        "`--listen` and `--grpc-listen` are both `unix:/run/a`: each listener needs its own \
+         address, such as `--grpc-listen 127.0.0.1:7084`"
     )]
     fn two_listeners_cannot_have_one_address(
         #[case] flags: &[(&str, &str)],

@@ -101,8 +101,8 @@ pub(super) fn users(
         let has_headers = section.is_some_and(|it| it.find_ref("userinfo.headers").is_some());
         if !has_headers && variable(environment, HEADERS).is_none() {
             return Err(SettingsError::Setting(format!(
-                "`{USERINFO}` is set and `{HEADERS}` is not: name the headers by which the userinfo service \
-                 knows the user, such as `cookie` or `authorization`"
+                "`{USERINFO}` is set, but `{HEADERS}` is not: set it to the headers that identify \
+                 the user to the userinfo service, such as `cookie` or `authorization`"
             )));
         }
         value.insert("userinfo".to_owned(), userinfo(environment, url).into());
@@ -118,7 +118,8 @@ pub(super) fn users(
         }
         Some("false") if section.is_some_and(|it| it.find_ref("trusted-headers").is_some()) => {
             return Err(SettingsError::Setting(format!(
-                "`{TRUST}` is `false`, and the settings file has `users.trusted-headers`: remove one of the two"
+                "`{TRUST}` is `false`, but the settings file contains `users.trusted-headers`: \
+                 remove one of the two"
             )));
         }
         Some("false") | None => {}
@@ -179,9 +180,9 @@ fn trusted_headers(
         section.insert("peers".to_owned(), peers.into());
     } else if !has_peers {
         return Err(SettingsError::Setting(format!(
-            "`{TRUST}` is set, and nothing says which gateway may send these headers: anybody who reaches this \
-             service could choose a user. Set `{TRUSTED_PEERS}`, such as `unix` or `10.1.0.0/16`, or \
-             `users.trusted-headers.peers` in a settings file"
+            "`{TRUST}` is set, but the gateways that can send these headers are not, so any client \
+             of this service could choose a user: set `{TRUSTED_PEERS}`, for example to `unix` or \
+             `10.1.0.0/16`, or `users.trusted-headers.peers` in a settings file"
         )));
     }
     Ok(section)

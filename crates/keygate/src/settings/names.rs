@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for HostNames {
         };
         match names.iter().find(|name| !is_name(name)) {
             Some(odd) => Err(de::Error::custom(format_args!(
-                "`{odd}` is not a host name: write a whole name without a port, such as \
+                "`{odd}` is not a host name: write a full name without a port, such as \
                  `keygate-resolver.shop.svc`"
             ))),
             None => Ok(Self(names)),

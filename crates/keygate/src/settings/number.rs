@@ -40,7 +40,7 @@ pub(super) fn at_least_one<'de, D: Deserializer<'de>>(
 
 /// From 1 to 4,294,967,295.
 pub(super) fn large<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroU32, D::Error> {
-    at_least_one(from)?.ok_or_else(|| de::Error::custom("`0` is not at least 1"))
+    at_least_one(from)?.ok_or_else(|| de::Error::custom("`0` is too small: the minimum is 1"))
 }
 
 /// The numbers that a setting takes.

@@ -460,7 +460,7 @@ fn a_gateway_that_decides_by_status_gets_statuses() {
     let file = Some("gateway: traefik\nanswer-with: header\n");
     let error = layered(Role::Authorizer, file, &[], &[]).unwrap_err();
     assert!(
-        error.contains("it would let every request pass; leave `answer-with` out"),
+        error.contains("so it would allow every request: remove `answer-with`"),
         "{error}"
     );
     assert!(layered(Role::Resolver, file, &[], &[]).is_ok());

@@ -11,23 +11,24 @@ impl Settings {
         if role == Role::Authorizer {
             for name in mia::without_effect(environment) {
                 tracing::warn!(
-                    "`{name}` is set and has no effect: the gateway requests `/auth` itself"
+                    "`{name}` is set but has no effect, because the gateway requests `/auth` \
+                     directly"
                 );
             }
         }
         if role == Role::Serve {
             for name in mia::sources_of_users(environment) {
                 tracing::warn!(
-                    "`{name}` is set and has no effect: `keygate serve` does not read Mia-Platform's names; \
-                     write the section `users` into a settings file"
+                    "`{name}` is set but has no effect, because `keygate serve` does not read \
+                     Mia-Platform's variables: add the section `users` to a settings file"
                 );
             }
         }
         if role != Role::Resolver && self.answer_with == AnswerWith::Header {
             tracing::warn!(
-                "{} makes every denial a response 200 with `mia-allowed: 0`: a gateway that does not read \
-                 `mia-allowed` lets every request pass. Requests of Keygate's nginx includes get 401 and \
-                 403 all the same",
+                "{} turns every denial into status 200 with `mia-allowed: 0`, so a gateway that \
+                 does not read `mia-allowed` allows every request; Keygate's nginx includes still \
+                 get 401 and 403",
                 self.origins.named("answer-with")
             );
         }
@@ -37,23 +38,24 @@ impl Settings {
             && self.handoff_secret_file.is_none();
         if signs_for_anyone && !listen.is_local() {
             tracing::warn!(
-                "{}: any client of the data listener `{listen}` can get a token of any client type: let \
-                 only the gateway reach it, or set `handoff-secret-file`",
+                "{}: any client of the data listener `{listen}` can get a token for any client \
+                 type: allow only the gateway to connect, or set `handoff-secret-file`",
                 self.origins.named("identity-token")
             );
         }
         if self.origins.is_mia("listen") && !listen.is_local() {
             tracing::warn!(
-                "{} makes the data listener reachable on every address of this machine: let only the \
-                 gateway reach it, or set `KEYGATE_LISTEN` to one address",
+                "{} makes the data listener reachable on every address of this machine: allow only \
+                 the gateway to connect, or set `KEYGATE_LISTEN` to a single address",
                 self.origins.named("listen")
             );
         }
         let operations = self.operations(role);
         if !operations.is_local() {
             tracing::warn!(
-                "{}, `{operations}`, is not a loopback address: everyone who reaches the admin listener \
-                 sees key ids, client types and the policy, so let only probes and operators reach it",
+                "{}, `{operations}`, is not a loopback address: everyone who can connect to the \
+                 admin listener sees key ids, client types and the policy, so allow only probes \
+                 and operators to connect",
                 self.origins.named("operations")
             );
         }

@@ -28,7 +28,7 @@ pub enum EditError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// There is no such key.
-    #[error("there is no key with the id `{id}`{}", did_you_mean(meant))]
+    #[error("no key has the id `{id}`{}", did_you_mean(meant))]
     NoSuchKey {
         /// The requested id.
         id: String,
@@ -40,12 +40,12 @@ pub enum EditError {
     Table(#[from] TableError),
     /// The list is not written as lines that begin with a dash.
     #[error(
-        "keys can be added and deleted only if each begins on a new line with `- `, and this list is \
-        written in another style: edit the file by hand"
+        "keys can be added and deleted only if each key begins with `- ` on a new line, which is not \
+         the case in this file: edit the file by hand"
     )]
     NotAList,
     /// The result would differ from the intended change.
-    #[error("the file is written in a style that cannot be edited in place: edit it by hand")]
+    #[error("the formatting of the file cannot be edited automatically: edit the file by hand")]
     GivenUp,
 }
 

@@ -138,12 +138,12 @@ impl Reader<'_> {
         })?;
         if document.version.value != VERSION {
             let message = format!(
-                "version {} of the format is not known",
+                "version {} is not supported",
                 document.version.value
             );
             let error = Diagnostic::error(message)
                 .at(self.span(&document.version))
-                .help(format!("this program reads `version: {VERSION}`"));
+                .help(format!("write `version: {VERSION}`"));
             return Err(self.rejected(&[error]));
         }
         let mut errors = Vec::new();
@@ -178,7 +178,8 @@ impl Reader<'_> {
             written.value.id.value
         );
         let warning = Diagnostic::warning(message).at(self.span(plaintext));
-        let help = "`keygate keys hash` stores its digest instead; store the key itself elsewhere";
+        let help = "store the key elsewhere, and run `keygate keys hash` to replace it with its \
+                    digest";
         Some(warning.help(help))
     }
 
@@ -231,7 +232,7 @@ impl Reader<'_> {
         what: &str,
     ) -> Result<T, Diagnostic> {
         written.value.parse().map_err(|error| {
-            Diagnostic::error(format!("not a {what}: {error}")).at(self.span(written))
+            Diagnostic::error(format!("invalid {what}: {error}")).at(self.span(written))
         })
     }
 
@@ -240,9 +241,9 @@ impl Reader<'_> {
             return Ok(None);
         };
         written.value.parse().map(Some).map_err(|_| {
-            Diagnostic::error("not a moment in time")
+            Diagnostic::error("invalid time")
                 .at(self.span(written))
-                .help("write it as `2026-11-24T00:00:00Z` (RFC 3339)")
+                .help("write it in the form `2026-11-24T00:00:00Z` (RFC 3339)")
         })
     }
 
@@ -251,12 +252,12 @@ impl Reader<'_> {
         let error = |message: &str, at| Err(Diagnostic::error(message).at(at));
         match (&written.value.digest, &written.value.key) {
             (Some(digest), None) => digest.value.parse().map_err(|error| {
-                Diagnostic::error(format!("not a digest: {error}")).at(self.span(digest))
+                Diagnostic::error(format!("invalid digest: {error}")).at(self.span(digest))
             }),
             (None, Some(key)) => match plaintext::check(key.value.as_bytes()) {
                 Ok(()) => Ok(Digest::sha256(key.value.as_bytes())),
                 Err(why) => {
-                    let diagnostic = Diagnostic::error(format!("not a key: {why}"));
+                    let diagnostic = Diagnostic::error(format!("invalid key: {why}"));
                     Err(match why.help() {
                         Some(help) => diagnostic.help(help),
                         None => diagnostic,
@@ -266,7 +267,7 @@ impl Reader<'_> {
             },
             (Some(_), Some(key)) => Err(Diagnostic::error("`digest` and `key` are both set")
                 .at(self.span(key))
-                .help("keep the `digest`")),
+                .help("keep only the `digest`")),
             (None, None) => error("neither `digest` nor `key` is set", self.span(written)),
         }
     }
@@ -285,10 +286,10 @@ fn collision(error: &TableError, ids: &[Range<usize>]) -> Diagnostic {
             ..
         } => diagnostic
             .at(at(*second))
-            .related(at(*first), "the first of the two"),
+            .related(at(*first), "first used here"),
         TableError::NoPepper { index, .. } => diagnostic
             .at(at(*index))
-            .help("name its file by `pepper-file` (`--pepper-file`), or set `KEYGATE_PEPPER`"),
+            .help("set `pepper-file` (`--pepper-file`) or `KEYGATE_PEPPER`"),
         TableError::NeverValid { index, .. } => diagnostic.at(at(*index)),
         TableError::Placeholder { index, .. } => diagnostic.at(at(*index)).help(Placeholder::HELP),
         TableError::TooMany => diagnostic,

@@ -29,13 +29,13 @@ pub enum StoreError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// Another program holds the lock of the folder for too long.
-    #[error("another program holds the lock of {} for too long", folder.display())]
+    #[error("another program has locked {} for too long", folder.display())]
     Locked {
         /// The locked folder.
         folder: PathBuf,
     },
     /// The new file could not keep the owner of the old one, who may be its only reader.
-    #[error("cannot give {} the owner of the old file: {error}", path.display())]
+    #[error("cannot set the owner of {} to the owner of the old file: {error}", path.display())]
     Owner {
         /// The new file.
         path: PathBuf,

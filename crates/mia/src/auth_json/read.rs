@@ -47,7 +47,7 @@ impl Reader<'_> {
                 name if MethodText::FIELDS.contains(&name) => {
                     let diagnostic = Diagnostic::error(format!("`{name}` is not a method"))
                         .at(at)
-                        .help("put it inside a method or `ALL`");
+                        .help("move it inside a method or `ALL`");
                     self.errors.push(PolicyError::Text(Box::new(diagnostic)));
                     continue;
                 }
@@ -74,14 +74,16 @@ impl Reader<'_> {
                 ))),
                 None => self
                     .warnings
-                    .push(Diagnostic::warning(message).at(at).help("it is ignored")),
+                    .push(Diagnostic::warning(message).at(at).help("the field is ignored")),
             }
         }
         if text.ordinary.is_none() {
             self.warnings.push(
-                Diagnostic::warning("no `authorization`, so every ordinary request is denied")
+                Diagnostic::warning("there is no `authorization`, so every ordinary request is \
+                                     denied")
                     .at(at)
-                    .help("write `\"authorization\": {\"expression\": \"true\", \"public\": true}` to allow them"),
+                    .help("to allow ordinary requests, add `\"authorization\": {\"expression\": \
+                           \"true\", \"public\": true}`"),
             );
         }
         Authorizations {
@@ -116,7 +118,7 @@ impl Reader<'_> {
 /// Ignoring `backoffice` instead of `backofficeAuthorization` would allow what it should deny.
 fn hint_for_field(name: &str) -> Option<String> {
     if AuthorizationText::FIELDS.contains(&name) {
-        return Some("put it inside `authorization` or `backofficeAuthorization`".to_owned());
+        return Some("move it inside `authorization` or `backofficeAuthorization`".to_owned());
     }
     let lower = name.to_ascii_lowercase();
     let meant = nearest(name, MethodText::FIELDS).or_else(|| {
@@ -139,7 +141,7 @@ pub(crate) fn method(name: &str, at: Range<usize>) -> Result<Method, PolicyError
     Method::known(name, &[]).map_err(|error| {
         let (message, help) = match (&error, error.meant()) {
             (MethodError::Every(_), _) => {
-                (error.to_string(), "write `ALL` for every method".to_owned())
+                (error.to_string(), "for all methods, write `ALL`".to_owned())
             }
             (MethodError::Unknown(name), meant) => (
                 format!("`{name}` is not a registered method"),
@@ -164,7 +166,7 @@ pub(crate) fn path(text: &str, at: Range<usize>) -> Result<Pattern, PolicyError>
     let parsed = match braces {
         Some(segment) => Err(PatternError::OtherRouter {
             segment: segment.to_owned(),
-            instead: "write `:id` for one segment".to_owned(),
+            instead: "for a variable segment, write `:id`".to_owned(),
             at: at.clone(),
         }),
         None => Pattern::base(&pattern(text), TrailingSlash::Ignore),

@@ -344,8 +344,8 @@ proptest! {
 #[case("authorizationBackoffice", "backofficeAuthorization")]
 #[case("back_office_acl", "backofficeAuthorization")]
 #[case("auth", "authorization")]
-#[case("expression", "put it inside `authorization`")]
-#[case("public", "put it inside `authorization`")]
+#[case("expression", "move it inside `authorization`")]
+#[case("public", "move it inside `authorization`")]
 fn a_restriction_in_another_field_is_an_error(#[case] field: &str, #[case] hint: &str) {
     let value = json!({ "expression": "false", "public": true });
     let file = json!({ "/a": { "GET": {

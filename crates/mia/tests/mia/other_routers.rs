@@ -27,7 +27,7 @@ fn endpoint(policy: &Policy, target: &str) -> Option<String> {
 #[case(
     "/orders/*",
     "ALL",
-    "write `/orders`: a path covers everything below it"
+    "write `/orders`, because a path covers everything below it"
 )]
 #[case(
     "/orders/:id/*",

@@ -21,10 +21,10 @@ pub struct CanonicalPath<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Neither a path nor an absolute URI, e.g. `*` or `example.com:443`.
-    #[error("the request target is not a path: send it unchanged from the request line")]
+    #[error("the request target is not a path: send it exactly as in the request line")]
     NotAPath,
     /// A spelling that nginx rejects and other servers interpret differently.
-    #[error("the request target has no single interpretation ({0}): use a plain path")]
+    #[error("servers interpret the request target differently ({0}): use a plain path")]
     Ambiguous(Ambiguity),
 }
 

@@ -38,11 +38,11 @@ pub(super) fn instead_of(segment: &str, position: Position<'_>) -> Option<String
         return Some(named(name));
     }
     if is_regular_expression(segment) {
-        let instead = "paths are not regular expressions: write `{name}` for a segment that varies";
+        let instead = "paths are not regular expressions: for a variable segment, write `{name}`";
         return Some(instead.to_owned());
     }
     if has_placeholder_inside(segment) {
-        return Some("write `{name}` for one whole segment of any text".to_owned());
+        return Some("for a variable segment, write `{name}`".to_owned());
     }
     match segment.find('*') {
         Some(0) if position.is_last && is_name(segment.trim_start_matches('*')) => {
@@ -51,7 +51,7 @@ pub(super) fn instead_of(segment: &str, position: Position<'_>) -> Option<String
         Some(0) if position.is_last && segment.bytes().all(|byte| byte == b'*') => {
             Some(rest(position))
         }
-        Some(_) => Some("write `{name}` for one whole segment of any text".to_owned()),
+        Some(_) => Some("for a variable segment, write `{name}`".to_owned()),
         None => None,
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn instead_of_braces(segment: &str, position: Position<'_>) -> Option
     ) {
         (true, _) => Some(rest(position)),
         (false, has_pattern) if has_pattern || (is_closed && segment.contains(['$'])) => {
-            Some(format!("{}: it matches any one segment", named(name)))
+            Some(format!("{}, which matches any single segment", named(name)))
         }
         (false, _) if segment.starts_with("{{") => Some(named(name)),
         (false, _) => None,
@@ -102,11 +102,12 @@ pub(super) fn encoded(segment: &str) -> String {
 
 fn rest(position: Position<'_>) -> String {
     match position.endpoint {
-        _ if !position.is_last => "write `{name}` for one segment".to_owned(),
-        None => "write `{*rest}` for the rest of the path, or `{name}` for one segment".to_owned(),
+        _ if !position.is_last => "for a variable segment, write `{name}`".to_owned(),
+        None => "for the rest of the path, write `{*rest}`; for a variable segment, write \
+                 `{name}`".to_owned(),
         Some(path) => {
             let path = if path.is_empty() { "/" } else { path };
-            format!("write `{path}`: an endpoint's path covers everything below it")
+            format!("write `{path}`, because an endpoint's path covers everything below it")
         }
     }
 }

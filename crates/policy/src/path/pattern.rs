@@ -247,7 +247,7 @@ impl Segment {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// It does not start with a slash.
-    #[error("a path starts with a slash")]
+    #[error("a path must start with a slash")]
     NotAbsolute {
         /// Whether it starts like a regular expression, or like nginx's `location = /a`.
         is_expression: bool,
@@ -267,13 +267,13 @@ pub enum PatternError {
         at: Range<usize>,
     },
     /// A base path that ends with a slash although slashes are distinguished.
-    #[error("a base path covers everything below it, with and without a slash at the end")]
+    #[error("a base path covers everything below it, with or without a trailing slash")]
     BaseWithSlash {
         /// Its offset.
         at: Range<usize>,
     },
     /// Braces that are neither `{name}` nor `{*name}`.
-    #[error("`{segment}` is neither text nor a placeholder")]
+    #[error("`{segment}` is neither literal text nor a placeholder")]
     Placeholder {
         /// The segment.
         segment: String,
@@ -283,7 +283,10 @@ pub enum PatternError {
         at: Range<usize>,
     },
     /// Another router's placeholder or wildcard.
-    #[error("`{segment}` would match only itself: patterns of other routers are not supported")]
+    #[error(
+        "`{segment}` would only match literally, because the patterns of other routers are not \
+         supported"
+    )]
     OtherRouter {
         /// The segment.
         segment: String,
@@ -348,7 +351,7 @@ impl PatternError {
     pub fn diagnostic(&self) -> Diagnostic {
         let literally = |segment: &str| {
             let encoded = other_router::encoded(segment);
-            format!("the literal text is written `{encoded}`")
+            format!("for the literal text, write `{encoded}`")
         };
         match self {
             Self::Placeholder {
@@ -374,31 +377,33 @@ impl PatternError {
         let (at, help) = match self {
             Self::NotAbsolute { .. } => (
                 None,
-                "write e.g. `/orders`: a path is neither a regular expression nor nginx's `location`",
+                "write a path such as `/orders`; regular expressions and nginx `location` \
+                 modifiers are not supported",
             ),
             Self::Query { at } => (
                 Some(at),
-                "remove it, or write `%3F` or `%23` for the character",
+                "remove it; for a literal `?` or `#`, write `%3F` or `%23`",
             ),
-            Self::EmptySegment { at } => (Some(at), "write one slash"),
+            Self::EmptySegment { at } => (Some(at), "write a single slash"),
             Self::BaseWithSlash { at } => (
                 Some(at),
-                "remove it; a route `/` is the base path with a slash",
+                "remove it; for the base path with a slash, add a route `/`",
             ),
             Self::Placeholder { at, .. } => (
                 Some(at),
-                "write `{name}` or, at the end, `{*rest}` as a whole segment; `%7B` and `%7D` for the characters",
+                "a placeholder is a whole segment: `{name}` or, at the end, `{*rest}`; for literal \
+                 braces, write `%7B` and `%7D`",
             ),
-            Self::OtherRouter { at, .. } => (Some(at), "write it percent-encoded"),
+            Self::OtherRouter { at, .. } => (Some(at), "percent-encode it"),
             Self::RestBeforeEnd { at } => (Some(at), "remove everything after `{*rest}`"),
             Self::RestInBase { at } => (Some(at), "remove the last segment"),
-            Self::RepeatedName { at, .. } => (Some(at), "give each placeholder a name of its own"),
-            Self::Blank { at, .. } => (Some(at), "write `%20` for a space"),
+            Self::RepeatedName { at, .. } => (Some(at), "give each placeholder a different name"),
+            Self::Blank { at, .. } => (Some(at), "for a space, write `%20`"),
             Self::Ambiguous {
                 class: Ambiguity::InvalidEscape,
                 at,
                 ..
-            } => (Some(at), "write `%25` for a percent sign"),
+            } => (Some(at), "for a percent sign, write `%25`"),
             Self::Ambiguous { at, .. } => (
                 Some(at),
                 "write a plain path, with placeholders for variable segments",

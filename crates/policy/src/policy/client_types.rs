@@ -50,7 +50,8 @@ impl ClientTypeName {
                 return Ok(Self { name, at });
             }
             _ => {
-                "a client type is 1 to 128 characters of visible ASCII, without spaces; write one per entry"
+                "a client type is 1 to 128 characters of visible ASCII, without spaces; write one \
+                 client type per entry"
             }
         };
         Err(PolicyError::UnknownValue {

@@ -17,7 +17,7 @@ pub enum PolicyError {
     #[error("the field `version` is missing")]
     MissingVersion,
     /// The version is unknown.
-    #[error("version {version} is unknown")]
+    #[error("version {version} is not supported")]
     UnknownVersion {
         /// The version in the file.
         version: u64,
@@ -49,7 +49,7 @@ pub enum PolicyError {
         at: Range<usize>,
     },
     /// An empty list, which would match nothing.
-    #[error("an empty `{field}` matches nothing")]
+    #[error("an empty list in `{field}` matches nothing")]
     EmptyList {
         /// The field's name.
         field: &'static str,
@@ -67,7 +67,7 @@ pub enum PolicyError {
         first: Range<usize>,
     },
     /// An invalid value of a field.
-    #[error("`{value}` is not a value of `{field}`")]
+    #[error("`{value}` is not a valid value for `{field}`")]
     UnknownValue {
         /// The field's name.
         field: &'static str,
@@ -89,6 +89,11 @@ pub enum PolicyError {
     /// An invalid group expression.
     #[error("{}", .0.message)]
     Expression(Box<Diagnostic>),
+    /// A part of a group expression that does not mean what it seems to.
+    ///
+    /// The part could be parsed, so its text is an expression, and not a secret in the wrong field.
+    #[error("{}", .0.message)]
+    Misleading(Box<Diagnostic>),
     /// Two rules that match the same requests.
     #[error("`{label}` matches the same requests as another rule")]
     Indistinguishable {
@@ -130,6 +135,7 @@ impl PolicyError {
         match self {
             Self::Text(diagnostic)
             | Self::Expression(diagnostic)
+            | Self::Misleading(diagnostic)
             | Self::Path { diagnostic, .. } => (**diagnostic).clone(),
             Self::MissingVersion => error().help("start the file with `version: 1`"),
             Self::UnknownVersion { at, .. } => error().at(at.clone()).help("write `version: 1`"),
@@ -137,7 +143,7 @@ impl PolicyError {
             Self::Host { at, .. } => error().at(at.clone()),
             Self::EmptyList { field, at } => error()
                 .at(at.clone())
-                .help(format!("remove `{field}`, or list at least one")),
+                .help(format!("remove `{field}`, or add at least one entry")),
             Self::Repeated { at, first, .. } => {
                 error().at(at.clone()).related(first.clone(), "first here")
             }
@@ -162,7 +168,7 @@ impl PolicyError {
                 at, hiding: None, ..
             } => error()
                 .at(at.clone())
-                .help("the path `/` always ends with a slash: write the route `/`"),
+                .help("the path `/` always ends with a slash: change the route to `/`"),
         }
     }
 }

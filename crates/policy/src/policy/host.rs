@@ -13,7 +13,10 @@ pub enum HostPattern {
 
 /// The error for a text that is not a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a host: write e.g. `shop.example.com` or `*.example.com`, without a port")]
+#[error(
+    "`{text}` is not a host: write a name such as `shop.example.com` or `*.example.com`, without a \
+     port"
+)]
 pub struct HostError {
     text: String,
 }

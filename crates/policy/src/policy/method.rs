@@ -64,7 +64,7 @@ pub enum MethodError {
     #[error("`{0}` is not a method")]
     Several(String),
     /// A character that methods cannot contain, such as a lower-case letter.
-    #[error("`{0}` is not a method: methods are written in capitals")]
+    #[error("`{0}` is not a method: write methods in capital letters")]
     Spelling(String),
     /// A method that is neither registered nor declared.
     #[error("`{0}` is not a registered method, and not in `customMethods`")]
@@ -139,18 +139,18 @@ impl MethodError {
     pub fn help(&self) -> String {
         let meant = self.meant().map(|meant| format!("did you mean `{meant}`?"));
         match self {
-            Self::Every(_) => "remove `methods`: the rule then applies to every method".to_owned(),
+            Self::Every(_) => "remove `methods`, so that the rule applies to every method".to_owned(),
             Self::Several(names) => {
                 let names = names.split([',', '|', '/', ';', ' ']);
                 let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
-                format!("list the methods one by one: `[{}]`", names.join(", "))
+                format!("write a list of methods: `[{}]`", names.join(", "))
             }
             Self::Spelling(_) => meant.unwrap_or_else(|| {
-                "write the method in capitals, or remove `methods` for all methods".to_owned()
+                "write the method in capital letters, or remove `methods` to match every method".to_owned()
             }),
             Self::Unknown(name) => {
                 let custom = format!(
-                    "declare a custom method at the top of the file: `customMethods: [{name}]`"
+                    "declare custom methods at the top level of the file: `customMethods: [{name}]`"
                 );
                 meant.map_or_else(|| custom.clone(), |meant| format!("{meant} {custom}"))
             }

@@ -17,7 +17,7 @@ impl ClientTypes {
         warnings: &mut Vec<Diagnostic>,
     ) -> Result<(), PolicyError> {
         let too_large = |error: ExpressionError| {
-            let diagnostic = Diagnostic::error(format!("with the client types, {error}"));
+            let diagnostic = Diagnostic::error(format!("combined with `clientTypes`, {error}"));
             PolicyError::Expression(Box::new(diagnostic.at(self.at.clone())))
         };
         let both = |expression: &Expression| self.and(expression).map_err(too_large);
@@ -65,8 +65,8 @@ impl ClientTypes {
         both.warnings(None).iter().any(is_whole).then(|| {
             Diagnostic::warning("no request satisfies both `clientTypes` and `groupExpression`")
                 .at(self.at.clone())
-                .related(group.span(), "both must hold")
-                .help("remove one of them, or name the same client types in both")
+                .related(group.span(), "both must be true")
+                .help("remove one of them, or use the same client types in both")
         })
     }
 }

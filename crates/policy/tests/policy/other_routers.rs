@@ -28,8 +28,8 @@ fn only_error(text: &str) -> String {
 #[case("POTS", "did you mean `POST`?")]
 #[case("get", "did you mean `GET`?")]
 #[case("Purge", "did you mean `PURGE`?")]
-#[case("'GET, POST'", "one by one: `[GET, POST]`")]
-#[case("GET|POST", "one by one: `[GET, POST]`")]
+#[case("'GET, POST'", "write a list of methods: `[GET, POST]`")]
+#[case("GET|POST", "write a list of methods: `[GET, POST]`")]
 #[case("APPROVE", "`customMethods: [APPROVE]`")]
 #[case("approve", "capitals")]
 fn a_method_that_no_request_has_is_an_error(#[case] method: &str, #[case] help: &str) {

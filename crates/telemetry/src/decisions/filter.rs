@@ -50,6 +50,6 @@ fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     known.dedup();
     let known = known.join(", ");
     Err(de::Error::custom(format!(
-        "`{reason}` is no reason; known are {known}"
+        "`{reason}` is not a reason; the known reasons are {known}"
     )))
 }

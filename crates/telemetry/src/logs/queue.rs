@@ -130,7 +130,7 @@ impl Queue {
             if written.is_ok() && dropped > reported {
                 tracing::warn!(
                     lines = dropped - reported,
-                    "log lines were dropped: standard error was not read, or not fast enough"
+                    "log lines were dropped, because standard error was not read fast enough"
                 );
                 reported = dropped;
             }

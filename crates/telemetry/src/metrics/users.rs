@@ -11,7 +11,7 @@ pub(super) fn write(text: &mut Exposition, look_ups: &LookUps, sources: &Sources
     let mut family = text.family(
         Kind::Counter,
         "keygate_user_look_ups",
-        "User look-ups, by outcome; unavailable: the source of users did not respond.",
+        "User look-ups, by outcome; unavailable means that the source of users did not respond.",
     );
     for (outcome, count) in look_ups.outcomes() {
         family.sample(&[("outcome", outcome)], count);
@@ -45,7 +45,8 @@ fn issuers(text: &mut Exposition, sources: &Sources) {
     write(
         Kind::Gauge,
         "keygate_issuer_keys",
-        "Usable keys of an issuer; 0: none were fetched yet, and requests with its tokens get 503.",
+        "Usable keys of an issuer; 0 means that no keys have been fetched yet, so requests with \
+         its tokens get 503.",
         &|status| {
             Some(
                 status
@@ -58,7 +59,7 @@ fn issuers(text: &mut Exposition, sources: &Sources) {
     write(
         Kind::Gauge,
         "keygate_issuer_keys_timestamp_seconds",
-        "When the keys of an issuer were loaded or fetched last.",
+        "Time at which the keys of an issuer were last loaded or fetched.",
         &|status| {
             let seconds = status.updated.map(Timestamp::as_second)?;
             u64::try_from(seconds).ok()
@@ -73,7 +74,7 @@ fn issuers(text: &mut Exposition, sources: &Sources) {
     write(
         Kind::Counter,
         "keygate_issuer_key_fetch_failures",
-        "Attempts to fetch the keys of an issuer that failed; the last keys stay.",
+        "Failed attempts to fetch the keys of an issuer; the last keys stay in use.",
         &|status| Some(status.failed_tries),
     );
 }

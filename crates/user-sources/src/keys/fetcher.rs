@@ -141,9 +141,11 @@ impl Fetcher {
         if had_failed {
             tracing::debug!(%url, "the keys of an issuer cannot be fetched: {failure}");
         } else if self.keys.current().is_some() {
-            tracing::warn!(%url, "the keys of an issuer cannot be fetched, the former ones stay: {failure}");
+            tracing::warn!(%url, "the keys of an issuer cannot be fetched, so the last ones stay \
+                                  in use: {failure}");
         } else {
-            tracing::error!(%url, "the keys of an issuer cannot be fetched, its tokens get 503: {failure}");
+            tracing::error!(%url, "the keys of an issuer cannot be fetched, so requests with its \
+                                   tokens get 503: {failure}");
         }
     }
 

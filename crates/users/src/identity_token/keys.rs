@@ -37,7 +37,7 @@ pub struct SigningKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyFile {
     /// A block is wrong.
-    #[error("the block that begins in line {line} {error}")]
+    #[error("the block that begins on line {line} {error}")]
     Block {
         /// The line, counted from 1.
         line: usize,
@@ -45,7 +45,7 @@ pub enum InvalidKeyFile {
         error: BlockError,
     },
     /// Nothing signs.
-    #[error("no `PRIVATE KEY` block: make a key with `{MAKE_KEY}`")]
+    #[error("there is no `PRIVATE KEY` block: create a key with `{MAKE_KEY}`")]
     NoPrivateKey,
 }
 
@@ -53,11 +53,11 @@ pub enum InvalidKeyFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {
     /// It has no end, or the end of another one.
-    #[error("is not between `-----BEGIN …-----` and the same `-----END …-----`")]
+    #[error("is not enclosed in `-----BEGIN …-----` and a matching `-----END …-----`")]
     Broken,
     /// It is a key in the form before PKCS #8.
     #[error(
-        "is in the older form: convert it with `openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW`"
+        "is in an older format: convert it with `openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW`"
     )]
     OlderForm,
     /// It is encrypted.
@@ -70,10 +70,10 @@ pub enum BlockError {
     #[error("is not base64")]
     NotBase64,
     /// It is damaged, or of a type that does not sign here.
-    #[error("is not a P-256 or Ed25519 key: make one with `{MAKE_KEY}`")]
+    #[error("is not a P-256 or Ed25519 key: create one with `{MAKE_KEY}`")]
     OtherKey,
     /// It is there twice.
-    #[error("has the same key as the one that begins in line {first}")]
+    #[error("contains the same key as the block that begins on line {first}")]
     Repeated {
         /// The line of the first one.
         first: usize,

@@ -31,13 +31,15 @@ pub struct IdentityToken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidIdentityToken {
     /// The issuer's name is empty.
-    #[error("`issuer` is empty: backends know by it who signed")]
+    #[error("`issuer` is empty: set a name that tells backends who signed the token")]
     NoIssuer,
     /// There is no audience.
-    #[error("`audience` is empty: name the backends that the tokens are for")]
+    #[error("`audience` is empty: set the backends that the tokens are for")]
     NoAudience,
     /// The lifetime is out of bounds.
-    #[error("`lifetime-seconds` is {0}: give {SHORTEST_LIFETIME} to {LONGEST_LIFETIME} seconds")]
+    #[error(
+        "`lifetime-seconds` is {0}: set it to {SHORTEST_LIFETIME} to {LONGEST_LIFETIME} seconds"
+    )]
     Lifetime(u32),
 }
 

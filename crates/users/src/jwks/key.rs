@@ -28,16 +28,16 @@ pub enum UnusableKey {
     #[error("its `kty` is not `RSA`, `EC` or `OKP`")]
     OtherType,
     /// It is a shared secret, which nobody publishes.
-    #[error("it is a shared secret (`oct`), which a set of public keys must not have")]
+    #[error("it is a shared secret (`oct`), which a set of public keys must not contain")]
     Secret,
     /// It is for encryption.
     #[error("its `use` is not `sig`")]
     NotForSignatures,
     /// Its operations do not include verification.
-    #[error("its `key_ops` do not include `verify`")]
+    #[error("its `key_ops` does not include `verify`")]
     NotForVerification,
     /// It says an algorithm that is not one of this type of key.
-    #[error("its `alg` is not a supported signature algorithm of such a key")]
+    #[error("its `alg` is not a supported signature algorithm for this type of key")]
     OtherAlgorithm,
     /// Its curve is not supported.
     #[error("its `crv` is not `P-256`, `P-384` or `Ed25519`")]
@@ -49,7 +49,7 @@ pub enum UnusableKey {
     #[error("its parameters are missing or not valid base64url")]
     InvalidParameters,
     /// An RSA key that is too small, or too large.
-    #[error("its modulus has {0} bits, and 2048 to 8192 are accepted")]
+    #[error("its modulus has {0} bits, but only 2048 to 8192 are accepted")]
     RsaSize(usize),
 }
 

@@ -32,7 +32,7 @@ impl std::fmt::Display for Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
     /// The request has several tokens, and they differ.
-    #[error("the request has several tokens that differ")]
+    #[error("the request contains several different tokens")]
     SeveralTokens,
     /// It is too long.
     #[error("the token is longer than {MOST_BYTES} bytes")]
@@ -50,13 +50,13 @@ pub enum Refusal {
     #[error("the token's header is rejected: {0}")]
     Header(JsonError),
     /// The header names no algorithm.
-    #[error("the token's header has no `alg`, or one that is not a string")]
+    #[error("`alg` is missing from the token's header, or is not a string")]
     NoAlgorithm,
     /// The algorithm is not known here; `none` is not.
     #[error("the token's `alg` is `none` or not supported")]
     UnknownAlgorithm,
     /// The header requires an extension.
-    #[error("the token's header has `crit`, and no extension is supported")]
+    #[error("the token's header has `crit`, but no extensions are supported")]
     Critical,
     /// It is another kind of token, or of something else that is signed.
     #[error("the token's `typ` is neither `JWT` nor `at+jwt`")]
@@ -74,22 +74,25 @@ pub enum Refusal {
     #[error("the token's `iss` is not a string")]
     IssuerNotText,
     /// The issuer is not one of the settings.
-    #[error("the token's `iss` is no issuer of the setting `users`")]
+    #[error("the token's `iss` is not an issuer in the setting `users`")]
     OtherIssuer,
     /// The issuer may not use this algorithm.
     #[error("the token's `alg` is not one of this issuer's `algorithms`")]
     AlgorithmNotAllowed,
     /// No key has this id.
-    #[error("no key of the issuer has the token's `kid`")]
+    #[error("the issuer has no key with the token's `kid`")]
     UnknownKey,
     /// The key is for another algorithm.
-    #[error("the key that the token names is not one of its `alg`")]
+    #[error("the key that the token names does not support the token's `alg`")]
     AlgorithmOfAnotherKey,
     /// Too many keys could have signed it.
-    #[error("the token names no single key, and more than {MOST_TRIED} could have signed it")]
+    #[error(
+        "the token does not identify its key, and more than {MOST_TRIED} keys could have signed \
+         it"
+    )]
     TooManyKeys,
     /// The signature is not by the key that it names.
-    #[error("the token's signature is wrong")]
+    #[error("the token's signature is invalid")]
     BadSignature,
     /// It never expires.
     #[error("the token has no `exp`")]
@@ -110,10 +113,10 @@ pub enum Refusal {
     #[error("the token's `aud` is neither a string nor a list of strings")]
     AudienceNotText,
     /// It is for others.
-    #[error("the token's `aud` is none of this issuer's `audience`")]
+    #[error("the token's `aud` is not in this issuer's `audience`")]
     OtherAudience,
     /// It names no user.
-    #[error("the token names nobody: {0}")]
+    #[error("the token identifies no user: {0}")]
     Id(InvalidId),
 }
 

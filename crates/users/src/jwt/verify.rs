@@ -29,11 +29,12 @@ pub struct Algorithms(Vec<Algorithm>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAlgorithms {
     /// There is none.
-    #[error("`algorithms` is empty: leave it out for the default")]
+    #[error("`algorithms` is empty: remove it to use the default")]
     Empty,
     /// With both, a public key could be taken for a secret.
     #[error(
-        "`algorithms` has HMAC (HS256, HS384, HS512) beside others: an issuer has one or the other"
+        "`algorithms` mixes HMAC algorithms (HS256, HS384, HS512) with others: an issuer can use \
+         only one of these kinds"
     )]
     Mixed,
 }

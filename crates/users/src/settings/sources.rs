@@ -17,14 +17,14 @@ impl Users {
     fn of_tokens(&self) -> String {
         let issuers = alternatives(self.jwt.iter().map(|it| format!("`{}`", it.issuer.name)));
         let places = alternatives(self.token_from.iter().map(ToString::to_string));
-        format!("a token of {issuers} in {places}")
+        format!("a token from {issuers} in {places}")
     }
 }
 
 fn of_headers(trusted: &TrustedHeaders) -> String {
     let names = &trusted.names;
     format!(
-        "the headers `{}`, `{}` and `{}` of a trusted gateway",
+        "the headers `{}`, `{}` and `{}` from a trusted gateway",
         names.id, names.groups, names.properties
     )
 }
@@ -32,7 +32,7 @@ fn of_headers(trusted: &TrustedHeaders) -> String {
 fn of_userinfo(userinfo: &Userinfo) -> String {
     let url = &userinfo.url;
     let headers = alternatives(userinfo.only_with.iter().map(in_backticks));
-    format!("the userinfo service `{url}`, for a request with {headers}")
+    format!("the userinfo service `{url}`, for requests with {headers}")
 }
 
 fn in_backticks(name: &HeaderName) -> String {

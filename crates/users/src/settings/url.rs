@@ -17,10 +17,10 @@ pub struct Url(Uri);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUrl {
     /// It is not one.
-    #[error("this is not a URL with `https://` or `http://`, and a host")]
+    #[error("this is not a URL that starts with `https://` or `http://` and has a host")]
     NotAUrl,
     /// It holds a password, and would show it in logs.
-    #[error("the URL holds a user name or a password")]
+    #[error("the URL contains a user name or a password")]
     Credentials,
 }
 

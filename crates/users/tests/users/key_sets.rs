@@ -122,8 +122,8 @@ fn an_empty_set_is_rejected() {
     let error = KeySet::parse(&set_of(&[json!({"kty": "oct", "k": "secret"})])).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the set has no key that a signature can be verified with: key 1 of the set is ignored: it is a \
-         shared secret (`oct`), which a set of public keys must not have"
+        "no key in the key set can be used to verify signatures: key 1 in the key set is ignored: \
+         it is a shared secret (`oct`), which a set of public keys must not have"
     );
 }
 

@@ -84,19 +84,19 @@ fn the_files_that_users_copy_have_no_findings() {
     "underscores_in_headers on;",
     "",
     "",
-    "`underscores_in_headers on` lets"
+    "`underscores_in_headers on` allows"
 )]
 #[case::underscores_of_a_server(
     "",
     "underscores_in_headers on;",
     "",
-    "`underscores_in_headers on` lets"
+    "`underscores_in_headers on` allows"
 )]
 #[case::invalid_names(
     "ignore_invalid_headers off;",
     "",
     "",
-    "`ignore_invalid_headers off` lets"
+    "`ignore_invalid_headers off` allows"
 )]
 #[case::slashes("merge_slashes off;", "", "", "with `merge_slashes off` nginx chooses")]
 #[case::open_location(
@@ -127,13 +127,13 @@ fn the_files_that_users_copy_have_no_findings() {
     "",
     "location @app { proxy_pass http://b; }",
     "",
-    "`location @app` passes the caller's own identity headers"
+    "`location @app` passes the identity headers to the backend as sent by the caller"
 )]
 #[case::nested_headers(
     "",
     "",
     "location /a { proxy_set_header host x; proxy_pass http://b; }",
-    "`location /a` passes the caller's own `client-type`, `x-keygate-key-id`, `miauserid`"
+    "`location /a` passes `client-type`, `x-keygate-key-id`, `miauserid`"
 )]
 #[case::repeated_header(
     "",
@@ -145,14 +145,14 @@ fn the_files_that_users_copy_have_no_findings() {
     "",
     "location /a { include keygate-authorize.conf; grpc_pass b; }",
     "",
-    "`location /a` passes the caller's own `client-type`, `x-keygate-key-id`, `miauserid`"
+    "`location /a` passes `client-type`, `x-keygate-key-id`, `miauserid`"
 )]
 #[case::grpc_header(
     "",
     "location /a { include keygate-authorize.conf; include keygate-grpc.conf; grpc_pass b;
        location /a/b { grpc_set_header x-a b; grpc_pass b; } }",
     "",
-    "`location /a/b` passes the caller's own `client-type`"
+    "`location /a/b` passes `client-type`"
 )]
 #[case::grpc_key(
     "",
@@ -252,7 +252,7 @@ fn harmless_configurations_are_not_reported(
 fn a_guarded_location_needs_the_server_include() {
     let text = with("", "", "").replace("        include keygate-server.conf;\n", "");
     insta::assert_snapshot!(check_text(&text).unwrap().errors.join("\n\n"), @r"
-    error: `location /` sends authorization requests to Keygate, but this server lacks Keygate's own locations: another location gets the requests, and its response may allow every caller
+    error: `location /` sends authorization requests to Keygate, but this server lacks Keygate's own locations: another location receives the requests, and its response might allow every caller
      --> site.conf:6:9
       |
     6 |         location / {
@@ -269,7 +269,7 @@ fn a_rewrite_before_the_include_is_reported() {
         "rewrite ^/(.*)$ /app/$1; include keygate-server.conf;",
     );
     insta::assert_snapshot!(check_text(&text).unwrap().warnings.join("\n\n"), @r"
-    warning: `rewrite` may catch the authorization request to Keygate
+    warning: `rewrite` might match authorization requests to Keygate
      --> site.conf:5:9
       |
     5 |         rewrite ^/(.*)$ /app/$1; include keygate-server.conf;
@@ -290,7 +290,7 @@ fn a_server_without_keygate_is_reported_once() {
     1 | server { location / { proxy_pass http://b; } location /c { proxy_pass http://c; } }
       |                       ^^^^^^^^^^^^^^^^^^^
       |
-      = help: include `keygate-authorize.conf` in the locations to protect
+      = help: include `keygate-authorize.conf` in the locations that you want to protect
     ");
 }
 
@@ -305,13 +305,13 @@ fn lost_headers_are_reported_at_the_directive_that_drops_them() {
             }",
     );
     insta::assert_snapshot!(check_text(&text).unwrap().warnings.join("\n\n"), @r"
-    warning: `location /orders/` passes the caller's own `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `x-keygate-token`, `client_type`, `client-key`, `secret`, `cookie` to the backend
+    warning: `location /orders/` passes `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `x-keygate-token`, `client_type`, `client-key`, `secret`, `cookie` to the backend
       --> site.conf:11:17
        |
     11 |                 proxy_set_header x-a b;
        |                 ^^^^^^^^^^^^^^^^^^^^^^
        |
-       = help: a block with its own `proxy_set_header` inherits none: include `keygate-authorize.conf` in this one
+       = help: a block with its own `proxy_set_header` does not inherit any: include `keygate-authorize.conf` in this block
     ");
 }
 

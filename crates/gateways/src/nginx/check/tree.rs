@@ -98,7 +98,7 @@ impl Configuration {
         });
         Diagnostic::error(format!("not an nginx configuration: {error}"))
             .at(error.at..error.at)
-            .help("run `nginx -t`: it reports the same file and line")
+            .help("run `nginx -t`, which reports the same file and line")
             .render_without_source(&origin, text)
     }
 
@@ -168,8 +168,8 @@ impl Configuration {
         match error {
             SourceError::Unreadable { .. } => {
                 let diagnostic = Diagnostic::error(error.to_string()).at(span).help(
-                    "check the main file, e.g. `/etc/nginx/nginx.conf`: nginx resolves relative \
-                     paths from its directory",
+                    "check the main file, e.g. `/etc/nginx/nginx.conf`, because nginx resolves \
+                     relative paths from its directory",
                 );
                 SourceError::Rejected(vec![self.render(file, &diagnostic)])
             }

@@ -9,8 +9,8 @@ pub struct Server(String);
 /// The error for a text that is not such an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an address that nginx can connect to: write `HOST:PORT` or `unix:/path`, the path \
-     of letters, digits and `/ . _ - @ +`"
+    "`{0}` is not an address that nginx can connect to: write `HOST:PORT` or `unix:/path`, where \
+     the path contains only letters, digits and `/ . _ - @ +`"
 )]
 pub struct ServerError(String);
 

@@ -45,16 +45,16 @@ fn words_are_split_as_in_nginx(#[case] text: &str, #[case] expected: &str) {
 
 #[rstest]
 #[case::byte_order_mark("\u{feff}http { }", "byte order mark", 0)]
-#[case::open_block("a {\n b;", "a block has no end", 0)]
-#[case::open_string("a;\nb \"c;", "a quoted string has no end", 5)]
+#[case::open_block("a {\n b;", "a block is not closed", 0)]
+#[case::open_string("a;\nb \"c;", "a quoted string is not closed", 5)]
 #[case::open_directive("a b", "the file ends within a directive", 3)]
 #[case::a_brace_too_many("a;}", "unexpected `}`", 2)]
 #[case::a_brace_for_a_semicolon("a {b }", "unexpected `}`", 5)]
 #[case::nothing_before("a; ;", "a directive has no name", 3)]
 #[case::json("{\"secret\": \"sample-key\"}", "a directive has no name", 0)]
-#[case::after_a_string("a \"b\"c;", "a quoted string is followed by", 5)]
+#[case::after_a_string("a \"b\"c;", "after a quoted string", 5)]
 #[case::backslash_at_the_end("a b\\", "the file ends within a directive", 4)]
-#[case::open_lua("a_by_lua_block { '}' ", "a Lua block has no end", 0)]
+#[case::open_lua("a_by_lua_block { '}' ", "a Lua block is not closed", 0)]
 fn errors_have_a_location_and_quote_nothing(
     #[case] text: &str,
     #[case] expected: &str,

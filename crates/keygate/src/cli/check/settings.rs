@@ -6,7 +6,7 @@ use keygate_documents::source::SourceError;
 use keygate_telemetry::role::Role;
 use keygate_users::settings::Users;
 
-use super::{GOOD, Report, WOULD_NOT_LOAD};
+use super::{Report, VALID, WOULD_NOT_LOAD};
 use crate::{
     cli::settings_file,
     signatures,
@@ -42,13 +42,13 @@ pub(super) fn check(path: &Path) -> Result<Checked, SourceError> {
     Ok(Checked {
         report: Report {
             verdict: if errors.is_empty() {
-                GOOD
+                VALID
             } else {
                 WOULD_NOT_LOAD
             },
             summary: match has_users {
-                None => "settings of a resolver".to_owned(),
-                Some(false) => "nobody is ever logged in".to_owned(),
+                None => "settings for a resolver".to_owned(),
+                Some(false) => "no source of users is configured (nobody is ever logged in)".to_owned(),
                 Some(true) => format!("users come from {}", sources.join(", then ")),
             },
             errors,

@@ -29,7 +29,8 @@ use crate::cli::keys::{
 /// The destination of the keys.
 #[derive(Debug, clap::Args)]
 pub(super) struct OutArguments {
-    /// Keys file to write; keys are added to an existing file [default: standard output]
+    /// Path of the keys file to write; if it exists, the keys are added to it [default: standard
+    /// output]
     #[arg(long, value_name = "FILE")]
     pub(super) keys_out: Option<PathBuf>,
     #[command(flatten)]
@@ -99,7 +100,7 @@ impl Text {
             Some(before) if after.starts_with(['}', ']']) => {
                 Diagnostic::error("not JSON: a trailing comma")
                     .at(before.len()..before.len() + 1)
-                    .help("leave it out")
+                    .help("remove it")
             }
             _ => Diagnostic::error(format!("not JSON: {message}")).at(at..at),
         };
@@ -131,13 +132,13 @@ impl<'t> FoundKey<'t> {
         at: usize,
     ) -> Result<Self, String> {
         plaintext::check(secret.as_bytes()).map_err(|why| match why.help() {
-            Some(help) => format!("not a key: {why}: {help}"),
-            None => format!("not a key: {why}"),
+            Some(help) => format!("invalid key: {why}: {help}"),
+            None => format!("invalid key: {why}"),
         })?;
         Ok(Self {
             client_type: client_type
                 .parse()
-                .map_err(|error| format!("not a client type: {error}"))?,
+                .map_err(|error| format!("invalid client type: {error}"))?,
             secret,
             active: true,
             description: None,
@@ -194,8 +195,8 @@ pub(super) fn write(
             keys::change(path, &file, add)?;
             let path = path.display();
             match found.len() {
-                1 => say(format_args!("wrote 1 key to {path}, as a digest")),
-                number => say(format_args!("wrote {number} keys to {path}, as digests")),
+                1 => say(format_args!("added 1 key to {path}, stored as a digest")),
+                number => say(format_args!("added {number} keys to {path}, stored as digests")),
             }
         }
         None => print(add)?,

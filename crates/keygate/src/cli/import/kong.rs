@@ -26,15 +26,16 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate import kong kong.yaml --policy-out policy.yaml --keys-out keys.yaml
   keygate import kong kong.yaml --keys-out keys.yaml
 
-The file is a declarative configuration, as `deck gateway dump` writes it, in YAML or JSON. Each consumer becomes a client type,
-each key of the plugin key-auth a key, and each route an endpoint. A route whose plugins Keygate cannot convert is denied.";
+The file is a declarative configuration in YAML or JSON, such as the output of `deck gateway dump`. Each consumer becomes
+a client type, each of its key-auth credentials becomes a key, and each route becomes an endpoint. If a route
+has a plugin that might restrict access and that Keygate cannot convert, its endpoint denies all requests.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Declarative configuration of Kong
+    /// Path to the declarative configuration of Kong
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Policy file to write; it must not exist yet [default: standard output]
+    /// Path of the policy file to write, which must not exist yet [default: standard output]
     #[arg(long, value_name = "FILE")]
     policy_out: Option<PathBuf>,
     #[command(flatten)]
@@ -84,7 +85,7 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportErr
     let written = written.map(|text| policy::checked(text, out)).transpose()?;
     let path = text.path.display();
     for name in ignored(&all) {
-        say(format_args!("{path}: `{name}` is ignored"));
+        say(format_args!("{path}: ignored the field `{name}`"));
     }
     for note in &found.notes {
         say(format_args!("{path}: {note}"));
@@ -110,12 +111,13 @@ fn found_keys<'t>(document: &Document, text: &'t Text) -> Result<Vec<FoundKey<'t
         let at = yaml::span(credential.referenced, &text.text);
         let Some(client_type) = consumer.and_then(Consumer::name) else {
             let error =
-                "this key has no consumer with a `username`, which would be its client type";
+                "this key belongs to no consumer with a `username`, which would become its client \
+                 type";
             errors.push(Diagnostic::error(error).at(at));
             continue;
         };
         match FoundKey::new(credential.value.key.clone(), client_type, text, at.start) {
-            Ok(key) => keys.push(key.description(Some(format!("consumer {client_type} of Kong")))),
+            Ok(key) => keys.push(key.description(Some(format!("Kong consumer {client_type}")))),
             Err(message) => errors.push(Diagnostic::error(message).at(at)),
         }
     }

@@ -15,14 +15,14 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate import mia console.json --policy-out policy.yaml --keys-out keys.yaml
   keygate import mia console.json --policy-out policy.yaml --keys-out keys.yaml --pepper-file pepper
 
-A later auth.json replaces what an earlier one has for the same path, method and gateway.";
+If several auth.json files define the same authorization for the same path and method, the last one wins.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Console configurations or auth.json files, in any order
+    /// Paths to Console configurations or auth.json files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Policy file to write; it must not exist yet [default: standard output]
+    /// Path of the policy file to write, which must not exist yet [default: standard output]
     #[arg(long, value_name = "FILE")]
     policy_out: Option<PathBuf>,
     #[command(flatten)]
@@ -117,8 +117,8 @@ impl<'t> Found<'t> {
             return Err(ImportError::Nothing {
                 path: text.path.clone(),
                 wanted: format!(
-                    "an auth.json, a list of API keys, or an object with `endpoints` or such a \
-                     list as `{}`",
+                    "an auth.json, a list of API keys, or an object with `endpoints` or with a \
+                     list of API keys in `{}`",
                     secrets::NAMES.join("` or `")
                 ),
             });
@@ -146,11 +146,11 @@ fn say_ignored(text: &Text, fields: &BTreeSet<String>) {
         .iter()
         .partition(|name| IGNORED.contains(&name.as_str()));
     for name in known {
-        say(format_args!("{path}: `{name}` is ignored"));
+        say(format_args!("{path}: ignored the field `{name}`"));
     }
     match other.len() {
         0 => {}
-        1 => say(format_args!("{path}: 1 other field is ignored")),
-        count => say(format_args!("{path}: {count} other fields are ignored")),
+        1 => say(format_args!("{path}: ignored 1 other field")),
+        count => say(format_args!("{path}: ignored {count} other fields")),
     }
 }

@@ -17,28 +17,29 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate import nginx-map /etc/nginx/api-keys.conf --keys-out keys.yaml
   keygate import nginx-map nginx.conf --variable '$http_x_api_key' --keys-out keys.yaml
 
-nginx compares the keys of a map without regard to case, Keygate byte for byte: a client that sends
-its key in another case than the map has it gets 401.
+An nginx map is case-insensitive, whereas Keygate compares keys byte by byte. A client that sends its key in a
+different case from the map gets 401.
 
-A map such as `default 0; \"key\" 1;` marks keys as valid without a client type. `--client-type partner`
-gives all of them one client type. To number the client types, write `n` in braces at the end of it.";
+A map such as `default 0; \"key\" 1;` marks keys as valid without a client type. To give all of these keys the
+same client type, use `--client-type partner`, for example. To give each of them a client type of its own, end the
+name with the letter n in curly braces, which is replaced with a number.";
 
 /// The parameters of a map, which are not keys.
 const PARAMETERS: [&str; 2] = ["default", "volatile"];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// File that has the `map` blocks
+    /// Path to the file that contains the `map` blocks
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Variable that the maps look up
+    /// Source variable of the maps, which contains the key
     #[arg(
         long = "variable",
         value_name = "VARIABLE",
         default_values = ["$http_client_key", "$http_secret", "$cookie_mia_client_key"]
     )]
     variables: Vec<String>,
-    /// Client type of keys that a map only marks as valid, by `1`; `n` in braces numbers them
+    /// Client type of keys that a map only marks as valid, with a value such as `1`
     #[arg(long, value_name = "TYPE")]
     client_type: Option<String>,
     #[command(flatten)]
@@ -57,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), ImportErr
     }
     if unassigned > 0 {
         say(format_args!(
-            "ignored: {unassigned} entries with an empty value or `0`, which have no client type"
+            "ignored {unassigned} entries without a client type (the value is empty or `0`)"
         ));
     }
     keys::write(&keys, &arguments.keys, now)?;
@@ -69,7 +70,7 @@ fn parse(text: &Text) -> Result<Vec<Statement>, SourceError> {
     syntax::parse(&text.text).map_err(|error| {
         let problem = Diagnostic::error(format!("not an nginx configuration: {error}"))
             .at(error.at..error.at)
-            .help("run `nginx -t`: it reports the same file and line");
+            .help("run `nginx -t`, which reports the same file and line");
         text.rejected(&[problem])
     })
 }
@@ -90,11 +91,13 @@ fn say_what_is_left(text: &Text, maps: &[&Statement], statements: &[Statement]) 
         if let Some(header) = source.strip_prefix("http_") {
             let header = header.replace('_', "-");
             say(format_args!(
-                "the keys are in the header `{header}`: it must be one of `key-headers`"
+                "clients send keys in the header `{header}`: add it to the setting `key-headers` \
+                 if it is not there yet"
             ));
         } else if let Some(cookie) = source.strip_prefix("cookie_") {
             say(format_args!(
-                "the keys are in the cookie `{cookie}`: it must be one of `key-cookies`"
+                "clients send keys in the cookie `{cookie}`: add it to the setting `key-cookies` \
+                 if it is not there yet"
             ));
         }
     }
@@ -107,7 +110,8 @@ fn say_what_is_left(text: &Text, maps: &[&Statement], statements: &[Statement]) 
         let decides = |name: &str| results.iter().any(|result| is_same(&result.text, name));
         if let Some(variable) = condition.into_iter().find(|name| decides(name)) {
             say(format_args!(
-                "{}: this `if` decides by `{variable}`: write it into the policy, and remove it",
+                "{}: this `if` decides on `{variable}`: move the rule to the policy, and remove \
+                 the `if`",
                 text.location(rule.name.span.start)
             ));
         }
@@ -199,9 +203,9 @@ fn key<'t>(
             return Err(message.to_owned());
         }
         "hostnames" => return Err("host names are not keys".to_owned()),
-        "include" => return Err("replace it by the lines of the included file".to_owned()),
+        "include" => return Err("replace it with the contents of the included file".to_owned()),
         name if name.starts_with('~') => {
-            return Err("a regular expression is no key".to_owned());
+            return Err("a regular expression is not a key".to_owned());
         }
         _ => {}
     }
@@ -209,7 +213,7 @@ fn key<'t>(
         return Ok(None);
     }
     if value.contains('$') {
-        return Err("the client type of this key is made of a variable".to_owned());
+        return Err("the client type of this key contains a variable".to_owned());
     }
     // A backslash keeps a key that is called like a special word from being one.
     let name = entry
@@ -224,7 +228,7 @@ fn key<'t>(
     }
     let client_type = marked.next(value)?;
     say(format_args!(
-        "{}: `{value}` is imported as the client type `{client_type}`",
+        "{}: imported `{value}` as the client type `{client_type}`",
         text.location(at)
     ));
     FoundKey::new(secret, &client_type, text, at).map(Some)
@@ -252,9 +256,9 @@ impl Marked<'_> {
         let given = self.client_type.map(|it| it.replace("{n}", &number));
         given.ok_or_else(|| {
             format!(
-                "`{value}` only marks the key as valid: replace it by a client type, \
-                 or set one with `--client-type TYPE` (`--client-type 'partner-{{n}}'` \
-                 numbers them)"
+                "`{value}` only marks the key as valid: replace it with a client type, or set one \
+                 with `--client-type TYPE` (`--client-type 'partner-{{n}}'` creates numbered \
+                 client types)"
             )
         })
     }

@@ -47,7 +47,10 @@ pub(super) fn console(text: &Text) -> Result<Console, SourceError> {
 
 /// Renders every error, without the file's text if it may contain keys.
 fn rejected(text: &Text, errors: &[PolicyError], content: Content) -> SourceError {
-    let errors = errors.iter().map(|error| error.diagnostic_for(content));
+    let errors = errors.iter().map(|error| match error {
+        PolicyError::Misleading(diagnostic) => (**diagnostic).clone(),
+        _ => error.diagnostic_for(content),
+    });
     text.rejected(&errors.collect::<Vec<_>>())
 }
 
@@ -62,7 +65,7 @@ pub(super) fn text(found: &Found, out: Option<&Path>) -> Result<String, ImportEr
 
 /// A text that loads as a policy, and that can be written.
 pub(super) fn checked(text: String, out: Option<&Path>) -> Result<String, ImportError> {
-    let origin = "the policy that would be written";
+    let origin = "the converted policy";
     Policy::from_yaml(&text).map_err(|errors| {
         let show = |error: &PolicyError| error.diagnostic().render(origin, &text);
         SourceError::Rejected(errors.iter().map(show).collect())

@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Export {
             type Value = Export;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of API keys or an object that has one")
+                f.write_str("a list of API keys, or an object that contains such a list")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Export, A::Error> {
@@ -114,7 +114,7 @@ impl<'de> Deserialize<'de> for Export {
                         map.next_value::<IgnoredAny>()?;
                         export.ignored.insert(name);
                     } else if export.secrets.replace(map.next_value()?).is_some() {
-                        return Err(A::Error::custom("there are two lists of API keys"));
+                        return Err(A::Error::custom("the file contains two lists of API keys"));
                     }
                 }
                 Ok(export)

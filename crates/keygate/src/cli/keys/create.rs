@@ -18,16 +18,16 @@ pub(super) const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Keys file; it is created if it does not exist
+    /// Path to the keys file, which is created if it does not exist
     #[arg(long, env = "KEYGATE_KEYS", value_name = "FILE")]
     keys: PathBuf,
-    /// Client type of the key's callers
+    /// Client type of callers that use the key
     #[arg(long, value_name = "TYPE")]
     client_type: ClientType,
-    /// The key's id [default: client type and day]
+    /// Id of the key [default: the client type and the date]
     #[arg(long)]
     id: Option<KeyId>,
-    /// Owner or use of the key, for people
+    /// Description of the key, such as its owner or purpose
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]

@@ -10,7 +10,7 @@ pub(super) fn run(target: &Target) -> Result<(), KeysError> {
     let entry = change(keys, &file, |edit| Ok(edit.remove(id)?))?;
     let client_type = &entry.key.client_type;
     say(format_args!(
-        "key `{id}` of client type `{client_type}` is deleted"
+        "deleted the key `{id}` of client type `{client_type}`"
     ));
     Ok(())
 }

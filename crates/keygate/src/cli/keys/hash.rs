@@ -12,7 +12,7 @@ pub(super) const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Keys file
+    /// Path to the keys file
     #[arg(long, env = "KEYGATE_KEYS", value_name = "FILE")]
     keys: PathBuf,
     #[command(flatten)]
@@ -24,9 +24,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), KeysError> {
     let file = LockedFile::open(&arguments.keys)?;
     let hashed = change(&arguments.keys, &file, |edit| Ok(edit.hash_keys(digest)?))?;
     match hashed {
-        0 => say("no key is stored in plaintext"),
-        1 => say("1 plaintext key is now hashed"),
-        _ => say(format_args!("{hashed} plaintext keys are now hashed")),
+        0 => say("the file contains no plaintext keys"),
+        1 => say("hashed 1 plaintext key"),
+        _ => say(format_args!("hashed {hashed} plaintext keys")),
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub(super) const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Keys file
+    /// Path to the keys file
     #[arg(long, env = "KEYGATE_KEYS", value_name = "FILE")]
     keys: PathBuf,
     /// Output format
@@ -26,10 +26,10 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 enum Output {
-    /// For people
+    /// Human-readable text
     #[default]
     Text,
-    /// For programs
+    /// JSON
     Json,
 }
 
@@ -154,7 +154,7 @@ fn table(rows: &[Row<'_>]) -> String {
 fn end(row: &Row<'_>) -> String {
     match (row.expires_at, row.expires_in_days) {
         (None, _) => "never".to_owned(),
-        (Some(end), None) => format!("{end} (over)"),
+        (Some(end), None) => format!("{end} (expired)"),
         (Some(end), Some(0)) => format!("{end} (in less than a day)"),
         (Some(end), Some(days)) => format!("{end} (in {days}d)"),
     }

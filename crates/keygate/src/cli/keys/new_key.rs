@@ -20,10 +20,10 @@ use super::{KeysError, period::Period, say};
 /// The options for digests.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct DigestArguments {
-    /// Digest scheme [default: hmac-sha256 with a pepper, else sha256]
+    /// Digest scheme [default: hmac-sha256 if a pepper is set, otherwise sha256]
     #[arg(long, value_name = "SCHEME", value_parser = ["sha256", "hmac-sha256"])]
     scheme: Option<String>,
-    /// File with the pepper; or set `KEYGATE_PEPPER`
+    /// Path to the file with the pepper; alternatively, set `KEYGATE_PEPPER`
     #[arg(long, value_name = "FILE")]
     pepper_file: Option<PathBuf>,
 }
@@ -31,19 +31,19 @@ pub(in crate::cli) struct DigestArguments {
 /// The options of a new key.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewKeyArguments {
-    /// Expiry of the key, from now: `90d`, `12h`, `2w` [default: never; of a successor, the same lifetime]
+    /// Time until the key expires, such as `90d`, `12h` or `2w` [default: the key never expires]
     #[arg(long, value_name = "PERIOD", conflicts_with = "expires_at")]
     expires_in: Option<Period>,
-    /// Expiry of the key, as `2027-11-24T00:00:00Z`
+    /// Time at which the key expires, such as `2027-11-24T00:00:00Z`
     #[arg(long, value_name = "MOMENT")]
     expires_at: Option<Timestamp>,
-    /// Start of the key's validity [default: now]
+    /// Time at which the key becomes valid [default: now]
     #[arg(long, value_name = "MOMENT")]
     not_before: Option<Timestamp>,
     /// Read the key from standard input instead of generating one
     #[arg(long)]
     key_stdin: bool,
-    /// Accept a short or simple key from standard input
+    /// Accept a key from standard input even if it is short or easy to guess
     #[arg(long, requires = "key_stdin")]
     allow_weak: bool,
     #[command(flatten)]
@@ -157,7 +157,7 @@ impl NewKey {
             |end| format!("expires at {end}"),
         );
         say(format_args!(
-            "key `{id}` of client type `{client_type}`, {end}"
+            "created the key `{id}` of client type `{client_type}`, which {end}"
         ));
         Ok(())
     }
@@ -236,7 +236,7 @@ mod tests {
         "your-api-key-here-your-api-key-here\n",
         Err("a well-known placeholder")
     )]
-    #[case::variable("${SHOP_KEY}\n", Err("a variable of a template"))]
+    #[case::variable("${SHOP_KEY}\n", Err("a template variable"))]
     #[case::simple("aaaaaaaaaaaaaaaaaaaaaaaaa\n", Err("easy to guess"))]
     fn a_key_from_standard_input(#[case] input: &str, #[case] expected: Result<&str, &str>) {
         match (read_key(input.as_bytes(), false), expected) {

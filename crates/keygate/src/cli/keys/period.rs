@@ -11,11 +11,11 @@ impl std::str::FromStr for Period {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if is_ambiguous(text) {
-            return Err("`m` may be minutes or months: write `30min` or `3mo`".to_owned());
+            return Err("`m` could mean minutes or months: write `30min` or `3mo`".to_owned());
         }
         match text.parse::<Span>() {
             Ok(span) if !span.is_negative() => Ok(Self(span)),
-            _ => Err("a length of time is written like `90d`, `12h` or `2w`".to_owned()),
+            _ => Err("write a duration such as `90d`, `12h` or `2w`".to_owned()),
         }
     }
 }

@@ -12,18 +12,21 @@ use super::{
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
-  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 7d   # with the lifetime of the old one
+  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 7d   # same lifetime as the old key
   keygate keys rotate --keys keys.yaml cms-2026-11-24 --expires-in 90d
-  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 0d   # the old one expires now";
+  keygate keys rotate --keys keys.yaml cms-2026-11-24 --overlap 0d   # the old key expires immediately";
+
+/// The help of `--expires-in`, whose default differs from that of `keygate keys create`.
+pub(super) const EXPIRES_IN: &str = "Time until the new key expires, such as `90d`, `12h` or `2w` [default: the lifetime of the old key]";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     old: Target,
-    /// How long the old key stays valid beside the new one
+    /// How long the old key stays valid after the rotation
     #[arg(long, value_name = "PERIOD", default_value = "7d")]
     overlap: Period,
-    /// The new key's id [default: the old one's with another day]
+    /// Id of the new key [default: the old id with today's date]
     #[arg(long, value_name = "ID")]
     new_id: Option<KeyId>,
     #[command(flatten)]

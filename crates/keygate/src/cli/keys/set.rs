@@ -12,13 +12,14 @@ pub(super) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 #[group(id = "changes", required = true, multiple = true)]
 struct Changes {
-    /// Expiry of the key, from now: `90d`, `12h`, `2w`
+    /// Time until the key expires, such as `90d`, `12h` or `2w`
     #[arg(long, value_name = "PERIOD", conflicts_with = "expires_at")]
     expires_in: Option<Period>,
-    /// Expiry of the key, as `2027-11-24T00:00:00Z`; one in the past makes it expire now
+    /// Time at which the key expires, such as `2027-11-24T00:00:00Z`; if it is in the past, the key
+    /// expires immediately
     #[arg(long, value_name = "MOMENT")]
     expires_at: Option<Timestamp>,
-    /// Owner or use of the key, for people
+    /// Description of the key, such as its owner or purpose
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 }
@@ -49,9 +50,9 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
         Ok(())
     })?;
     match expiry {
-        Some(expiry) if expiry <= now => say(format_args!("key `{id}` expired at {expiry}")),
-        Some(expiry) => say(format_args!("key `{id}` expires at {expiry}")),
-        None => say(format_args!("key `{id}` is changed")),
+        Some(expiry) if expiry <= now => say(format_args!("the key `{id}` expired at {expiry}")),
+        Some(expiry) => say(format_args!("the key `{id}` expires at {expiry}")),
+        None => say(format_args!("changed the key `{id}`")),
     }
     Ok(())
 }

@@ -18,12 +18,12 @@ pub(super) fn run(target: &Target, active: bool, now: Timestamp) -> Result<(), K
     })?;
     let switched = if active { "enabled" } else { "disabled" };
     if before == active {
-        say(format_args!("the key `{id}` was {switched} already"));
+        say(format_args!("the key `{id}` is already {switched}"));
     } else {
         say(format_args!("{switched} the key `{id}`"));
     }
     if matches!(after, KeyState::Expired | KeyState::NotYetValid) {
-        say(format_args!("it is still rejected: it is {after}"));
+        say(format_args!("the key is still rejected, because it is {after}"));
     }
     Ok(())
 }

@@ -106,20 +106,21 @@ impl Finding {
         let problem = match (attempt, &seen) {
             (_, Seen::Nothing { .. }) => Some("there is no response"),
             (_, Seen::Down { .. }) => {
-                Some("the gateway denies because Keygate, or its source of users, does not respond")
+                Some("the gateway denied the request, because Keygate or its source of users does \
+                      not respond")
             }
             (Attempt::ValidKey, Seen::Other { .. }) => None,
             (Attempt::ValidKey, Seen::Denial { .. }) => {
-                Some("the key is not accepted: the reason is beside it")
+                Some("the key was not accepted, for the reason above")
             }
             (_, Seen::Other { .. }) => Some(
-                "Keygate did not deny this request: the gateway does not send authorization requests for this \
-                 URL, or the URL needs no key",
+                "Keygate did not deny this request: the gateway does not send authorization \
+                 requests for this URL, or the URL does not require a key",
             ),
             (Attempt::NoKey, Seen::Denial { reason, .. }) => {
                 (*reason == Reason::MalformedRequest.as_str()).then_some(
-                    "Keygate cannot read the gateway's requests, and denies all of them: its log has the cause; \
-                     is the setting `gateway` right?",
+                    "Keygate cannot parse the gateway's requests, so it denies all of them: check \
+                     the setting `gateway`, and see Keygate's log for the cause",
                 )
             }
             (Attempt::WrongKey, Seen::Denial { reason, .. }) => (*reason
@@ -132,8 +133,8 @@ impl Finding {
                 let is_malformed = *reason == Reason::MalformedRequest.as_str();
                 let is_equal = no_key.and_then(Seen::reason) == Some(reason);
                 (!is_malformed && !is_equal).then_some(
-                    "the caller's own headers change the decision: the gateway must remove identity headers \
-                     from client requests",
+                    "headers from the caller change the decision: the gateway must remove identity \
+                     headers from client requests",
                 )
             }
         };
@@ -162,7 +163,7 @@ impl fmt::Display for Report {
         if self.is_enforced() {
             write!(f, "Keygate decides on {}", self.url)
         } else {
-            write!(f, "Keygate does not decide on {} as it must", self.url)
+            write!(f, "Keygate does not decide on {} as expected", self.url)
         }
     }
 }

@@ -231,11 +231,11 @@ fn an_edit_that_would_not_load_is_rejected() {
     );
     assert_eq!(
         refused(|edit| edit.set_active("aa", false)),
-        "there is no key with the id `aa`: did you mean `a`?"
+        "no key has the id `aa`: did you mean `a`?"
     );
     assert_eq!(
         refused(|edit| edit.remove("zebra").map(drop)),
-        "there is no key with the id `zebra`"
+        "no key has the id `zebra`"
     );
     assert!(Edit::begin(Path::new("keys.yaml"), "version: 1\nkeys: 7\n").is_err());
 }

@@ -87,7 +87,7 @@ impl Service {
 
 /// The hint for includes that disagree with the settings.
 const GENERATE: &str =
-    "generate the includes again with `keygate nginx-includes --config FILE --out DIR`";
+    "regenerate the includes with `keygate nginx-includes --config FILE --out DIR`";
 
 /// Returns where the includes' own locations disagree with the settings.
 pub(super) fn findings(configuration: &Configuration, expected: &Expected) -> Vec<Finding> {
@@ -199,8 +199,8 @@ impl Expected {
         let is_needed = self.needs_hand_off && service == Service::Authorizer;
         (is_needed && !is_sent).then(|| {
             let message = format!(
-                "the authorizer gets no `{HAND_OFF}`: it denies every request with a key (setting \
-                 `handoff-secret-file`)"
+                "the authorizer does not receive `{HAND_OFF}`, so it denies every request with a \
+                 key (setting `handoff-secret-file`)"
             );
             warning(pass, message).help(GENERATE)
         })
@@ -223,8 +223,8 @@ impl Expected {
         };
         is_other.then(|| {
             let message = format!(
-                "the includes were written for other header and cookie names than the {} uses: \
-                 it rejects every request",
+                "the includes were generated for header and cookie names other than the ones in \
+                 the settings, so the {} rejects every request",
                 service.name()
             );
             warning(stated, message).help(GENERATE)
@@ -244,7 +244,8 @@ impl Expected {
             return None;
         }
         let message = format!(
-            "nginx connects to the {} at {}, but its settings say that it listens on `{listener}`",
+            "nginx connects to the {} at {}, but according to its settings it listens on \
+             `{listener}`",
             service.name(),
             targets
                 .iter()
@@ -254,7 +255,7 @@ impl Expected {
         );
         Some(
             warning(pass, message)
-                .help("change `server` in the `upstream`, or the setting `listen`"),
+                .help("change either `server` in the `upstream` block or the setting `listen`"),
         )
     }
 }
@@ -262,9 +263,9 @@ impl Expected {
 fn header_mode(pass: &Directive) -> Finding {
     warning(
         pass,
-        "with `answer-with: header` denied requests get status 200, which nginx treats as allowed",
+        "with `answer-with: header`, denied requests get status 200, which nginx treats as allowed",
     )
-    .help("leave the setting at `status`: nginx does not read `mia-allowed`")
+    .help("set it to `status`, because nginx does not read `mia-allowed`")
 }
 
 /// Reports cookies with a key that the includes' maps do not remove.
@@ -307,10 +308,11 @@ fn user_of_nobody(configuration: &Configuration, expected: &Expected) -> Option<
         is_set |=
             directive.argument(0) == variable || (by_map && !directive.argument(0).is_empty());
     });
-    let message = "nothing sets `$keygate_trusted_user_id`, so nobody is logged in by the headers of the setting \
-                   `users.trusted-headers`";
+    let message = "nothing sets `$keygate_trusted_user_id`, so the headers in the setting \
+                   `users.trusted-headers` never log anybody in";
     let found = warning(included.filter(|_| !is_set)?, message);
-    Some(found.help("write `set $keygate_trusted_user_id …;` in a server or location, with a variable that no caller controls"))
+    Some(found.help("add `set $keygate_trusted_user_id …;` to a server or location, with a \
+                     variable that callers cannot control"))
 }
 
 /// Returns the addresses behind a `proxy_pass`: the servers of its upstream, or its own host.

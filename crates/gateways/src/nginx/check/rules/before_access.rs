@@ -30,8 +30,8 @@ pub(super) fn responds(directive: &Directive) -> Option<Finding> {
             directive.title()
         );
         warning(directive, message).help(
-            "nginx runs it before `auth_request`, so every caller gets this response: move it to \
-             a location that needs no authorization, or remove it",
+            "nginx runs it before `auth_request`, so every caller gets this response: remove it, \
+             or move it to a location that needs no authorization",
         )
     })
 }
@@ -92,12 +92,12 @@ impl Late {
         }
         let variable = self.named_in(directive.argument(0))?;
         let message = format!(
-            "`{name}` uses `${variable}`, which is empty: nginx counts before the authorization \
-             request"
+            "`{name}` uses `${variable}`, which is empty when nginx counts, because that happens \
+             before the authorization request"
         );
         Some(warning(directive, message).help(
-            "nginx does not count requests with an empty key: use `$binary_remote_addr`, or the \
-             key itself, e.g. `$http_client_key`",
+            "nginx does not count requests for which this value is empty: use \
+             `$binary_remote_addr`, or the `map` in docs/rate-limits.md for a limit per client",
         ))
     }
 
@@ -111,13 +111,13 @@ impl Late {
             .iter()
             .find_map(|argument| self.named_in(argument))?;
         let message = format!(
-            "`{}` reads `${variable}`, which is empty here: nginx runs it before the authorization \
-             request",
+            "`{}` uses `${variable}`, which is empty here because nginx runs this directive before \
+             the authorization request",
             directive.title()
         );
         Some(warning(directive, message).help(
-            "write the condition into the policy, or use a `map` in a directive that nginx \
-             evaluates later, such as `proxy_pass` or `proxy_set_header`",
+            "move the condition to the policy, or use a `map` in a directive that nginx evaluates \
+             later, such as `proxy_pass` or `proxy_set_header`",
         ))
     }
 }

@@ -50,11 +50,11 @@ impl Location<'_> {
         let sets = PASSES.iter().find(|(name, _)| *name == pass.name);
         let Some(sets) = sets.and_then(|(_, sets)| *sets) else {
             let message = format!(
-                "`{}` does not send the headers of Keygate's include",
+                "`{}` does not send the headers that Keygate's include sets",
                 pass.name
             );
             return vec![warning(pass, message).help(
-                "its backend gets the caller's own `client-type` and the API key: use \
+                "the backend gets the API key and the `client-type` that the caller sent: use \
                  `proxy_pass`, or replace these headers here",
             )];
         };
@@ -69,19 +69,20 @@ impl Location<'_> {
         if !lost.is_empty() {
             let names: Vec<_> = lost.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
-                "`{}` passes the caller's own {} to the backend",
+                "`{}` passes {} to the backend as sent by the caller",
                 self.directive.title(),
                 names.join(", ")
             );
             let at = set.first().copied().unwrap_or(pass);
             let help = if sets == "grpc_set_header" && lost.len() == headers.len() {
-                "`grpc_pass` ignores `proxy_set_header`: include `keygate-grpc.conf` in this block, too"
+                "`grpc_pass` ignores `proxy_set_header`: include `keygate-grpc.conf` in this block \
+                 as well"
             } else if lost.iter().all(|name| of_settings.contains(name)) {
-                "these names come from the settings: generate the includes again with \
-                 `keygate nginx-includes --config FILE --out DIR`"
+                "these names come from the settings: regenerate the includes with `keygate \
+                 nginx-includes --config FILE --out DIR`"
             } else {
-                "a block with its own `proxy_set_header` inherits none: include \
-                 `keygate-authorize.conf` in this one"
+                "a block with its own `proxy_set_header` does not inherit any: include \
+                 `keygate-authorize.conf` in this block"
             };
             return vec![warning(at, message).help(help)];
         }
@@ -98,8 +99,9 @@ impl Location<'_> {
                 let again = set
                     .iter()
                     .rfind(|it| it.argument(0).eq_ignore_ascii_case(header))?;
-                let message = format!("`{header}` is set twice: the backend gets both");
-                Some(warning(again, message).help("leave it to Keygate's include"))
+                let message = format!("`{header}` is set twice, so the backend gets both values");
+                Some(warning(again, message).help("remove this line: Keygate's include sets the \
+                                                   header"))
             })
             .collect()
     }
@@ -118,8 +120,8 @@ pub(super) fn subrequests(directive: &Directive) -> Option<Finding> {
             directive.title()
         );
         warning(directive, message).help(
-            "nginx skips `auth_request` in subrequests, so a response may include content that the \
-             caller is not allowed to read: remove it, or include only locations that need no \
+            "nginx skips `auth_request` in subrequests, so the response might include content that \
+             the caller is not allowed to read: remove it, or include only locations that need no \
              authorization",
         )
     })
@@ -134,12 +136,12 @@ fn protocol(set: &Directive, location: &Location<'_>) -> Option<Finding> {
         .any(|name| name == "http_upgrade" || is_map_that_passes_upgrade(location, &name));
     is_callers.then(|| {
         let message = format!(
-            "`{}` passes every protocol that the caller requests",
+            "`{}` passes on every protocol that the caller requests",
             set.argument(0)
         );
         warning(set, message).help(
-            "after an upgrade to `h2c`, a caller sends requests that neither nginx nor Keygate sees: \
-             `map $http_upgrade $upgrade { default ''; ~*^websocket$ websocket; }` and \
+            "after an upgrade to `h2c`, a caller can send requests that bypass nginx and Keygate: \
+             use `map $http_upgrade $upgrade { default ''; ~*^websocket$ websocket; }` and \
              `proxy_set_header upgrade $upgrade`",
         )
     })
@@ -166,10 +168,10 @@ fn host(set: &Directive) -> Option<Finding> {
         .any(|it| name.eq_ignore_ascii_case(it));
     let is_callers = variables(set.argument(1)).any(|name| name == "http_host");
     (is_host && is_callers).then(|| {
-        let message = format!("`{name}` is sent as the caller wrote it");
+        let message = format!("`{name}` is sent exactly as the caller wrote it");
         warning(set, message).help(
             "use `$host`: for `GET http://a.example/ HTTP/1.1` with `Host: b.example`, nginx and \
-             Keygate decide on `a.example`",
+             Keygate use `a.example`",
         )
     })
 }
@@ -179,7 +181,7 @@ fn method(directive: &Directive) -> Option<Finding> {
     if directive.argument(0) == "$request_method" {
         return None;
     }
-    let message = "`proxy_method` sends another method than the one that Keygate decides on";
+    let message = "`proxy_method` sends a method other than the one that Keygate checks";
     Some(warning(directive, message).help("remove it"))
 }
 

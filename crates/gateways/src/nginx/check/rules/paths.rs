@@ -28,7 +28,7 @@ pub(super) fn findings(location: &Location<'_>, pass: Option<&Directive>) -> Vec
         let decoded = variables(header.argument(1)).find(|name| is_decoded(name));
         findings.extend(decoded.map(|name| {
             let message = format!(
-                "`${name}` in a header is decoded: `%0d%0a` in a path ends the header line"
+                "`${name}` is decoded, so `%0d%0a` in a path ends the header line"
             );
             warning(header, message).help("use `$request_uri`, which is not decoded")
         }));
@@ -51,11 +51,11 @@ pub(super) fn case(location: &Location<'_>, gaps: Option<&[CaseGap]>) -> Option<
     let title = directive.title();
     let Some(gaps) = gaps else {
         let message = format!(
-            "`{title}` matches paths in any case, but Keygate distinguishes `/orders` from `/ORDERS`"
+            "`{title}` is case-insensitive, but Keygate distinguishes `/orders` from `/ORDERS`"
         );
         return Some(warning(directive, message).help(
-            "use `~`, or add `--policy FILE` to report only paths that match another rule in \
-             another case",
+            "use `~`, or add `--policy FILE` to report only paths that match another rule when the \
+             case changes",
         ));
     };
     let prefix = literal_prefix(directive.argument(1));
@@ -80,8 +80,8 @@ fn decoded_pass(location: &Location<'_>, pass: &Directive) -> Option<Finding> {
         is_decoded(name) || pattern.is_some_and(|pattern| is_decoded_capture(pattern, name))
     })?;
     let message = format!(
-        "`${decoded}` in `{}` is decoded: `%3f`, `%23` and `%0d%0a` in the caller's path change \
-         the backend's request after Keygate's decision",
+        "`${decoded}` in `{}` is decoded, so `%3f`, `%23` or `%0d%0a` in the caller's path changes \
+         the backend request after Keygate's decision",
         pass.name
     );
     Some(warning(pass, message).help(
@@ -101,7 +101,7 @@ fn chosen_by_caller(pass: &Directive) -> Option<Finding> {
     );
     Some(
         warning(pass, message)
-            .help("map the expected values: `map $arg_x $target { default ''; a /a; }`"),
+            .help("map the expected values, e.g. `map $arg_x $target { default ''; a /a; }`"),
     )
 }
 
@@ -226,7 +226,7 @@ fn joint(location: &Location<'_>, at: &Directive, replacement: Option<&str>) -> 
     } else {
         (
             format!(
-                "`{}` maps `{prefix}x` to `{replacement}x`: the slash is lost",
+                "`{}` maps `{prefix}x` to `{replacement}x` and loses the slash",
                 at.title()
             ),
             format!("end `{replacement}` with a slash"),

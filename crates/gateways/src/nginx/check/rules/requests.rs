@@ -10,19 +10,21 @@ use super::{
 pub(super) fn parsing(directive: &Directive) -> Option<Finding> {
     let (message, help) = match (directive.name.as_str(), directive.argument(0)) {
         ("underscores_in_headers", "on") => (
-            "`underscores_in_headers on` lets in headers such as `client_type`, which many \
-             backends treat as `client-type`",
-            "remove it; the include removes `client_type`, but not the other spellings that your \
-             backends may accept",
+            "`underscores_in_headers on` allows headers such as `client_type`, which many backends \
+             treat as `client-type`",
+            "remove it; the include removes `client_type`, but not other spellings that your \
+             backends might accept",
         ),
         ("ignore_invalid_headers", "off") => (
-            "`ignore_invalid_headers off` lets in headers such as `client.type`, which many \
+            "`ignore_invalid_headers off` allows headers such as `client.type`, which many \
              backends treat as `client-type`",
             "remove it",
         ),
         ("merge_slashes", "off") => (
-            "with `merge_slashes off` nginx chooses a location by another path than Keygate decides on",
-            "remove it: `//orders` would go to `location /` under the rule for `/orders`",
+            "with `merge_slashes off`, nginx and Keygate can use different paths for the same \
+             request",
+            "remove it: nginx would route `//orders` to `location /`, while Keygate applies the \
+             rule for `/orders`",
         ),
         _ => return None,
     };
@@ -36,9 +38,9 @@ pub(super) fn backoffice_by_caller(set: &Directive) -> Option<Finding> {
     }
     let variable = variables(set.argument(1))
         .find(|name| is_from_caller(name) || name.starts_with("request"))?;
-    let message = format!("`${variable}` lets any caller mark its request as the back office's");
+    let message = format!("`${variable}` lets any caller mark a request as a back-office request");
     Some(warning(set, message).help(
-        "write `set $keygate_backoffice 1;` in a server or location that only the back office can \
+        "add `set $keygate_backoffice 1;` to a server or location that only the back office can \
          reach",
     ))
 }
@@ -51,8 +53,8 @@ pub(super) fn user_by_caller(set: &Directive) -> Option<Finding> {
     let variable = variables(set.argument(1)).find(|name| is_from_caller(name))?;
     let message = format!("`${variable}` lets any caller choose the user");
     Some(warning(set, message).help(
-        "use a variable that the caller does not control; if another gateway sends that header, use a \
-         `map` of its address and the header",
+        "use a variable that the caller cannot control; if another gateway sends the header, use a \
+         `map` from that gateway's address and the header",
     ))
 }
 
@@ -61,7 +63,7 @@ pub(super) fn address_by_caller(directive: &Directive) -> Option<Finding> {
     let is_everybody = matches!(directive.argument(0), "0.0.0.0/0" | "::/0");
     (directive.name == "set_real_ip_from" && is_everybody).then(|| {
         let message = format!(
-            "`{}` lets any caller choose the address that limits and logs see",
+            "`{}` lets any caller choose the address that is used in limits and logs",
             directive.title()
         );
         warning(directive, message).help("list only the addresses of your own proxies")

@@ -18,21 +18,23 @@ impl Location<'_> {
         if !has(&["keygate_client_type"]) {
             let message = "`proxy_cache` may send the response for one client type to another";
             return Some(warning(cache, message).help(
-                "add `$keygate_client_type` to `proxy_cache_key`, with users also `$keygate_user_id`, \
-                 or write `proxy_cache off`",
+                "add `$keygate_client_type` (and `$keygate_user_id`, if you have users) to \
+                 `proxy_cache_key`, or set `proxy_cache off`",
             ));
         }
         let key = key?;
         if !has(&["request_uri", "uri", "document_uri", "request"]) {
             let message =
-                "`proxy_cache_key` has no path: the response for one path is sent for another";
+                "`proxy_cache_key` contains no path, so the response for one path is sent for \
+                 another";
             return Some(warning(key, message).help("add `$request_uri`"));
         }
         let server_names = self.scope.one_effective("server_name");
         let has_names = server_names.is_some_and(|it| it.arguments.len() > 1);
         (has_names && !has(&["host", "http_host"])).then(|| {
             let message =
-                "`proxy_cache_key` has no host: the response for one host is sent for another";
+                "`proxy_cache_key` contains no host, so the response for one host is sent for \
+                 another";
             warning(key, message).help("add `$host`")
         })
     }
@@ -48,10 +50,10 @@ impl Location<'_> {
         (intercept.argument(0) == "on" && pages.iter().any(is_own)).then(|| {
             warning(
                 intercept,
-                "with `proxy_intercept_errors on` the backend's own 401, 403 and 500 look like \
-                 Keygate's denials",
+                "with `proxy_intercept_errors on`, a 401, 403 or 500 from the backend looks like a \
+                 denial by Keygate",
             )
-            .help("leave it off in blocks with the include")
+            .help("turn it off in blocks with the include")
         })
     }
 
@@ -62,7 +64,7 @@ impl Location<'_> {
                 satisfy,
                 "`satisfy any` lets another condition replace Keygate's decision",
             )
-            .help("include `keygate-authorize.conf` in this block, or write `satisfy all`")
+            .help("include `keygate-authorize.conf` in this block, or set `satisfy all`")
         })
     }
 

@@ -85,7 +85,7 @@ impl<'c> Server<'c> {
                     pass,
                     "no location of this server sends authorization requests to Keygate",
                 )
-                .help("include `keygate-authorize.conf` in the locations to protect")
+                .help("include `keygate-authorize.conf` in the locations that you want to protect")
             });
             return unguarded.into_iter().collect();
         };
@@ -121,7 +121,8 @@ impl<'c> Server<'c> {
         }
         let message = format!(
             "`{}` sends authorization requests to Keygate, but this server lacks Keygate's own \
-             locations: another location gets the requests, and its response may allow every caller",
+             locations: another location receives the requests, and its response might allow every \
+             caller",
             guarded.directive.title()
         );
         let diagnostic =
@@ -139,7 +140,7 @@ impl<'c> Server<'c> {
         found
             .map(|location| {
                 let message = format!(
-                    "`{}` may respond to the authorization request instead of Keygate",
+                    "`{}` might respond to authorization requests instead of Keygate",
                     location.title()
                 );
                 warning(location, message).help(
@@ -164,7 +165,7 @@ impl<'c> Server<'c> {
                 } else {
                     warning(
                         directive,
-                        "`rewrite` may catch the authorization request to Keygate",
+                        "`rewrite` might match authorization requests to Keygate",
                     )
                     .help("include `keygate-server.conf` before it")
                 });
@@ -246,11 +247,12 @@ impl<'c> Location<'c> {
         if self.directive.argument(0).starts_with('@') {
             return warning(
                 pass,
-                format!("`{title}` passes the caller's own identity headers to the backend"),
+                format!("`{title}` passes the identity headers to the backend as sent by the \
+                         caller"),
             )
             .help(
                 "the `proxy_set_header` lines of a location that leads here do not apply here: \
-                 include `keygate-authorize.conf` in this one too",
+                 include `keygate-authorize.conf` in this location as well",
             );
         }
         warning(
@@ -275,7 +277,7 @@ fn rewritten(rewrite: &Directive) -> Finding {
         "Keygate decides on the original path, not on the result of `rewrite`",
     )
     .help(
-        "write the policy for the original paths, and do not rewrite a path of one rule to a path \
-         of another",
+        "write the policy for the original paths, and do not rewrite a path from one rule to a \
+         path from another",
     )
 }

@@ -5,7 +5,7 @@ use super::{Directive, Finding, OWN, scope::named, server::Location, warning};
 /// Directives that make a location respond by itself, and what it then does.
 const CONTENT: [(&str, &str); 15] = [
     ("alias", "serves files"),
-    ("autoindex", "lists folders"),
+    ("autoindex", "lists directories"),
     ("content_by_lua", "runs Lua"),
     ("content_by_lua_block", "runs Lua"),
     ("content_by_lua_file", "runs Lua"),
@@ -56,8 +56,8 @@ pub(super) fn turned_off(location: &Location<'_>) -> Option<Finding> {
 pub(super) fn help(location: &Directive) -> &'static str {
     let is_regex = matches!(location.argument(0), "~" | "~*");
     if is_regex && !location.argument(1).starts_with('^') {
-        "include `keygate-authorize.conf` in it; its regular expression does not start with `^`, \
-         so it also matches paths of locations that have the include"
+        "include `keygate-authorize.conf` in it; because its regular expression does not start \
+         with `^`, it also matches paths that belong to locations with the include"
     } else {
         "include `keygate-authorize.conf` in it"
     }

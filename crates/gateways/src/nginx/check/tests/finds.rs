@@ -49,11 +49,11 @@ fn warnings(http: &str, server: &str, location: &str, context: &Context) -> Vec<
 )]
 #[case::decoded_header(
     "location /a { include keygate-authorize.conf; proxy_set_header x $uri; }",
-    "`$uri` in a header is decoded"
+    "`$uri` is decoded"
 )]
 #[case::back_office(
     "set $keygate_backoffice $http_x_office;",
-    "`$http_x_office` lets any caller mark its request as the back office's"
+    "`$http_x_office` lets any caller mark a request as a back-office request"
 )]
 #[case::user(
     "set $keygate_trusted_user_id $cookie_user;",
@@ -145,7 +145,7 @@ fn a_denial_before_keygate_is_harmless(#[case] location: &str) {
 )]
 #[case::any_case(
     "location ~* ^/orders { include keygate-authorize.conf; proxy_pass http://b; }",
-    "`location ~* ^/orders` matches paths in any case"
+    "`location ~* ^/orders` is case-insensitive"
 )]
 #[case::intercepted(
     "location /a { include keygate-authorize.conf; proxy_intercept_errors on; proxy_pass http://b; }",
@@ -153,7 +153,7 @@ fn a_denial_before_keygate_is_harmless(#[case] location: &str) {
 )]
 #[case::callers_header(
     "location /a { include keygate-authorize.conf; location /a/b { proxy_set_header client-type $http_client_type; proxy_pass http://b; } }",
-    "`location /a/b` passes the caller's own `client-type`"
+    "`location /a/b` passes `client-type`"
 )]
 fn locations_beside_a_guarded_one_are_checked(#[case] server: &str, #[case] expected: &str) {
     assert_one(&warnings("", server, "", &Context::default()), expected);
@@ -205,29 +205,29 @@ fn a_zone_with_an_empty_key_is_reported(#[case] http: &str, #[case] expected: &s
 #[case::any_protocol(
     "",
     "proxy_set_header upgrade $http_upgrade; proxy_set_header connection upgrade;",
-    "`upgrade` passes every protocol that the caller requests"
+    "`upgrade` passes on every protocol that the caller requests"
 )]
 #[case::any_protocol_by_a_map(
     "map $http_upgrade $u { default $http_upgrade; }",
     "proxy_set_header Upgrade $u;",
-    "`Upgrade` passes every protocol"
+    "`Upgrade` passes on every protocol"
 )]
 #[case::callers_host(
     "",
     "proxy_set_header host $http_host;",
-    "`host` is sent as the caller wrote it"
+    "`host` is sent exactly as the caller wrote it"
 )]
 #[case::callers_forwarded_host(
     "",
     "proxy_set_header X-Forwarded-Host ${http_host};",
-    "`X-Forwarded-Host` is sent as the caller wrote it"
+    "`X-Forwarded-Host` is sent exactly as the caller wrote it"
 )]
 #[case::callers_method(
     "",
     "proxy_method $http_x_method;",
-    "`proxy_method` sends another method"
+    "`proxy_method` sends a method other"
 )]
-#[case::other_method("", "proxy_method DELETE;", "`proxy_method` sends another method")]
+#[case::other_method("", "proxy_method DELETE;", "`proxy_method` sends a method other")]
 #[case::key_in_another_header(
     "",
     "proxy_set_header x-copy $http_client_key;",
@@ -324,19 +324,19 @@ fn headers_without_the_key_of_the_same_request_are_harmless(
     "",
     "",
     "proxy_cache all; proxy_cache_key $keygate_client_type$host;",
-    "`proxy_cache_key` has no path"
+    "`proxy_cache_key` contains no path"
 )]
 #[case::cache_without_host(
     "",
     "server_name a.example b.example;",
     "proxy_cache all; proxy_cache_key $keygate_client_type$request_uri;",
-    "`proxy_cache_key` has no host"
+    "`proxy_cache_key` contains no host"
 )]
 #[case::own_response(
     "",
     "location = /_keygate/authorize { return 200; }",
     "",
-    "`location = /_keygate/authorize` may respond to the authorization request instead of Keygate"
+    "`location = /_keygate/authorize` might respond to authorization requests instead of Keygate"
 )]
 #[case::own_location(
     "",
@@ -470,15 +470,18 @@ fn the_default_settings_agree_with_the_includes() {
 )]
 #[case::other_keys_stated(
     settings(|it| it.stated_of_keys = Some("headers=x".to_owned())),
-    &["the includes were written for other header and cookie names than the resolver uses"]
+    &["the includes were generated for header and cookie names other than the ones in the \
+       settings, so the resolver"]
 )]
 #[case::other_identity_stated(
     settings(|it| it.stated_of_identity = Some("client-type=x".to_owned())),
-    &["the includes were written for other header and cookie names than the authorizer uses"]
+    &["the includes were generated for header and cookie names other than the ones in the \
+       settings, so the authorizer"]
 )]
 #[case::no_user_stated(
     settings(|it| it.stated_of_identity = Some("isbackoffice;user=a,b,c".to_owned())),
-    &["the includes were written for other header and cookie names than the authorizer uses"]
+    &["the includes were generated for header and cookie names other than the ones in the \
+       settings, so the authorizer"]
 )]
 #[case::user(
     settings(|it| it.user_headers = vec!["x-user".to_owned()]),
@@ -489,7 +492,8 @@ fn the_default_settings_agree_with_the_includes() {
 )]
 #[case::address(
     settings(|it| it.listeners = vec![(Service::Resolver, "127.0.0.1:9081".to_owned())]),
-    &["nginx connects to the resolver at `127.0.0.1:7081`, but its settings say that it listens on `127.0.0.1:9081`"]
+    &["nginx connects to the resolver at `127.0.0.1:7081`, but according to its settings it \
+       listens on `127.0.0.1:9081`"]
 )]
 #[case::socket(
     settings(|it| it.listeners = vec![(Service::Authorizer, "unix:/run/a.sock".to_owned())]),
@@ -561,7 +565,7 @@ fn includes_that_lose_the_signature_are_found(#[case] value: &str, #[case] expec
             .warnings
             .join("\n")
     };
-    let lost = "the authorizer gets no `x-keygate-handoff`";
+    let lost = "the authorizer does not receive `x-keygate-handoff`";
     assert_eq!(
         found(settings(|it| it.needs_hand_off = true)).contains(lost),
         expected

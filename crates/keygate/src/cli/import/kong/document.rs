@@ -134,8 +134,8 @@ impl Document {
     pub(super) fn other_format(&self) -> Option<String> {
         let version = self.format_version.as_ref()?;
         (!version.starts_with('3')).then(|| {
-            "the format is not 3.0: before, any path could be a regular expression; convert the file with `deck file \
-             convert --from kong-gateway-2.x --to kong-gateway-3.x`"
+            "the format is not 3.0, so any path could be a regular expression: convert the file \
+             with `deck file convert --from kong-gateway-2.x --to kong-gateway-3.x`"
                 .to_owned()
         })
     }
@@ -147,7 +147,8 @@ impl Document {
         let shared = all.filter(|name| !names.insert(*name));
         shared
             .map(|name| {
-                format!("two consumers would have the client type `{name}`: give both a `username`")
+                format!("two consumers would get the client type `{name}`: give each of them a \
+                         unique `username`")
             })
             .collect()
     }

@@ -36,8 +36,9 @@ pub(super) fn close(endpoints: &mut [Endpoint], left_out: &[LeftOut], notes: &mu
         };
         if let Some(path) = left_out.iter().find(more) {
             notes.push(format!(
-                "nobody may call the route `{}`: its path may have requests of the route `{}`, which is left out and \
-                 allows fewer callers; write who may call both into the policy",
+                "the route `{}` denies all requests, because requests to its path might belong to \
+                 the route `{}`, which is not imported and allows fewer callers: set who can call \
+                 both in the policy",
                 endpoint.route, path.route
             ));
             endpoint.callers = Callers::Nobody;

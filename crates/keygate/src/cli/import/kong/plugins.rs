@@ -69,7 +69,7 @@ pub(super) fn unresolved(document: &Document) -> Vec<String> {
         if lost(&plugin.service, &is_service) || lost(&plugin.route, &is_route) {
             let name = &plugin.name;
             errors.push(format!(
-                "a plugin `{name}` belongs to a service or a route that is not in the file"
+                "the plugin `{name}` belongs to a service or a route that is not in the file"
             ));
         }
     }
@@ -101,7 +101,7 @@ pub(super) fn note_consumer_plugins(document: &Document, notes: &mut Vec<String>
     let names: BTreeSet<_> = names.filter(|it| !WITHOUT_DECISION.contains(it)).collect();
     for name in names {
         notes.push(format!(
-            "the plugin `{name}` of single consumers is ignored: check what it denies"
+            "the plugin `{name}` of individual consumers is ignored: check what it denies"
         ));
     }
 }

@@ -127,16 +127,16 @@ pub(super) fn convert(document: &Document) -> Result<Found, Vec<String>> {
     if !found.left.is_empty() {
         let names: Vec<_> = found.left.iter().map(String::as_str).collect();
         found.notes.push(format!(
-            "plugins that are not converted, since they decide nothing about callers: `{}`; configure the same in your \
-             gateway",
+            "plugins that are not converted, because they do not decide who can call a route: \
+             `{}`; configure their function in your gateway",
             names.join("`, `")
         ));
     }
     if !key_names.is_empty() {
         let names: Vec<_> = key_names.into_iter().collect();
         found.notes.push(format!(
-            "Kong looks for keys in the headers and the query parameters `{}`: set `key-headers: [{}]`; Keygate takes \
-             no keys from queries",
+            "Kong accepts keys in the headers and query parameters `{}`: set `key-headers: [{}]`; \
+             Keygate does not accept keys in query parameters",
             names.join("`, `"),
             names.join(", ")
         ));
@@ -160,7 +160,7 @@ impl Found {
     ) {
         if service.is_some_and(|service| service.enabled == Some(false)) {
             self.notes.push(format!(
-                "the route `{name}` is left out: its service is disabled"
+                "the route `{name}` is not imported, because its service is disabled"
             ));
             return;
         }
@@ -170,7 +170,8 @@ impl Found {
             key_names.extend(names.unwrap_or_else(|| vec!["apikey".to_owned()]));
             if key_auth.config.anonymous.is_some() {
                 self.notes.push(format!(
-                    "the route `{name}` needs a key now: Kong's `anonymous` consumer is not converted"
+                    "the route `{name}` now requires a key, because Kong's `anonymous` consumer is \
+                     not converted"
                 ));
             }
         }
@@ -180,7 +181,8 @@ impl Found {
         let paths = paths.unwrap_or(&all);
         if let Some(condition) = route.unknown_condition() {
             self.notes.push(format!(
-                "the route `{name}` is left out: a policy has no condition `{condition}`"
+                "the route `{name}` is not imported, because a policy cannot express its condition \
+                 `{condition}`"
             ));
             let left_out = |path: &String| LeftOut::new(name, path, callers.clone());
             self.left_out.extend(paths.iter().map(left_out));
@@ -188,12 +190,13 @@ impl Found {
         }
         if callers == Callers::Everybody {
             self.notes
-                .push(format!("the route `{name}` needs no key, as in Kong"));
+                .push(format!("the route `{name}` requires no key, as in Kong"));
         }
         for path in paths {
             if path.starts_with('~') {
                 self.notes.push(format!(
-                    "a path of the route `{name}` is left out: it is a regular expression"
+                    "a path of the route `{name}` is not imported, because it is a regular \
+                     expression"
                 ));
                 self.left_out
                     .push(LeftOut::new(name, path, callers.clone()));
@@ -219,8 +222,8 @@ impl Found {
             names.filter(|it| !["key-auth", "acl"].contains(it) && !WITHOUT_DECISION.contains(it));
         if let Some(other) = others.next() {
             self.notes.push(format!(
-                "nobody may call the route `{name}`: its plugin `{other}` is not converted; write who may call it into \
-                 the policy"
+                "the route `{name}` denies all requests, because its plugin `{other}` is not \
+                 converted: set who can call it in the policy"
             ));
             return Callers::Nobody;
         }
@@ -230,14 +233,15 @@ impl Found {
         };
         if key_auth.is_none() {
             self.notes.push(format!(
-                "nobody may call the route `{name}`: it has the plugin `acl`, and no `key-auth`"
+                "the route `{name}` denies all requests, because it has the plugin `acl` but not \
+                 `key-auth`"
             ));
             return Callers::Nobody;
         }
         if acl.config.include_consumer_groups == Some(true) {
             self.notes.push(format!(
-                "nobody may call the route `{name}`: its plugin `acl` decides by consumer groups, which are not \
-                 converted"
+                "the route `{name}` denies all requests, because its plugin `acl` uses consumer \
+                 groups, which are not converted"
             ));
             return Callers::Nobody;
         }
@@ -262,7 +266,8 @@ impl Found {
             .collect();
         if names.is_empty() {
             self.notes.push(format!(
-                "nobody may call the route `{name}`: no consumer has a group that it allows"
+                "the route `{name}` denies all requests, because no consumer is in a group that it \
+                 allows"
             ));
             return Callers::Nobody;
         }
@@ -285,9 +290,9 @@ impl Found {
                     && short.callers != long.callers
                 {
                     errors.push(format!(
-                        "for requests to `{}`, Kong prefers the route `{}`, which has more conditions, and Keygate the \
-                         route `{}`, which has the longer path: give both the same kinds of conditions (`hosts`, \
-                         `methods`)",
+                        "for requests to `{}`, Kong uses the route `{}`, which has more \
+                         conditions, whereas Keygate uses the route `{}`, which has the longer \
+                         path: give both routes the same kinds of conditions (`hosts`, `methods`)",
                         long.path, short.route, long.route
                     ));
                 }
@@ -323,7 +328,7 @@ impl Endpoint {
         };
         let mut fields = vec![(
             "description",
-            scalar(&format!("route {} of Kong", self.route)),
+            scalar(&format!("Kong route {}", self.route)),
         )];
         if !self.hosts.is_empty() {
             fields.push(("hosts", list(&mut self.hosts.iter())));
