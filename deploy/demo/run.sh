@@ -149,10 +149,10 @@ request. In another terminal, try:
     200: client A is allowed, and the backend receives \`client-type\` but no key
 
   curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-client-c'
-    403: client C is denied with the reason \`expression-false\`
+    403: client C is denied, and the reason is \`expression-false\`
 
   curl -i http://127.0.0.1:$PORT/orders -H 'client-key: demo-key-of-nobody'
-    401: the key is unknown, so the reason is \`unknown-key\`
+    401: the key is not in the keys file, and the reason is \`unknown-key\`
 
 The policy is in deploy/demo/policy.yaml, and the keys are in deploy/demo/keys.yaml. Press Ctrl-C to stop the demo.
 

@@ -61,7 +61,7 @@ const C: &str = "client-key: sample-key-of-client-c";
 #[case::off("/nested/off", &[], 200, "`auth_request off` lets every request to `location /nested/off`")]
 #[case::open_expression("/orders/x.open", &[], 200, "does not start with `^`")]
 #[case::other_case("/public/ADMIN", &[], 200, "`location ~* ^/public/admin` matches `/public/admin` and `/public/ADMIN`")]
-#[case::read_early("/orders/not-a", &[A], 200, "reads `$keygate_client_type`, which is empty")]
+#[case::read_early("/orders/not-a", &[A], 200, "uses `$keygate_client_type`, which is empty")]
 #[case::back_office("/backoffice/any", &[C, "x-office: 1"], 200, "`$http_x_office` lets any caller")]
 fn findings_of_the_check_are_true_on_a_real_nginx(
     #[case] target: &str,

@@ -48,8 +48,10 @@ fn rules_that_use_a_user_are_a_warning_without_users() {
         format!("warning: policy.yaml: {RULES}, but the settings have no section `users`");
     assert!(said.contains(&warning), "{said}");
     assert!(
-        said.contains("settings.yaml: valid, no source of users is configured (nobody is ever \
-                       logged in)"),
+        said.contains(
+            "settings.yaml: valid, no source of users is configured (nobody is ever \
+                       logged in)"
+        ),
         "{said}"
     );
     let denied = [&with_policy[..], &["--deny-warnings"]].concat();
@@ -70,7 +72,7 @@ fn rules_may_use_a_user_where_the_settings_name_a_source() {
         said.contains(&format!("policy.yaml: valid, {RULES}\n")),
         "{said}"
     );
-    let source = "users come from a token of `https://id.example.com/` in `authorization`";
+    let source = "users come from a token from `https://id.example.com/` in `authorization`";
     assert!(
         said.contains(&format!("settings.yaml: valid, {source}\n")),
         "{said}"
@@ -100,7 +102,7 @@ fn an_ignored_key_of_an_issuer_is_a_warning() {
 #[case::certificates(
     "users: {jwt: [{issuer: i, audience: any, jwks-url: 'https://i/', ca-file: ca.pem}]}",
     &[("ca.pem", "")],
-    "error: https://i/: the CA file has no valid certificate in PEM"
+    "error: https://i/: the CA file contains no valid PEM certificate"
 )]
 #[case::userinfo_certificates(
     "users: {userinfo: {url: 'https://u/', headers: [cookie], ca-file: ca.pem}}",

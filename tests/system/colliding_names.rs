@@ -15,30 +15,30 @@ fn stderr(output: &Output) -> String {
 #[case::swapped(
     "KEYGATE_CLIENT_TYPE_HEADER",
     "isbackoffice",
-    "used by `backoffice-header`"
+    "used for `backoffice-header`"
 )]
 #[case::same(
     "KEYGATE_BACKOFFICE_HEADER",
     "client-type",
-    "used by `client-type-header`"
+    "used for `client-type-header`"
 )]
 #[case::equal_for_backends(
     "KEYGATE_BACKOFFICE_HEADER",
     "client_type",
-    "used by `client-type-header`"
+    "used for `client-type-header`"
 )]
 #[case::key_is_identity(
     "KEYGATE_KEY_HEADERS",
     "x-key,client-type",
-    "used by `client-type-header`"
+    "used for `client-type-header`"
 )]
-#[case::identity_is_key("KEYGATE_CLIENT_TYPE_HEADER", "secret", "used by `key-headers`")]
-#[case::cookie("KEYGATE_KEY_HEADERS", "cookie", "another meaning")]
-#[case::host("KEYGATE_CLIENT_TYPE_HEADER", "host", "another meaning")]
-#[case::target("KEYGATE_KEY_HEADERS", "original-request-uri", "another meaning")]
-#[case::ours("KEYGATE_KEY_HEADERS", "x-keygate-next", "another meaning")]
-#[case::user("KEYGATE_BACKOFFICE_HEADER", "miauserid", "another meaning")]
-#[case::address("KEYGATE_CLIENT_ADDRESS_HEADER", "connection", "another meaning")]
+#[case::identity_is_key("KEYGATE_CLIENT_TYPE_HEADER", "secret", "used for `key-headers`")]
+#[case::cookie("KEYGATE_KEY_HEADERS", "cookie", "already has a meaning")]
+#[case::host("KEYGATE_CLIENT_TYPE_HEADER", "host", "already has a meaning")]
+#[case::target("KEYGATE_KEY_HEADERS", "original-request-uri", "already has a meaning")]
+#[case::ours("KEYGATE_KEY_HEADERS", "x-keygate-next", "already has a meaning")]
+#[case::user("KEYGATE_BACKOFFICE_HEADER", "miauserid", "already has a meaning")]
+#[case::address("KEYGATE_CLIENT_ADDRESS_HEADER", "connection", "already has a meaning")]
 fn a_header_with_two_meanings_stops_the_start(
     #[case] variable: &str,
     #[case] value: &str,

@@ -249,7 +249,7 @@ fn the_memory_for_partial_heads_is_limited() {
             stream
         })
         .collect();
-    assert!(data.log_lines("found no room") < HEADS / 10);
+    assert!(data.log_lines("did not fit into memory") < HEADS / 10);
     let grown = data.memory().saturating_sub(before);
     assert!(grown < 2 * MEMORY, "{grown} bytes");
     assert_eq!(data.status(), 200);

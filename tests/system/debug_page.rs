@@ -169,7 +169,7 @@ fn rejected_keys_are_grouped_by_cause() {
         watched
             .page("/debug/")
             .text()
-            .contains("No key was rejected")
+            .contains("No key has been rejected")
     );
     watched.decide("/orders", Some("expired"));
     watched.decide("/orders", Some("nobody"));

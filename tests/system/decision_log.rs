@@ -362,7 +362,10 @@ fn recent_decisions_can_be_filtered(#[case] query: &str, #[case] paths: &[&str])
     "clienttype=C",
     "expected one of `client-type`, `user-id`, `endpoint`, `reason`, `step`, `allowed`"
 )]
-#[case("reason=expression-fals", "known are ambiguous-key, ambiguous-path, ")]
+#[case(
+    "reason=expression-fals",
+    "the known reasons are ambiguous-key, ambiguous-path, "
+)]
 #[case("step=both", "expected `resolve` or `authorize`")]
 #[case("allowed=maybe", "allowed: provided string was not `true` or `false`")]
 fn an_invalid_filter_is_an_error(#[case] query: &str, #[case] expected: &str) {

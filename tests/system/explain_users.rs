@@ -115,9 +115,10 @@ fn the_claims_of_a_valid_token_decide(#[case] token: String, #[case] signed: &st
     }
     // An hour and a half with the leeway, less what the test took.
     let first = said.lines().next().unwrap();
-    let is_rounded = first.starts_with("token        valid for 1h ") && !first.contains("ms");
+    let is_rounded =
+        first.starts_with("token        valid for another 1h ") && !first.contains("ms");
     assert!(
-        is_rounded && first.ends_with("s more, leeway included"),
+        is_rounded && first.ends_with("s, including the leeway"),
         "{said}"
     );
     assert!(!said.contains("not shown"), "{said}");
@@ -141,14 +142,14 @@ fn a_valid_token_may_still_be_denied() {
 #[case::issuer(
     P256.token(&with("iss", "https://id.example.com")),
     "the token's `iss` is not an issuer in the setting `users`",
-    "the token is of `https://id.example.com`, and `users.jwt` has `https://id.example.com/`"
+    "the token's issuer is `https://id.example.com`, but `users.jwt` has `https://id.example.com/`"
 )]
-#[case::expired(P256.token(&with("exp", in_seconds(-3600))), "the token has expired", "it expired 1h")]
-#[case::early(P256.token(&with("nbf", in_seconds(3600))), "the token is not valid yet", "it begins in ")]
+#[case::expired(P256.token(&with("exp", in_seconds(-3600))), "the token has expired", "the token expired 1h")]
+#[case::early(P256.token(&with("nbf", in_seconds(3600))), "the token is not valid yet", "the token becomes valid in ")]
 #[case::unknown_key(
     OTHER_RSA.token(&claims()),
     "the issuer has no key with the token's `kid`",
-    "it names kid `other`, and the keys in jwks.json have kid `p256`, kid `rsa`"
+    "the token names kid `other`, but the keys in jwks.json have kid `p256`, kid `rsa`"
 )]
 #[case::signature(
     OTHER_RSA.token_of(&RSA.header().to_string(), &claims().to_string()),
@@ -160,8 +161,8 @@ fn a_valid_token_may_still_be_denied() {
     "the key that the token names does not support the token's `alg`",
     "the token is signed with RS256"
 )]
-#[case::no_user(P256.token(&with("sub", "")), "the token names nobody", "the setting `id` is `/sub`")]
-#[case::opaque("opaque".to_owned(), "the token does not have three parts", "give the whole token")]
+#[case::no_user(P256.token(&with("sub", "")), "the token identifies no user", "the setting `id` is `/sub`")]
+#[case::opaque("opaque".to_owned(), "the token does not have three parts", "pass the whole token")]
 fn a_rejected_token_has_a_cause_and_a_fix(
     #[case] token: String,
     #[case] cause: &str,
@@ -311,7 +312,7 @@ fn a_command_without_what_it_needs_ends_with_2(
 
 #[rstest]
 #[case::nobody(&[], "denied (401, missing-user)", "nobody is logged in: add a user id, groups, permissions or \
-    properties; users come from a token of `https://id.example.com/` in `authorization`")]
+    properties; users come from a token from `https://id.example.com/` in `authorization`")]
 #[case::an_id(&["--user-id", "ada"], "allowed (200, ok)", "")]
 fn a_hint_says_where_users_come_from(
     #[case] user: &[&str],

@@ -192,8 +192,8 @@ fn a_failed_case_is_shown_with_the_difference() {
 }
 
 #[rstest]
-#[case("version: 2\ncases: []\n", "version 2 of the format is unknown")]
-#[case("version: 1\ncases: []\n", "no cases in")]
+#[case("version: 2\ncases: []\n", "version 2 is not supported")]
+#[case("version: 1\ncases: []\n", "contains no test cases")]
 #[case(
     "version: 1\ncases: [{ request: { uri: / }, expect: maybe }]\n",
     "`maybe` is not one of allowed, denied, missing-key"

@@ -211,8 +211,8 @@ fn assert_no_secret_in(text: &str) {
 }
 
 #[rstest]
-#[case::no_key("", "no `PRIVATE KEY` block: make a key with `openssl genpkey")]
-#[case::broken(P256.strip_suffix("-----END PRIVATE KEY-----\n").unwrap(), "the block that begins in line 1 is not between")]
+#[case::no_key("", "no `PRIVATE KEY` block: create a key with `openssl genpkey")]
+#[case::broken(P256.strip_suffix("-----END PRIVATE KEY-----\n").unwrap(), "the block that begins on line 1 is not enclosed")]
 #[case::not_a_key(
     "-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n",
     "is not a P-256 or"

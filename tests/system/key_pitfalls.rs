@@ -224,8 +224,8 @@ keys:
 
 #[rstest]
 #[case(&["create", "--client-type", "A", "--expires-in", "3m"], "`30min` or `3mo`")]
-#[case(&["create", "--client-type", "A", "--expires-in", "0d"], "never valid")]
-#[case(&["create", "--client-type", "A", "--expires-at", "2020-01-01T00:00:00Z"], "never valid")]
+#[case(&["create", "--client-type", "A", "--expires-in", "0d"], "never be valid")]
+#[case(&["create", "--client-type", "A", "--expires-at", "2020-01-01T00:00:00Z"], "never be valid")]
 #[case(&["rotate", "shop"], "keygate keys enable")]
 #[case(&["rotate", "shop", "--overlap", "3m"], "`30min` or `3mo`")]
 fn a_misleading_key_command_is_rejected(#[case] arguments: &[&str], #[case] message: &str) {

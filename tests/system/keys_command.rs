@@ -97,7 +97,10 @@ fn a_created_key_is_printed_once_and_stored_as_a_digest() {
     let key = shown.strip_suffix('\n').unwrap();
     assert!(is_generated(key), "not a generated key");
     let said = stderr(&output);
-    assert_eq!(said, "key `cms` of client type `A`, never expires\n");
+    assert_eq!(
+        said,
+        "created the key `cms` of client type `A`, which never expires\n"
+    );
 
     assert!(!keys.text().contains(key));
     assert!(keys.text().contains("digest: sha256:"), "{}", keys.text());
@@ -227,7 +230,7 @@ fn a_successor_of_unknown_lifetime_needs_an_expiry() {
     let output = keys.run_with("rotate", &["a"], "");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(
-        stderr(&output).contains("give its successor `--expires-in`"),
+        stderr(&output).contains("set the lifetime of its successor with `--expires-in`"),
         "{output:?}"
     );
     assert_eq!(keys.text(), before);
@@ -423,7 +426,7 @@ fn peppered_keys_need_the_pepper_to_load_and_not_to_be_edited() {
         "",
     );
     assert_eq!(without.status.code(), Some(1));
-    assert!(stderr(&without).contains("needs a pepper"), "{without:?}");
+    assert!(stderr(&without).contains("need a pepper"), "{without:?}");
 }
 
 #[test]
@@ -461,21 +464,21 @@ fn list_and_check_report_keys_that_expire_soon() {
 }
 
 #[rstest]
-#[case::unknown_id("disable", &["nobody"], 1, "there is no key with the id `nobody`")]
+#[case::unknown_id("disable", &["nobody"], 1, "no key has the id `nobody`")]
 #[case::slip("delete", &["csm"], 1, "did you mean `cms`?")]
 #[case::taken_id("create", &["--client-type", "A", "--id", "cms"], 1, "two keys have the id `cms`")]
 #[case::never_valid("create", &["--client-type", "A", "--not-before", "2097-01-01T00:00:00Z", "--expires-at", "2096-01-01T00:00:00Z"], 1, "expires before it becomes valid")]
 #[case::no_pepper_file("create", &["--client-type", "A", "--pepper-file", "/nowhere"], 1, "cannot read the pepper")]
-#[case::far_end("create", &["--client-type", "A", "--expires-in", "9000y"], 1, "beyond the calendar")]
+#[case::far_end("create", &["--client-type", "A", "--expires-in", "9000y"], 1, "too far in the future")]
 #[case::no_client_type("create", &[], 2, "--client-type")]
 #[case::blank_client_type("create", &["--client-type", "A B"], 2, "visible ASCII")]
 #[case::bad_id("create", &["--client-type", "A", "--id", "a\nb"], 2, "visible ASCII")]
-#[case::bad_period("create", &["--client-type", "A", "--expires-in", "soon"], 2, "written like `90d`")]
+#[case::bad_period("create", &["--client-type", "A", "--expires-in", "soon"], 2, "such as `90d`")]
 #[case::bad_moment("create", &["--client-type", "A", "--expires-at", "2027-01-01"], 2, "--expires-at")]
 #[case::two_ends("create", &["--client-type", "A", "--expires-at", "2027-01-01T00:00:00Z", "--expires-in", "1d"], 2, "cannot be used with")]
 #[case::unknown_scheme("create", &["--client-type", "A", "--scheme", "md5"], 2, "possible values: sha256, hmac-sha256")]
 #[case::weak_without_stdin("create", &["--client-type", "A", "--allow-weak"], 2, "--key-stdin")]
-#[case::negative_overlap("rotate", &["cms", "--overlap=-1d"], 2, "written like `90d`")]
+#[case::negative_overlap("rotate", &["cms", "--overlap=-1d"], 2, "such as `90d`")]
 fn a_rejected_command_changes_nothing(
     #[case] command: &str,
     #[case] arguments: &[&str],
@@ -499,7 +502,7 @@ fn a_rejected_command_changes_nothing(
 )]
 #[case::same_key(
     "  - {id: a, clientType: A, key: sample-key-1}\n  - {id: b, clientType: B, key: sample-key-1}\n",
-    "the keys `a` and `b` are the same key"
+    "the entries `a` and `b` contain the same key"
 )]
 #[case::bad_date(
     "  - {id: a, clientType: A, key: sample-key-1, expiresAt: 2026-02-30T00:00:00Z}\n",

@@ -107,7 +107,7 @@ fn keys_of_a_console_configuration_are_imported_hashed(#[case] text: &str) {
     let said = stderr(&output);
     assert!(said.contains("ignored 1 other field"), "{said}");
     assert!(said.contains("is weak: it is shorter than 20"), "{said}");
-    assert!(said.ends_with("wrote 3 keys to keys.yaml, as digests\n"));
+    assert!(said.ends_with("added 3 keys to keys.yaml, stored as digests\n"));
     assert_eq!(
         said.contains("ignored the field `services`"),
         text == CONSOLE,
@@ -183,8 +183,8 @@ server {
     );
     let said = stderr(&output);
     for line in [
-        "the keys are in the header `x-api-key`: it must be one of `key-headers`\n",
-        "the keys are in the cookie `sid`: it must be one of `key-cookies`\n",
+        "clients send keys in the header `x-api-key`: add it to the setting `key-headers`",
+        "clients send keys in the cookie `sid`: add it to the setting `key-cookies`",
         ":6:5: this `if` decides on `$client`: move the rule to the policy, and remove the `if`\n",
         ":7:5: this `if` decides on `$by_cookie`",
     ] {
@@ -239,7 +239,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::empty(
     "mia",
     "[{\"secret\": \"\", \"clientType\": \"A\"}]",
-    "not a key: it is empty\n --> from:1:2"
+    "invalid key: it is empty\n --> from:1:2"
 )]
 #[case::a_blank_in_a_type(
     "mia",
@@ -280,7 +280,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_variable(
     "nginx-map",
     "map $http_client_key $t { sample-key $host; }",
-    "made of a variable"
+    "contains a variable"
 )]
 #[case::a_blank_in_a_map(
     "nginx-map",

@@ -128,11 +128,11 @@ fn consumers_keys_groups_and_routes_are_converted() {
         "{keys}"
     );
     for note in [
-        "`certificates` is ignored",
+        "ignored the field `certificates`",
         "plugins that are not converted, because they do not decide who can call a route: \
          `rate-limiting`",
         "the route `by-token` denies all requests, because its plugin `jwt` is not converted",
-        "a path of the route `expression` is left out",
+        "a path of the route `expression` is not imported",
         "a policy cannot express its condition `headers`",
         "the route `status` requires no key, as in Kong",
         "set `key-headers: [x-api-key]`",
@@ -172,7 +172,7 @@ fn no_endpoint_allows_more_for_a_route_left_out(#[case] route: &str, #[case] all
         !allowed,
         "{said}"
     );
-    assert!(said.contains("route `inner` is left out"), "{said}");
+    assert!(said.contains("route `inner` is not imported"), "{said}");
 }
 
 #[test]
@@ -208,7 +208,7 @@ routes:
 #[rstest]
 #[case::plugin_of_unknown_route(
     "plugins: [{name: acl, route: elsewhere, config: {allow: [a]}}]\nroutes: [{name: r, paths: [/a]}]\n",
-    "a plugin `acl` belongs to a service or a route that is not in the file"
+    "the plugin `acl` belongs to a service or a route that is not in the file"
 )]
 #[case::unknown_service(
     "routes: [{name: r, service: {id: 1f}, paths: [/a]}]\n",
@@ -244,7 +244,7 @@ routes:
 )]
 #[case::placeholder(
     "consumers: [{username: a, keyauth_credentials: [{key: '{vault://env/key}'}]}]\n",
-    "not a key"
+    "invalid key"
 )]
 #[case::nothing("services: []\n", "contains nothing to import")]
 #[case::not_kong("- a\n", "error")]

@@ -58,9 +58,9 @@ fn the_settings_of_a_pair_are_read_from_both_files() {
 
 #[rstest]
 #[case::conflict(&["key-headers: [a]\n", "key-headers: [b]\n"], &[], "`key-headers` differs")]
-#[case::every_address(&["keys: k\nlisten: 0.0.0.0:7081\n"], &[], "by `--resolver HOST:PORT`")]
+#[case::every_address(&["keys: k\nlisten: 0.0.0.0:7081\n"], &[], "with `--resolver HOST:PORT`")]
 #[case::break_out(&[], &["--resolver", "a:1; } server { listen 80; #:1"], "is not an address")]
-#[case::header(&["key-headers: [x.key]\n"], &[], "cannot remove it")]
+#[case::header(&["key-headers: [x.key]\n"], &[], "cannot remove the header")]
 fn settings_without_safe_includes_write_none(
     #[case] files: &[&str],
     #[case] arguments: &[&str],

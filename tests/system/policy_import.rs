@@ -107,7 +107,10 @@ fn a_console_configuration_becomes_a_policy_and_a_keys_file() {
     assert!(output.status.success(), "{output:?}");
     let said = stderr(&output);
     for name in ["services", "type"] {
-        assert!(said.contains(&format!("`{name}` is ignored")), "{said}");
+        assert!(
+            said.contains(&format!("ignored the field `{name}`")),
+            "{said}"
+        );
     }
     assert!(!said.contains("`endpoints`"), "{said}");
     assert!(allows(&folder, "A", "POST", "/orders"));
@@ -137,9 +140,9 @@ fn an_expression_warning_names_its_location(#[case] name: &str, #[case] text: &s
 }
 
 #[rstest]
-#[case::one_output(&[("a.json", CONSOLE)], "name a file for one of them")]
-#[case::two_policies(&[("a.json", AUTH), ("b.json", CONSOLE)], "b.json has endpoints, but so does a file before it")]
-#[case::two_policies_reversed(&[("a.json", CONSOLE), ("b.json", AUTH)], "b.json has endpoints, but so does a file before it")]
+#[case::one_output(&[("a.json", CONSOLE)], "set `--policy-out` or `--keys-out`")]
+#[case::two_policies(&[("a.json", AUTH), ("b.json", CONSOLE)], "b.json contains endpoints, and so does an earlier file")]
+#[case::two_policies_reversed(&[("a.json", CONSOLE), ("b.json", AUTH)], "b.json contains endpoints, and so does an earlier file")]
 #[case::an_expression(
     &[("a.json", "{\"/a\": {\"GET\": {\"authorization\": {\"expression\": \"clientTyp == 1\", \"public\": true}}}}")],
     "unknown name `clientTyp`\n --> a.json:1:"

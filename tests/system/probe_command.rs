@@ -93,9 +93,10 @@ fn a_probe_tells_whether_keygate_decides(version: Version) {
 
     let orders = url("/orders/1");
     gateway.services.clear();
-    let down =
-        ["no key            503 authorization-unavailable\n  error: the gateway denied the \
-          request, because"];
+    let down = [
+        "no key            503 authorization-unavailable\n  error: the gateway denied the \
+          request, because",
+    ];
     assert_probe(&probe(&orders, &[], ""), false, &down);
     drop(gateway);
     assert_probe(

@@ -253,7 +253,10 @@ fn shadow_differences_are_summarized_over_kept_decisions() {
     );
     for path in ["/debug/", "/debug/recent"] {
         let page = watched.page(path).text();
-        assert!(page.contains("over the 5 kept decisions"), "{page}");
+        assert!(
+            page.contains("only the 5 decisions that are kept"),
+            "{page}"
+        );
         assert!(
             page.contains("decisions?endpoint=/orders&#38;client-type=A"),
             "{page}"

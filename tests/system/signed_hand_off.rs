@@ -153,7 +153,7 @@ fn a_weak_secret_stops_the_start_and_is_not_quoted() {
     let folder = tempfile::tempdir().unwrap();
     for (secret, expected) in [
         ("hunter2", "the secret in line 1 is shorter than 32 bytes"),
-        ("", "there is no secret"),
+        ("", "the file contains no secret"),
     ] {
         let file = folder.path().join(FILE);
         fs::write(&file, format!("{secret}\n")).unwrap();

@@ -91,7 +91,12 @@ fn a_removed_socket_file_is_bound_again() {
     assert_eq!(caller::get_unix(&resolver.data, "/resolve").status(), 200);
     assert_eq!(resolver.check_up(), (200, "listening".to_owned()));
     until("the log says so", || {
-        resolver.service.output().matches("is bound again").count() == 2
+        resolver
+            .service
+            .output()
+            .matches("has been created again")
+            .count()
+            == 2
     });
     resolver.service.signal("TERM");
     assert!(resolver.service.wait(Duration::from_secs(5)).success());
@@ -129,7 +134,10 @@ fn a_socket_is_bound_again_when_its_removed_folder_is_back() {
     );
     fs::rename(&run, &away).unwrap();
     until("it is reported", || {
-        resolver.service.output().contains("cannot be bound again")
+        resolver
+            .service
+            .output()
+            .contains("cannot be created again")
     });
     let away = caller::get_unix(&away.join("pages.sock"), "/-/check-up");
     assert_eq!(away.status(), 503);

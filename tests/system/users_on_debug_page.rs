@@ -128,7 +128,7 @@ fn the_debug_page_names_the_sources_of_users() {
     let explained: Value =
         serde_json::from_str(&authorizer.page("/debug/explain?uri=/staff")).unwrap();
     let hint = explained["hint"].as_str().unwrap();
-    let source = "users come from a token of `https://id.example.com/` in `authorization`";
+    let source = "users come from a token from `https://id.example.com/` in `authorization`";
     assert!(hint.ends_with(source), "{hint}");
     assert_eq!(explained["warning"], Value::Null);
 }

@@ -32,13 +32,13 @@ fn policy(endpoint: &str) -> String {
 #[case::quoted("path: /a\n    clientTypes: \"a b\"", "write `clientTypes: [a, b]`")]
 #[case::wildcard(
     "path: /orders/*",
-    "write `/orders`: an endpoint's path covers everything"
+    "write `/orders`, because an endpoint's path covers everything"
 )]
 #[case::rest(
     "path: /orders/**",
-    "write `/orders`: an endpoint's path covers everything"
+    "write `/orders`, because an endpoint's path covers everything"
 )]
-#[case::every_path("path: /*", "write `/`: an endpoint's path covers everything")]
+#[case::every_path("path: /*", "write `/`, because an endpoint's path covers everything")]
 #[case::no_slash("path: orders/{id}", "write `/orders/{id}`")]
 #[case::neither("path: orders/*", "write `/orders`")]
 fn an_error_of_a_policy_shows_the_correct_spelling(#[case] endpoint: &str, #[case] expected: &str) {
@@ -155,8 +155,8 @@ fn an_error_of_nginx_includes_is_printed_once() {
     write.env("KEYGATE_KEY_HEADERS", "host");
     let output = run_to_end(write.args(["nginx-includes", "--out"]).arg(folder.path()));
     let said = said(&output);
-    assert_eq!(said.matches("another meaning").count(), 1, "{said}");
-    assert!(said.contains("the setting `key-headers`"), "{said}");
+    assert_eq!(said.matches("already has a meaning").count(), 1, "{said}");
+    assert!(said.contains("invalid setting `key-headers`"), "{said}");
 }
 
 #[rstest]

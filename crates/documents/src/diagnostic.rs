@@ -205,7 +205,9 @@ pub fn offset_of(source: &str, line: usize, column: usize) -> usize {
 
 /// Replaces the text in backticks by `…`, except for signs such as `===`.
 fn without_quotes(text: &str) -> String {
-    let is_sign = |piece: &str| (1..=3).contains(&piece.len()) && piece.bytes().all(|it| it.is_ascii_punctuation());
+    let is_sign = |piece: &str| {
+        (1..=3).contains(&piece.len()) && piece.bytes().all(|it| it.is_ascii_punctuation())
+    };
     let pieces = text.split('`').enumerate();
     let pieces = pieces.map(|(number, piece)| match number % 2 {
         0 => piece.to_owned(),

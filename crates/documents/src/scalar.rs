@@ -51,10 +51,12 @@ impl Scalar {
             return None;
         }
         let start = self.at.end + rest.len() - comment.len();
-        let warning = Diagnostic::warning("YAML treats the rest of this line as a comment, so the \
-                                           expression ends here")
-            .at(start..self.at.end + rest.trim_end().len())
-            .help("put the whole expression in quotes, or move the comment to its own line");
+        let warning = Diagnostic::warning(
+            "YAML treats the rest of this line as a comment, so the \
+                                           expression ends here",
+        )
+        .at(start..self.at.end + rest.trim_end().len())
+        .help("put the whole expression in quotes, or move the comment to its own line");
         Some(warning)
     }
 

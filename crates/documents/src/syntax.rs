@@ -94,7 +94,10 @@ fn after_the_value(text: &str, at: usize, content: Content) -> (&'static str, St
         .is_some_and(|it| it.trim().is_empty());
     if is_alone {
         let help = "align it with the lines above, or indent it as part of them";
-        ("the indentation of this line matches no level above", help.to_owned())
+        (
+            "the indentation of this line matches no level above",
+            help.to_owned(),
+        )
     } else {
         (
             "there is text after the end of the value",
@@ -107,6 +110,8 @@ fn after_the_value(text: &str, at: usize, content: Content) -> (&'static str, St
 fn unknown(kind: &ErrorKind, at: usize) -> Diagnostic {
     Diagnostic::error(format!("not valid YAML: {kind}"))
         .at(at..at + 1)
-        .help("put a value in quotes if it begins with a special character or contains `: ` or ` \
-               #`")
+        .help(
+            "put a value in quotes if it begins with a special character or contains `: ` or ` \
+               #`",
+        )
 }

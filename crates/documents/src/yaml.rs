@@ -135,7 +135,10 @@ fn not_plain(node: &Node<'_>, text: &str, content: Content) -> Diagnostic {
             )
         }
         Feature::Tag => (format!("{reads} as a tag and would discard it"), quoted()),
-        Feature::Anchor => (format!("{reads} as an anchor and would discard it"), quoted()),
+        Feature::Anchor => (
+            format!("{reads} as an anchor and would discard it"),
+            quoted(),
+        ),
         Feature::Alias => (
             format!("{reads} as an alias, which is not supported"),
             quoted(),
@@ -203,8 +206,10 @@ fn diagnostic(error: &Error, text: &str, content: Content) -> Diagnostic {
             Diagnostic::error("a field is repeated").help("remove one of the two")
         }
         Error::MultipleDocuments { .. } => Diagnostic::error("a second YAML document begins here")
-            .help("a file can contain only one document: remove the line `---` and everything \
-                   after it"),
+            .help(
+                "a file can contain only one document: remove the line `---` and everything \
+                   after it",
+            ),
         Error::Message { msg, .. } if public => Diagnostic::error(msg.clone()),
         Error::Message { msg, .. } => Diagnostic::error(msg.clone()).redacted(),
         other => mismatch::diagnostic(other, at.clone().map(|at| at.start), text, content),

@@ -165,7 +165,10 @@ impl fmt::Display for ExplainedToken {
         match (&self.cause, self.remaining) {
             (Some(cause), _) => write!(f, "token        rejected: {cause}")?,
             (None, Some(left)) => {
-                write!(f, "token        valid for another {left:#}, including the leeway")?;
+                write!(
+                    f,
+                    "token        valid for another {left:#}, including the leeway"
+                )?;
             }
             (None, None) => f.write_str("token        valid")?,
         }
@@ -186,8 +189,10 @@ impl fmt::Display for ExplainedToken {
             write!(f, "\nwarning      {warning}")?;
         }
         if !self.valid && self.if_invalid == InvalidToken::Anonymous {
-            f.write_str("\nnote         with `invalid-token: anonymous`, the request is decided \
-                         without a user")?;
+            f.write_str(
+                "\nnote         with `invalid-token: anonymous`, the request is decided \
+                         without a user",
+            )?;
         }
         Ok(())
     }

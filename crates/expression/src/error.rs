@@ -257,7 +257,8 @@ impl ExpressionError {
                     .to_owned()
             }
             Self::Number { .. } => {
-                "write a decimal number, such as `10`, `2.5` or `1e3`, or put a string in quotes".to_owned()
+                "write a decimal number, such as `10`, `2.5` or `1e3`, or put a string in quotes"
+                    .to_owned()
             }
             Self::UnknownName { name, .. } => help_for_name(name),
             Self::Foreign {

@@ -369,13 +369,12 @@ impl<'s> Parser<'s> {
                 let container = self.text(base.span);
                 Some(match &base.kind {
                     Kind::Fact(Fact::ClientType) => {
-                        "write `clientType === 'A'`, or `['A', 'B'].includes(clientType)`".to_owned()
-                    }
-                    Kind::Text(_) => {
-                        "a string has no elements: write a list, as in `['A', \
-                         'B'].includes(clientType)`"
+                        "write `clientType === 'A'`, or `['A', 'B'].includes(clientType)`"
                             .to_owned()
                     }
+                    Kind::Text(_) => "a string has no elements: write a list, as in `['A', \
+                         'B'].includes(clientType)`"
+                        .to_owned(),
                     _ if may_be_list(base) => {
                         format!("write `{container}.includes(value)`, with one value")
                     }

@@ -153,18 +153,33 @@ fn values_are_true_as_in_javascript(#[case] source: &str) {
 )]
 #[case("user.other.includes('x')", "`undefined` has no properties")]
 #[case("user.none.includes('x')", "`null` has no properties")]
-#[case("user.name.includes('A')", "`.includes` works only on a list, not on a string")]
-#[case("user.tenant.includes('x')", "`.includes` works only on a list, not on an object")]
+#[case(
+    "user.name.includes('A')",
+    "`.includes` works only on a list, not on a string"
+)]
+#[case(
+    "user.tenant.includes('x')",
+    "`.includes` works only on a list, not on an object"
+)]
 #[case(
     "(groups || user).includes('x')",
     "`.includes` works only on a list, not on an object"
 )]
 #[case("['A', user.other.x].includes('A')", "`undefined` has no properties")]
 #[case("[].includes(user.other.x)", "`undefined` has no properties")]
-#[case("groups != 'banned'", "an object cannot be converted to a string or a number")]
+#[case(
+    "groups != 'banned'",
+    "an object cannot be converted to a string or a number"
+)]
 #[case("user < 1", "an object cannot be converted to a string or a number")]
-#[case("[user] == ''", "an object cannot be converted to a string or a number")]
-#[case("groups[user]", "an object cannot be converted to a string or a number")]
+#[case(
+    "[user] == ''",
+    "an object cannot be converted to a string or a number"
+)]
+#[case(
+    "groups[user]",
+    "an object cannot be converted to a string or a number"
+)]
 #[case("'\u{1f600}'[1]", "the index is in the middle of a character")]
 fn an_error_denies_inside_any_expression(#[case] source: &str, #[case] expected: &str) {
     assert_eq!(result_for_ada(source), expected);

@@ -393,7 +393,7 @@ mod tests {
         );
         assert_eq!(
             refused(vec![one.clone(), key("two", Digest::sha256(b"one"))]).to_string(),
-            "the keys `one` and `two` are the same key"
+            "the entries `one` and `two` contain the same key"
         );
         let pepper = Pepper::new(vec![1; 16]).unwrap();
         assert_eq!(

@@ -83,8 +83,10 @@ impl AuthJson {
     /// Every error in the file, but only the first error in the JSON syntax.
     pub fn parse(text: &str) -> Result<Self, Vec<PolicyError>> {
         if text.trim().is_empty() {
-            let empty = Diagnostic::error("the file is empty").help("if there are no paths, write \
-                                                                     `{}`");
+            let empty = Diagnostic::error("the file is empty").help(
+                "if there are no paths, write \
+                                                                     `{}`",
+            );
             return Err(vec![PolicyError::Text(Box::new(empty))]);
         }
         let content = Content::of(text, &Self::FILE_KIND);

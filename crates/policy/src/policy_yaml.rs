@@ -316,11 +316,15 @@ impl Reader<'_> {
     fn check_key_of_client_types(&mut self, filled: &Own) {
         if let (Some(client_types), Some(false)) = (&filled.client_types, filled.api_key_required) {
             self.warnings.push(
-                Diagnostic::warning("`apiKeyRequired: false` has no effect here, because \
-                                     `clientTypes` requires a key")
-                    .at(client_types.at.clone())
-                    .help("a caller without a key has no client type: remove `clientTypes` or \
-                           `apiKeyRequired`"),
+                Diagnostic::warning(
+                    "`apiKeyRequired: false` has no effect here, because \
+                                     `clientTypes` requires a key",
+                )
+                .at(client_types.at.clone())
+                .help(
+                    "a caller without a key has no client type: remove `clientTypes` or \
+                           `apiKeyRequired`",
+                ),
             );
         }
     }
@@ -449,7 +453,8 @@ fn allowable_ambiguity(name: &str, at: Range<usize>) -> Result<Ambiguity, Policy
         }
         Some((_, Treatment::Compared)) => {
             "remove it: such requests are allowed anyway if every known interpretation of the path \
-             is allowed".to_owned()
+             is allowed"
+                .to_owned()
         }
         None => {
             let known = || {
@@ -460,7 +465,10 @@ fn allowable_ambiguity(name: &str, at: Range<usize>) -> Result<Ambiguity, Policy
             };
             match nearest(name, known()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("expected one of: {}", known().collect::<Vec<_>>().join(", ")),
+                None => format!(
+                    "expected one of: {}",
+                    known().collect::<Vec<_>>().join(", ")
+                ),
             }
         }
     };

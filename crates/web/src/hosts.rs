@@ -75,7 +75,9 @@ impl Hosts {
         if is_address || self.names.contains(&name) {
             Ok(())
         } else {
-            Err(format!("`{host}` is not a known name of the admin listener"))
+            Err(format!(
+                "`{host}` is not a known name of the admin listener"
+            ))
         }
     }
 

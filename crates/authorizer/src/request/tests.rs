@@ -211,7 +211,7 @@ fn an_ambiguous_authorization_request_is_rejected() {
     );
     assert_eq!(
         rejected(&[uri, ("client-type", "\u{e8}")]),
-        "the header `client-type` has a value that is not visible ASCII"
+        "the value of the header `client-type` contains characters other than visible ASCII"
     );
 }
 

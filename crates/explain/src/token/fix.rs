@@ -43,8 +43,10 @@ fn without_claims(refusal: Refusal, users: &Users) -> Option<String> {
             "pass the whole token exactly as the issuer made it (header.claims.signature), with \
              nothing around it"
         }
-        Refusal::TooLong => "configure the issuer to leave out claims, such as groups that no \
-                             policy uses",
+        Refusal::TooLong => {
+            "configure the issuer to leave out claims, such as groups that no \
+                             policy uses"
+        }
         Refusal::NoAlgorithm | Refusal::UnknownAlgorithm => {
             "configure the issuer to sign with RS256, ES256 or another algorithm that the setting \
              `algorithms` allows"
@@ -170,8 +172,10 @@ fn audience(claims: &Claims, accepted: &Audience) -> String {
         Audience::Any => "`any`".to_owned(),
     };
     if claims.audience.is_empty() {
-        return format!("configure the issuer to put one of the accepted audiences in `aud`: \
-                        {accepted}");
+        return format!(
+            "configure the issuer to put one of the accepted audiences in `aud`: \
+                        {accepted}"
+        );
     }
     format!(
         "the token is for {}, but the issuer's `audience` is {accepted}: use a token for this \

@@ -94,9 +94,7 @@ pub(super) enum KeysError {
     Edit(#[from] EditError),
     #[error(transparent)]
     Pepper(#[from] PepperError),
-    #[error(
-        "`hmac-sha256:` digests need a pepper: set `--pepper-file` or `KEYGATE_PEPPER`"
-    )]
+    #[error("`hmac-sha256:` digests need a pepper: set `--pepper-file` or `KEYGATE_PEPPER`")]
     NoPepper,
     #[error("the key is weak: {0}; to accept it anyway, use `--allow-weak`")]
     Weak(Weakness),

@@ -107,8 +107,12 @@ impl UnixSocket {
         let listener = listener
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let listener = Arc::try_unwrap(listener).map_err(|_| io::Error::other("the socket is in \
-                                                                               use"))?;
+        let listener = Arc::try_unwrap(listener).map_err(|_| {
+            io::Error::other(
+                "the socket is in \
+                                                                               use",
+            )
+        })?;
         let listener = UnixListener::from_std(listener.into_std()?)?;
         Ok(Self {
             listener: Mutex::new(Arc::new(listener)),

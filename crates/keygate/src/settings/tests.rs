@@ -376,7 +376,7 @@ fn mia_platforms_environment_names_the_sources_of_users() {
 
 #[rstest]
 #[case(&[("USERINFO_URL", "http://users/me")], "`HEADERS_TO_PROXY` is not")]
-#[case(&[("TRUST_MIA_USER_HEADERS", "true")], "Set `KEYGATE_TRUSTED_PEERS`")]
+#[case(&[("TRUST_MIA_USER_HEADERS", "true")], "set `KEYGATE_TRUSTED_PEERS`")]
 #[case(&[("TRUST_MIA_USER_HEADERS", "yes")], "write `true` or `false`")]
 #[case(&[("TRUST_MIA_USER_HEADERS", "true"), ("KEYGATE_TRUSTED_PEERS", "gateway")], "`gateway` is neither")]
 #[case(&[("KEYGATE_TRUSTED_PEERS", "unix")], "unknown setting `trusted-peers`")]
@@ -472,7 +472,10 @@ fn a_gateway_that_decides_by_status_gets_statuses() {
 fn the_failed_key_limit_needs_an_address_of_the_gateway() {
     let file = "gateway: caddy\nfailed-keys-per-minute: 5\n";
     let error = layered(Role::Serve, Some(file), &[], &[]).unwrap_err();
-    assert!(error.contains("needs `client-address-header`"), "{error}");
+    assert!(
+        error.contains("requires `client-address-header`"),
+        "{error}"
+    );
     assert!(layered(Role::Authorizer, Some(file), &[], &[]).is_ok());
     let with_header = format!("{file}client-address-header: x-real-ip\n");
     assert!(layered(Role::Serve, Some(&with_header), &[], &[]).is_ok());

@@ -137,10 +137,7 @@ impl Reader<'_> {
             }])
         })?;
         if document.version.value != VERSION {
-            let message = format!(
-                "version {} is not supported",
-                document.version.value
-            );
+            let message = format!("version {} is not supported", document.version.value);
             let error = Diagnostic::error(message)
                 .at(self.span(&document.version))
                 .help(format!("write `version: {VERSION}`"));

@@ -72,18 +72,24 @@ impl Reader<'_> {
                 Some(help) => self.errors.push(PolicyError::Text(Box::new(
                     Diagnostic::error(message).at(at).help(help),
                 ))),
-                None => self
-                    .warnings
-                    .push(Diagnostic::warning(message).at(at).help("the field is ignored")),
+                None => self.warnings.push(
+                    Diagnostic::warning(message)
+                        .at(at)
+                        .help("the field is ignored"),
+                ),
             }
         }
         if text.ordinary.is_none() {
             self.warnings.push(
-                Diagnostic::warning("there is no `authorization`, so every ordinary request is \
-                                     denied")
-                    .at(at)
-                    .help("to allow ordinary requests, add `\"authorization\": {\"expression\": \
-                           \"true\", \"public\": true}`"),
+                Diagnostic::warning(
+                    "there is no `authorization`, so every ordinary request is \
+                                     denied",
+                )
+                .at(at)
+                .help(
+                    "to allow ordinary requests, add `\"authorization\": {\"expression\": \
+                           \"true\", \"public\": true}`",
+                ),
             );
         }
         Authorizations {

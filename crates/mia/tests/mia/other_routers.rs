@@ -32,7 +32,7 @@ fn endpoint(policy: &Policy, target: &str) -> Option<String> {
 #[case(
     "/orders/:id/*",
     "ALL",
-    "write `/orders/:id`: a path covers everything"
+    "write `/orders/:id`, because a path covers everything"
 )]
 #[case("orders/*", "ALL", "write `/orders`")]
 #[case("/orders/*/refund", "ALL", "`:name`")]

@@ -42,7 +42,7 @@ pub(super) fn instead_of(segment: &str, position: Position<'_>) -> Option<String
         return Some(instead.to_owned());
     }
     if has_placeholder_inside(segment) {
-        return Some("for a variable segment, write `{name}`".to_owned());
+        return Some("a placeholder must be a whole segment: write `{name}`".to_owned());
     }
     match segment.find('*') {
         Some(0) if position.is_last && is_name(segment.trim_start_matches('*')) => {
@@ -51,7 +51,7 @@ pub(super) fn instead_of(segment: &str, position: Position<'_>) -> Option<String
         Some(0) if position.is_last && segment.bytes().all(|byte| byte == b'*') => {
             Some(rest(position))
         }
-        Some(_) => Some("for a variable segment, write `{name}`".to_owned()),
+        Some(_) => Some("a placeholder must be a whole segment: write `{name}`".to_owned()),
         None => None,
     }
 }
@@ -104,7 +104,8 @@ fn rest(position: Position<'_>) -> String {
     match position.endpoint {
         _ if !position.is_last => "for a variable segment, write `{name}`".to_owned(),
         None => "for the rest of the path, write `{*rest}`; for a variable segment, write \
-                 `{name}`".to_owned(),
+                 `{name}`"
+            .to_owned(),
         Some(path) => {
             let path = if path.is_empty() { "/" } else { path };
             format!("write `{path}`, because an endpoint's path covers everything below it")

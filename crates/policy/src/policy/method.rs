@@ -139,14 +139,17 @@ impl MethodError {
     pub fn help(&self) -> String {
         let meant = self.meant().map(|meant| format!("did you mean `{meant}`?"));
         match self {
-            Self::Every(_) => "remove `methods`, so that the rule applies to every method".to_owned(),
+            Self::Every(_) => {
+                "remove `methods`, so that the rule applies to every method".to_owned()
+            }
             Self::Several(names) => {
                 let names = names.split([',', '|', '/', ';', ' ']);
                 let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
                 format!("write a list of methods: `[{}]`", names.join(", "))
             }
             Self::Spelling(_) => meant.unwrap_or_else(|| {
-                "write the method in capital letters, or remove `methods` to match every method".to_owned()
+                "write the method in capital letters, or remove `methods` to match every method"
+                    .to_owned()
             }),
             Self::Unknown(name) => {
                 let custom = format!(

@@ -112,7 +112,7 @@ fn a_shadow_keeps_the_client_types() {
 }
 
 #[rstest]
-#[case("[]", "an empty `clientTypes` matches nothing")]
+#[case("[]", "an empty list in `clientTypes` matches nothing")]
 #[case("['*']", "remove `clientTypes`")]
 #[case("['A B']", "without spaces")]
 #[case("['']", "without spaces")]

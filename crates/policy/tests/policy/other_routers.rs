@@ -31,7 +31,7 @@ fn only_error(text: &str) -> String {
 #[case("'GET, POST'", "write a list of methods: `[GET, POST]`")]
 #[case("GET|POST", "write a list of methods: `[GET, POST]`")]
 #[case("APPROVE", "`customMethods: [APPROVE]`")]
-#[case("approve", "capitals")]
+#[case("approve", "capital letters")]
 fn a_method_that_no_request_has_is_an_error(#[case] method: &str, #[case] help: &str) {
     let text = format!("version: 1\nendpoints:\n  - path: /a\n    methods: [{method}]\n");
     let error = only_error(&text);
@@ -57,9 +57,9 @@ fn registered_and_custom_methods_are_accepted() {
 #[case("/orders/:id", "`{id}`")]
 #[case("/orders/:id/refund", "`{id}`")]
 #[case("/orders/:id([0-9]+)", "`{id}`")]
-#[case("/orders/x-:id", "one whole segment")]
-#[case("/@:user/orders", "one whole segment")]
-#[case("/files/name.:extension", "one whole segment")]
+#[case("/orders/x-:id", "a whole segment")]
+#[case("/@:user/orders", "a whole segment")]
+#[case("/files/name.:extension", "a whole segment")]
 #[case("/orders/<id>", "`{id}`")]
 #[case("/orders/<int:id>/x", "`{id}`")]
 #[case("/orders/$id", "`{id}`")]

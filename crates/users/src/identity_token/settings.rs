@@ -125,8 +125,8 @@ mod tests {
     #[case("audience", json!([]), "`audience` is empty")]
     #[case("audience", json!(["a", ""]), "`audience` is empty")]
     #[case("audience", json!(1), "an audience, or a list of audiences")]
-    #[case("lifetime-seconds", json!(9), "`lifetime-seconds` is 9: give 10 to 3600 seconds")]
-    #[case("lifetime-seconds", json!(3601), "give 10 to 3600 seconds")]
+    #[case("lifetime-seconds", json!(9), "`lifetime-seconds` is 9: set it to 10 to 3600 seconds")]
+    #[case("lifetime-seconds", json!(3601), "set it to 10 to 3600 seconds")]
     #[case("life-time", json!(300), "unknown field `life-time`")]
     fn a_wrong_section_is_rejected(
         #[case] changed: &str,

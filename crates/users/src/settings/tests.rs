@@ -163,9 +163,9 @@ fn the_sources_are_named_in_the_order_of_look_up() {
     assert_eq!(
         users.unwrap().sources(),
         [
-            "the headers `miauserid`, `x-groups` and `miauserproperties` of a trusted gateway",
-            "a token of `https://a/` or `https://b/` in `authorization` or the cookie `sid`",
-            "the userinfo service `http://u/me`, for a request with `cookie` or `x-session`",
+            "the headers `miauserid`, `x-groups` and `miauserproperties` from a trusted gateway",
+            "a token from `https://a/` or `https://b/` in `authorization` or the cookie `sid`",
+            "the userinfo service `http://u/me`, for requests with `cookie` or `x-session`",
         ]
     );
 }

@@ -123,7 +123,7 @@ fn an_empty_set_is_rejected() {
     assert_eq!(
         error.to_string(),
         "no key in the key set can be used to verify signatures: key 1 in the key set is ignored: \
-         it is a shared secret (`oct`), which a set of public keys must not have"
+         it is a shared secret (`oct`), which a set of public keys must not contain"
     );
 }
 

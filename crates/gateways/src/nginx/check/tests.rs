@@ -98,7 +98,12 @@ fn the_files_that_users_copy_have_no_findings() {
     "",
     "`ignore_invalid_headers off` allows"
 )]
-#[case::slashes("merge_slashes off;", "", "", "with `merge_slashes off` nginx chooses")]
+#[case::slashes(
+    "merge_slashes off;",
+    "",
+    "",
+    "with `merge_slashes off`, nginx and Keygate"
+)]
 #[case::open_location(
     "",
     "location /a { proxy_pass http://b; }",
@@ -305,7 +310,7 @@ fn lost_headers_are_reported_at_the_directive_that_drops_them() {
             }",
     );
     insta::assert_snapshot!(check_text(&text).unwrap().warnings.join("\n\n"), @r"
-    warning: `location /orders/` passes `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `x-keygate-token`, `client_type`, `client-key`, `secret`, `cookie` to the backend
+    warning: `location /orders/` passes `client-type`, `x-keygate-key-id`, `miauserid`, `miausergroups`, `miauserproperties`, `isbackoffice`, `x-keygate-token`, `client_type`, `client-key`, `secret`, `cookie` to the backend as sent by the caller
       --> site.conf:11:17
        |
     11 |                 proxy_set_header x-a b;

@@ -48,7 +48,9 @@ pub(super) fn check(path: &Path) -> Result<Checked, SourceError> {
             },
             summary: match has_users {
                 None => "settings for a resolver".to_owned(),
-                Some(false) => "no source of users is configured (nobody is ever logged in)".to_owned(),
+                Some(false) => {
+                    "no source of users is configured (nobody is ever logged in)".to_owned()
+                }
                 Some(true) => format!("users come from {}", sources.join(", then ")),
             },
             errors,

@@ -196,7 +196,9 @@ pub(super) fn write(
             let path = path.display();
             match found.len() {
                 1 => say(format_args!("added 1 key to {path}, stored as a digest")),
-                number => say(format_args!("added {number} keys to {path}, stored as digests")),
+                number => say(format_args!(
+                    "added {number} keys to {path}, stored as digests"
+                )),
             }
         }
         None => print(add)?,

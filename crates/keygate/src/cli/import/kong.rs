@@ -110,8 +110,7 @@ fn found_keys<'t>(document: &Document, text: &'t Text) -> Result<Vec<FoundKey<'t
     for (consumer, credential) in nested.chain(flat) {
         let at = yaml::span(credential.referenced, &text.text);
         let Some(client_type) = consumer.and_then(Consumer::name) else {
-            let error =
-                "this key belongs to no consumer with a `username`, which would become its client \
+            let error = "this key belongs to no consumer with a `username`, which would become its client \
                  type";
             errors.push(Diagnostic::error(error).at(at));
             continue;

@@ -15,7 +15,8 @@ pub(super) const EXAMPLES: &str = "Examples:
   keygate import mia console.json --policy-out policy.yaml --keys-out keys.yaml
   keygate import mia console.json --policy-out policy.yaml --keys-out keys.yaml --pepper-file pepper
 
-If several auth.json files define the same authorization for the same path and method, the last one wins.";
+If several auth.json files define `authorization` or `backofficeAuthorization` for the same path and method, the last one
+wins.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

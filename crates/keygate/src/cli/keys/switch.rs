@@ -23,7 +23,9 @@ pub(super) fn run(target: &Target, active: bool, now: Timestamp) -> Result<(), K
         say(format_args!("{switched} the key `{id}`"));
     }
     if matches!(after, KeyState::Expired | KeyState::NotYetValid) {
-        say(format_args!("the key is still rejected, because it is {after}"));
+        say(format_args!(
+            "the key is still rejected, because it is {after}"
+        ));
     }
     Ok(())
 }

@@ -105,10 +105,10 @@ impl Finding {
     pub(super) fn new(attempt: Attempt, seen: Seen, no_key: Option<&Seen>) -> Self {
         let problem = match (attempt, &seen) {
             (_, Seen::Nothing { .. }) => Some("there is no response"),
-            (_, Seen::Down { .. }) => {
-                Some("the gateway denied the request, because Keygate or its source of users does \
-                      not respond")
-            }
+            (_, Seen::Down { .. }) => Some(
+                "the gateway denied the request, because Keygate or its source of users does \
+                      not respond",
+            ),
             (Attempt::ValidKey, Seen::Other { .. }) => None,
             (Attempt::ValidKey, Seen::Denial { .. }) => {
                 Some("the key was not accepted, for the reason above")

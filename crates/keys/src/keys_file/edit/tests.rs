@@ -223,7 +223,7 @@ fn an_edit_that_would_not_load_is_rejected() {
     edit.add(abc("b"));
     assert_eq!(
         edit.finish().unwrap_err().to_string(),
-        "the keys `a` and `b` are the same key"
+        "the entries `a` and `b` contain the same key"
     );
     assert_eq!(
         refused(|edit| edit.set_expiry("a", moment())),

@@ -311,8 +311,10 @@ fn user_of_nobody(configuration: &Configuration, expected: &Expected) -> Option<
     let message = "nothing sets `$keygate_trusted_user_id`, so the headers in the setting \
                    `users.trusted-headers` never log anybody in";
     let found = warning(included.filter(|_| !is_set)?, message);
-    Some(found.help("add `set $keygate_trusted_user_id …;` to a server or location, with a \
-                     variable that callers cannot control"))
+    Some(found.help(
+        "add `set $keygate_trusted_user_id …;` to a server or location, with a \
+                     variable that callers cannot control",
+    ))
 }
 
 /// Returns the addresses behind a `proxy_pass`: the servers of its upstream, or its own host.

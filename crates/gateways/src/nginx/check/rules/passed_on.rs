@@ -100,8 +100,10 @@ impl Location<'_> {
                     .iter()
                     .rfind(|it| it.argument(0).eq_ignore_ascii_case(header))?;
                 let message = format!("`{header}` is set twice, so the backend gets both values");
-                Some(warning(again, message).help("remove this line: Keygate's include sets the \
-                                                   header"))
+                Some(warning(again, message).help(
+                    "remove this line: Keygate's include sets the \
+                                                   header",
+                ))
             })
             .collect()
     }

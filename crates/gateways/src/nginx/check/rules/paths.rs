@@ -27,9 +27,8 @@ pub(super) fn findings(location: &Location<'_>, pass: Option<&Directive>) -> Vec
     for header in named(location.directive.children(), "proxy_set_header") {
         let decoded = variables(header.argument(1)).find(|name| is_decoded(name));
         findings.extend(decoded.map(|name| {
-            let message = format!(
-                "`${name}` is decoded, so `%0d%0a` in a path ends the header line"
-            );
+            let message =
+                format!("`${name}` is decoded, so `%0d%0a` in a path ends the header line");
             warning(header, message).help("use `$request_uri`, which is not decoded")
         }));
     }

@@ -24,8 +24,7 @@ impl Location<'_> {
         }
         let key = key?;
         if !has(&["request_uri", "uri", "document_uri", "request"]) {
-            let message =
-                "`proxy_cache_key` contains no path, so the response for one path is sent for \
+            let message = "`proxy_cache_key` contains no path, so the response for one path is sent for \
                  another";
             return Some(warning(key, message).help("add `$request_uri`"));
         }

@@ -247,8 +247,10 @@ impl<'c> Location<'c> {
         if self.directive.argument(0).starts_with('@') {
             return warning(
                 pass,
-                format!("`{title}` passes the identity headers to the backend as sent by the \
-                         caller"),
+                format!(
+                    "`{title}` passes the identity headers to the backend as sent by the \
+                         caller"
+                ),
             )
             .help(
                 "the `proxy_set_header` lines of a location that leads here do not apply here: \

@@ -33,11 +33,11 @@ fn warnings(http: &str, server: &str, location: &str, context: &Context) -> Vec<
 )]
 #[case::condition(
     "if ($keygate_client_type = A) { set $x 1; }",
-    "`if ($keygate_client_type = A)` reads `$keygate_client_type`, which is empty here"
+    "`if ($keygate_client_type = A)` uses `$keygate_client_type`, which is empty here"
 )]
 #[case::copy(
     "set $type $keygate_client_type;",
-    "`set $type $keygate_client_type` reads"
+    "`set $type $keygate_client_type` uses"
 )]
 #[case::nested_off(
     "location /a { auth_request off; proxy_pass http://b; }",
@@ -80,7 +80,7 @@ fn a_denial_before_keygate_is_harmless(#[case] location: &str) {
 #[case::root("location /a { root /srv; }", "`location /a` serves files without")]
 #[case::alias("location /a/ { alias /srv/; }", "`location /a/` serves files without")]
 #[case::try_files("location /a { try_files $uri =404; }", "`location /a` serves files")]
-#[case::autoindex("location /a { autoindex on; }", "`location /a` lists folders")]
+#[case::autoindex("location /a { autoindex on; }", "`location /a` lists directories")]
 #[case::status("location /a { stub_status; }", "`location /a` shows nginx's counters")]
 #[case::dav("location /a { dav_methods PUT; }", "`location /a` writes files")]
 #[case::gif("location /a { empty_gif; }", "`location /a` responds")]
@@ -342,7 +342,7 @@ fn headers_without_the_key_of_the_same_request_are_harmless(
     "",
     "location /_keygate/x { proxy_pass http://b; }",
     "",
-    "`location /_keygate/x` may respond"
+    "`location /_keygate/x` might respond"
 )]
 fn choices_of_a_caller_or_of_another_location_are_found(
     #[case] http: &str,
@@ -454,7 +454,7 @@ fn the_default_settings_agree_with_the_includes() {
 #[rstest]
 #[case::key_header(
     settings(|it| it.key_headers = vec!["x-api-key".to_owned()]),
-    &["`location /` passes the caller's own `x-api-key`", "the key in the header `x-api-key` is also sent to the authorizer"]
+    &["`location /` passes `x-api-key`", "the key in the header `x-api-key` is also sent to the authorizer"]
 )]
 #[case::key_cookie(
     settings(|it| it.key_cookies = vec!["apikey".to_owned()]),
@@ -462,11 +462,11 @@ fn the_default_settings_agree_with_the_includes() {
 )]
 #[case::client_type(
     settings(|it| it.client_type_header = "x-client-type".to_owned()),
-    &["`location /` passes the caller's own `x-client-type`", "the authorizer trusts the caller's own `x-client-type`"]
+    &["`location /` passes `x-client-type`", "the authorizer trusts the caller's own `x-client-type`"]
 )]
 #[case::back_office(
     settings(|it| it.backoffice_header = "x-office".to_owned()),
-    &["`location /` passes the caller's own `x-office`", "the authorizer trusts the caller's own `x-office`"]
+    &["`location /` passes `x-office`", "the authorizer trusts the caller's own `x-office`"]
 )]
 #[case::other_keys_stated(
     settings(|it| it.stated_of_keys = Some("headers=x".to_owned())),
@@ -486,7 +486,7 @@ fn the_default_settings_agree_with_the_includes() {
 #[case::user(
     settings(|it| it.user_headers = vec!["x-user".to_owned()]),
     &[
-        "`location /` passes the caller's own `x-user`",
+        "`location /` passes `x-user`",
         "the authorizer trusts the caller's own `x-user` (setting `users.trusted-headers`)",
     ]
 )]

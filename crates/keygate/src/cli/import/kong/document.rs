@@ -147,8 +147,10 @@ impl Document {
         let shared = all.filter(|name| !names.insert(*name));
         shared
             .map(|name| {
-                format!("two consumers would get the client type `{name}`: give each of them a \
-                         unique `username`")
+                format!(
+                    "two consumers would get the client type `{name}`: give each of them a \
+                         unique `username`"
+                )
             })
             .collect()
     }

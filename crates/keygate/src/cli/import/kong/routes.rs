@@ -326,10 +326,7 @@ impl Endpoint {
             let values: Vec<_> = values.map(|it| scalar(it)).collect();
             format!("[{}]", values.join(", "))
         };
-        let mut fields = vec![(
-            "description",
-            scalar(&format!("Kong route {}", self.route)),
-        )];
+        let mut fields = vec![("description", scalar(&format!("Kong route {}", self.route)))];
         if !self.hosts.is_empty() {
             fields.push(("hosts", list(&mut self.hosts.iter())));
         }
