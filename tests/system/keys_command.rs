@@ -344,7 +344,7 @@ fn a_key_from_standard_input_is_stored_and_not_printed() {
 
     let again = keys.run_with("create", &["--client-type", "B", "--key-stdin"], CLEAR);
     assert_eq!(again.status.code(), Some(1));
-    assert!(stderr(&again).contains("are the same key"), "{again:?}");
+    assert!(stderr(&again).contains("contain the same key"), "{again:?}");
     assert!(!stderr(&again).contains(CLEAR));
 
     let weak = ["--client-type", "A", "--key-stdin"];

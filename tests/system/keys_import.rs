@@ -117,7 +117,7 @@ fn keys_of_a_console_configuration_are_imported_hashed(#[case] text: &str) {
     // A second import would add the same keys again.
     let again = import.run("mia", &["--keys-out", "keys.yaml"]);
     assert_eq!(again.status.code(), Some(1));
-    assert!(stderr(&again).contains("are the same key"), "{again:?}");
+    assert!(stderr(&again).contains("contain the same key"), "{again:?}");
     assert_eq!(import.keys().len(), 3);
 }
 
