@@ -24,10 +24,10 @@ pub struct ClientRequest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// It is of a network filter, or empty.
-    #[error("it contains no HTTP request: only Envoy's HTTP filter `ext_authz` is supported")]
+    #[error("it has no HTTP request: only Envoy's HTTP filter `ext_authz` is supported")]
     NoHttpRequest,
     /// Repeated headers are joined, so that two keys would look like one.
-    #[error("its headers are merged: set `encode_raw_headers: true` in Envoy's filter `ext_authz`")]
+    #[error("it has merged headers: set `encode_raw_headers: true` in Envoy's filter `ext_authz`")]
     MergedHeaders,
     /// The method is missing, or is no method.
     #[error("its method is missing or invalid")]

@@ -105,7 +105,7 @@ impl Checks {
             tracing::warn!(
                 target: "keygate::grpc",
                 suppressed = REPORTS.dropped(),
-                "denied a malformed check request: {unreadable}"
+                "malformed check request: {unreadable}: it is denied"
             );
         }
     }
@@ -247,7 +247,7 @@ fn malformed() -> CheckResponse {
 fn panicked() -> CheckResponse {
     tracing::error!(
         target: "keygate::grpc",
-        "panic while handling a request, which gets status 500: please report this as a bug"
+        "a panic while deciding on a request: the response is 500; please report this as a bug"
     );
     without_decision(StatusCode::INTERNAL_SERVER_ERROR, "internal-error")
 }
