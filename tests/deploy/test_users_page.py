@@ -323,7 +323,7 @@ def test_every_cause_on_the_page_is_a_message_of_the_program():
 
 
 def test_trusted_headers(folder):
-    title = "Log users in with headers of a trusted gateway"
+    title = "Log users in with headers from a trusted gateway"
     [command] = blocks("sh", section(title))
     includes = folder / "includes"
     (folder / "authorizer.yaml").write_text(settings_of(title))
@@ -345,10 +345,10 @@ def test_trusted_headers(folder):
         ("| a fetch of keys | 5 s |", "user-sources/src/keys.rs", "fetch: Duration::from_secs(5),"),
         ("| 1.5 s |", "user-sources/src/keys.rs", "wait: Duration::from_millis(1500),"),
         ("at least 1 and at most 60 minutes", "user-sources/src/keys.rs", "fresh: (minutes(1), minutes(60)),"),
-        ("10 without\nit", "user-sources/src/keys.rs", "fresh_by_default: minutes(10),"),
-        ("every\n10 seconds", "user-sources/src/keys.rs", "cooldown: Duration::from_secs(10),"),
-        ("up to 30.", "user-sources/src/keys.rs", "longest_retry: Duration::from_secs(30),"),
-        ("| 64 at once, 1024 with", "user-sources/src/userinfo.rs", "MOST_AT_ONCE: usize = 64;"),
+        ("they stay fresh for 10 minutes", "user-sources/src/keys.rs", "fresh_by_default: minutes(10),"),
+        ("at most once every 10 seconds", "user-sources/src/keys.rs", "cooldown: Duration::from_secs(10),"),
+        ("up to 30 seconds.", "user-sources/src/keys.rs", "longest_retry: Duration::from_secs(30),"),
+        ("| 64 at once, and 1024 including", "user-sources/src/userinfo.rs", "MOST_AT_ONCE: usize = 64;"),
         ("| 16 MiB of tokens |", "user-sources/src/tokens.rs", "MOST_REMEMBERED: u64 = 16 * 1024 * 1024;"),
         ("| 10,000, and", "user-sources/src/userinfo.rs", "MOST_KEPT: usize = 10_000;"),
         ("and 16 MiB of responses |", "user-sources/src/userinfo.rs", "MOST_KEPT_BYTES: u64 = 16 * 1024 * 1024;"),
