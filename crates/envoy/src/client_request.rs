@@ -1,5 +1,6 @@
 //! The client request in Envoy's check request.
 
+use axum::body::Bytes;
 use envoy_types::pb::envoy::{
     config::core::v3::{HeaderValue as RawHeader, address::Address},
     service::auth::v3::{
@@ -8,6 +9,9 @@ use envoy_types::pb::envoy::{
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::HOST, uri::PathAndQuery};
+
+/// The headers that are not in the list: the host and the caller's address.
+const ADDED: usize = 2;
 
 /// A client request: what the services decide on.
 #[derive(Debug)]
@@ -69,18 +73,17 @@ impl ClientRequest {
         let attributes = check.attributes.ok_or(Unreadable::NoHttpRequest)?;
         let address = attributes.source.and_then(address);
         let request = attributes.request.and_then(|it| it.http);
-        let http = request.ok_or(Unreadable::NoHttpRequest)?;
-        let lines = match http.header_map {
-            Some(_) if !http.headers.is_empty() => return Err(Unreadable::MergedHeaders),
-            Some(ref map) => map.headers.as_slice(),
-            None => return Err(Unreadable::MergedHeaders),
+        let mut http = request.ok_or(Unreadable::NoHttpRequest)?;
+        let lines = match http.header_map.take() {
+            Some(map) if http.headers.is_empty() => map.headers,
+            _ => return Err(Unreadable::MergedHeaders),
         };
         let method = Method::from_bytes(http.method.as_bytes()).map_err(|_| Unreadable::Method)?;
         let mut headers = headers(&http, lines)?;
-        headers.remove(client_address);
-        if let Some(address) = address {
-            headers.insert(client_address, address);
-        }
+        match address {
+            Some(address) => headers.insert(client_address, address),
+            None => headers.remove(client_address),
+        };
         if !is_target(&http.path) {
             return Err(Unreadable::Path);
         }
@@ -107,15 +110,16 @@ fn is_target(path: &str) -> bool {
     path.starts_with('/') && parsed.is_ok_and(|parsed| parsed.as_str() == path)
 }
 
-fn headers(http: &HttpRequest, lines: &[RawHeader]) -> Result<HeaderMap, Unreadable> {
+fn headers(http: &HttpRequest, lines: Vec<RawHeader>) -> Result<HeaderMap, Unreadable> {
     let host = HeaderValue::from_str(&http.host).map_err(|_| Unreadable::Host)?;
     if host.is_empty() {
         return Err(Unreadable::Host);
     }
-    let mut headers = HeaderMap::new();
+    let room = HeaderMap::try_with_capacity(lines.len() + ADDED);
+    let mut headers = room.map_err(|_| Unreadable::TooManyHeaders)?;
     headers.insert(HOST, host);
     for line in lines {
-        let value = value(line)?;
+        let value = value(line.raw_value, line.value)?;
         let stated = match line.key.as_str() {
             ":method" => Some((":method", &http.method)),
             ":path" => Some((":path", &http.path)),
@@ -135,18 +139,19 @@ fn headers(http: &HttpRequest, lines: &[RawHeader]) -> Result<HeaderMap, Unreada
         if name == HOST {
             return Err(Unreadable::Contradicted("host"));
         }
-        let value = HeaderValue::from_bytes(value).map_err(|_| Unreadable::Header)?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value));
+        let value = value.map_err(|_| Unreadable::Header)?;
         let appended = headers.try_append(name, value);
         appended.map_err(|_| Unreadable::TooManyHeaders)?;
     }
     Ok(headers)
 }
 
-fn value(line: &RawHeader) -> Result<&[u8], Unreadable> {
-    match (line.raw_value.as_slice(), line.value.as_bytes()) {
-        (raw, b"") => Ok(raw),
-        (b"", text) => Ok(text),
-        _ => Err(Unreadable::Header),
+fn value(raw: Vec<u8>, text: String) -> Result<Vec<u8>, Unreadable> {
+    match (raw.is_empty(), text.is_empty()) {
+        (_, true) => Ok(raw),
+        (true, false) => Ok(text.into_bytes()),
+        (false, false) => Err(Unreadable::Header),
     }
 }
 

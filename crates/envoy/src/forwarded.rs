@@ -1,7 +1,5 @@
 //! The headers that Envoy sets and removes before it forwards an allowed request.
 
-use std::collections::BTreeMap;
-
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
@@ -42,8 +40,17 @@ impl From<&keygate_gateways::Names> for Names {
 /// What Envoy does with the headers of an allowed request: a name is either set or removed.
 ///
 /// A header is removed also if the check request does not have it: Envoy may not have sent it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Forwarded(BTreeMap<String, Option<String>>);
+#[derive(Debug, PartialEq, Eq)]
+pub struct Forwarded(HeaderMap<Option<HeaderValue>>);
+
+/// The names that fit without another allocation: more than the default settings have.
+const USUAL_NAMES: usize = 24;
+
+impl Default for Forwarded {
+    fn default() -> Self {
+        Self(HeaderMap::with_capacity(USUAL_NAMES))
+    }
+}
 
 impl Forwarded {
     /// After the resolver: who the caller is, for the authorizer, and no key.
@@ -101,23 +108,18 @@ impl Forwarded {
         self.remove_aliases(request, &protected.chain([&KEY_ID]));
     }
 
-    /// Returns the headers to set, with their values, and those to remove.
-    pub(crate) fn parts(self) -> (Vec<(String, String)>, Vec<String>) {
-        let (mut set, mut removed) = (Vec::new(), Vec::new());
-        for (name, value) in self.0 {
-            match value {
-                Some(value) => set.push((name, value)),
-                None => removed.push(name),
-            }
-        }
-        (set, removed)
+    /// Returns every name: with the value to set, or `None` if the header is removed.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&HeaderName, Option<&str>)> {
+        self.0.iter().map(|(name, value)| {
+            let value = value.as_ref().map(HeaderValue::as_bytes);
+            (name, value.and_then(|it| str::from_utf8(it).ok()))
+        })
     }
 
     /// An empty value is none, and one that is no text cannot be sent to Envoy.
     fn set(&mut self, name: &HeaderName, value: Option<&HeaderValue>) {
-        let value = value.and_then(|it| std::str::from_utf8(it.as_bytes()).ok());
-        let value = value.filter(|it| !it.is_empty()).map(str::to_owned);
-        self.0.insert(name.to_string(), value);
+        let value = value.filter(|it| !it.is_empty() && str::from_utf8(it.as_bytes()).is_ok());
+        self.0.insert(name, value.cloned());
     }
 
     /// Removes headers that many backends treat as equal to one of these.
@@ -126,13 +128,13 @@ impl Forwarded {
         request: &HeaderMap,
         protected: &(impl Iterator<Item = &'n HeaderName> + Clone),
     ) {
-        for name in request.keys().map(HeaderName::as_str) {
-            if !name.contains(['_', '.']) || self.0.contains_key(name) {
+        for name in request.keys() {
+            if !name.as_str().contains(['_', '.']) || self.0.contains_key(name) {
                 continue;
             }
-            let spelled = alike(name);
+            let spelled = alike(name.as_str());
             if protected.clone().any(|it| alike(it.as_str()) == spelled) {
-                self.0.insert(name.to_owned(), None);
+                self.set(name, None);
             }
         }
     }

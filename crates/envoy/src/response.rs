@@ -1,6 +1,6 @@
 //! Envoy's check response.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use envoy_types::pb::{
     envoy::{
@@ -24,8 +24,17 @@ use tonic::Code;
 use crate::Forwarded;
 
 /// What a decision adds to the dynamic metadata of Envoy's filter.
-#[derive(Debug, Default)]
-pub(crate) struct Metadata(BTreeMap<&'static str, String>);
+#[derive(Debug)]
+pub(crate) struct Metadata(HashMap<String, Value>);
+
+/// The fields that a decision has at most.
+const MOST_FIELDS: usize = 4;
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self(HashMap::with_capacity(MOST_FIELDS))
+    }
+}
 
 impl Metadata {
     /// Adds a value, if there is one and it is text.
@@ -36,35 +45,22 @@ impl Metadata {
     ) -> Self {
         let text = value.into().map(<[u8]>::to_vec).map(String::from_utf8);
         if let Some(Ok(text)) = text {
-            self.0.insert(name, text);
+            let kind = Some(Kind::StringValue(text));
+            self.0.insert(name.to_owned(), Value { kind });
         }
         self
-    }
-
-    fn into_struct(self) -> Struct {
-        let value = |text| Value {
-            kind: Some(Kind::StringValue(text)),
-        };
-        let fields = self.0.into_iter();
-        Struct {
-            fields: fields
-                .map(|(name, text)| (name.to_owned(), value(text)))
-                .collect(),
-        }
     }
 }
 
 /// Returns the response that allows a request.
-pub(crate) fn allowed(forwarded: Forwarded, metadata: Metadata) -> CheckResponse {
-    let (set, headers_to_remove) = forwarded.parts();
-    let ok = OkHttpResponse {
-        headers: set
-            .into_iter()
-            .map(|(name, value)| overwrite(name, value))
-            .collect(),
-        headers_to_remove,
-        ..OkHttpResponse::default()
-    };
+pub(crate) fn allowed(forwarded: &Forwarded, metadata: Metadata) -> CheckResponse {
+    let mut ok = OkHttpResponse::default();
+    for (name, value) in forwarded.iter() {
+        match value {
+            Some(value) => ok.headers.push(overwrite(name, value)),
+            None => ok.headers_to_remove.push(name.to_string()),
+        }
+    }
     response(Code::Ok, HttpResponse::OkResponse(ok), metadata)
 }
 
@@ -83,7 +79,7 @@ pub(crate) fn denied(
         .into_parts();
     let line = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let value = value.to_str().ok()?;
-        Some(overwrite(name.to_string(), value.to_owned()))
+        Some(overwrite(name, value))
     };
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus {
@@ -107,17 +103,17 @@ fn response(code: Code, http: HttpResponse, metadata: Metadata) -> CheckResponse
             code: code.into(),
             ..rpc::Status::default()
         }),
-        dynamic_metadata: Some(metadata.into_struct()),
+        dynamic_metadata: Some(Struct { fields: metadata.0 }),
         http_response: Some(http),
     }
 }
 
 /// Every value of the header is replaced: none may stay beside ours.
-fn overwrite(key: String, value: String) -> HeaderValueOption {
+fn overwrite(name: &HeaderName, value: &str) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(Header {
-            key,
-            value,
+            key: name.to_string(),
+            value: value.to_owned(),
             raw_value: Vec::new(),
         }),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),

@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use envoy_types::pb::envoy::service::auth::v3::authorization_server::AuthorizationServer;
-use tonic::service::Routes;
+use axum::{Router, extract::State, routing::post};
+use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use http::Request;
+use tonic::{
+    body::Body,
+    codec::{BufferSettings, Codec},
+    server::Grpc,
+    service::Routes,
+};
 use tonic_health::pb::health_server::HealthServer;
+use tonic_prost::{ProstDecoder, ProstEncoder};
+use tower::service_fn;
 
-use crate::{Checks, health::Readiness};
+use crate::{Checks, health::Readiness, service::NAME};
 
 /// The largest message that is read, in bytes.
 ///
@@ -17,6 +25,9 @@ pub const LARGEST_MESSAGE: usize = 256 * 1024;
 /// The largest health check request: it has only the name of a service.
 const LARGEST_HEALTH_CHECK: usize = 1024;
 
+/// The first size of the buffers of a request and a response; most are smaller.
+const BUFFER: usize = 2 * 1024;
+
 /// Returns whether the process is ready.
 pub type IsReady = dyn Fn() -> bool + Send + Sync;
 
@@ -25,10 +36,43 @@ pub type IsReady = dyn Fn() -> bool + Send + Sync;
 /// The extension [`Peer`](keygate_users::peers::Peer) of a request, if the server sets it, is the gateway that
 /// trusted headers come from.
 pub fn router(checks: Checks, is_ready: Arc<IsReady>) -> Router {
-    let checks = AuthorizationServer::new(checks).max_decoding_message_size(LARGEST_MESSAGE);
     let health = HealthServer::new(Readiness(is_ready));
-    Routes::new(checks)
-        .add_service(health.max_decoding_message_size(LARGEST_HEALTH_CHECK))
+    let checks = Router::new()
+        .route(&format!("/{NAME}/Check"), post(check))
+        .with_state(Arc::new(checks));
+    Routes::new(health.max_decoding_message_size(LARGEST_HEALTH_CHECK))
         .prepare()
         .into_axum_router()
+        .merge(checks)
+}
+
+async fn check(
+    State(checks): State<Arc<Checks>>,
+    request: Request<axum::body::Body>,
+) -> http::Response<Body> {
+    let check = service_fn(|request| checks.check(request));
+    Grpc::new(Buffered)
+        .max_decoding_message_size(LARGEST_MESSAGE)
+        .unary(check, request)
+        .await
+}
+
+/// Protobuf with buffers of [`BUFFER`].
+///
+/// The generated service's are four times as large, and memory is overwritten with zeros when it is freed.
+struct Buffered;
+
+impl Codec for Buffered {
+    type Encode = CheckResponse;
+    type Decode = CheckRequest;
+    type Encoder = ProstEncoder<CheckResponse>;
+    type Decoder = ProstDecoder<CheckRequest>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstEncoder::new(BufferSettings::new(BUFFER, BUFFER))
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstDecoder::new(BufferSettings::new(BUFFER, BUFFER))
+    }
 }

@@ -7,8 +7,7 @@ use std::{
 };
 
 use envoy_types::pb::envoy::service::auth::v3::{
-    CheckRequest, CheckResponse,
-    authorization_server::{Authorization, AuthorizationServer},
+    CheckRequest, CheckResponse, authorization_server::SERVICE_NAME,
 };
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -18,7 +17,7 @@ use keygate_policy::Reason;
 use keygate_resolver::{Identity, Presence, Resolver};
 use keygate_telemetry::{decisions::Decisions, entry, limit::PerSecond};
 use keygate_users::peers::Peer;
-use tonic::{Request, Response, Status, server::NamedService};
+use tonic::{Request, Response, Status};
 
 use crate::{
     ClientRequest, Forwarded, Names, Unreadable,
@@ -26,7 +25,7 @@ use crate::{
 };
 
 /// The name of the gRPC service.
-pub(crate) const NAME: &str = AuthorizationServer::<Checks>::NAME;
+pub(crate) const NAME: &str = SERVICE_NAME;
 
 /// The most log lines per second about check requests that cannot be read.
 const REPORTS_PER_SECOND: u16 = 10;
@@ -88,6 +87,20 @@ impl Checks {
         }
     }
 
+    /// The gRPC method `Check`.
+    ///
+    /// # Errors
+    /// None: also a panic is a denial.
+    pub async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let peer = request.extensions().get().copied();
+        let response = self.respond(request.into_inner(), peer);
+        let response = AssertUnwindSafe(response).catch_unwind().await;
+        Ok(Response::new(response.unwrap_or_else(|_| panicked())))
+    }
+
     /// Counts and logs why a check request is denied, with the number of lines that were suppressed so far.
     fn report_unreadable(&self, unreadable: &Unreadable) {
         static REPORTS: LazyLock<PerSecond> = LazyLock::new(|| PerSecond::new(REPORTS_PER_SECOND));
@@ -139,7 +152,7 @@ impl Checks {
                 of_decision(&decision, identity.as_ref().map(|it| &it.key_id))
             }
         };
-        Ok(allowed(forwarded, metadata))
+        Ok(allowed(&forwarded, metadata))
     }
 
     fn resolve(
@@ -209,19 +222,6 @@ impl Checks {
         Gateway::Envoy.clear(&mut headers);
         decision.write(&mut headers);
         Err(denied(status, reason, headers, metadata).into())
-    }
-}
-
-#[tonic::async_trait]
-impl Authorization for Checks {
-    async fn check(
-        &self,
-        request: Request<CheckRequest>,
-    ) -> Result<Response<CheckResponse>, Status> {
-        let peer = request.extensions().get().copied();
-        let response = self.respond(request.into_inner(), peer);
-        let response = AssertUnwindSafe(response).catch_unwind().await;
-        Ok(Response::new(response.unwrap_or_else(|_| panicked())))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{convert::Infallible, io, os::fd::OwnedFd, pin::pin, time::Duration};
 
 use axum::{Router, body::Body};
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
@@ -129,10 +130,18 @@ async fn respond(
 /// for a few bytes.
 async fn with_message(request: Request<Incoming>) -> Result<Request<Body>, Status> {
     let (head, mut body) = request.into_parts();
-    let mut message = Vec::new();
+    let mut message = Bytes::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Status::cancelled("the message is incomplete"))?;
-        message.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        let data = frame.into_data().unwrap_or_default();
+        // Most messages are one frame, which is not copied.
+        message = if message.is_empty() {
+            data
+        } else {
+            let mut joined = BytesMut::from(message);
+            joined.extend_from_slice(&data);
+            joined.freeze()
+        };
         if announced(&message).max(message.len()) > PREFIX_LENGTH + LARGEST_MESSAGE {
             return Err(Status::out_of_range("the message is too large"));
         }
