@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use envoy_types::pb::envoy::service::auth::v3::authorization_server::SERVICE_NAME;
 use futures_util::stream::{Empty, empty};
 use tonic::{Request, Response, Status};
 use tonic_health::pb::{
@@ -9,7 +10,7 @@ use tonic_health::pb::{
     health_server::Health,
 };
 
-use crate::{IsReady, service::NAME};
+use crate::IsReady;
 
 /// The health of this process, looked up for each request.
 pub(crate) struct Readiness(pub(crate) Arc<IsReady>);
@@ -21,7 +22,7 @@ impl Health for Readiness {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let service = &request.get_ref().service;
-        if !service.is_empty() && service != NAME {
+        if !service.is_empty() && service != SERVICE_NAME {
             return Err(Status::not_found("unknown service"));
         }
         let status = if (self.0)() {

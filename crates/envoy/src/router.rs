@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::State, routing::post};
-use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use envoy_types::pb::envoy::service::auth::v3::{
+    CheckRequest, CheckResponse, authorization_server::SERVICE_NAME,
+};
 use http::Request;
 use tonic::{
     body::Body,
@@ -15,7 +17,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_prost::{ProstDecoder, ProstEncoder};
 use tower::service_fn;
 
-use crate::{Checks, health::Readiness, service::NAME};
+use crate::{Checks, health::Readiness};
 
 /// The largest message that is read, in bytes.
 ///
@@ -25,7 +27,7 @@ pub const LARGEST_MESSAGE: usize = 256 * 1024;
 /// The largest health check request: it has only the name of a service.
 const LARGEST_HEALTH_CHECK: usize = 1024;
 
-/// The first size of the buffers of a request and a response; most are smaller.
+/// The initial size of the buffers for a request and a response, in bytes; most messages are smaller.
 const BUFFER: usize = 2 * 1024;
 
 /// Returns whether the process is ready.
@@ -38,7 +40,7 @@ pub type IsReady = dyn Fn() -> bool + Send + Sync;
 pub fn router(checks: Checks, is_ready: Arc<IsReady>) -> Router {
     let health = HealthServer::new(Readiness(is_ready));
     let checks = Router::new()
-        .route(&format!("/{NAME}/Check"), post(check))
+        .route(&format!("/{SERVICE_NAME}/Check"), post(check))
         .with_state(Arc::new(checks));
     Routes::new(health.max_decoding_message_size(LARGEST_HEALTH_CHECK))
         .prepare()
@@ -59,7 +61,8 @@ async fn check(
 
 /// Protobuf with buffers of [`BUFFER`].
 ///
-/// The generated service's are four times as large, and memory is overwritten with zeros when it is freed.
+/// The buffers of the generated service are four times as large, and the program's allocator overwrites freed
+/// memory with zeros.
 struct Buffered;
 
 impl Codec for Buffered {

@@ -6,9 +6,7 @@ use std::{
     time::Instant,
 };
 
-use envoy_types::pb::envoy::service::auth::v3::{
-    CheckRequest, CheckResponse, authorization_server::SERVICE_NAME,
-};
+use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use keygate_authorizer::{Authorizer, Caller, ClientTypeSource, Decision};
@@ -23,9 +21,6 @@ use crate::{
     ClientRequest, Forwarded, Names, Unreadable,
     response::{Metadata, allowed, denied},
 };
-
-/// The name of the gRPC service.
-pub(crate) const NAME: &str = SERVICE_NAME;
 
 /// The most log lines per second about check requests that cannot be read.
 const REPORTS_PER_SECOND: u16 = 10;
@@ -87,10 +82,10 @@ impl Checks {
         }
     }
 
-    /// The gRPC method `Check`.
+    /// Responds to a call of the gRPC method `Check`.
     ///
     /// # Errors
-    /// None: also a panic is a denial.
+    /// None: a panic is a denial too.
     pub async fn check(
         &self,
         request: Request<CheckRequest>,

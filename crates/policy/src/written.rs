@@ -4,7 +4,7 @@ use keygate_documents::{
     diagnostic::{Diagnostic, Severity},
     scalar::Scalar,
 };
-use keygate_expression::{Expression, ExpressionError};
+use keygate_expression::Expression;
 use serde_saphyr::Spanned;
 
 use crate::policy::PolicyError;
@@ -21,20 +21,15 @@ pub fn expression(
 ) -> Result<(Expression, Scalar), PolicyError> {
     let location = Scalar::new(written, file);
     let shift = |diagnostic| location.shift(diagnostic, &written.value);
-    let expression = Expression::parse(&written.value).map_err(|error| {
-        let diagnostic = Box::new(shift(error.diagnostic()));
-        match error {
-            ExpressionError::InList { .. } => PolicyError::Misleading(diagnostic),
-            _ => PolicyError::Expression(diagnostic),
-        }
-    })?;
+    let expression = Expression::parse(&written.value)
+        .map_err(|error| PolicyError::Expression(Box::new(shift(error.diagnostic()))))?;
     let odd = expression.warnings(None);
     if let Some(laxer) = odd.iter().find(|warning| warning.allows_more()) {
         let error = Diagnostic {
             severity: Severity::Error,
             ..shift(laxer.diagnostic())
         };
-        return Err(PolicyError::Misleading(Box::new(error)));
+        return Err(PolicyError::Expression(Box::new(error)));
     }
     warnings.extend(odd.iter().map(|warning| shift(warning.diagnostic())));
     warnings.extend(location.comment_with_operators(file));

@@ -89,11 +89,6 @@ pub enum PolicyError {
     /// An invalid group expression.
     #[error("{}", .0.message)]
     Expression(Box<Diagnostic>),
-    /// A part of a group expression that does not mean what it seems to.
-    ///
-    /// The part could be parsed, so its text is an expression, and not a secret in the wrong field.
-    #[error("{}", .0.message)]
-    Misleading(Box<Diagnostic>),
     /// Two rules that match the same requests.
     #[error("`{label}` matches the same requests as another rule")]
     Indistinguishable {
@@ -135,7 +130,6 @@ impl PolicyError {
         match self {
             Self::Text(diagnostic)
             | Self::Expression(diagnostic)
-            | Self::Misleading(diagnostic)
             | Self::Path { diagnostic, .. } => (**diagnostic).clone(),
             Self::MissingVersion => error().help("start the file with `version: 1`"),
             Self::UnknownVersion { at, .. } => error().at(at.clone()).help("write `version: 1`"),

@@ -47,10 +47,7 @@ pub(super) fn console(text: &Text) -> Result<Console, SourceError> {
 
 /// Renders every error, without the file's text if it may contain keys.
 fn rejected(text: &Text, errors: &[PolicyError], content: Content) -> SourceError {
-    let errors = errors.iter().map(|error| match error {
-        PolicyError::Misleading(diagnostic) => (**diagnostic).clone(),
-        _ => error.diagnostic_for(content),
-    });
+    let errors = errors.iter().map(|error| error.diagnostic_for(content));
     text.rejected(&errors.collect::<Vec<_>>())
 }
 
