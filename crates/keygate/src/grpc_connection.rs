@@ -1,6 +1,13 @@
 //! One connection of the listener for gRPC, served by hyper: HTTP/2 alone, without TLS.
 
-use std::{convert::Infallible, io, os::fd::OwnedFd, pin::pin, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    os::fd::OwnedFd,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use bytes::{Bytes, BytesMut};
@@ -74,7 +81,7 @@ async fn serve_stream(
         began = timeout(time, begin(&mut reader)) => began??,
         () = &mut closing => return Ok(()),
     }
-    let stream = join(PREFACE.chain(reader), writer);
+    let stream = join(PREFACE.chain(reader), OneBuffer(writer));
     let service = service_fn(|request| respond(router.clone(), request, time));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -93,6 +100,31 @@ async fn serve_stream(
         }
     };
     served.map_err(io::Error::other)
+}
+
+/// A writer that takes one buffer at a time, so that responses that are ready together are one write.
+///
+/// With vectored writes, the library for HTTP/2 copies only messages below 256 bytes to its buffer; a longer one
+/// ends the write, so that each response is a system call of its own. Without them, the limit is 1,024 bytes.
+#[derive(Debug)]
+struct OneBuffer<W>(W);
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for OneBuffer<W> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
 }
 
 /// Reads the preface.
