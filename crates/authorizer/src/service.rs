@@ -176,7 +176,8 @@ impl Authorizer {
     pub async fn authorize(&self, request: &Request<'_>) -> Decision {
         match self.authorize_at_once(request) {
             Some(decision) => decision,
-            None => self.authorize_with_user(request).await,
+            // Boxed, so that requests without a look-up need no memory for one.
+            None => Box::pin(self.authorize_with_user(request)).await,
         }
     }
 

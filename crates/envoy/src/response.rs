@@ -58,7 +58,7 @@ pub(crate) fn allowed(forwarded: &Forwarded, metadata: Metadata) -> CheckRespons
     for (name, value) in forwarded.iter() {
         match value {
             Some(value) => ok.headers.push(overwrite(name, value)),
-            None => ok.headers_to_remove.push(name.to_string()),
+            None => ok.headers_to_remove.push(name.as_str().to_owned()),
         }
     }
     response(Code::Ok, HttpResponse::OkResponse(ok), metadata)
@@ -112,7 +112,7 @@ fn response(code: Code, http: HttpResponse, metadata: Metadata) -> CheckResponse
 fn overwrite(name: &HeaderName, value: &str) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(Header {
-            key: name.to_string(),
+            key: name.as_str().to_owned(),
             value: value.to_owned(),
             raw_value: Vec::new(),
         }),
