@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The cost of many keys and many endpoints: `make bench-scale`.
 
-The benches of the crates measure look-ups and decisions in their process; `keygate check` measures
+The benches of the crates measure lookups and decisions in their process; `keygate check` measures
 loading, and `keygate serve` under a steady load measures reloading. The measurements alternate, and the
 result is the ratio within one run.
 """
@@ -240,7 +240,7 @@ def spread(values):
 
 def table(results):
     show = lambda values, digits: "{1:.{d}f} ({0:.{d}f}–{2:.{d}f})".format(*values, d=digits)  # noqa: E731
-    lines = ["     keys   bytes each   ns per look-up of 100 keys    ratio              of all keys       ratio"]
+    lines = ["     keys   bytes each   ns per lookup of 100 keys    ratio              of all keys       ratio"]
     for row in results["lookup"]:
         cells = (f"{show(row[kind]['nanoseconds'], 0):<16}  {show(row[kind]['ratio'], 2):<17}"
                  for kind in ("hundred_asked", "all_asked"))  # fmt: skip

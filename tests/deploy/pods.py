@@ -147,7 +147,7 @@ class Container:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
             lines.append(f"mount --bind {file} {target}")
-        # Without this file, look-ups would wait for a name server.
+        # Without this file, lookups would wait for a name server.
         (self.root / "etc").mkdir(exist_ok=True)
         (self.root / "etc/resolv.conf").write_text("options attempts:1 timeout:1\n")
         for system, how in ("dev", "--rbind /dev"), ("proc", "-t proc proc"):

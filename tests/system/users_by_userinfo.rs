@@ -227,7 +227,7 @@ fn no_other_request_waits_for_a_hung_userinfo_service(
     assert_eq!(
         userinfo.held(),
         HELD,
-        "look-ups ended before the other requests"
+        "lookups ended before the other requests"
     );
 
     userinfo.reply(ada());

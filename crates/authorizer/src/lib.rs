@@ -4,7 +4,7 @@
 //! headers again. The rules themselves are `keygate-policy`'s; key material is unknown here.
 //!
 //! A request takes these steps: [`Request`] → [`Request::describe`] → [`keygate_policy::Policy::matched`] → the
-//! look-up of its user, if the rule needs one → [`Decision`] → response headers. [`Authorizer::authorize`] takes
+//! lookup of its user, if the rule needs one → [`Decision`] → response headers. [`Authorizer::authorize`] takes
 //! them on any transport; [`router()`] is the transport for gateways that speak HTTP.
 
 pub mod endpoint;

@@ -1,9 +1,9 @@
-//! What a decision makes of the result of a user look-up.
+//! What a decision makes of the result of a user lookup.
 
 use keygate_policy::{Login, Reason};
 use keygate_users::Outcome;
 
-/// Returns the user of a request whose look-up had this result.
+/// Returns the user of a request whose lookup had this result.
 pub(crate) fn of(outcome: &Outcome) -> Login<'_> {
     match outcome {
         Outcome::User(user, _) => Login::User(user),

@@ -19,7 +19,7 @@ pub trait DecisionObserver: fmt::Debug + Send + Sync {
     fn decided(&self, record: &DecisionRecord<'_>);
 }
 
-/// The look-up of a user.
+/// The lookup of a user.
 #[derive(Debug)]
 pub struct LookUp {
     /// The result.
@@ -87,7 +87,7 @@ pub struct DecisionRecord<'a> {
     pub path: Option<&'a [u8]>,
     /// The label of the rule that decided.
     pub endpoint: Option<&'a str>,
-    /// The look-up of the user, if one was needed.
+    /// The lookup of the user, if one was needed.
     pub look_up: Option<&'a LookUp>,
     /// The identity headers of an allowed request of a user.
     pub identity: Option<&'a Identity>,

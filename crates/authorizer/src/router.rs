@@ -30,7 +30,7 @@ pub fn router(authorizer: Arc<Authorizer>) -> Router {
     })
 }
 
-/// A response: ready, or after the look-up of a user.
+/// A response: ready, or after the lookup of a user.
 pub type Responding =
     Either<Ready<Result<Response, Infallible>>, BoxFuture<'static, Result<Response, Infallible>>>;
 
@@ -56,7 +56,7 @@ fn respond(authorizer: &Arc<Authorizer>, request: extract::Request) -> Respondin
     Either::Right(decided.boxed())
 }
 
-/// Returns the request without its peer, which only the look-up of a user needs.
+/// Returns the request without its peer, which only the lookup of a user needs.
 fn received(parts: &Parts) -> Request<'_> {
     Request {
         method: &parts.method,

@@ -171,12 +171,12 @@ impl Authorizer {
 
     /// Decides on the client request in `request`, and reports the decision to the observer.
     ///
-    /// It waits for the look-up of a user, and for nothing else: where neither the matching rule nor a
+    /// It waits for the lookup of a user, and for nothing else: where neither the matching rule nor a
     /// shadow needs one, the decision is ready at once.
     pub async fn authorize(&self, request: &Request<'_>) -> Decision {
         match self.authorize_at_once(request) {
             Some(decision) => decision,
-            // Boxed, so that requests without a look-up need no memory for one.
+            // Boxed, so that requests without a lookup need no memory for one.
             None => Box::pin(self.authorize_with_user(request)).await,
         }
     }
@@ -191,7 +191,7 @@ impl Authorizer {
         }
     }
 
-    /// Decides after the look-up of the user: for requests that [`Authorizer::authorize_at_once`] leaves open.
+    /// Decides after the lookup of the user: for requests that [`Authorizer::authorize_at_once`] leaves open.
     pub async fn authorize_with_user(&self, request: &Request<'_>) -> Decision {
         let received = self.receive(request);
         match self.describe(&received) {
@@ -266,7 +266,7 @@ impl Authorizer {
         (!needs_user).then(|| self.finish(received, described, active, &matched, None))
     }
 
-    /// Decides after the look-up of the user, by the policy that was active before it.
+    /// Decides after the lookup of the user, by the policy that was active before it.
     async fn decide_with_user(
         &self,
         received: &Received<'_>,
@@ -297,7 +297,7 @@ impl Authorizer {
     ) -> Decision {
         let request = &described.request;
         let login = look_up.map_or(Login::Nobody, |look_up| login::of(&look_up.outcome));
-        // Without a look-up nothing is needed, and `needs` would cost time.
+        // Without a lookup nothing is needed, and `needs` would cost time.
         let needs = look_up.map(|_| matched.needs()).unwrap_or_default();
         let (mut decision, user) = match login.for_decision(needs.user) {
             Ok(user) => (matched.judge(user), user),

@@ -113,7 +113,7 @@ impl Checks {
             tracing::warn!(
                 target: "keygate::grpc",
                 suppressed = REPORTS.dropped(),
-                "malformed check request: {unreadable}: it is denied"
+                "denied a malformed check request: {unreadable}"
             );
         }
     }
@@ -242,7 +242,7 @@ fn malformed() -> CheckResponse {
 fn panicked() -> CheckResponse {
     tracing::error!(
         target: "keygate::grpc",
-        "a panic while deciding on a request: the response is 500; please report this as a bug"
+        "panic while handling a request, which gets status 500: please report this as a bug"
     );
     without_decision(StatusCode::INTERNAL_SERVER_ERROR, "internal-error")
 }

@@ -78,7 +78,7 @@ pub struct ExplainedDecision {
     pub reason: &'static str,
     /// The reason as a sentence.
     pub meaning: &'static str,
-    /// The canonical path of the look-up.
+    /// The canonical path of the lookup.
     pub path: Option<String>,
     /// The rule that decides.
     pub endpoint: Option<String>,

@@ -56,7 +56,7 @@ pub enum Warning {
         span: Range<usize>,
     },
     /// `!a in b`, which negates only `a`.
-    #[error("`!` negates only `{operand}`, before `{operator}` applies")]
+    #[error("`!` negates only `{operand}`, before `{operator}` is evaluated")]
     NegatedOperand {
         /// The negated operand.
         operand: String,

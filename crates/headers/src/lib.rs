@@ -59,7 +59,7 @@ pub fn single<'h>(
     }
 }
 
-/// Whether each header has one value, as usual: then a second look-up, of all its values, is saved.
+/// Whether each header has one value, as usual: then a second lookup, of all its values, is saved.
 fn repeats_none(headers: &HeaderMap) -> bool {
     headers.len() == headers.keys_len()
 }

@@ -68,7 +68,7 @@ fn respond(
     Either::Right(response.boxed())
 }
 
-/// Returns the request without its peer, which only the look-up of a user needs.
+/// Returns the request without its peer, which only the lookup of a user needs.
 fn received<'h>(
     parts: &'h Parts,
     identity: Option<&'h Identity>,

@@ -255,7 +255,7 @@ fn serve(role: Role, arguments: &RoleArguments) -> ExitCode {
 }
 
 /// How many host names are resolved at once. While DNS does not respond, each of them holds a thread for
-/// seconds after the look-up has been given up.
+/// seconds after the lookup has been given up.
 const MOST_BLOCKING_THREADS: usize = 32;
 
 /// One thread is enough for the services, and a second one would only add hand-overs between threads;

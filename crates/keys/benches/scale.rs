@@ -1,7 +1,7 @@
-//! The cost of a look-up, and of a key's memory, by the number of keys: `make bench-scale`.
+//! The cost of a lookup, and of a key's memory, by the number of keys: `make bench-scale`.
 //!
 //! Two kinds of callers: a hundred keys that are spread over the table, and all keys equally. The
-//! first measures the look-up; the second adds the cost of fetching a key that is not in the
+//! first measures the lookup; the second adds the cost of fetching a key that is not in the
 //! processor's cache. Half of the presented keys are unknown, and no order is predictable for a
 //! cache. Sizes take turns in each round; the result is the ratio to the smallest table in the same
 //! round.
@@ -19,7 +19,7 @@ use keygate_keys::{
 const SIZES: [u64; 4] = [100, 10_000, 1_000_000, 5_000_000];
 const CLIENT_TYPES: u64 = 100;
 const ROUNDS: u64 = 9;
-/// The scheduler updates its account every few milliseconds: this many look-ups take a hundred of them.
+/// The scheduler updates its account every few milliseconds: this many lookups take a hundred of them.
 const LOOK_UPS: u32 = 1_000_000;
 const HUNDRED: u64 = 100;
 /// The length of a key.
@@ -82,7 +82,7 @@ fn presented_keys(size: u64, used: u64, round: u64) -> String {
     (0..LOOK_UPS.into()).map(presented).collect()
 }
 
-/// The nanoseconds of one look-up.
+/// The nanoseconds of one lookup.
 fn look_up(table: &KeyTable, presented: &str, now: Timestamp) -> f64 {
     let start = on_processor();
     for key in presented.as_bytes().chunks_exact(SECRET) {
@@ -98,7 +98,7 @@ fn on_processor() -> f64 {
     first.unwrap_or(f64::NAN)
 }
 
-/// The nanoseconds of one look-up: of a hundred keys, and of all keys, by size.
+/// The nanoseconds of one lookup: of a hundred keys, and of all keys, by size.
 fn round(tables: &[KeyTable], round: u64) -> Vec<[f64; 2]> {
     let now = Timestamp::now();
     let one = |(table, size): (&KeyTable, u64)| {

@@ -28,7 +28,7 @@ pub enum Scheme {
 
 /// The secret of keyed digests; it is stored apart from the keys file.
 ///
-/// It is held as an initialized HMAC state, so that a look-up does not initialize it again.
+/// It is held as an initialized HMAC state, so that a lookup does not initialize it again.
 #[derive(Clone)]
 pub struct Pepper(Hmac<Sha256>);
 

@@ -6,7 +6,7 @@
 use zeroize::Zeroizing;
 
 /// The longest key that is looked up, in bytes. Longer ones are rejected without hashing, so that a
-/// caller cannot make a look-up expensive. Long tokens that serve as keys, such as JWTs, are shorter.
+/// caller cannot make a lookup expensive. Long tokens that serve as keys, such as JWTs, are shorter.
 pub const LONGEST_KEY: usize = 4096;
 
 /// The error for a text that cannot be a key. It never contains the text.

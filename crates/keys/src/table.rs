@@ -21,7 +21,7 @@ use record::Record;
 
 /// All keys by digest: an immutable snapshot, valid as a whole. Only the times of last use change.
 ///
-/// It is designed for millions of keys: about 90 bytes for each, and a look-up reads one index slot
+/// It is designed for millions of keys: about 90 bytes for each, and a lookup reads one index slot
 /// and one record.
 #[derive(Debug, Default)]
 pub struct KeyTable {
@@ -186,7 +186,7 @@ impl KeyTable {
         }
     }
 
-    /// With a pepper, both digests are always computed: the time of a look-up does not reveal the
+    /// With a pepper, both digests are always computed: the time of a lookup does not reveal the
     /// scheme of a key.
     fn key(&self, presented: &[u8]) -> Option<KeyRef<'_>> {
         let plain = self.key_of(&Digest::sha256(presented));

@@ -17,7 +17,7 @@ pub struct Decision<'p> {
 }
 
 impl Decision<'_> {
-    /// Returns a decision without a look-up, because the authorization request is invalid.
+    /// Returns a decision without a lookup, because the authorization request is invalid.
     #[must_use]
     pub fn without_rule(reason: Reason) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The user of a request, as far as a look-up has found one.
+//! The user of a request, as far as a lookup has found one.
 
 use keygate_expression::User;
 
@@ -11,7 +11,7 @@ pub enum Login<'u> {
     Nobody,
     /// This user is logged in.
     User(&'u User),
-    /// The look-up failed: a rule that needs a user denies for this reason.
+    /// The lookup failed: a rule that needs a user denies for this reason.
     Failed(Reason),
 }
 
@@ -19,7 +19,7 @@ impl<'u> Login<'u> {
     /// Returns the user for a decision that needs one, and nobody for a decision that does not.
     ///
     /// # Errors
-    /// The decision needs a user, and the look-up failed.
+    /// The decision needs a user, and the lookup failed.
     pub fn for_decision(self, needs_user: bool) -> Result<Option<&'u User>, Reason> {
         match self {
             _ if !needs_user => Ok(None),

@@ -1,4 +1,4 @@
-//! Endpoints and routes, compiled for look-up, and decisions by them.
+//! Endpoints and routes, compiled for lookup, and decisions by them.
 
 mod build;
 mod client_types;

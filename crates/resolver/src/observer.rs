@@ -24,7 +24,7 @@ pub struct ResolutionRecord<'a> {
     pub request: &'a Request<'a>,
     /// The gateway that sent it.
     pub gateway: Gateway,
-    /// The result of the look-up.
+    /// The result of the lookup.
     pub resolution: Resolution<'a>,
     /// The reason in the response.
     pub status: StatusCode,

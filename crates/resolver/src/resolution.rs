@@ -1,4 +1,4 @@
-//! The result of a key look-up, and its reason.
+//! The result of a key lookup, and its reason.
 
 use std::fmt;
 

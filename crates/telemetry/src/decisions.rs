@@ -147,7 +147,7 @@ impl Decisions {
         add_one(self.gateway_errors.get(step as usize));
     }
 
-    /// Returns the counters of user look-ups.
+    /// Returns the counters of user lookups.
     #[must_use]
     pub fn look_ups(&self) -> &LookUps {
         &self.look_ups

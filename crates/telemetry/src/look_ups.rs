@@ -1,4 +1,4 @@
-//! Counts user look-ups, and logs what their sources sent that was ignored.
+//! Counts user lookups, and logs what their sources sent that was ignored.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,7 +10,7 @@ use keygate_users::Outcome;
 
 use crate::{histogram::Histogram, limit::PerSecond};
 
-/// The outcomes of a look-up, as metrics name them.
+/// The outcomes of a lookup, as metrics name them.
 const OUTCOMES: [&str; 5] = [
     "user",
     "nobody",
@@ -22,7 +22,7 @@ const OUTCOMES: [&str; 5] = [
 /// The most warnings about ignored parts of identities that are logged per second.
 const WARNINGS_PER_SECOND: u16 = 10;
 
-/// The counters of user look-ups.
+/// The counters of user lookups.
 #[derive(Debug)]
 pub struct LookUps {
     outcomes: [AtomicU64; OUTCOMES.len()],
@@ -41,19 +41,19 @@ impl Default for LookUps {
 }
 
 impl LookUps {
-    /// Returns how many look-ups had each outcome.
+    /// Returns how many lookups had each outcome.
     pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self.outcomes.iter().map(|it| it.load(Ordering::Relaxed));
         OUTCOMES.into_iter().zip(counts)
     }
 
-    /// Returns the durations of look-ups.
+    /// Returns the durations of lookups.
     #[must_use]
     pub fn durations(&self) -> &Histogram {
         &self.durations
     }
 
-    /// Counts the look-up of a decision, and logs its warnings.
+    /// Counts the lookup of a decision, and logs its warnings.
     pub(crate) fn note(&self, record: &DecisionRecord<'_>) {
         let Some(LookUp { outcome, took }) = record.look_up else {
             return;

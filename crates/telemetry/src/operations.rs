@@ -30,7 +30,7 @@ pub struct Operations {
     pub authorizer: Option<Arc<Authorizer>>,
     /// The sources of users, if it has some.
     pub users: Option<Arc<Sources>>,
-    /// These sources in words, in the order of look-up.
+    /// These sources in words, in the order of lookup.
     pub user_sources: Vec<String>,
     /// The most bytes of a header with a part of a user's identity.
     pub identity_limit: usize,

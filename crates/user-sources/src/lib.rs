@@ -4,7 +4,7 @@
 //! token with them. [`userinfo`] calls a userinfo service. [`Sources`] tries all that the settings name,
 //! in order. What a response or a token means is the crate `keygate-users`'s.
 //!
-//! *Invariant: a look-up waits for nothing without a limit*, and a request that needs no user waits for
+//! *Invariant: a lookup waits for nothing without a limit*, and a request that needs no user waits for
 //! nothing at all, since nobody calls this crate for it. No log line and no error holds a credential.
 
 pub mod client;

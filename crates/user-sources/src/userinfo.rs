@@ -40,10 +40,10 @@ pub use key_names::KeyNames;
 /// The longest response that is read, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// How many look-ups run at once, on one server.
+/// How many lookups run at once, on one server.
 const MOST_AT_ONCE: usize = 64;
 
-/// How many look-ups run or wait, for one server; more than that would not be done in time anyway.
+/// How many lookups run or wait, for one server; more than that would not be done in time anyway.
 const MOST_WAITING: usize = 1024;
 
 /// How many users are kept.
@@ -80,8 +80,8 @@ pub enum LookUpError {
     /// No response came.
     #[error("userinfo service: {0}")]
     NoResponse(#[from] FetchError),
-    /// There are too many look-ups.
-    #[error("the userinfo service is too slow: {MOST_WAITING} look-ups are waiting for it")]
+    /// There are too many lookups.
+    #[error("the userinfo service is too slow: {MOST_WAITING} lookups are waiting for it")]
     Busy,
     /// The response says nothing.
     #[error(transparent)]
@@ -144,7 +144,7 @@ impl UserinfoClient {
 
     /// Returns the user that the service knows by these headers.
     ///
-    /// Without a credential it is not called. Equal look-ups at the same time are one.
+    /// Without a credential it is not called. Equal lookups at the same time are one.
     ///
     /// # Errors
     /// The service does not respond in time, or its response says nothing about the user.
@@ -172,7 +172,7 @@ impl UserinfoClient {
         Ok(login)
     }
 
-    /// Joins the look-up that runs for the same credentials, or starts one if there are not too many.
+    /// Joins the lookup that runs for the same credentials, or starts one if there are not too many.
     fn look_up(
         &self,
         digest: Digest,

@@ -1,4 +1,4 @@
-//! The look-up of a request's user: its input, its result, and who does it.
+//! The lookup of a request's user: its input, its result, and who does it.
 
 use std::{fmt, pin::Pin, sync::Arc};
 
@@ -29,7 +29,7 @@ pub struct Lookup<'h> {
     pub now: Timestamp,
 }
 
-/// The result of a look-up.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// This user is logged in; the warnings are for the log.

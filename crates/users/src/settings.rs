@@ -84,7 +84,7 @@ pub struct Userinfo {
     pub headers: Vec<HeaderName>,
     /// The service is not called for a request without one of these.
     pub only_with: Vec<HeaderName>,
-    /// How long a look-up may take.
+    /// How long a lookup may take.
     pub timeout_ms: u32,
     /// How long a user is kept; 0 for not at all.
     pub cache_seconds: u32,
@@ -267,7 +267,7 @@ struct RawTrustedHeaders {
 /// The longest leeway: an hour.
 const LONGEST_LEEWAY_SECONDS: u32 = 60 * 60;
 
-/// The longest look-up of a user: a minute.
+/// The longest lookup of a user: a minute.
 const LONGEST_TIMEOUT_MS: u32 = 60 * 1000;
 
 /// How long a user is kept at most: a day.

@@ -64,7 +64,7 @@ line is invalid.";
 /// `keygate probe`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// URL behind the gateway, at an endpoint that requires a key
+    /// URL to request through the gateway, at an endpoint that requires a key
     #[arg(value_name = "URL")]
     url: Url,
     /// Header in which to send keys; in `authorization`, they are sent as bearer tokens

@@ -139,7 +139,7 @@ mod tests {
 
     const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-    /// Describes a table, and the result of a look-up of [`DIGEST`]'s key.
+    /// Describes a table, and the result of a lookup of [`DIGEST`]'s key.
     fn summary(table: &super::KeyTable) -> String {
         let found = table.find(b"abc", super::Timestamp::UNIX_EPOCH);
         format!("{:?} {found:?}", table.keys().collect::<Vec<_>>())

@@ -1,6 +1,6 @@
 //! A hash table of indexes into a list.
 
-/// An open hash table of indexes, stored in one piece, so that a look-up reads one line of the
+/// An open hash table of indexes, stored in one piece, so that a lookup reads one line of the
 /// processor's cache: general hash tables keep hashes and values apart.
 ///
 /// Hashes must be uniform in every bit. A slot also holds part of the hash, so that an absent entry is

@@ -1,4 +1,4 @@
-//! A key in the table: all data of a look-up, in one line of the processor's cache.
+//! A key in the table: all data of a lookup, in one line of the processor's cache.
 
 use std::{
     fmt,

@@ -1,7 +1,7 @@
 //! A request and its matching rule, before its user is known.
 //!
 //! A decision has three steps: [`Policy::matched`] finds the rule, [`Matched::needs`] returns what the
-//! decision depends on, and [`Matched::judge`] decides. The look-up of a user, which may take a while,
+//! decision depends on, and [`Matched::judge`] decides. The lookup of a user, which may take a while,
 //! happens between the last two, and only if a user is needed.
 
 use keygate_expression::User;
@@ -17,7 +17,7 @@ use crate::{
 pub struct Matched<'p, 'r> {
     policy: &'p Policy,
     request: &'r Request<'r>,
-    /// The canonical path and the result of its look-up, or the reason why there is none.
+    /// The canonical path and the result of its lookup, or the reason why there is none.
     found: Result<(CanonicalPath<'r>, Match<'p>), Reason>,
 }
 
@@ -110,7 +110,7 @@ impl<'p, 'r> Matched<'p, 'r> {
         }
     }
 
-    /// Decides for the result of a look-up, which counts only if the decision needs a user.
+    /// Decides for the result of a lookup, which counts only if the decision needs a user.
     #[must_use]
     pub fn decide(&self, login: Login<'_>) -> Decision<'p> {
         // Without a login it makes no difference, and `needs` takes time.

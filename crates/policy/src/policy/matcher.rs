@@ -11,7 +11,7 @@ use crate::{
 /// A rule's index in the policy.
 pub(super) type RuleId = usize;
 
-/// The result of a look-up.
+/// The result of a lookup.
 #[derive(Debug, Clone, Copy)]
 pub enum Match<'p> {
     /// The rule that decides.

@@ -8,7 +8,7 @@ use crate::path::{Segment, Segments};
 
 /// Values by [`Pattern`](crate::path::Pattern).
 ///
-/// Look-up follows the path's segments: its cost depends on the path's length, not on the number of
+/// Lookup follows the path's segments: its cost depends on the path's length, not on the number of
 /// patterns. At each node a literal segment is tried before a placeholder, and a placeholder before
 /// the rest of the path, so the first match is the most specific one.
 ///

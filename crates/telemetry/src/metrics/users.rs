@@ -1,4 +1,4 @@
-//! Metrics of user look-ups and of the keys of issuers.
+//! Metrics of user lookups and of the keys of issuers.
 
 use jiff::Timestamp;
 use keygate_user_sources::{Sources, keys::Status};
@@ -11,7 +11,7 @@ pub(super) fn write(text: &mut Exposition, look_ups: &LookUps, sources: &Sources
     let mut family = text.family(
         Kind::Counter,
         "keygate_user_look_ups",
-        "User look-ups, by outcome; unavailable means that the source of users did not respond.",
+        "User lookups, by outcome; unavailable means that the source of users did not respond.",
     );
     for (outcome, count) in look_ups.outcomes() {
         family.sample(&[("outcome", outcome)], count);
@@ -19,7 +19,7 @@ pub(super) fn write(text: &mut Exposition, look_ups: &LookUps, sources: &Sources
     let mut family = text.family(
         Kind::Histogram,
         "keygate_user_look_up_duration_seconds",
-        "Duration of user look-ups.",
+        "Duration of user lookups.",
     );
     look_ups.durations().write(&mut family, None);
     issuers(text, sources);

@@ -20,9 +20,9 @@ pub(super) const EXAMPLES: &str = "Examples:
 An nginx map is case-insensitive, whereas Keygate compares keys byte by byte. A client that sends its key in a
 different case from the map gets 401.
 
-A map such as `default 0; \"key\" 1;` marks keys as valid without a client type. To give all of these keys the
-same client type, use `--client-type partner`, for example. To give each of them a client type of its own, end the
-name with the letter n in curly braces, which is replaced with a number.";
+A map such as `default 0; \"key\" 1;` marks keys as valid, but gives them no client type. To give all of these keys
+the same client type, use `--client-type partner`, for example. To give each of them a client type of its own, end
+the name with the letter n in curly braces. The import replaces this placeholder with a number.";
 
 /// The parameters of a map, which are not keys.
 const PARAMETERS: [&str; 2] = ["default", "volatile"];
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
         default_values = ["$http_client_key", "$http_secret", "$cookie_mia_client_key"]
     )]
     variables: Vec<String>,
-    /// Client type of keys that a map only marks as valid, with a value such as `1`
+    /// Client type for keys to which a map assigns no client type, but only a value such as `1`
     #[arg(long, value_name = "TYPE")]
     client_type: Option<String>,
     #[command(flatten)]
@@ -242,7 +242,7 @@ fn is_mark(value: &str) -> bool {
     marks.iter().any(|mark| value.eq_ignore_ascii_case(mark))
 }
 
-/// The client types for keys that a map only marks as valid.
+/// The client types for keys to which a map assigns none.
 struct Marked<'a> {
     /// As it was given; `{n}` stands for a number.
     client_type: Option<&'a str>,

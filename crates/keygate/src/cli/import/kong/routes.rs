@@ -128,7 +128,7 @@ pub(super) fn convert(document: &Document) -> Result<Found, Vec<String>> {
         let names: Vec<_> = found.left.iter().map(String::as_str).collect();
         found.notes.push(format!(
             "plugins that are not converted, because they do not decide who can call a route: \
-             `{}`; configure their function in your gateway",
+             `{}`; configure these features in your gateway",
             names.join("`, `")
         ));
     }
