@@ -1,13 +1,14 @@
 //! The program: runs the command line, and returns its exit code.
 
-use std::{alloc::System, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use zeroizing_alloc::ZeroAlloc;
 
 /// What is freed is cleared: buffers of the HTTP and YAML libraries have held keys.
 #[global_allocator]
-static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 fn main() -> ExitCode {
     keygate::cli::Arguments::parse().run()
