@@ -26,6 +26,10 @@ RESPONSES = {
     "resolver": CLIENT | {"x-keygate-reason": "ok"},
     "authorizer": {"client-type": CLIENT["client-type"]} | DECISION,
 }
+# What only Envoy gets over HTTP: the names of the headers that it removes from the client request.
+REMOVES = "x-envoy-auth-headers-to-remove"
+KEY, USER = "client-key,secret", "miauserid,miausergroups,miauserproperties,x-keygate-token"
+ENVOY_REMOVES = {"serve": f"{USER},{KEY}", "resolver": KEY, "authorizer": USER}
 
 
 @dataclass
@@ -86,7 +90,8 @@ def trivial(example):
                 argv = [builder.tools.allow_all, f"127.0.0.1:{port}", role]
                 services.append(builder.lab.start("authorization", argv, port))
             else:
-                services.append(builder.trivial(port, RESPONSES[role]))
+                only_envoy = {REMOVES: ENVOY_REMOVES[role]} if example.folder == "envoy" else {}
+                services.append(builder.trivial(port, RESPONSES[role] | only_envoy))
         return variant(builder, example, "trivial service", services, ports, checks_keys=False)
 
     return start

@@ -28,8 +28,6 @@ pub const LARGEST_MESSAGE: usize = 256 * 1024;
 const LARGEST_HEALTH_CHECK: usize = 1024;
 
 /// The initial size of the buffers for a request and a response, in bytes; most messages are smaller.
-///
-/// Larger buffers would not come from the C library's cache for each thread, which holds up to 1,032 bytes.
 const BUFFER: usize = 1024;
 
 /// Returns whether the process is ready.
@@ -63,7 +61,7 @@ async fn check(
 
 /// Protobuf with buffers of [`BUFFER`].
 ///
-/// The buffers of the generated service are four times as large, and the program's allocator overwrites freed
+/// The buffers of the generated service are eight times as large, and the program's allocator overwrites freed
 /// memory with zeros.
 struct Buffered;
 

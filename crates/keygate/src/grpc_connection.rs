@@ -188,3 +188,89 @@ fn announced(message: &[u8]) -> usize {
     let length = length.map_or(0, u32::from_be_bytes);
     usize::try_from(length).map_or(usize::MAX, |length| length.saturating_add(PREFIX_LENGTH))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::IoSlice,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use axum::routing::any;
+    use futures_util::future::join_all;
+    use hyper::client::conn::http2;
+
+    use super::*;
+
+    /// Counts the writes, each of which would be a system call.
+    struct Counted<W>(W, Arc<AtomicUsize>);
+
+    impl<W: AsyncWrite + Unpin> AsyncWrite for Counted<W> {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.0).poll_write(context, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(context)
+        }
+
+        fn poll_shutdown(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(context)
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffers: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.0).poll_write_vectored(context, buffers)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn responses_that_are_ready_together_are_one_write() {
+        const REQUESTS: usize = 16;
+        let (client, server) = tokio::io::duplex(1 << 20);
+        let (reader, writer) = tokio::io::split(server);
+        let writes = Arc::new(AtomicUsize::new(0));
+        let writer = Counted(writer, Arc::clone(&writes));
+        let router = Router::new().route("/", any(|| async { "x".repeat(600) }));
+        let (close, closing) = watch::channel(false);
+        tokio::spawn(serve_stream(reader, writer, router, KEEP_ALIVE, closing));
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(client))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let mut send = || {
+            let request = Request::get("http://keygate/").body(Body::empty());
+            sender.send_request(request.unwrap())
+        };
+        // The first request ends the handshake.
+        send().await.unwrap();
+        let before = writes.load(Ordering::Relaxed);
+        let requests: Vec<_> = (0..REQUESTS).map(|_| send()).collect();
+        for response in join_all(requests).await {
+            let body = response.unwrap().into_body().collect().await.unwrap();
+            assert_eq!(body.to_bytes().len(), 600);
+        }
+        let writes = writes.load(Ordering::Relaxed) - before;
+        assert!(writes < REQUESTS / 2, "{writes} writes");
+        drop(close);
+    }
+}

@@ -6,7 +6,7 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 use zeroizing_alloc::ZeroAlloc;
 
-/// What is freed is cleared: buffers of the HTTP and YAML libraries have held keys.
+/// Clears what is freed: buffers of the HTTP and YAML libraries have held keys.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 

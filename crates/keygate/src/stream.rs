@@ -118,8 +118,8 @@ pub struct Stream {
     room: Option<AsyncFd<Socket>>,
     /// Whether a read was put off until responses are written.
     read_is_put_off: bool,
-    /// Whether the end comes where no request is in flight, so that no response has to arrive.
-    ends_idle: bool,
+    /// Whether a close can lose nothing: no request is in flight, or the peer has sent its last byte.
+    needs_no_linger: bool,
     /// How long the peer may take to close.
     linger: Option<Pin<Box<Sleep>>>,
 }
@@ -141,7 +141,7 @@ impl Stream {
             deadline: None,
             room: None,
             read_is_put_off: false,
-            ends_idle: false,
+            needs_no_linger: false,
             linger: None,
         })
     }
@@ -321,7 +321,7 @@ impl AsyncRead for Stream {
                 return Poll::Ready(Ok(()));
             }
             if this.kept.is_empty() && this.shared.is_closing.load(Ordering::Relaxed) {
-                this.ends_idle = true;
+                this.needs_no_linger = true;
                 return Poll::Ready(Ok(()));
             }
             let (kept, shared) = (&mut this.kept, &this.shared);
@@ -350,10 +350,14 @@ impl AsyncRead for Stream {
                     this.to_wipe = handed_on;
                     return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(Ok(is_end)) if is_end => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(is_end)) if is_end => {
+                    // Everything was read, so that a close throws nothing away.
+                    this.needs_no_linger = true;
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Ok(_)) => {
                     if !this.held.set(this.kept.len()) {
-                        this.ends_idle = true;
+                        this.needs_no_linger = true;
                         this.shared.found_no_room.store(true, Ordering::Relaxed);
                         return Poll::Ready(Ok(()));
                     }
@@ -365,7 +369,7 @@ impl AsyncRead for Stream {
                 }
                 Poll::Pending => {
                     ready!(this.poll_deadline(context));
-                    this.ends_idle = true;
+                    this.needs_no_linger = true;
                     this.shared.timed_out.store(true, Ordering::Relaxed);
                     return Poll::Ready(Ok(()));
                 }
@@ -412,12 +416,12 @@ impl AsyncWrite for Stream {
     /// have the system throw it away (RFC 9112, section 9.6).
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.needs_no_linger {
+            return Poll::Ready(Ok(()));
+        }
         if this.linger.is_none() {
             this.kept = Vec::new();
             this.socket.get_ref().shutdown(Shutdown::Write)?;
-        }
-        if this.ends_idle {
-            return Poll::Ready(Ok(()));
         }
         let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         loop {
