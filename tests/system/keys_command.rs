@@ -418,6 +418,14 @@ fn peppered_keys_need_the_pepper_to_load_and_not_to_be_edited() {
         check(&["--pepper-file", pepper], &keys.path).status.code(),
         Some(0)
     );
+    // The successor of a key with a pepper has one too.
+    let before = keys.text();
+    let rotated = keys.run_with("rotate", &["a"], "");
+    assert_eq!(rotated.status.code(), Some(1));
+    assert!(stderr(&rotated).contains("with a pepper"), "{rotated:?}");
+    assert_eq!(keys.text(), before);
+    keys.run("rotate", &["a", "--new-id", "b", "--pepper-file", pepper]);
+    assert_eq!(keys.list()[2]["stored"], "hmac-sha256");
     keys.run("disable", &["a"]);
 
     let without = keys.run_with(

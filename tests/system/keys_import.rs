@@ -241,6 +241,11 @@ fn a_map_of_another_variable_is_imported_if_named() {
     "[{\"secret\": \"\", \"clientType\": \"A\"}]",
     "invalid key: it is empty\n --> from:1:2"
 )]
+#[case::a_placeholder_for_a_type(
+    "mia",
+    "[{\"secret\": \"sample-key\", \"clientType\": \"{{CMS}}\"}]",
+    "invalid client type: it is a template variable"
+)]
 #[case::a_blank_in_a_type(
     "mia",
     "[{\"secret\": \"sample-key\", \"clientType\": \"A B\"}]",

@@ -163,7 +163,7 @@ impl Foreign {
             Self::Call => "function calls",
             Self::Arithmetic => "arithmetic",
             Self::Bitwise => "bitwise operators",
-            Self::Conditional => "a conditional operator",
+            Self::Conditional => "conditional operator",
             Self::OptionalChaining => "optional chaining",
             Self::NullishCoalescing => "nullish coalescing",
             Self::Function => "functions",
@@ -172,7 +172,7 @@ impl Foreign {
             Self::Object => "object literals",
             Self::Spread => "spread syntax",
             Self::Comment => "comments",
-            Self::Sequence => "a comma operator",
+            Self::Sequence => "comma operator",
             Self::Word => return format!("`{found}` is not part of group expressions"),
         };
         format!("`{found}`: group expressions have no {what}")

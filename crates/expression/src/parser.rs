@@ -493,7 +493,7 @@ fn plain_text(expr: &Expr) -> Option<&str> {
 
 fn unknown_name(name: &str, span: Span) -> ExpressionError {
     let instead = match name {
-        "undefined" => Some("`x == null` is true of `undefined` too"),
+        "undefined" => Some("compare with `null`: `x == null` is also true if `x` is `undefined`"),
         "typeof" | "instanceof" | "void" | "delete" | "new" | "await" | "yield" | "function"
         | "class" | "this" | "super" | "import" | "NaN" | "Infinity" | "let" | "const" | "var"
         | "return" | "if" => None,

@@ -41,9 +41,9 @@ pub(super) struct Arguments {
     /// requests bypass Keygate
     #[arg(long, value_name = "FILE")]
     nginx: Option<PathBuf>,
-    /// Path to a service's settings file; checks its sources of users, and that the nginx
-    /// configuration agrees with it. If the resolver and the authorizer have separate settings
-    /// files, repeat this flag
+    /// Path to a service's settings file; checks the sources of users in this file, and that the
+    /// nginx configuration agrees with the file. If the resolver and the authorizer have separate
+    /// settings files, repeat this flag
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Exit with code 1 if there are any warnings
@@ -199,7 +199,10 @@ fn policy(
         (None, _) => rules,
         (Some(of_users), Some(true)) => of_users,
         (Some(of_users), None) => {
-            format!("{of_users}, which requires the section `users` in the settings")
+            format!(
+                "{of_users}, which requires a source of users: the section `users` in the \
+                 settings, or `USERINFO_URL`"
+            )
         }
         (Some(of_users), Some(false)) => {
             let file = path.display();

@@ -96,6 +96,11 @@ pub(super) enum KeysError {
     Pepper(#[from] PepperError),
     #[error("`hmac-sha256:` digests need a pepper: set `--pepper-file` or `KEYGATE_PEPPER`")]
     NoPepper,
+    #[error(
+        "the key `{0}` is stored with a pepper, but its successor would not be: set \
+         `--pepper-file` or `KEYGATE_PEPPER`, or `--scheme sha256`"
+    )]
+    LosesPepper(KeyId),
     #[error("the key is weak: {0}; to accept it anyway, use `--allow-weak`")]
     Weak(Weakness),
     #[error("standard input does not contain a valid key: {0}")]

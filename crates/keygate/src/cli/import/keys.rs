@@ -15,7 +15,11 @@ use keygate_keys::keys_file::{
     edit::{Edit, NEW_FILE},
     store::LockedFile,
 };
-use keygate_keys::{ClientType, Key, generated::Weakness, plaintext};
+use keygate_keys::{
+    ClientType, Key,
+    generated::Weakness,
+    plaintext::{self, Placeholder},
+};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -135,6 +139,9 @@ impl<'t> FoundKey<'t> {
             Some(help) => format!("invalid key: {why}: {help}"),
             None => format!("invalid key: {why}"),
         })?;
+        if Placeholder::of(client_type) == Some(Placeholder::Variable) {
+            return Err(format!("invalid client type: {}", Placeholder::Variable));
+        }
         Ok(Self {
             client_type: client_type
                 .parse()

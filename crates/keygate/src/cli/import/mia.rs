@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 }
 
 /// Fields of the Console's configurations that have no meaning for Keygate.
-const IGNORED: [&str; 40] = [
+const IGNORED: [&str; 41] = [
     "allowUnknownRequestContentType",
     "allowUnknownResponseContentType",
     "apiVersions",
@@ -61,6 +61,7 @@ const IGNORED: [&str; 40] = [
     "postDecorators",
     "preDecorators",
     "projectId",
+    "rateLimit",
     "requestBody",
     "service",
     "serviceAccounts",

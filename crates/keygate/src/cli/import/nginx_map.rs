@@ -21,8 +21,8 @@ An nginx map is case-insensitive, whereas Keygate compares keys byte by byte. A 
 different case from the map gets 401.
 
 A map such as `default 0; \"key\" 1;` marks keys as valid, but gives them no client type. To give all of these keys
-the same client type, use `--client-type partner`, for example. To give each of them a client type of its own, end
-the name with the letter n in curly braces. The import replaces this placeholder with a number.";
+the same client type, use `--client-type partner`, for example. To number the client types instead, end the value
+of `--client-type` with the letter n in curly braces, which the import replaces with a number.";
 
 /// The parameters of a map, which are not keys.
 const PARAMETERS: [&str; 2] = ["default", "volatile"];

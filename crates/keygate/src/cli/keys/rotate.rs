@@ -1,8 +1,8 @@
 //! `keygate keys rotate`
 
 use jiff::{SignedDuration, Timestamp};
-use keygate_keys::KeyId;
 use keygate_keys::keys_file::{Entry, store::LockedFile};
+use keygate_keys::{KeyId, Scheme};
 
 use super::{
     KeysError, Target, change,
@@ -45,6 +45,9 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
                 id: old.key.id.clone(),
                 client_type: old.key.client_type.clone(),
             });
+        }
+        if old.key.digest.scheme() == Scheme::HmacSha256 && !arguments.new.has_scheme()? {
+            return Err(KeysError::LosesPepper(old.key.id));
         }
         // A rotation never lets a key live longer than it would have.
         if old.key.expires_at.is_none_or(|before| end < before) {
