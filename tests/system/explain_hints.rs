@@ -117,3 +117,26 @@ fn a_failed_case_names_what_its_request_lacks() {
     );
     assert!(!said.contains("no endpoint"), "{said}");
 }
+
+#[rstest]
+#[case(
+    "/orders;v=1",
+    "the path contains `path-parameter`, which a rule can allow with `allowAmbiguous`"
+)]
+#[case("/orders/%00", "the path contains `nul`, which no rule can allow")]
+#[case(
+    "/open/../orders",
+    "the path contains `dot-segment`, and not every interpretation"
+)]
+fn explain_names_what_makes_a_path_ambiguous(#[case] target: &str, #[case] hint: &str) {
+    let said = explained(&[
+        "--uri",
+        target,
+        "--host",
+        "api.example.com",
+        "--client-type",
+        "A",
+    ]);
+    assert!(said.contains("ambiguous-path"), "{said}");
+    assert!(said.contains(hint), "{said}");
+}

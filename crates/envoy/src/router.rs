@@ -28,6 +28,8 @@ pub const LARGEST_MESSAGE: usize = 256 * 1024;
 const LARGEST_HEALTH_CHECK: usize = 1024;
 
 /// The initial size of the buffers for a request and a response, in bytes; most messages are smaller.
+///
+/// Larger buffers would not come from the C library's cache of each thread, which holds up to 1,032 bytes.
 const BUFFER: usize = 1024;
 
 /// Returns whether the process is ready.

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use keygate_documents::diagnostic::nearest;
 use keygate_expression::User;
 use keygate_keys::{KeyTable, key::KeyState};
-use keygate_policy::{Decision, Needs, Policy, Reason, Request, Rule, path::CanonicalPath};
+use keygate_policy::{
+    Decision, Needs, Policy, Reason, Request, Rule,
+    path::{Ambiguities, Ambiguity, CanonicalPath, TargetError, Treatment},
+};
 
 use crate::{Context, RequestDescription, UserSettings};
 
@@ -38,11 +41,43 @@ pub(crate) fn of(
                 in_backticks(&labels)
             ))
         }
+        Reason::AmbiguousPath => of_path(request.target),
         Reason::MissingUser | Reason::ExpressionFalse | Reason::ExpressionError if needs.user => {
             of_users(request, decision.rule?, context.users)
         }
         _ => None,
     }
+}
+
+/// Returns why a path is ambiguous.
+fn of_path(target: &[u8]) -> Option<String> {
+    let found = match CanonicalPath::parse(target) {
+        Ok(path) => path.ambiguities(),
+        Err(TargetError::Ambiguous(class)) => Ambiguities::from_iter([class]),
+        Err(TargetError::NotAPath) => return None,
+    };
+    let names = |classes: Ambiguities| {
+        let names: Vec<_> = classes.iter().map(|class| class.to_string()).collect();
+        in_backticks(&names)
+    };
+    let rejected = found.rejected_unless(Ambiguities::default());
+    let is_allowable = |class: Ambiguity| class.treatment() == Treatment::Refused;
+    Some(if rejected.is_empty() {
+        format!(
+            "the path contains {}, and not every interpretation of it is allowed",
+            names(found)
+        )
+    } else if rejected.iter().all(is_allowable) {
+        format!(
+            "the path contains {}, which a rule can allow with `allowAmbiguous`",
+            names(rejected)
+        )
+    } else {
+        format!(
+            "the path contains {}, which no rule can allow",
+            names(rejected)
+        )
+    })
 }
 
 fn of_hosts(policy: &Policy) -> String {
