@@ -187,7 +187,9 @@ impl Foreign {
             Self::Template => "put the string between `'` or `\"`",
             Self::Statement => "write one expression, without `;`",
             Self::Comment => "move it to the `description` of the endpoint",
-            Self::Call => "read a property without parentheses, e.g. `groups.admin`",
+            Self::Call => {
+                "compare with `===`, or read a property without parentheses, e.g. `groups.admin`"
+            }
             Self::Arithmetic
             | Self::Bitwise
             | Self::Function
