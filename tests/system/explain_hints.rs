@@ -20,6 +20,8 @@ endpoints:
   - path: /open
     apiKeyRequired: false
     groupExpression: clientType === null || clientType === ''
+  - path: /lenient
+    allowAmbiguous: [path-parameter, control-byte]
 ";
 
 const CASES: &str = "\
@@ -121,13 +123,23 @@ fn a_failed_case_names_what_its_request_lacks() {
 #[rstest]
 #[case(
     "/orders;v=1",
-    "the path contains `path-parameter`, which a rule can allow with `allowAmbiguous`"
+    "contains `path-parameter`, which a rule can allow with `allowAmbiguous`"
 )]
-#[case("/orders/%00", "the path contains `nul`, which no rule can allow")]
+#[case("/nowhere;v=1", "contains `path-parameter`, and no rule applies to it")]
+#[case("/orders/%00", "contains `nul`, which no rule can allow")]
+#[case(
+    "/orders/a b",
+    "contains a space or a control character, which no rule can allow"
+)]
 #[case(
     "/open/../orders",
-    "the path contains `dot-segment`, and not every interpretation"
+    "contains `dot-segment`, and not every interpretation"
 )]
+#[case(
+    "/lenient/..;/orders",
+    "contains `path-parameter`, and not every interpretation"
+)]
+#[case("/lenient/%2f;x", "contains `encoded-slash`, which a rule can allow")]
 fn explain_names_what_makes_a_path_ambiguous(#[case] target: &str, #[case] hint: &str) {
     let said = explained(&[
         "--uri",

@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
+use std::thread;
 
 use keygate_keys::generated::is_generated;
 use rstest::rstest;
@@ -424,7 +425,17 @@ fn peppered_keys_need_the_pepper_to_load_and_not_to_be_edited() {
     assert_eq!(rotated.status.code(), Some(1));
     assert!(stderr(&rotated).contains("with a pepper"), "{rotated:?}");
     assert_eq!(keys.text(), before);
-    keys.run("rotate", &["a", "--new-id", "b", "--pepper-file", pepper]);
+    // A pipe can be read only once.
+    let pipe = keys.folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let writer = thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, "an example pepper, not a secret\n").unwrap()
+    });
+    let pipe = pipe.to_str().unwrap();
+    keys.run("rotate", &["a", "--new-id", "b", "--pepper-file", pipe]);
+    writer.join().unwrap();
     assert_eq!(keys.list()[2]["stored"], "hmac-sha256");
     keys.run("disable", &["a"]);
 

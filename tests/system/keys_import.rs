@@ -244,7 +244,7 @@ fn a_map_of_another_variable_is_imported_if_named() {
 #[case::a_placeholder_for_a_type(
     "mia",
     "[{\"secret\": \"sample-key\", \"clientType\": \"{{CMS}}\"}]",
-    "invalid client type: it is a template variable"
+    "invalid client type: it is a template variable that was not substituted: replace it"
 )]
 #[case::a_blank_in_a_type(
     "mia",

@@ -8,7 +8,7 @@ use keygate_expression::User;
 use keygate_keys::{KeyTable, key::KeyState};
 use keygate_policy::{
     Decision, Needs, Policy, Reason, Request, Rule,
-    path::{Ambiguities, Ambiguity, CanonicalPath, TargetError, Treatment},
+    path::{Ambiguities, Ambiguity, CanonicalPath, TargetError},
 };
 
 use crate::{Context, RequestDescription, UserSettings};
@@ -41,7 +41,7 @@ pub(crate) fn of(
                 in_backticks(&labels)
             ))
         }
-        Reason::AmbiguousPath => of_path(request.target),
+        Reason::AmbiguousPath => of_path(request, policy),
         Reason::MissingUser | Reason::ExpressionFalse | Reason::ExpressionError if needs.user => {
             of_users(request, decision.rule?, context.users)
         }
@@ -50,31 +50,44 @@ pub(crate) fn of(
 }
 
 /// Returns why a path is ambiguous.
-fn of_path(target: &[u8]) -> Option<String> {
-    let found = match CanonicalPath::parse(target) {
-        Ok(path) => path.ambiguities(),
-        Err(TargetError::Ambiguous(class)) => Ambiguities::from_iter([class]),
+fn of_path(request: &Request<'_>, policy: &Policy) -> Option<String> {
+    let path = match CanonicalPath::parse(request.target) {
+        Ok(path) => path,
+        Err(TargetError::Ambiguous(Ambiguity::ControlByte)) => {
+            return Some(
+                "the request target contains a space or a control character, which no rule can \
+                 allow: percent-encode it"
+                    .to_owned(),
+            );
+        }
+        Err(TargetError::Ambiguous(class)) => {
+            return Some(format!(
+                "the path contains `{class}`, which no rule can allow"
+            ));
+        }
         Err(TargetError::NotAPath) => return None,
     };
     let names = |classes: Ambiguities| {
         let names: Vec<_> = classes.iter().map(|class| class.to_string()).collect();
         in_backticks(&names)
     };
-    let rejected = found.rejected_unless(Ambiguities::default());
-    let is_allowable = |class: Ambiguity| class.treatment() == Treatment::Refused;
+    let found = path.ambiguities();
+    let rule = policy.find(request, path.as_bytes()).rule();
+    let allowed = rule.map(Rule::allowed_ambiguities).unwrap_or_default();
+    let rejected = found.rejected_unless(allowed);
     Some(if rejected.is_empty() {
         format!(
-            "the path contains {}, and not every interpretation of it is allowed",
+            "the path contains {}, and not every interpretation of it is known to be allowed",
             names(found)
         )
-    } else if rejected.iter().all(is_allowable) {
+    } else if rule.is_some() {
         format!(
             "the path contains {}, which a rule can allow with `allowAmbiguous`",
             names(rejected)
         )
     } else {
         format!(
-            "the path contains {}, which no rule can allow",
+            "the path contains {}, and no rule applies to it",
             names(rejected)
         )
     })

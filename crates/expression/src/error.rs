@@ -71,6 +71,8 @@ pub enum ExpressionError {
     UnknownName {
         /// What was written.
         name: String,
+        /// Whether a property follows, as in `name.property` or `name["property"]`.
+        is_object: bool,
         /// The span of the name.
         span: Range<usize>,
     },
@@ -262,7 +264,9 @@ impl ExpressionError {
                 "write a decimal number, such as `10`, `2.5` or `1e3`, or put a string in quotes"
                     .to_owned()
             }
-            Self::UnknownName { name, .. } => help_for_name(name),
+            Self::UnknownName {
+                name, is_object, ..
+            } => help_for_name(name, *is_object),
             Self::Foreign {
                 foreign, instead, ..
             } => {
@@ -277,14 +281,16 @@ impl ExpressionError {
     }
 }
 
-fn help_for_name(name: &str) -> String {
+fn help_for_name(name: &str, is_object: bool) -> String {
     let known = Fact::ALL.map(Fact::as_str);
     if let Some(meant) = nearest(name, known.into_iter().chain(["true", "false", "null"])) {
         return format!("did you mean `{meant}`?");
     }
     let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-    format!(
-        "put strings in quotes: `'{name}'`; the known names are {}",
-        known.join(", ")
-    )
+    let known = format!("the known names are {}", known.join(", "));
+    if is_object {
+        known
+    } else {
+        format!("put strings in quotes: `'{name}'`; {known}")
+    }
 }

@@ -177,9 +177,11 @@ impl<'s> Parser<'s> {
     }
 
     fn primary(&mut self) -> Parsed {
-        let span = self.next.span;
+        let (source, span) = (self.source, self.next.span);
         let kind = match &mut self.next.kind {
-            TokenKind::Name(name) => meaning(name).ok_or_else(|| unknown_name(name, span))?,
+            TokenKind::Name(name) => {
+                meaning(name).ok_or_else(|| unknown_name(source, name, span))?
+            }
             TokenKind::Text(text) => Kind::Text(std::mem::take(text)),
             TokenKind::Number(number) => Kind::Number(*number),
             TokenKind::Sign("(") => return self.parentheses(),
@@ -491,7 +493,7 @@ fn plain_text(expr: &Expr) -> Option<&str> {
     }
 }
 
-fn unknown_name(name: &str, span: Span) -> ExpressionError {
+fn unknown_name(source: &str, name: &str, span: Span) -> ExpressionError {
     let instead = match name {
         "undefined" => Some("compare with `null`: `x == null` is also true if `x` is `undefined`"),
         "typeof" | "instanceof" | "void" | "delete" | "new" | "await" | "yield" | "function"
@@ -500,6 +502,9 @@ fn unknown_name(name: &str, span: Span) -> ExpressionError {
         _ => {
             return ExpressionError::UnknownName {
                 name: name.to_owned(),
+                is_object: source
+                    .get(span.range().end..)
+                    .is_some_and(|rest| rest.trim_start().starts_with(['.', '['])),
                 span: span.range(),
             };
         }

@@ -308,6 +308,7 @@ fn errors_show_their_span_and_a_fix() {
         "clientType === A",
         "'admin' in group",
         "clienttype === 'A'",
+        "userRoles.admin",
         "clientType == 'A' && // only A",
         "groups.includes('admin')",
         "isBackoffice()",

@@ -121,13 +121,18 @@ const AROUND: [(&str, &str); 7] = [
     ("$", "$"),
 ];
 
-fn is_variable(text: &str) -> bool {
-    let inside = |(open, close): &(&str, &str)| {
+/// Whether a text contains a variable of a template, such as `{{NAME}}` or `${NAME}`.
+#[must_use]
+pub fn contains_variable(text: &str) -> bool {
+    INSIDE.iter().any(|(open, close)| {
         text.split(open).skip(1).any(|rest| {
             rest.split_once(close)
                 .is_some_and(|(name, _)| is_name(name))
         })
-    };
+    })
+}
+
+fn is_variable(text: &str) -> bool {
     let around = |(open, close): &(&str, &str)| {
         let inner = text
             .strip_prefix(open)
@@ -135,9 +140,7 @@ fn is_variable(text: &str) -> bool {
         inner.is_some_and(is_name)
     };
     let after_dollar = text.strip_prefix('$').or_else(|| text.strip_prefix('%'));
-    INSIDE.iter().any(inside)
-        || AROUND.iter().any(around)
-        || after_dollar.is_some_and(is_identifier)
+    contains_variable(text) || AROUND.iter().any(around) || after_dollar.is_some_and(is_identifier)
 }
 
 /// Whether templates could name a variable so; spaces are allowed, as in `<your key>`.

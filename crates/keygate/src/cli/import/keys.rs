@@ -139,8 +139,11 @@ impl<'t> FoundKey<'t> {
             Some(help) => format!("invalid key: {why}: {help}"),
             None => format!("invalid key: {why}"),
         })?;
-        if Placeholder::of(client_type) == Some(Placeholder::Variable) {
-            return Err(format!("invalid client type: {}", Placeholder::Variable));
+        if plaintext::contains_variable(client_type) {
+            let why = Placeholder::Variable;
+            return Err(format!(
+                "invalid client type: {why}: replace it with the client type"
+            ));
         }
         Ok(Self {
             client_type: client_type

@@ -85,10 +85,9 @@ impl NewKeyArguments {
         self.expires_in.is_some() || self.expires_at.is_some()
     }
 
-    /// Whether the digest scheme is given, by its name or by a pepper.
-    pub(super) fn has_scheme(&self) -> Result<bool, KeysError> {
-        let pepper = pepper::of_command(self.digest.pepper_file.as_deref())?;
-        Ok(self.digest.scheme.is_some() || pepper.is_some())
+    /// Whether the digest scheme is given by its name.
+    pub(super) fn names_scheme(&self) -> bool {
+        self.digest.scheme.is_some()
     }
 
     /// Generates or reads the key.

@@ -46,9 +46,6 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
                 client_type: old.key.client_type.clone(),
             });
         }
-        if old.key.digest.scheme() == Scheme::HmacSha256 && !arguments.new.has_scheme()? {
-            return Err(KeysError::LosesPepper(old.key.id));
-        }
         // A rotation never lets a key live longer than it would have.
         if old.key.expires_at.is_none_or(|before| end < before) {
             edit.set_expiry(id, end)?;
@@ -62,6 +59,10 @@ pub(super) fn run(arguments: &Arguments, now: Timestamp) -> Result<(), KeysError
             description: old.description.clone(),
         };
         let mut entry = arguments.new.entry(&key, label, now)?;
+        let schemes = (old.key.digest.scheme(), entry.key.digest.scheme());
+        if schemes == (Scheme::HmacSha256, Scheme::Sha256) && !arguments.new.names_scheme() {
+            return Err(KeysError::LosesPepper(old.key.id));
+        }
         if !arguments.new.has_expiry() {
             entry.key.expires_at = same_lifetime(&old, entry.key.not_before.unwrap_or(now))?;
         }
