@@ -14,7 +14,7 @@ use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
 use read::Reader;
 use text::MethodText;
 pub(super) use {
-    read::{method, path, pattern},
+    read::{exact_path, method, path, pattern},
     text::Object,
 };
 

@@ -155,12 +155,11 @@ impl Endpoint {
             check(route.acl.0.as_ref());
             check(route.backoffice_acl.0.as_ref());
         }
-        let paths = self.routes().map(|route| &route.path);
-        for written in std::iter::once(&self.base_path).chain(paths) {
-            let at = yaml::span(written.defined, text);
-            errors.extend(auth_json::path(&written.value, at).err());
-        }
+        let at = yaml::span(self.base_path.defined, text);
+        errors.extend(auth_json::path(&self.base_path.value, at).err());
         for route in self.routes() {
+            let at = yaml::span(route.path.defined, text);
+            errors.extend(auth_json::exact_path(&route.path.value, at).err());
             if let Some(method) = route.method() {
                 let at = yaml::span(route.verb.defined, text);
                 errors.extend(auth_json::method(method, at).err());

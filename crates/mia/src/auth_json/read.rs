@@ -183,6 +183,28 @@ pub(crate) fn path(text: &str, at: Range<usize>) -> Result<Pattern, PolicyError>
     })
 }
 
+/// Parses the path of a route, which covers only itself.
+///
+/// # Errors
+/// See [`path`].
+pub(crate) fn exact_path(text: &str, at: Range<usize>) -> Result<Pattern, PolicyError> {
+    path(text, at).map_err(|error| match error {
+        PolicyError::Path { error, diagnostic } if is_of_rest(&diagnostic) => PolicyError::Path {
+            error,
+            diagnostic: Box::new(diagnostic.help(
+                "a route applies only to exactly its path: to cover everything below it, use an \
+                 endpoint with this path",
+            )),
+        },
+        error => error,
+    })
+}
+
+fn is_of_rest(diagnostic: &Diagnostic) -> bool {
+    let help = diagnostic.help.as_deref();
+    help.is_some_and(|help| help.contains("covers everything below it"))
+}
+
 /// Returns the error in the words of an `auth.json`: it has paths, and `:name` for a policy's `{name}`.
 fn auth_json_diagnostic(error: &PatternError) -> Diagnostic {
     let diagnostic = error.diagnostic();

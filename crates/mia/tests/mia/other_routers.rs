@@ -91,3 +91,15 @@ fn a_console_file_of_another_router_is_an_error(
         .render_without_source("console.json", &text);
     assert!(errors.len() == 1 && shown.contains(help), "{shown}");
 }
+
+#[test]
+fn a_wildcard_in_a_console_route_gets_a_hint_at_endpoints() {
+    let text = r#"{ "endpoints": { "a": {
+        "basePath": "/orders", "public": true, "secreted": true, "acl": "true",
+        "routes": { "b": { "path": "/b/*", "verb": "GET" } }
+        } } }"#;
+    let errors = Console::parse(text).map(drop).unwrap_err();
+    let shown = errors[0].diagnostic().render("console.json", text);
+    assert!(errors.len() == 1, "{shown}");
+    assert!(shown.contains("use an endpoint with this path"), "{shown}");
+}
