@@ -279,12 +279,6 @@ impl fmt::Display for ExplainedDecision {
         write!(f, "\n\npath      {}", self.path.as_deref().unwrap_or(none))?;
         let endpoint = self.endpoint.as_deref().unwrap_or(none);
         write!(f, "\nendpoint  {endpoint}")?;
-        if let Some(hint) = &self.hint {
-            write!(f, "\nhint      {hint}")?;
-        }
-        if let Some(warning) = &self.warning {
-            write!(f, "\nwarning   {warning}")?;
-        }
         if let Some(requirements) = &self.requirements {
             f.write_str("\nrequires  ")?;
             for (number, (step, decided)) in self.steps().into_iter().enumerate() {
@@ -300,6 +294,13 @@ impl fmt::Display for ExplainedDecision {
             if let Some(expression) = &shadow.expression {
                 write!(f, "\n\n{expression}")?;
             }
+        }
+        // Last, because they say what to do.
+        if let Some(hint) = &self.hint {
+            write!(f, "\n\nhint      {hint}")?;
+        }
+        if let Some(warning) = &self.warning {
+            write!(f, "\n\nwarning   {warning}")?;
         }
         Ok(())
     }
